@@ -1,0 +1,7342 @@
+/* SPDX-License-Identifier: MIT */
+/* ====================================================================
+ * 1. Limits and types
+ *
+ * Owns:   the includes, the attributes, struct str and struct secret.
+ * Trusts: nothing comes in here.
+ * Calls:  nothing.                   Tests: the compiler
+ * ==================================================================== */
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE             /* ppoll, pipe2, mlock2, MADV_* */
+#endif
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+#include <time.h>
+#include <unistd.h>
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
+
+#define JSMN_STATIC
+#define JSMN_STRICT
+#define JSMN_PARENT_LINKS       /* without them big arrays cost n^2 */
+#include <jsmn.h>
+#include <bearssl.h>
+
+#include "opmcp.h"
+
+typedef unsigned char u8;
+
+#define MUST __attribute__((warn_unused_result))
+#define PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
+#define LEN(a) (sizeof(a) / sizeof((a)[0]))
+
+/* Bytes somebody else owns; never NUL-terminated, never freed. */
+struct str {
+	const u8 *p;
+	size_t n;
+};
+
+/* The same, but protected: neither the writer, the logger nor struct err
+ * takes one. Only item_reveal() turns it into a struct str (I2). */
+struct secret {
+	const u8 *p;
+	size_t n;
+};
+
+/* What the policy says about one act. The value of an untouched verdict is
+ * DENY, so forgetting to decide refuses (I4). */
+enum verdict { DENY, ALLOW };
+
+#define S(lit) ((struct str){ (const u8 *)("" lit), sizeof(lit) - 1 })
+#define NOTHING ((struct str){ NULL, 0 })
+#define FMT(s) (int)(s).n, (const char *)(s).p
+
+_Static_assert(CHAR_BIT == 8 && sizeof(int) >= 4, "POSIX says so");
+_Static_assert(HTTP_BODY_MAX < INT_MAX && LINE_MAX_LEN < INT_MAX,
+    "jsmn counts in int");
+
+/* Debian's libbearssl.a was compiled against glibc with fortified string
+ * functions; a static build over musl supplies the three it calls. The
+ * check is the one glibc makes: abort rather than overflow. */
+#if defined(__linux__) && !defined(__GLIBC__)
+void *__memcpy_chk(void *, const void *, size_t, size_t);
+void *__memmove_chk(void *, const void *, size_t, size_t);
+void *__memset_chk(void *, int, size_t, size_t);
+
+__attribute__((weak)) void *
+__memcpy_chk(void *d, const void *s, size_t n, size_t room)
+{
+	if (n > room)
+		abort();
+	return memcpy(d, s, n);
+}
+
+__attribute__((weak)) void *
+__memmove_chk(void *d, const void *s, size_t n, size_t room)
+{
+	if (n > room)
+		abort();
+	return memmove(d, s, n);
+}
+
+__attribute__((weak)) void *
+__memset_chk(void *d, int c, size_t n, size_t room)
+{
+	if (n > room)
+		abort();
+	return memset(d, c, n);
+}
+#endif
+
+/* ====================================================================
+ * 2. Memory: slices, arenas, builders, wiping
+ *
+ * Owns:   struct arena, struct out; the only mmap and memcmp.
+ * Trusts: its callers' lengths.
+ * Calls:  1 types.                   Tests: test_mem_*, test_str_*
+ * ==================================================================== */
+
+/* Overwrite n bytes at p with zeros in a way the compiler must keep. What it
+ * cannot reach: registers, and copies the kernel made (SECURITY.md). */
+static void
+mem_wipe(void *p, size_t n)
+{
+	if (n > 0)
+		memset(p, 0, n);
+	__asm__ volatile("" : : "r"(p) : "memory");
+}
+
+#define WIPE(x) mem_wipe(&(x), sizeof(x))
+
+/* A region of address space handed out from the bottom. What has not been
+ * given out is all zeros (I6): pages start that way and mem_reset() restores
+ * it. high is the end of what was ever given out since the last reset. */
+struct arena {
+	u8 *base;
+	size_t cap, used, high;
+};
+
+/* Reserve cap bytes; pages cost memory when first written. Kept out of core
+ * files, and zero in a forked child: no other process ever holds a copy.
+ * False: the system has no room; nothing to undo. */
+MUST static bool
+mem_open(struct arena *a, size_t cap)
+{
+	int flags = MAP_PRIVATE | MAP_ANONYMOUS;
+	void *p;
+
+#ifdef MAP_NORESERVE
+	flags |= MAP_NORESERVE;
+#endif
+	p = mmap(NULL, cap, PROT_READ | PROT_WRITE, flags, -1, 0);
+	if (p == MAP_FAILED)
+		return false;
+#ifdef MADV_DONTDUMP
+	(void)madvise(p, cap, MADV_DONTDUMP);
+#endif
+#ifdef MADV_WIPEONFORK
+	(void)madvise(p, cap, MADV_WIPEONFORK);
+#endif
+	*a = (struct arena){ p, cap, 0, 0 };
+	return true;
+}
+
+/* n zero bytes, aligned for anything; NULL when the arena is exhausted. */
+static void *
+mem_alloc(struct arena *a, size_t n)
+{
+	size_t start = (a->used + 15) & ~(size_t)15;
+
+	if (start > a->cap || n > a->cap - start)
+		return NULL;
+	a->used = start + n;
+	if (a->used > a->high)
+		a->high = a->used;
+	return a->base + start;
+}
+
+/* Give back everything above mark (an earlier a->used) and wipe it. A large
+ * stretch is also returned to the system. */
+static void
+mem_reset(struct arena *a, size_t mark)
+{
+	size_t keep = (mark + 0xffff) & ~(size_t)0xffff;
+
+	mem_wipe(a->base + mark, a->high - mark);
+	if (a->high > keep)
+		(void)madvise(a->base + keep, a->high - keep, MADV_DONTNEED);
+	a->used = a->high = mark;
+}
+
+/* A slice over a C string from the operating system's side. */
+static struct str
+str_c(const char *s)
+{
+	return (struct str){ (const u8 *)s, s == NULL ? 0 : strlen(s) };
+}
+
+/* Equal bytes. Not for secrets: stops at the first difference. */
+static bool
+str_eq(struct str a, struct str b)
+{
+	return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
+}
+
+/* Any total order: by length, then bytes. Not for secrets. */
+static int
+str_order(struct str a, struct str b)
+{
+	if (a.n != b.n)
+		return a.n < b.n ? -1 : 1;
+	return a.n == 0 ? 0 : memcmp(a.p, b.p, a.n);
+}
+
+static u8
+str_lower(u8 c)
+{
+	return c >= 'A' && c <= 'Z' ? (u8)(c | 0x20) : c;
+}
+
+/* Equal when ASCII case is ignored, as names in secret references are. */
+static bool
+str_eq_nocase(struct str a, struct str b)
+{
+	if (a.n != b.n)
+		return false;
+	for (size_t i = 0; i < a.n; i++)
+		if (str_lower(a.p[i]) != str_lower(b.p[i]))
+			return false;
+	return true;
+}
+
+static struct str
+str_from(struct str s, size_t at)
+{
+	if (at > s.n)
+		at = s.n;
+	return at == 0 ? s : (struct str){ s.p + at, s.n - at };
+}
+
+static struct str
+str_upto(struct str s, size_t n)
+{
+	return (struct str){ s.p, n < s.n ? n : s.n };
+}
+
+static bool
+str_is_start(struct str s, struct str with)
+{
+	return s.n >= with.n && str_eq(str_upto(s, with.n), with);
+}
+
+/* Index of the first c in s, or s.n. */
+static size_t
+str_find(struct str s, u8 c)
+{
+	const u8 *at = s.n > 0 ? memchr(s.p, c, s.n) : NULL;
+
+	return at != NULL ? (size_t)(at - s.p) : s.n;
+}
+
+/* Take the part before the first sep off *s, separator and all. False when
+ * nothing is left, so it drives a loop over a list. */
+MUST static bool
+str_cut(struct str *s, u8 sep, struct str *part)
+{
+	size_t at;
+
+	if (s->p == NULL)
+		return false;
+	at = str_find(*s, sep);
+	*part = str_upto(*s, at);
+	*s = at < s->n ? str_from(*s, at + 1) : NOTHING;
+	return true;
+}
+
+/* s without blanks and tabs at either end. */
+static struct str
+str_trim(struct str s)
+{
+	while (s.n > 0 && (s.p[0] == ' ' || s.p[0] == '\t'))
+		s = str_from(s, 1);
+	while (s.n > 0 && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t'))
+		s.n--;
+	return s;
+}
+
+/* A decimal number of at most 19 digits and at most max. False leaves *v
+ * alone. */
+MUST static bool
+str_u64(struct str s, uint64_t max, uint64_t *v)
+{
+	uint64_t sum = 0;
+
+	if (s.n == 0 || s.n > 19)
+		return false;
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] < '0' || s.p[i] > '9')
+			return false;
+		sum = sum * 10 + (uint64_t)(s.p[i] - '0');
+	}
+	if (sum > max)
+		return false;
+	*v = sum;
+	return true;
+}
+
+/* A copy of s that lives as long as the arena; p is NULL on exhaustion. */
+static struct str
+str_dup(struct arena *a, struct str s)
+{
+	u8 *p = mem_alloc(a, s.n);
+
+	if (p == NULL)
+		return NOTHING;
+	if (s.n > 0)
+		memcpy(p, s.p, s.n);
+	return (struct str){ p, s.n };
+}
+
+/* A sticky builder: after the first overflow every put does nothing, and
+ * over tells once at the end. */
+struct out {
+	u8 *p;
+	size_t n, cap;
+	bool over;
+};
+
+static void
+out_init(struct out *o, u8 *p, size_t cap)
+{
+	*o = (struct out){ p, 0, p == NULL ? 0 : cap, p == NULL };
+}
+
+/* Build in whatever room the arena has left. Until out_close() the arena
+ * gives nothing else out, so the two cannot overlap. */
+static void
+out_open(struct out *o, struct arena *a)
+{
+	out_init(o, a->base + a->used, a->cap - a->used);
+	a->used = a->cap;
+}
+
+/* End such a builder; the arena keeps what was written, also on overflow, so
+ * that its reset wipes it. Returns what was built. */
+static struct str
+out_close(struct out *o, struct arena *a)
+{
+	a->used = (size_t)(o->p - a->base) + o->n;
+	if (a->used > a->high)
+		a->high = a->used;
+	return (struct str){ o->p, o->n };
+}
+
+static void
+out_put(struct out *o, struct str s)
+{
+	if (o->over || s.n > o->cap - o->n) {
+		o->over = true;
+		return;
+	}
+	if (s.n > 0)
+		memcpy(o->p + o->n, s.p, s.n);
+	o->n += s.n;
+}
+
+static void
+out_byte(struct out *o, u8 c)
+{
+	out_put(o, (struct str){ &c, 1 });
+}
+
+static void
+out_u64(struct out *o, uint64_t v)
+{
+	u8 digit[20];
+	size_t at = sizeof digit;
+
+	do {
+		digit[--at] = (u8)('0' + v % 10);
+		v /= 10;
+	} while (v > 0);
+	out_put(o, (struct str){ digit + at, sizeof digit - at });
+}
+
+/* n pieces in a row. */
+static void
+out_all(struct out *o, const struct str *part, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		out_put(o, part[i]);
+}
+
+#define STRS(...) (const struct str[]){ __VA_ARGS__ }
+#define OUT(o, ...) \
+	out_all((o), STRS(__VA_ARGS__), LEN((STRS(__VA_ARGS__))))
+
+static struct str
+out_str(const struct out *o)
+{
+	return (struct str){ o->p, o->n };
+}
+
+/* Equal bytes, in time that depends on n alone. For MACs and codes. */
+static bool
+ct_eq(const u8 *a, const u8 *b, size_t n)
+{
+	unsigned diff = 0;
+
+	for (size_t i = 0; i < n; i++)
+		diff |= (unsigned)(a[i] ^ b[i]);
+	return diff == 0;
+}
+
+/* All ones when lo <= c <= hi, else zero; no branch. All below 2^31. */
+static unsigned
+ct_range(unsigned c, unsigned lo, unsigned hi)
+{
+	return 0u - (1u & ~(((c - lo) | (hi - c)) >> 31));
+}
+
+/* ====================================================================
+ * 3. Errors: one struct, one table
+ *
+ * Owns:   struct err, enum err_code, the table of words and exit codes.
+ * Trusts: nothing from outside enters an error: its text is a literal.
+ * Calls:  2 memory.                  Tests: test_err_*
+ * ==================================================================== */
+
+enum err_code {
+	E_NONE, E_ARGUMENT, E_NAME, E_VAULT, E_VAULT_MANY, E_VAULT_LOCKED,
+	E_ITEM, E_ITEM_MANY, E_ARCHIVED, E_FIELD, E_NO_TOKEN, E_TOKEN,
+	E_HOST, E_SIGN_IN, E_SERVER, E_DENIED, E_RATE, E_SERVICE, E_ANSWER,
+	E_NET, E_DNS, E_TLS, E_TIMEOUT, E_CANCEL, E_LARGE, E_CONFIG,
+	E_BUSY, E_INTERNAL, E_COUNT
+};
+
+/* What went wrong, filled once by the deepest layer that knows. what is a
+ * literal or NULL; where the setting at fault or NULL; http the status of an
+ * answer or 0; step the step of the sign-in (1 to 4) or 0; until the second
+ * a refusal ends, or 0. */
+struct err {
+	enum err_code code;
+	const char *what, *where;
+	int http;
+	int step;
+	int64_t until;
+};
+
+/* One row per code: the word that callers and logs see, the exit status of
+ * the command line, and the one sentence for people and models. */
+static const struct err_row {
+	const char *word;
+	int status;
+	const char *text;
+} err_table[] = {
+	[E_NONE] = { "ok", EX_OK, "" },
+	[E_ARGUMENT] = { "invalid_argument", EX_USAGE,
+	    "The arguments do not fit the tool's input schema." },
+	[E_NAME] = { "invalid_name", EX_DATAERR,
+	    "A name must be 1 to 255 bytes of UTF-8 without control, "
+	    "bidirectional or zero-width characters and without blanks "
+	    "around it." },
+	[E_VAULT] = { "vault_not_allowed", EX_NOPERM,
+	    "This vault is not among those that may be used. The operator "
+	    "names them in OPMCP_VAULTS, and the token must reach them." },
+	[E_VAULT_MANY] = { "vault_ambiguous", EX_NOPERM,
+	    "More than one vault has this name; use the vault's id." },
+	[E_VAULT_LOCKED] = { "vault_locked", EX_NOPERM,
+	    "The token's keys do not open this vault." },
+	[E_ITEM] = { "item_not_found", EX_NOINPUT,
+	    "No item in this vault has this title or id." },
+	[E_ITEM_MANY] = { "item_ambiguous", EX_NOINPUT,
+	    "More than one item has this title; use one of these ids:" },
+	[E_ARCHIVED] = { "item_archived", EX_NOINPUT,
+	    "This item is archived or deleted; restore it in 1Password to "
+	    "use it." },
+	[E_FIELD] = { "field_not_found", EX_NOINPUT,
+	    "The item has no such field." },
+	[E_NO_TOKEN] = { "token_missing", EX_CONFIG,
+	    "No service-account token is configured. The operator sets "
+	    "OP_SERVICE_ACCOUNT_TOKEN or OP_SERVICE_ACCOUNT_TOKEN_FILE in "
+	    "the environment of this server." },
+	[E_TOKEN] = { "token_malformed", EX_CONFIG,
+	    "The service-account token cannot be used; copy it again or "
+	    "create another one." },
+	[E_HOST] = { "host_not_allowed", EX_CONFIG,
+	    "The token names a host that is not one of 1Password's. The "
+	    "operator can allow it in OPMCP_HOSTS." },
+	[E_SIGN_IN] = { "sign_in_refused", EX_NOPERM,
+	    "1Password refused to sign this service account in; the token "
+	    "may be revoked, expired or deleted." },
+	[E_SERVER] = { "server_not_trusted", EX_PROTOCOL,
+	    "The server could not prove that it knows this account; "
+	    "nothing was sent to it after that." },
+	[E_DENIED] = { "access_denied", EX_NOPERM,
+	    "1Password does not let this service account do that." },
+	[E_RATE] = { "rate_limited", EX_TEMPFAIL,
+	    "1Password's rate limit for this service account is reached; "
+	    "do not repeat the call at once." },
+	[E_SERVICE] = { "service_error", EX_UNAVAILABLE,
+	    "1Password answered with an error of its own." },
+	[E_ANSWER] = { "bad_answer", EX_PROTOCOL,
+	    "The server's answer is not what 1Password would send." },
+	[E_NET] = { "network_error", EX_UNAVAILABLE,
+	    "The server could not be reached or the connection broke." },
+	[E_DNS] = { "name_not_resolved", EX_NOHOST,
+	    "The server's name could not be resolved." },
+	[E_TLS] = { "tls_error", EX_UNAVAILABLE,
+	    "No trustworthy TLS connection to the server was possible." },
+	[E_TIMEOUT] = { "timeout", EX_TEMPFAIL,
+	    "The server did not answer in time (OPMCP_TIMEOUT)." },
+	[E_CANCEL] = { "cancelled", EX_TEMPFAIL,
+	    "The call was cancelled." },
+	[E_LARGE] = { "too_large", EX_DATAERR,
+	    "This is larger than opmcp accepts." },
+	[E_CONFIG] = { "bad_setting", EX_CONFIG,
+	    "A setting of this server cannot be used." },
+	[E_BUSY] = { "busy", EX_TEMPFAIL,
+	    "Too many calls are waiting; repeat this one later." },
+	[E_INTERNAL] = { "internal_error", EX_SOFTWARE,
+	    "opmcp failed; its log on stderr may say more." },
+};
+_Static_assert(LEN(err_table) == E_COUNT, "one row per code");
+
+/* Record a failure unless one is recorded already; always false, so that a
+ * caller can return it. */
+static inline bool
+err_set(struct err *e, enum err_code code, const char *what, int http)
+{
+	if (e->code == E_NONE) {
+		e->code = code;
+		e->what = what;
+		e->http = http;
+	}
+	return false;
+}
+
+/* what must be a literal (the "" pastes to nothing else): no secret and no
+ * text of a server can get into an error. */
+#define fail(e, code, what) err_set((e), (code), "" what, 0)
+#define fail_http(e, code, what, status) \
+	err_set((e), (code), "" what, (status))
+
+/* ====================================================================
+ * 4. OS seam: clock, randomness, waiting, files, names, sockets, log
+ *
+ * Owns:   struct os, through which the rest of the program sees the
+ *         system; the one open(), the one socket(), the one look-up.
+ * Trusts: the kernel. Files and resolver answers are only bytes.
+ * Calls:  2 memory, 3 errors.        Tests: test_os_*
+ * ==================================================================== */
+
+enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
+
+/* The system as one process sees it. The functions are members so that a
+ * test can freeze the clock or cut a read short. */
+struct os {
+	int watch;              /* readable: give the work up; -1: nothing */
+	enum log_level log;
+	uint64_t (*now_ms)(void);               /* monotonic */
+	int64_t (*unix_time)(void);             /* seconds since 1970, UTC */
+	bool (*random)(u8 *, size_t);
+	int (*poll)(struct pollfd *, nfds_t, int);
+	ssize_t (*read)(int, void *, size_t);
+	ssize_t (*write)(int, const void *, size_t);
+};
+
+static uint64_t
+os_now_ms(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+static int64_t
+os_unix_time(void)
+{
+	return (int64_t)time(NULL);
+}
+
+/* n random bytes from the kernel, at most 256 at a time (getentropy(3)). */
+MUST static bool
+os_random(u8 *p, size_t n)
+{
+	return n <= 256 && getentropy(p, n) == 0;
+}
+
+static void
+os_init(struct os *os, enum log_level log)
+{
+	*os = (struct os){ -1, log, os_now_ms, os_unix_time, os_random,
+	    poll, read, write };
+}
+
+/* One line to stderr, cut at 1 KiB. Never waits: a host that does not read
+ * stderr loses lines, not answers. Nothing secret can be passed (I2). */
+PRINTF(3, 4) static void
+os_log(const struct os *os, enum log_level level, const char *fmt, ...)
+{
+	static const char *const name[] = { "error", "warn", "info", "debug" };
+	struct pollfd pfd = { STDERR_FILENO, POLLOUT, 0 };
+	char line[1024];
+	va_list ap;
+	int n;
+
+	if (level > os->log)
+		return;
+	n = snprintf(line, sizeof line, "opmcp: %s: ", name[level]);
+	va_start(ap, fmt);
+	(void)vsnprintf(line + n, sizeof line - (size_t)n - 1, fmt, ap);
+	va_end(ap);
+	n = (int)strlen(line);
+	line[n++] = '\n';
+	if (poll(&pfd, 1, 0) == 1 && (pfd.revents & POLLOUT) != 0 &&
+	    write(STDERR_FILENO, line, (size_t)n) < 0)
+		return;         /* nowhere left to complain */
+}
+
+/* The earlier of a point of time and "ms from now". */
+static uint64_t
+os_deadline(const struct os *os, uint64_t deadline, uint64_t ms)
+{
+	uint64_t then = os->now_ms() + ms;
+
+	return then < deadline ? then : deadline;
+}
+
+/* Wait until one of n descriptors is ready; pfd[n] is ours to use. Fails
+ * with timeout at the deadline, and with cancelled as soon as os->watch is
+ * readable: while a call runs, all the door can send is its end. */
+MUST static bool
+os_wait(const struct os *os, struct pollfd *pfd, nfds_t n, uint64_t deadline,
+    struct err *e)
+{
+	for (;;) {
+		uint64_t now = os->now_ms();
+		int got;
+
+		if (now >= deadline)
+			return fail(e, E_TIMEOUT, "");
+		pfd[n] = (struct pollfd){ os->watch, POLLIN, 0 };
+		got = os->poll(pfd, n + 1, (int)(deadline - now));
+		if (got < 0 && errno != EINTR)
+			return fail(e, E_INTERNAL, "poll");
+		if (got <= 0)
+			continue;
+		if (pfd[n].revents != 0)
+			return fail(e, E_CANCEL, "");
+		return true;
+	}
+}
+
+/* os_wait() for one descriptor. */
+MUST static bool
+os_wait_fd(const struct os *os, int fd, short events, uint64_t deadline,
+    struct err *e)
+{
+	struct pollfd pfd[2] = { { fd, events, 0 } };
+
+	return os_wait(os, pfd, 1, deadline, e);
+}
+
+/* The kinds of file this program opens, all for reading and all through
+ * os_read_file(). The resolver's own (/etc/hosts, /etc/resolv.conf) are
+ * opened by libc in the short-lived child of os_resolve(). */
+enum os_file { OS_FILE_TOKEN, OS_FILE_CA };
+
+static const struct os_file_rule {
+	const char *setting;    /* that names the file */
+	size_t max;             /* bytes */
+	bool private;           /* ours or root's, closed to everybody else */
+} os_files[] = {
+	[OS_FILE_TOKEN] = { "OP_SERVICE_ACCOUNT_TOKEN_FILE", TOKEN_MAX, true },
+	[OS_FILE_CA] = { "SSL_CERT_FILE", CA_BUNDLE_MAX, false },
+};
+
+/* True when fd is a regular file that fits the rule; checked on the open
+ * descriptor, so that the file cannot be exchanged in between. */
+MUST static bool
+os_file_fits(int fd, const struct os_file_rule *rule, struct err *e)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
+		return fail(e, E_CONFIG, "not a regular file");
+	if ((uint64_t)st.st_size > rule->max)
+		return fail(e, E_CONFIG, "file too large");
+	if (!rule->private)
+		return true;
+	if (st.st_uid != geteuid() && st.st_uid != 0)
+		return fail(e, E_CONFIG, "file belongs to somebody else");
+	if ((st.st_mode & 077) != 0)
+		return fail(e, E_CONFIG, "file is open to others: chmod 600");
+	return true;
+}
+
+/* Read descriptor fd to its end into the arena, at most max bytes, and close
+ * it. The result may be secret; the arena's owner wipes it. */
+MUST static bool
+os_slurp(struct arena *a, int fd, size_t max, struct str *text, struct err *e)
+{
+	struct out o;
+	ssize_t got;
+
+	out_open(&o, a);
+	if (o.cap > max + 1)
+		o.cap = max + 1;
+	do {
+		got = read(fd, o.p + o.n, o.cap - o.n);
+		if (got > 0)
+			o.n += (size_t)got;
+	} while (o.n < o.cap && (got > 0 || (got < 0 && errno == EINTR)));
+	(void)close(fd);
+	*text = out_close(&o, a);
+	if (text->n > max)
+		return fail(e, E_CONFIG, "file too large");
+	return got == 0 || fail(e, E_CONFIG, "file cannot be read");
+}
+
+/* The whole of a file of the given kind; an error names its setting. */
+MUST static bool
+os_read_file(struct arena *a, enum os_file kind, const char *path,
+    struct str *text, struct err *e)
+{
+	const struct os_file_rule *rule = &os_files[kind];
+	int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+	int fd = open(path, rule->private ? flags | O_NOFOLLOW : flags);
+	bool ok = false;
+
+	if (fd < 0)
+		fail(e, E_CONFIG, "file cannot be opened");
+	else if (!os_file_fits(fd, rule, e))
+		(void)close(fd);
+	else
+		ok = os_slurp(a, fd, rule->max, text, e);
+	if (!ok)
+		e->where = rule->setting;
+	return ok;
+}
+
+/* Where to connect; port included. */
+struct os_addrs {
+	size_t n;
+	struct {
+		struct sockaddr_storage sa;
+		socklen_t len;
+	} at[8];
+};
+
+/* Append what getaddrinfo() says, numeric or not; failure appends nothing. */
+static void
+os_lookup(const char *host, const char *port, int flags, struct os_addrs *to)
+{
+	struct addrinfo hint = { 0 }, *list, *ai;
+
+	hint.ai_socktype = SOCK_STREAM;
+	hint.ai_flags = flags | AI_NUMERICSERV;
+	if (getaddrinfo(host, port, &hint, &list) != 0)
+		return;
+	for (ai = list; ai != NULL && to->n < LEN(to->at); ai = ai->ai_next) {
+		if (ai->ai_addrlen > sizeof to->at[0].sa)
+			continue;
+		memcpy(&to->at[to->n].sa, ai->ai_addr, ai->ai_addrlen);
+		to->at[to->n++].len = ai->ai_addrlen;
+	}
+	freeaddrinfo(list);
+}
+
+/* The child of os_resolve(): look up, write the result, end. It holds no
+ * key: every arena is zero in a forked child. */
+static void
+os_lookup_child(int out, const char *host, const char *port)
+{
+	struct os_addrs found = { 0 };
+	ssize_t done;
+
+#ifdef __linux__
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+#endif
+	os_lookup(host, port, AI_ADDRCONFIG, &found);
+	done = write(out, &found, sizeof found);
+	_exit(done == (ssize_t)sizeof found ? 0 : 1);
+}
+
+/* Fork the look-up; *in is where its result will appear. */
+MUST static bool
+os_lookup_start(const char *host, const char *port, pid_t *pid, int *in)
+{
+	int fd[2];
+
+	if (pipe2(fd, O_CLOEXEC) != 0)
+		return false;
+	*pid = fork();
+	if (*pid == 0)
+		os_lookup_child(fd[1], host, port);
+	(void)close(fd[1]);
+	*in = fd[0];
+	if (*pid > 0)
+		return true;
+	(void)close(fd[0]);
+	return false;
+}
+
+/* Look a name up in a child process: getaddrinfo() knows no deadline and
+ * cannot be cancelled. host and port must not lie in an arena, which would
+ * be zero in the child. */
+MUST static bool
+os_lookup_forked(const struct os *os, const char *host, const char *port,
+    uint64_t deadline, struct os_addrs *to, struct err *e)
+{
+	bool ok = false;
+	pid_t pid;
+	int in;
+
+	if (!os_lookup_start(host, port, &pid, &in))
+		return fail(e, E_INTERNAL, "fork");
+	if (os_wait_fd(os, in, POLLIN, os_deadline(os, deadline, LOOKUP_MS), e))
+		ok = os->read(in, to, sizeof *to) == (ssize_t)sizeof *to &&
+		    to->n > 0 && to->n <= LEN(to->at);
+	(void)kill(pid, SIGKILL);
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	(void)close(in);
+	if (e->code == E_TIMEOUT)
+		e->what = "looking up its name";
+	return ok || fail(e, E_DNS, "");
+}
+
+/* Addresses of host:port (both C strings, port in digits). A number needs
+ * no look-up, nor does "localhost" (RFC 6761 6.3). */
+MUST static bool
+os_resolve(const struct os *os, const char *host, const char *port,
+    uint64_t deadline, struct os_addrs *to, struct err *e)
+{
+	char name[256], service[8];
+
+	to->n = 0;
+	if (str_eq_nocase(str_c(host), S("localhost"))) {
+		os_lookup("127.0.0.1", port, AI_NUMERICHOST, to);
+		os_lookup("::1", port, AI_NUMERICHOST, to);
+	} else {
+		os_lookup(host, port, AI_NUMERICHOST, to);
+	}
+	if (to->n > 0)
+		return true;
+	(void)snprintf(name, sizeof name, "%s", host);
+	(void)snprintf(service, sizeof service, "%s", port);
+	return os_lookup_forked(os, name, service, deadline, to, e);
+}
+
+/* Start connecting to one address; -1 when that fails at once. */
+static int
+os_connect_start(const struct os_addrs *to, size_t i)
+{
+	const struct sockaddr_storage *sa = &to->at[i].sa;
+	int on = 1;
+	int fd = socket(sa->ss_family,
+	    SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -1;
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+	if (connect(fd, (const struct sockaddr *)sa, to->at[i].len) == 0 ||
+	    errno == EINPROGRESS)
+		return fd;
+	(void)close(fd);
+	return -1;
+}
+
+/* Look at the attempts that poll() says have ended: the first that succeeded
+ * is returned and taken out, failed ones are closed. -1: none yet. */
+static int
+os_connect_done(struct pollfd *try, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		int fd = try[i].fd, soerr = 0;
+		socklen_t len = sizeof soerr;
+
+		if (fd < 0 || try[i].revents == 0)
+			continue;
+		try[i].fd = -1;
+		if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &soerr, &len) == 0 &&
+		    soerr == 0)
+			return fd;
+		(void)close(fd);
+	}
+	return -1;
+}
+
+/* True while an attempt is under way. */
+static bool
+os_connect_is_open(const struct pollfd *try, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (try[i].fd >= 0)
+			return true;
+	return false;
+}
+
+/* A connected, non-blocking TCP socket to one of the addresses: each gets a
+ * short head start over the next (RFC 8305), so a dead IPv6 route costs a
+ * quarter of a second and not a timeout. The caller closes *fd. */
+MUST static bool
+os_connect(const struct os *os, const struct os_addrs *to, uint64_t deadline,
+    int *fd, struct err *e)
+{
+	struct pollfd try[LEN(to->at) + 1];
+	struct err wait = { 0 };
+	size_t n = 0;
+
+	*fd = -1;
+	while (*fd < 0 && (n < to->n || os_connect_is_open(try, n))) {
+		uint64_t until = deadline;
+
+		if (n < to->n) {
+			try[n] = (struct pollfd){ os_connect_start(to, n),
+			    POLLOUT, 0 };
+			n++;
+		}
+		if (n < to->n)
+			until = os_deadline(os, deadline, CONNECT_NEXT_MS);
+		wait = (struct err){ 0 };
+		if (!os_connect_is_open(try, n))
+			continue;
+		if (os_wait(os, try, n, until, &wait))
+			*fd = os_connect_done(try, n);
+		else if (until == deadline || wait.code != E_TIMEOUT)
+			break;
+	}
+	for (size_t i = 0; i < n; i++)
+		if (try[i].fd >= 0)
+			(void)close(try[i].fd);
+	if (*fd >= 0)
+		return true;
+	if (wait.code != E_NONE)
+		return fail(e, wait.code, "connecting");
+	return fail(e, E_NET, "connection refused or no route");
+}
+
+/* ====================================================================
+ * 5. Text codecs: base64, hex, ids, UTF-8, time
+ *
+ * Owns:   no state.
+ * Trusts: nothing; decoders refuse whatever is not canonical.
+ * Calls:  2 memory.                  Tests: test_b64_*, test_text_*
+ * ==================================================================== */
+
+/* Value of one base64url digit, or 64 and more for anything else. No branch,
+ * no table: the digits may be those of a key. */
+static unsigned
+b64_value(unsigned c)
+{
+	unsigned v = 64;
+
+	v ^= ct_range(c, 'A', 'Z') & (64 ^ (c - 'A'));
+	v ^= ct_range(c, 'a', 'z') & (64 ^ (c - 'a' + 26));
+	v ^= ct_range(c, '0', '9') & (64 ^ (c - '0' + 52));
+	v ^= ct_range(c, '-', '-') & (64 ^ 62u);
+	v ^= ct_range(c, '_', '_') & (64 ^ 63u);
+	return v;
+}
+
+/* Decode base64url without padding (RFC 4648 5) into dst, which has room for
+ * s.n * 3 / 4 bytes; dst may be s.p itself. Refuses padding, blanks, an
+ * impossible length and leftover bits. Time depends on the length alone;
+ * the one verdict comes at the end. The result may be secret. */
+MUST static bool
+b64_decode(u8 *dst, struct str s, size_t *n)
+{
+	unsigned acc = 0, bits = 0, bad = s.n % 4 == 1;
+	size_t at = 0;
+
+	for (size_t i = 0; i < s.n; i++) {
+		unsigned v = b64_value(s.p[i]);
+
+		bad |= v >> 6;
+		acc = (acc << 6 | (v & 63)) & 0xffff;
+		bits += 6;
+		if (bits >= 8) {
+			bits -= 8;
+			dst[at++] = (u8)(acc >> bits);
+		}
+	}
+	bad |= acc & ((1u << bits) - 1);
+	*n = at;
+	return bad == 0;
+}
+
+/* b64_decode() for a value of exactly n bytes. */
+MUST static bool
+b64_decode_exact(u8 *dst, size_t n, struct str s)
+{
+	size_t got;
+
+	return s.n == (n * 4 + 2) / 3 && b64_decode(dst, s, &got) && got == n;
+}
+
+/* One base64 digit of v (0..63); no branch, no table. */
+static u8
+b64_digit(unsigned v, const char alt[static 2])
+{
+	unsigned c = v + 'A';
+
+	c += ct_range(v, 26, 51) & (unsigned)('a' - 'A' - 26);
+	c += ct_range(v, 52, 61) & (unsigned)('0' - 'A' - 52);
+	c += ct_range(v, 62, 62) & (unsigned)(alt[0] - 'A' - 62);
+	c += ct_range(v, 63, 63) & (unsigned)(alt[1] - 'A' - 63);
+	return (u8)c;
+}
+
+/* Append s; alt are the alphabet's last two digits, pad 0 for no padding. */
+static void
+b64_put(struct out *o, struct str s, const char alt[static 2], u8 pad)
+{
+	for (size_t i = 0; i < s.n; i += 3) {
+		size_t left = s.n - i;
+		unsigned v = (unsigned)s.p[i] << 16;
+
+		v |= left > 1 ? (unsigned)s.p[i + 1] << 8 : 0;
+		v |= left > 2 ? (unsigned)s.p[i + 2] : 0;
+		for (unsigned k = 0; k < 4; k++)
+			if (k <= left)
+				out_byte(o, b64_digit(v >> (18 - 6 * k) & 63,
+				    alt));
+			else if (pad != 0)
+				out_byte(o, pad);
+	}
+}
+
+/* Append s as base64url without padding. */
+static void
+b64_put_url(struct out *o, struct str s)
+{
+	b64_put(o, s, "-_", 0);
+}
+
+/* Value of one hex digit, 16 and more for anything else; no branch. */
+static unsigned
+hex_value(unsigned c)
+{
+	unsigned v = 16;
+
+	v ^= ct_range(c, '0', '9') & (16 ^ (c - '0'));
+	v ^= ct_range(c, 'a', 'f') & (16 ^ (c - 'a' + 10));
+	v ^= ct_range(c, 'A', 'F') & (16 ^ (c - 'A' + 10));
+	return v;
+}
+
+/* Decode hex of either case, right-aligned into dst[n] with zeros before it;
+ * an odd number of digits is fine. Refuses an empty text and one that does
+ * not fit. Time depends on the lengths alone. The result may be secret. */
+MUST static bool
+hex_decode(u8 *dst, size_t n, struct str s)
+{
+	unsigned bad = 0;
+
+	if (s.n == 0 || (s.n + 1) / 2 > n)
+		return false;
+	memset(dst, 0, n);
+	for (size_t i = 0; i < s.n; i++) {
+		unsigned v = hex_value(s.p[s.n - 1 - i]);
+		size_t at = n - 1 - i / 2;
+
+		bad |= v >> 4;
+		dst[at] = (u8)(dst[at] | (v & 15) << (i % 2 * 4));
+	}
+	return bad == 0;
+}
+
+/* Append s as lower-case hex; no branch on its bytes. */
+static void
+hex_put(struct out *o, struct str s)
+{
+	for (size_t i = 0; i < 2 * s.n; i++) {
+		unsigned v = (unsigned)s.p[i / 2] >> (i % 2 == 0 ? 4 : 0) & 15;
+
+		out_byte(o, (u8)('0' + v + (ct_range(v, 10, 15) & 39)));
+	}
+}
+
+/* One of the service's 26-character ids: base32 digits (RFC 4648 6) whose
+ * letters begin with a, or with A. Needs no escaping in a path or header. */
+static bool
+id_is_valid(struct str s, u8 a)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if ((s.p[i] < a || s.p[i] > a + 25) &&
+		    (s.p[i] < '2' || s.p[i] > '7'))
+			return false;
+	return s.n == 26;
+}
+
+/* Take one code point off *s, which is not empty. Refuses what RFC 3629
+ * refuses: stray and missing continuation bytes, overlong forms, surrogates,
+ * anything above U+10FFFF. */
+MUST static bool
+utf8_next(struct str *s, uint32_t *cp)
+{
+	static const uint32_t least[] = { 0, 0x80, 0x800, 0x10000 };
+	uint32_t c = s->p[0];
+	size_t more = c < 0x80 ? 0 : c < 0xe0 ? 1 : c < 0xf0 ? 2 : 3;
+
+	if ((c >= 0x80 && c < 0xc2) || c > 0xf4 || s->n <= more)
+		return false;
+	if (more > 0)
+		c &= 0x3fu >> more;
+	for (size_t i = 1; i <= more; i++) {
+		if ((s->p[i] & 0xc0) != 0x80)
+			return false;
+		c = c << 6 | (s->p[i] & 0x3fu);
+	}
+	if (c < least[more] || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff))
+		return false;
+	*cp = c;
+	*s = str_from(*s, more + 1);
+	return true;
+}
+
+/* Append one code point. */
+static void
+utf8_put(struct out *o, uint32_t cp)
+{
+	unsigned more = cp < 0x80 ? 0 : cp < 0x800 ? 1 : cp < 0x10000 ? 2 : 3;
+	static const u8 lead[] = { 0, 0xc0, 0xe0, 0xf0 };
+
+	out_byte(o, (u8)(lead[more] | cp >> (6 * more)));
+	while (more-- > 0)
+		out_byte(o, (u8)(0x80 | (cp >> (6 * more) & 0x3f)));
+}
+
+struct text_range {
+	uint32_t lo, hi;
+};
+
+static bool
+text_is_in(uint32_t cp, const struct text_range *r, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (cp >= r[i].lo && cp <= r[i].hi)
+			return true;
+	return false;
+}
+
+/* Characters that are not seen, or that change how their neighbours are
+ * shown: controls, soft hyphen, joiners, fillers, bidirectional marks,
+ * zero-width characters, line separators, byte-order mark, tags. */
+static bool
+text_is_hidden(uint32_t cp)
+{
+	static const struct text_range hidden[] = {
+		{ 0x00, 0x1f }, { 0x7f, 0x9f }, { 0xad, 0xad },
+		{ 0x34f, 0x34f }, { 0x61c, 0x61c }, { 0x115f, 0x1160 },
+		{ 0x17b4, 0x17b5 }, { 0x180b, 0x180f }, { 0x200b, 0x200f },
+		{ 0x2028, 0x202e }, { 0x2060, 0x206f }, { 0x3164, 0x3164 },
+		{ 0xfeff, 0xfeff }, { 0xffa0, 0xffa0 }, { 0xfff9, 0xfffb },
+		{ 0x1d173, 0x1d17a }, { 0xe0000, 0xe007f },
+	};
+
+	return text_is_in(cp, hidden, LEN(hidden));
+}
+
+/* Blanks (Unicode category Zs). */
+static bool
+text_is_blank(uint32_t cp)
+{
+	static const struct text_range blank[] = {
+		{ ' ', ' ' }, { 0xa0, 0xa0 }, { 0x1680, 0x1680 },
+		{ 0x2000, 0x200a }, { 0x202f, 0x202f }, { 0x205f, 0x205f },
+		{ 0x3000, 0x3000 },
+	};
+
+	return text_is_in(cp, blank, LEN(blank));
+}
+
+/* Days since 1970-01-01 of a Gregorian date, month 1 to 12. Years are
+ * counted from March, so that a leap day comes last. */
+static int64_t
+time_days(int64_t year, int64_t month, int64_t day)
+{
+	int64_t y = month > 2 ? year : year - 1;
+	int64_t m = month > 2 ? month - 3 : month + 9;
+
+	return 365 * y + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 + day -
+	    1 - 719468;
+}
+
+/* Append v with exactly n decimal digits. */
+static void
+time_digits(struct out *o, int64_t v, int n)
+{
+	int64_t unit = 1;
+
+	for (int i = 1; i < n; i++)
+		unit *= 10;
+	for (; unit > 0; unit /= 10)
+		out_byte(o, (u8)('0' + v / unit % 10));
+}
+
+/* Append the moment t (seconds since 1970) as YYYY-MM-DDTHH:MM:SSZ. */
+static void
+time_put(struct out *o, int64_t t)
+{
+	int64_t days = t / 86400, sec = t % 86400, month = 12;
+	int64_t year = 1970 + days / 366;
+
+	while (time_days(year + 1, 1, 1) <= days)
+		year++;
+	while (time_days(year, month, 1) > days)
+		month--;
+	time_digits(o, year, 4);
+	out_byte(o, '-');
+	time_digits(o, month, 2);
+	out_byte(o, '-');
+	time_digits(o, days - time_days(year, month, 1) + 1, 2);
+	out_byte(o, 'T');
+	time_digits(o, sec / 3600, 2);
+	out_byte(o, ':');
+	time_digits(o, sec / 60 % 60, 2);
+	out_byte(o, ':');
+	time_digits(o, sec % 60, 2);
+	out_byte(o, 'Z');
+}
+
+/* Read "Sun, 06 Nov 1994 08:49:37 GMT" (IMF-fixdate, RFC 9110 5.6.7). */
+MUST static bool
+time_parse_http(struct str s, int64_t *t)
+{
+	static const char names[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+	static const struct {
+		size_t at, len;
+		uint64_t max;
+	} part[] = { { 5, 2, 31 }, { 12, 4, 9999 }, { 17, 2, 23 },
+	    { 20, 2, 59 }, { 23, 2, 60 } };
+	uint64_t v[LEN(part)];
+	int64_t month = 0;
+
+	if (s.n != 29 || !str_eq(str_from(s, 25), S(" GMT")))
+		return false;
+	while (month < 12 && !str_eq((struct str){ s.p + 8, 3 }, (struct str){
+	    (const u8 *)names + 3 * month, 3 }))
+		month++;
+	if (month == 12)
+		return false;
+	for (size_t i = 0; i < LEN(part); i++)
+		if (!str_u64((struct str){ s.p + part[i].at, part[i].len },
+		    part[i].max, &v[i]))
+			return false;
+	*t = time_days((int64_t)v[1], month + 1, (int64_t)v[0]) * 86400 +
+	    (int64_t)(v[2] * 3600 + v[3] * 60 + v[4]);
+	return true;
+}
+
+/* ====================================================================
+ * 6. JSON: one strict reader, one writer
+ *
+ * Owns:   struct json (tokens over a caller's text), struct jw (writer).
+ * Trusts: nothing; input is hostile until json_parse() returns true.
+ * Calls:  2 memory, 3 errors, 5 codecs.        Tests: test_json_*
+ *
+ * jsmn splits a text into tokens but accepts much that is not JSON. So
+ * json_scan() checks the grammar first, byte by byte and without recursion,
+ * and counts the tokens; jsmn then fills an array of exactly that size; and
+ * json_index() prepares navigation and refuses objects with a repeated key.
+ * No other section touches a jsmntok_t.
+ * ==================================================================== */
+
+/* A parsed text. A node is the index of its token. Token 0 is no token: it
+ * says "no such node", and every look-up in it finds nothing, so look-ups
+ * can be chained. After json_index() a token's size is the number of tokens
+ * of its whole subtree. */
+struct json {
+	struct str text;
+	struct arena *arena;    /* where strings with escapes are decoded */
+	jsmntok_t *tok;
+	uint32_t n;             /* tokens, with token 0 */
+};
+
+#define JSON_ROOT 1u
+
+/* The state of the scanner: what is left, and the open brackets. */
+struct json_scan {
+	struct str s;
+	uint32_t tokens, depth;
+	u8 open[JSON_DEPTH_MAX];
+};
+
+static void
+scan_blank(struct json_scan *c)
+{
+	while (c->s.n > 0 && (c->s.p[0] == ' ' || c->s.p[0] == '\n' ||
+	    c->s.p[0] == '\r' || c->s.p[0] == '\t'))
+		c->s = str_from(c->s, 1);
+}
+
+/* Take one byte if it is the given one. */
+static bool
+scan_is_next(struct json_scan *c, u8 byte)
+{
+	if (c->s.n == 0 || c->s.p[0] != byte)
+		return false;
+	c->s = str_from(c->s, 1);
+	return true;
+}
+
+/* Four hex digits after \u. */
+MUST static bool
+scan_unit(struct json_scan *c, uint32_t *unit)
+{
+	u8 pair[2];
+
+	if (c->s.n < 4 || !hex_decode(pair, 2, str_upto(c->s, 4)))
+		return false;
+	*unit = (uint32_t)pair[0] << 8 | pair[1];
+	c->s = str_from(c->s, 4);
+	return true;
+}
+
+/* The second half of a surrogate pair whose first half is *cp. */
+MUST static bool
+scan_surrogate(struct json_scan *c, uint32_t *cp)
+{
+	uint32_t low;
+
+	if (*cp > 0xdbff || !scan_is_next(c, '\\') || !scan_is_next(c, 'u') ||
+	    !scan_unit(c, &low) || low < 0xdc00 || low > 0xdfff)
+		return false;
+	*cp = 0x10000 + ((*cp - 0xd800) << 10) + (low - 0xdc00);
+	return true;
+}
+
+/* What follows a backslash; *cp is the character meant. Surrogates must come
+ * in pairs: RFC 8259 8.2 leaves the rest undefined. */
+MUST static bool
+scan_escape(struct json_scan *c, uint32_t *cp)
+{
+	static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
+	const char *at;
+
+	if (scan_is_next(c, 'u'))
+		return scan_unit(c, cp) && (*cp < 0xd800 || *cp > 0xdfff ||
+		    scan_surrogate(c, cp));
+	at = c->s.n > 0 && c->s.p[0] != 0 ? strchr(from, c->s.p[0]) : NULL;
+	if (at == NULL)
+		return false;
+	*cp = (uint32_t)to[at - from];
+	c->s = str_from(c->s, 1);
+	return true;
+}
+
+/* The rest of a string, after its opening quote. */
+MUST static bool
+scan_string(struct json_scan *c)
+{
+	uint32_t cp;
+
+	while (c->s.n > 0) {
+		u8 b = c->s.p[0];
+
+		if (b < 0x20)
+			return false;
+		if (b >= 0x80) {
+			if (!utf8_next(&c->s, &cp))
+				return false;
+			continue;
+		}
+		c->s = str_from(c->s, 1);
+		if (b == '"')
+			return true;
+		if (b == '\\' && !scan_escape(c, &cp))
+			return false;
+	}
+	return false;
+}
+
+/* One or more digits. */
+MUST static bool
+scan_digits(struct json_scan *c)
+{
+	size_t n = 0;
+
+	while (n < c->s.n && c->s.p[n] >= '0' && c->s.p[n] <= '9')
+		n++;
+	c->s = str_from(c->s, n);
+	return n > 0;
+}
+
+MUST static bool
+scan_number(struct json_scan *c)
+{
+	(void)scan_is_next(c, '-');
+	if (!scan_is_next(c, '0') && !scan_digits(c))
+		return false;
+	if (scan_is_next(c, '.') && !scan_digits(c))
+		return false;
+	if (!scan_is_next(c, 'e') && !scan_is_next(c, 'E'))
+		return true;
+	if (!scan_is_next(c, '+'))
+		(void)scan_is_next(c, '-');
+	return scan_digits(c);
+}
+
+/* A string, number or word; an opening bracket is only noted. */
+MUST static bool
+scan_value(struct json_scan *c)
+{
+	static const struct str words[] = {
+		{ (const u8 *)"true", 4 }, { (const u8 *)"false", 5 },
+		{ (const u8 *)"null", 4 },
+	};
+	u8 b;
+
+	if (c->s.n == 0)
+		return false;
+	c->tokens++;
+	b = c->s.p[0];
+	if (b == '{' || b == '[') {
+		if (c->depth == JSON_DEPTH_MAX)
+			return false;
+		c->open[c->depth++] = b;
+		c->s = str_from(c->s, 1);
+		return true;
+	}
+	if (scan_is_next(c, '"'))
+		return scan_string(c);
+	for (size_t i = 0; i < LEN(words); i++)
+		if (str_is_start(c->s, words[i])) {
+			c->s = str_from(c->s, words[i].n);
+			return true;
+		}
+	return scan_number(c);
+}
+
+/* A member's key and colon. */
+MUST static bool
+scan_key(struct json_scan *c)
+{
+	c->tokens++;
+	if (!scan_is_next(c, '"') || !scan_string(c))
+		return false;
+	scan_blank(c);
+	if (!scan_is_next(c, ':'))
+		return false;
+	scan_blank(c);
+	return true;
+}
+
+/* Close as many brackets as are due, then take what must stand before the
+ * next value. fresh: the innermost bracket has just been opened. */
+MUST static bool
+scan_between(struct json_scan *c, bool fresh)
+{
+	while (c->depth > 0) {
+		bool object = c->open[c->depth - 1] == '{';
+
+		scan_blank(c);
+		if (scan_is_next(c, object ? '}' : ']')) {
+			c->depth--;
+			fresh = false;
+			continue;
+		}
+		if (!fresh && !scan_is_next(c, ','))
+			return false;
+		scan_blank(c);
+		return !object || scan_key(c);
+	}
+	return true;
+}
+
+/* The whole text is one JSON value (RFC 8259): values one after the other,
+ * each with what must stand before it, until no bracket is open. */
+MUST static bool
+json_scan(struct str text, uint32_t *tokens)
+{
+	struct json_scan c = { .s = text };
+
+	scan_blank(&c);
+	do {
+		uint32_t depth = c.depth;
+
+		if (!scan_value(&c) || !scan_between(&c, c.depth > depth))
+			return false;
+	} while (c.depth > 0);
+	scan_blank(&c);
+	*tokens = c.tokens;
+	return c.s.n == 0;
+}
+
+/* The text of a token, without its quotes. */
+static struct str
+json_text(const struct json *j, uint32_t node)
+{
+	const jsmntok_t *t = &j->tok[node];
+
+	return (struct str){ j->text.p + t->start, (size_t)(t->end - t->start) };
+}
+
+/* The source text of a node as it stood in the document. */
+static struct str
+json_raw(const struct json *j, uint32_t node)
+{
+	struct str s = json_text(j, node);
+
+	if (j->tok[node].type == JSMN_STRING)
+		s = (struct str){ s.p - 1, s.n + 2 };
+	return s;
+}
+
+/* The value of a string node. Without escapes it points into the text, else
+ * into the arena. False: not a string, or the arena is full. */
+MUST static bool
+json_str(const struct json *j, uint32_t node, struct str *value)
+{
+	struct json_scan c = { 0 };
+	struct out o;
+	uint32_t cp;
+
+	if (node >= j->n || j->tok[node].type != JSMN_STRING)
+		return false;
+	c.s = json_text(j, node);
+	if (str_find(c.s, '\\') == c.s.n) {
+		*value = c.s;
+		return true;
+	}
+	out_init(&o, mem_alloc(j->arena, c.s.n), c.s.n); /* escapes shrink */
+	while (c.s.n > 0 && !o.over) {
+		size_t plain = str_find(c.s, '\\');
+
+		out_put(&o, str_upto(c.s, plain));
+		c.s = str_from(c.s, plain + 1);
+		if (c.s.n > 0 && scan_escape(&c, &cp))
+			utf8_put(&o, cp);
+	}
+	*value = out_str(&o);
+	return !o.over;
+}
+
+/* The node after the subtree of node, whatever it belongs to. */
+static uint32_t
+json_skip(const struct json *j, uint32_t node)
+{
+	return node + (uint32_t)j->tok[node].size;
+}
+
+static bool
+json_is_object(const struct json *j, uint32_t node)
+{
+	return node < j->n && j->tok[node].type == JSMN_OBJECT;
+}
+
+static bool
+json_is_array(const struct json *j, uint32_t node)
+{
+	return node < j->n && j->tok[node].type == JSMN_ARRAY;
+}
+
+/* The first element of an array or key of an object; 0 when empty, and for
+ * what is neither. */
+static uint32_t
+json_first(const struct json *j, uint32_t box)
+{
+	if (!json_is_object(j, box) && !json_is_array(j, box))
+		return 0;
+	return j->tok[box].size > 1 ? box + 1 : 0;
+}
+
+/* The element or key after node in the same box; 0 at the end. A key's
+ * subtree includes its value, which is the node key + 1. */
+static uint32_t
+json_next(const struct json *j, uint32_t box, uint32_t node)
+{
+	uint32_t next = json_skip(j, node);
+
+	return next < json_skip(j, box) ? next : 0;
+}
+
+/* Restore the heap below root among the first n keys. */
+static void
+json_sift(struct str *key, size_t root, size_t n)
+{
+	for (;;) {
+		size_t big = 2 * root + 1;
+		struct str swap = key[root];
+
+		if (big >= n)
+			return;
+		if (big + 1 < n && str_order(key[big], key[big + 1]) < 0)
+			big++;
+		if (str_order(key[root], key[big]) >= 0)
+			return;
+		key[root] = key[big];
+		key[big] = swap;
+		root = big;
+	}
+}
+
+/* Heap sort, so that no choice of keys makes it slow; then equal keys are
+ * neighbours. */
+static bool
+json_is_unique(struct str *key, size_t n)
+{
+	for (size_t i = n / 2; i-- > 0;)
+		json_sift(key, i, n);
+	for (size_t end = n; end > 1; end--) {
+		struct str top = key[0];
+
+		key[0] = key[end - 1];
+		key[end - 1] = top;
+		json_sift(key, 0, end - 1);
+	}
+	for (size_t i = 1; i < n; i++)
+		if (str_eq(key[i - 1], key[i]))
+			return false;
+	return true;
+}
+
+/* No key occurs twice in this object, escapes undone: else one reader could
+ * check one value and the next use the other. */
+MUST static bool
+json_check_keys(const struct json *j, uint32_t object)
+{
+	struct str few[16], *key = few;
+	size_t n = 0, mark = j->arena->used;
+	bool ok = true;
+
+	for (uint32_t k = json_first(j, object); k; k = json_next(j, object, k))
+		n++;
+	if (n > LEN(few))
+		key = mem_alloc(j->arena, n * sizeof *key);
+	if (key == NULL)
+		return false;
+	n = 0;
+	for (uint32_t k = json_first(j, object); k && ok;
+	    k = json_next(j, object, k))
+		ok = json_str(j, k, &key[n++]);
+	ok = ok && json_is_unique(key, n);
+	if (mark != j->arena->used)
+		mem_reset(j->arena, mark);
+	return ok;
+}
+
+/* Turn jsmn's child counts into subtree sizes, children first, then check
+ * every object's keys. */
+MUST static bool
+json_index(struct json *j)
+{
+	for (uint32_t i = JSON_ROOT; i < j->n; i++)
+		j->tok[i].size = 1;
+	for (uint32_t i = j->n - 1; i > JSON_ROOT; i--)
+		j->tok[j->tok[i].parent + 1].size += j->tok[i].size;
+	for (uint32_t i = JSON_ROOT; i < j->n; i++)
+		if (j->tok[i].type == JSMN_OBJECT && !json_check_keys(j, i))
+			return false;
+	return true;
+}
+
+/* Parse text, which must stay in place as long as *j is used; the tokens go
+ * to the arena. Fails with bad_answer when it is not exactly one JSON value
+ * in UTF-8, nested at most JSON_DEPTH_MAX deep, without repeated keys; with
+ * too_large when the arena is full. Then *j is empty. */
+MUST static bool
+json_parse(struct json *j, struct arena *a, struct str text, struct err *e)
+{
+	jsmn_parser parser;
+	uint32_t n;
+
+	*j = (struct json){ 0 };
+	if (text.n == 0 || text.n > INT_MAX || !json_scan(text, &n))
+		return fail(e, E_ANSWER, "not valid JSON");
+	j->tok = mem_alloc(a, (n + (size_t)1) * sizeof *j->tok);
+	if (j->tok == NULL)
+		return fail(e, E_LARGE, "JSON with too many values");
+	jsmn_init(&parser);
+	j->text = text;
+	j->arena = a;
+	j->n = n + 1;
+	if (jsmn_parse(&parser, (const char *)text.p, text.n,
+	    j->tok + JSON_ROOT, n) != (int)n || !json_index(j)) {
+		*j = (struct json){ 0 };
+		return fail(e, E_ANSWER, "JSON with a repeated name");
+	}
+	return true;
+}
+
+/* The value of member name; 0 when box is no object or has none. */
+static uint32_t
+json_get(const struct json *j, uint32_t box, struct str name)
+{
+	struct str key;
+
+	if (!json_is_object(j, box))
+		return 0;
+	for (uint32_t k = json_first(j, box); k; k = json_next(j, box, k))
+		if (json_str(j, k, &key) && str_eq(key, name))
+			return k + 1;
+	return 0;
+}
+
+/* The string value of member name; false when missing or not a string. */
+MUST static bool
+json_get_str(const struct json *j, uint32_t box, struct str name,
+    struct str *value)
+{
+	return json_str(j, json_get(j, box, name), value);
+}
+
+/* True when the member is a string equal to want. */
+static bool
+json_get_is(const struct json *j, uint32_t box, struct str name,
+    struct str want)
+{
+	struct str value;
+
+	return json_get_str(j, box, name, &value) && str_eq(value, want);
+}
+
+/* A number, true, false or null, by its source text. */
+static bool
+json_is_word(const struct json *j, uint32_t node, struct str word)
+{
+	return node < j->n && j->tok[node].type == JSMN_PRIMITIVE &&
+	    str_eq(json_text(j, node), word);
+}
+
+/* A missing member and null mean the same in 1Password's objects. */
+static bool
+json_is_null(const struct json *j, uint32_t node)
+{
+	return node == 0 || json_is_word(j, node, S("null"));
+}
+
+/* An integer written without fraction or exponent. */
+static bool
+json_is_integer(const struct json *j, uint32_t node)
+{
+	struct str s;
+
+	if (node >= j->n || j->tok[node].type != JSMN_PRIMITIVE)
+		return false;
+	s = json_text(j, node);
+	if (s.p[0] == '-')
+		s = str_from(s, 1);
+	for (size_t i = 0; i < s.n; i++)
+		if (s.p[i] < '0' || s.p[i] > '9')
+			return false;
+	return true;
+}
+
+/* The writer: puts commas itself. Keys and values are escaped; numbers are
+ * put with jw_u64(), finished JSON with jw_raw(). */
+struct jw {
+	struct out *o;
+	bool comma;             /* the next value needs one before it */
+};
+
+/* What JSON wants in place of the character at s, and how long that is in
+ * the source; n = 0: the byte stands for itself. Besides what RFC 8259 7
+ * demands, U+2028 and U+2029, which some readers take for line ends. */
+static struct str
+jw_escape(struct str s, size_t *len)
+{
+	static const char set[] = "\"\\\n\r\t";
+	static const struct str to[] = {
+		{ (const u8 *)"\\\"", 2 }, { (const u8 *)"\\\\", 2 },
+		{ (const u8 *)"\\n", 2 }, { (const u8 *)"\\r", 2 },
+		{ (const u8 *)"\\t", 2 },
+	};
+	u8 c = s.p[0];
+	const char *at = c != 0 ? strchr(set, c) : NULL;
+
+	*len = 1;
+	if (at != NULL)
+		return to[at - set];
+	if (c < 0x20)
+		return S("\\u00");      /* two digits to follow */
+	if (c != 0xe2 || s.n < 3 || s.p[1] != 0x80 || (s.p[2] & 0xfe) != 0xa8)
+		return NOTHING;
+	*len = 3;
+	return s.p[2] == 0xa8 ? S("\\u2028") : S("\\u2029");
+}
+
+/* Append s, which is UTF-8, as a JSON string. */
+static void
+jw_quote(struct out *o, struct str s)
+{
+	size_t from = 0, len;
+
+	out_byte(o, '"');
+	for (size_t i = 0; i < s.n; i += len) {
+		struct str esc = jw_escape(str_from(s, i), &len);
+
+		if (esc.n == 0)
+			continue;
+		OUT(o, ((struct str){ s.p + from, i - from }), esc);
+		if (esc.n == 4)
+			hex_put(o, (struct str){ s.p + i, 1 });
+		from = i + len;
+	}
+	out_put(o, str_from(s, from));
+	out_byte(o, '"');
+}
+
+static void
+jw_comma(struct jw *w)
+{
+	if (w->comma)
+		out_byte(w->o, ',');
+	w->comma = true;
+}
+
+/* A member's name; a value must follow. */
+static void
+jw_key(struct jw *w, struct str name)
+{
+	jw_comma(w);
+	jw_quote(w->o, name);
+	out_byte(w->o, ':');
+	w->comma = false;
+}
+
+/* '{' or '['. */
+static void
+jw_open(struct jw *w, u8 bracket)
+{
+	jw_comma(w);
+	out_byte(w->o, bracket);
+	w->comma = false;
+}
+
+static void
+jw_close(struct jw *w, u8 bracket)
+{
+	out_byte(w->o, bracket);
+	w->comma = true;
+}
+
+/* JSON text as it is: a number, a word, or something already built. */
+static void
+jw_raw(struct jw *w, struct str json)
+{
+	jw_comma(w);
+	out_put(w->o, json);
+}
+
+static void
+jw_str(struct jw *w, struct str s)
+{
+	jw_comma(w);
+	jw_quote(w->o, s);
+}
+
+static void
+jw_u64(struct jw *w, uint64_t v)
+{
+	jw_comma(w);
+	out_u64(w->o, v);
+}
+
+/* A member with a string value. */
+static void
+jw_put(struct jw *w, struct str name, struct str value)
+{
+	jw_key(w, name);
+	jw_str(w, value);
+}
+
+/* A member whose value is JSON text. */
+static void
+jw_put_raw(struct jw *w, struct str name, struct str json)
+{
+	jw_key(w, name);
+	jw_raw(w, json);
+}
+
+/* ====================================================================
+ * 7. Configuration: one table of settings, token sources
+ *
+ * Owns:   struct cfg; the table behind environment, flags and --help.
+ * Trusts: the operator's values, but not their form.
+ * Calls:  2 memory, 3 errors, 4 OS seam.       Tests: test_cfg_*
+ * ==================================================================== */
+
+/* The settings of one run. Strings belong to the environment or argv. */
+struct cfg {
+	const char *vaults, *hosts, *token_file, *cert_file, *proxy, *no_proxy;
+	uint64_t log, timeout_s, token_fd;
+	char *token;            /* secret; in the environment until wiped */
+};
+
+enum cfg_kind { CFG_TEXT, CFG_NUMBER, CFG_LEVEL, CFG_SECRET };
+
+static const struct cfg_row {
+	const char *env, *alias, *flag, *arg, *def, *help;
+	enum cfg_kind kind;
+	size_t at;              /* offset in struct cfg */
+	uint64_t lo, hi;
+} cfg_rows[] = {
+	{ "OP_SERVICE_ACCOUNT_TOKEN", NULL, NULL, NULL, NULL,
+	    "service-account token (ops_...); never an argument",
+	    CFG_SECRET, offsetof(struct cfg, token), 0, 0 },
+	{ "OP_SERVICE_ACCOUNT_TOKEN_FILE", NULL, "token-file", "FILE", NULL,
+	    "file that holds it: yours or root's, mode 600",
+	    CFG_TEXT, offsetof(struct cfg, token_file), 0, 0 },
+	{ "OPMCP_TOKEN_FD", NULL, "token-fd", "N", NULL,
+	    "inherited descriptor to read it from",
+	    CFG_NUMBER, offsetof(struct cfg, token_fd), 3, 1023 },
+	{ "OPMCP_VAULTS", "SECURITY_DEFAULT_VAULT", "vaults", "LIST",
+	    DEF_VAULTS, "vaults that may be used, by name or id, separated "
+	    "by commas;\n    the first is the default, * means all",
+	    CFG_TEXT, offsetof(struct cfg, vaults), 0, 0 },
+	{ "OPMCP_HOSTS", NULL, "hosts", "LIST", "",
+	    "hosts a token may name besides those of 1Password",
+	    CFG_TEXT, offsetof(struct cfg, hosts), 0, 0 },
+	{ "OPMCP_TIMEOUT", NULL, "timeout", "SECONDS", DEF_TIMEOUT_S,
+	    "longest time one tool call may take, 1 to 300",
+	    CFG_NUMBER, offsetof(struct cfg, timeout_s), 1, 300 },
+	{ "OPMCP_LOG", "LOG_LEVEL", "log", "LEVEL", DEF_LOG,
+	    "error, warn, info or debug (a line per request), to stderr",
+	    CFG_LEVEL, offsetof(struct cfg, log), 0, 0 },
+	{ "SSL_CERT_FILE", NULL, NULL, NULL, NULL,
+	    "CA bundle (PEM) in place of the system's",
+	    CFG_TEXT, offsetof(struct cfg, cert_file), 0, 0 },
+	{ "HTTPS_PROXY", "https_proxy", NULL, NULL, NULL,
+	    "proxy to connect through: http://[user:password@]host[:port]",
+	    CFG_TEXT, offsetof(struct cfg, proxy), 0, 0 },
+	{ "NO_PROXY", "no_proxy", NULL, NULL, "",
+	    "hosts to reach without it: names, .suffixes or *",
+	    CFG_TEXT, offsetof(struct cfg, no_proxy), 0, 0 },
+};
+
+/* The member of cfg that a row sets. */
+static void *
+cfg_member(struct cfg *cfg, const struct cfg_row *row)
+{
+	return (char *)cfg + row->at;
+}
+
+/* error, warn(ing), info, debug in any case. */
+MUST static bool
+cfg_level(struct str s, uint64_t *level)
+{
+	static const char *const names[] = { "error", "warn", "info", "debug",
+	    "warning" };
+
+	for (size_t i = 0; i < LEN(names); i++)
+		if (str_eq_nocase(s, str_c(names[i]))) {
+			*level = i < 4 ? i : LOG_WARN;
+			return true;
+		}
+	return false;
+}
+
+/* Set one member from text; false when the text does not fit the row. */
+MUST static bool
+cfg_set(struct cfg *cfg, const struct cfg_row *row, const char *text)
+{
+	switch (row->kind) {
+	case CFG_TEXT:
+		*(const char **)cfg_member(cfg, row) = text;
+		return true;
+	case CFG_SECRET:
+		*(char **)cfg_member(cfg, row) = getenv(row->env);
+		return true;
+	case CFG_NUMBER:
+		return str_u64(str_c(text), row->hi, cfg_member(cfg, row)) &&
+		    *(uint64_t *)cfg_member(cfg, row) >= row->lo;
+	case CFG_LEVEL:
+		return cfg_level(str_c(text), cfg_member(cfg, row));
+	}
+	return false;
+}
+
+/* Every OPMCP_ name in the environment must be one of ours: a setting with
+ * a typing error must not be silently without effect. Returns the first
+ * unknown name ("NAME=value") or NULL. */
+static const char *
+cfg_unknown(char **env)
+{
+	for (; *env != NULL; env++) {
+		struct str pair = str_c(*env);
+		struct str name = str_upto(pair, str_find(pair, '='));
+		size_t i = 0;
+
+		if (!str_is_start(name, S("OPMCP_")))
+			continue;
+		while (i < LEN(cfg_rows) &&
+		    !str_eq(name, str_c(cfg_rows[i].env)))
+			i++;
+		if (i == LEN(cfg_rows))
+			return *env;
+	}
+	return NULL;
+}
+
+/* Fill cfg from defaults and environment. False: *bad names the setting
+ * whose value (or name) cannot be used; values are never shown. */
+MUST static bool
+cfg_from_env(struct cfg *cfg, char **env, struct str *bad)
+{
+	const char *unknown = cfg_unknown(env);
+
+	*cfg = (struct cfg){ 0 };
+	if (unknown != NULL) {
+		*bad = str_upto(str_c(unknown), str_find(str_c(unknown), '='));
+		return false;
+	}
+	for (size_t i = 0; i < LEN(cfg_rows); i++) {
+		const struct cfg_row *row = &cfg_rows[i];
+		const char *name = row->env, *text = getenv(name);
+
+		if ((text == NULL || *text == '\0') && row->alias != NULL)
+			text = getenv(name = row->alias);
+		if (text == NULL || *text == '\0')
+			text = row->def;
+		*bad = str_c(name);
+		if (text != NULL && !cfg_set(cfg, row, text))
+			return false;
+	}
+	return true;
+}
+
+/* Set what a command-line flag ("--name=value" or "--name" "value") says.
+ * Returns how many arguments it took: 0 when it is none of ours, -1 when
+ * its value is missing or unfit. */
+static int
+cfg_from_flag(struct cfg *cfg, char **argv)
+{
+	struct str arg = str_from(str_c(argv[0]), 2);
+	size_t eq = str_find(arg, '=');
+	char *value = eq < arg.n ? argv[0] + 2 + eq + 1 : argv[1];
+
+	for (size_t i = 0; i < LEN(cfg_rows); i++) {
+		const struct cfg_row *row = &cfg_rows[i];
+
+		if (row->flag == NULL ||
+		    !str_eq(str_upto(arg, eq), str_c(row->flag)))
+			continue;
+		if (value == NULL || !cfg_set(cfg, row, value))
+			return -1;
+		return eq < arg.n ? 1 : 2;
+	}
+	return 0;
+}
+
+/* Overwrite the token in this process's environment block, which /proc shows
+ * to whoever may read it. Every process does so for its own copy. */
+static void
+cfg_wipe(struct cfg *cfg)
+{
+	if (cfg->token != NULL)
+		mem_wipe(cfg->token, strlen(cfg->token));
+	cfg->token = NULL;
+}
+
+/* The token from the first source that is set, into the arena (secret).
+ * Line ends after it are dropped in files, which often have one. An empty
+ * result without error: no source is set. */
+MUST static bool
+cfg_token(struct cfg *cfg, struct arena *a, struct str *token, struct err *e)
+{
+	*token = NOTHING;
+	if (cfg->token != NULL) {
+		*token = str_dup(a, str_c(cfg->token));
+		return token->p != NULL || fail(e, E_TOKEN, "too long");
+	}
+	if (cfg->token_file != NULL) {
+		if (!os_read_file(a, OS_FILE_TOKEN, cfg->token_file, token, e))
+			return false;
+	} else if (cfg->token_fd != 0) {
+		if (!os_slurp(a, (int)cfg->token_fd, TOKEN_MAX, token, e))
+			return false;
+	} else {
+		return true;
+	}
+	while (token->n > 0 && (token->p[token->n - 1] == '\n' ||
+	    token->p[token->n - 1] == '\r'))
+		token->n--;
+	return token->n > 0 || fail(e, E_TOKEN, "the file is empty");
+}
+
+/* True when item is in the comma-separated list, ASCII case ignored. */
+static bool
+cfg_list_is_member(const char *list, struct str item)
+{
+	struct str rest = str_c(list), part;
+
+	while (str_cut(&rest, ',', &part))
+		if (str_eq_nocase(str_trim(part), item))
+			return true;
+	return false;
+}
+
+/* ====================================================================
+ * 8. Crypto: SRP, GCM, HMAC, OAEP, Ed25519 signing
+ *
+ * Owns:   struct cry_gcm, cry_rsa, cry_srp. Callers own and wipe them.
+ * Trusts: BearSSL 0.6, through bearssl.h only.
+ * Calls:  2 memory, 3 errors, 5 codecs.        Tests: test_cry_*
+ * ==================================================================== */
+
+#define SHA256_LEN 32
+#define SHA512_LEN 64
+#define SRP_LEN 512             /* bytes of the 4096-bit group */
+#define NUM_MAX (SRP_LEN / 4)   /* words of the longest number */
+#define GCM_TAG 16
+#define GCM_IV 12
+
+/* SHA-256 over n pieces. */
+static void
+cry_sha256_all(u8 hash[static SHA256_LEN], const struct str *part, size_t n)
+{
+	br_sha256_context c;    /* may be secret: wiped */
+
+	br_sha256_init(&c);
+	for (size_t i = 0; i < n; i++)
+		br_sha256_update(&c, part[i].p, part[i].n);
+	br_sha256_out(&c, hash);
+	WIPE(c);
+}
+
+#define SHA256(hash, ...) \
+	cry_sha256_all((hash), STRS(__VA_ARGS__), LEN((STRS(__VA_ARGS__))))
+
+/* HMAC-SHA-256 (RFC 2104) of one text. */
+static void
+cry_hmac(u8 mac[static SHA256_LEN], const u8 key[static SHA256_LEN],
+    struct str text)
+{
+	br_hmac_key_context k;  /* secret: wiped */
+	br_hmac_context c;      /* secret: wiped */
+
+	br_hmac_key_init(&k, &br_sha256_vtable, key, SHA256_LEN);
+	br_hmac_init(&c, &k, 0);
+	br_hmac_update(&c, text.p, text.n);
+	(void)br_hmac_out(&c, mac);
+	WIPE(k);
+	WIPE(c);
+}
+
+/* One AES-256-GCM key, ready for many messages. Secret as a whole. */
+struct cry_gcm {
+	br_aes_gen_ctr_keys aes;
+	br_gcm_context gcm;
+};
+
+/* Prepare a key; the hardware's AES and carry-less multiply where the
+ * processor has them, else BearSSL's constant-time code. */
+static void
+cry_gcm_init(struct cry_gcm *g, const u8 key[static 32])
+{
+	const br_block_ctr_class *aes = br_aes_x86ni_ctr_get_vtable();
+	br_ghash ghash = br_ghash_pclmul_get();
+
+	if (aes == NULL)
+		aes = &br_aes_ct64_ctr_vtable;
+	if (ghash == 0)
+		ghash = &br_ghash_ctmul64;
+	aes->init(&g->aes.vtable, key, 32);
+	br_gcm_init(&g->gcm, &g->aes.vtable, ghash);
+}
+
+/* Open box (ciphertext and tag, box_len bytes) in place; *n becomes the
+ * length of the plaintext. Nothing leaves when the tag is wrong: the box is
+ * wiped. No associated data, 12-byte nonce (NIST SP 800-38D). */
+MUST static bool
+cry_gcm_open(struct cry_gcm *g, const u8 iv[static GCM_IV], u8 *box,
+    size_t box_len, size_t *n)
+{
+	if (box_len < GCM_TAG)
+		return false;
+	*n = box_len - GCM_TAG;
+	br_gcm_reset(&g->gcm, iv, GCM_IV);
+	br_gcm_flip(&g->gcm);
+	br_gcm_run(&g->gcm, 0, box, *n);
+	if (br_gcm_check_tag(&g->gcm, box + *n) == 1)
+		return true;
+	mem_wipe(box, box_len);
+	return false;
+}
+
+/* Encrypt n bytes in place; the tag goes into the GCM_TAG bytes after. The
+ * nonce must be fresh for this key. */
+static void
+cry_gcm_seal(struct cry_gcm *g, const u8 iv[static GCM_IV], u8 *text, size_t n)
+{
+	br_gcm_reset(&g->gcm, iv, GCM_IV);
+	br_gcm_flip(&g->gcm);
+	br_gcm_run(&g->gcm, 1, text, n);
+	br_gcm_get_tag(&g->gcm, text + n);
+}
+
+/* An RSA private key; big-endian, at most 4096 bits. Secret as a whole. */
+struct cry_rsa {
+	bool sha256;            /* OAEP hash: SHA-256, else SHA-1 */
+	unsigned bits;          /* of the modulus */
+	u8 p[256], q[256], dp[256], dq[256], qi[256];
+	size_t p_len, q_len, dp_len, dq_len, qi_len;
+};
+
+/* RSA-OAEP decryption in place (RFC 8017 7.1.2), empty label, the same hash
+ * for label and mask. BearSSL does it in constant time; a wrong length is
+ * the only early way out. */
+MUST static bool
+cry_oaep_open(const struct cry_rsa *key, u8 *box, size_t box_len, size_t *n)
+{
+	struct cry_rsa k = *key;        /* BearSSL wants it writable: wiped */
+	br_rsa_private_key sk = { k.bits, k.p, k.p_len, k.q, k.q_len,
+	    k.dp, k.dp_len, k.dq, k.dq_len, k.qi, k.qi_len };
+	const br_hash_class *hash = k.sha256 ? &br_sha256_vtable :
+	    &br_sha1_vtable;
+	uint32_t ok;
+
+	*n = box_len;
+	ok = br_rsa_oaep_decrypt_get_default()(hash, NULL, 0, &sk, box, n);
+	WIPE(k);
+	return ok == 1;
+}
+
+/* Numbers for the two places where BearSSL has no function of its own: n
+ * words of 32 bits, least significant first. Times depend on n alone. */
+static void
+num_load(uint32_t *r, size_t n, const u8 *big_endian, size_t len)
+{
+	memset(r, 0, n * sizeof *r);
+	for (size_t i = 0; i < len && i / 4 < n; i++)
+		r[i / 4] |= (uint32_t)big_endian[len - 1 - i] << (i % 4 * 8);
+}
+
+static void
+num_store(u8 *big_endian, size_t len, const uint32_t *x)
+{
+	for (size_t i = 0; i < len; i++)
+		big_endian[len - 1 - i] = (u8)(x[i / 4] >> (i % 4 * 8));
+}
+
+/* r -= m where mask is all ones; nothing where it is zero. Returns the
+ * borrow as all ones or zero, which is right for either mask. */
+static uint32_t
+num_sub(uint32_t *r, const uint32_t *m, uint32_t mask, size_t n)
+{
+	uint64_t borrow = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		uint64_t d = (uint64_t)r[i] - (m[i] & mask) - borrow;
+
+		r[i] = (uint32_t)d;
+		borrow = d >> 63;
+	}
+	return (uint32_t)(0 - borrow);
+}
+
+/* r += x where mask is all ones; returns the carry as num_sub() does. */
+static uint32_t
+num_add(uint32_t *r, const uint32_t *x, uint32_t mask, size_t n)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		sum += (uint64_t)r[i] + (x[i] & mask);
+		r[i] = (uint32_t)sum;
+		sum >>= 32;
+	}
+	return (uint32_t)(0 - sum);
+}
+
+/* r = r + x mod m; both below m. If the sum overflows the words or is not
+ * below m, m is subtracted: done always, and undone when it was wrong. */
+static void
+mod_add(uint32_t *r, const uint32_t *x, uint32_t mask, const uint32_t *m,
+    size_t n)
+{
+	uint32_t carry = num_add(r, x, mask, n);
+	uint32_t borrow = num_sub(r, m, 0xffffffff, n);
+
+	(void)num_add(r, m, borrow & ~carry, n);
+}
+
+/* r = r - x mod m; both below m. */
+static void
+mod_sub(uint32_t *r, const uint32_t *x, const uint32_t *m, size_t n)
+{
+	uint32_t borrow = num_sub(r, x, 0xffffffff, n);
+
+	(void)num_add(r, m, borrow, n);
+}
+
+/* r = k * x mod m, bit by bit from the top; k is len big-endian bytes of any
+ * size, x is below m, r is neither. */
+static void
+mod_mul(uint32_t *r, const u8 *k, size_t len, const uint32_t *x,
+    const uint32_t *m, size_t n)
+{
+	memset(r, 0, n * sizeof *r);
+	for (size_t i = 0; i < len * 8; i++) {
+		uint32_t bit = k[i / 8] >> (7 - i % 8) & 1u;
+
+		mod_add(r, r, 0xffffffff, m, n);
+		mod_add(r, x, 0 - bit, m, n);
+	}
+}
+
+/* The group of RFC 5054 appendix A, 4096 bits; its generator is 5. */
+static const char srp_prime[] =
+    "ffffffffffffffffc90fdaa22168c234c4c6628b80dc1cd129024e088a67cc74"
+    "020bbea63b139b22514a08798e3404ddef9519b3cd3a431b302b0a6df25f1437"
+    "4fe1356d6d51c245e485b576625e7ec6f44c42e9a637ed6b0bff5cb6f406b7ed"
+    "ee386bfb5a899fa5ae9f24117c4b1fe649286651ece45b3dc2007cb8a163bf05"
+    "98da48361c55d39a69163fa8fd24cf5f83655d23dca3ad961c62f356208552bb"
+    "9ed529077096966d670c354e4abc9804f1746c08ca18217c32905e462e36ce3b"
+    "e39e772c180e86039b2783a2ec07a28fb5c55df06f4c52c9de2bcbf695581718"
+    "3995497cea956ae515d2261898fa051015728e5a8aaac42dad33170d04507a33"
+    "a85521abdf1cba64ecfb850458dbef0a8aea71575d060c7db3970f85a6e1e4c7"
+    "abf5ae8cdb0933d71e8c94e04a25619dcee3d2261ad2ee6bf12ffa06d98a0864"
+    "d87602733ec86a64521f2b18177b200cbbe117577a615d6c770988c0bad946e2"
+    "08e24fa074e5ab3143db5bfce0fd108e4b82d120a92108011a723c12a787e6d7"
+    "88719a10bdba5b2699c327186af4e23c1a946834b6150bda2583e9ca2ad44ce8"
+    "dbbbc2db04de8ef92e8efc141fbecaa6287c59474e6bc05d99b2964fa090c3a2"
+    "233ba186515be7ed1f612970cee2d7afb81bdd762170481cd0069127d5b05aa9"
+    "93b4ea988d8fddc186ffb7dc90a6c08f4df435c934063199ffffffffffffffff";
+
+/* One sign-in's numbers, big-endian, padded to the group's length. All but
+ * A and B are secret; the owner wipes the whole. */
+struct cry_srp {
+	u8 n[SRP_LEN];          /* the prime, writable because BearSSL asks */
+	u8 a[SRP_LEN];          /* our random exponent */
+	u8 x[SRPX_MAX];         /* from the token */
+	size_t a_len, x_len;    /* bytes of a and x that can be set */
+	u8 A[SRP_LEN], gx[SRP_LEN], B[SRP_LEN];
+	u8 key[SHA256_LEN], m1[SHA256_LEN], m2[SHA256_LEN];
+};
+
+/* base = base^e mod N; base is below N, e is len bytes. BearSSL calls this
+ * the public RSA operation and its header promises no constant time for the
+ * exponent; the code of version 0.6 (src/int/i62_modpow2.c, i31_modpow2.c)
+ * nevertheless walks all 8 * len bits and selects from its window table by
+ * masks, and that is what protects a and x here. */
+MUST static bool
+cry_modexp(struct cry_srp *s, u8 base[static SRP_LEN], const u8 *e, size_t len)
+{
+	u8 copy[SRP_LEN];       /* secret: wiped */
+	br_rsa_public_key pk = { s->n, SRP_LEN, copy, len };
+	uint32_t ok;
+
+	if (len > SRP_LEN)
+		return false;
+	memcpy(copy, e, len);
+	ok = br_rsa_public_get_default()(base, SRP_LEN, &pk);
+	WIPE(copy);
+	return ok == 1;
+}
+
+/* Take a and x (big-endian), a_len at least 32. Fails only when a length
+ * does not fit. */
+MUST static bool
+cry_srp_init(struct cry_srp *s, struct str a, struct str x)
+{
+	if (a.n < 32 || a.n > SRP_LEN - 1 || x.n == 0 || x.n > SRPX_MAX)
+		return false;
+	if (!hex_decode(s->n, SRP_LEN, (struct str){ (const u8 *)srp_prime,
+	    sizeof srp_prime - 1 }))
+		return false;
+	memcpy(s->a + SRP_LEN - a.n, a.p, a.n);
+	memcpy(s->x + SRPX_MAX - x.n, x.p, x.n);
+	s->a_len = a.n;
+	s->x_len = x.n;
+	return true;
+}
+
+/* A = g^a mod N (sign-in step 2). */
+MUST static bool
+cry_srp_public(struct cry_srp *s)
+{
+	memset(s->A, 0, SRP_LEN);
+	s->A[SRP_LEN - 1] = 5;
+	return cry_modexp(s, s->A, s->a + SRP_LEN - s->a_len, s->a_len);
+}
+
+/* g^x mod N, needed once B has come; computed while it is awaited. */
+MUST static bool
+cry_srp_verifier(struct cry_srp *s)
+{
+	memset(s->gx, 0, SRP_LEN);
+	s->gx[SRP_LEN - 1] = 5;
+	return cry_modexp(s, s->gx, s->x + SRPX_MAX - s->x_len, s->x_len);
+}
+
+/* base = B - k * g^x mod N, with k = H(N | PAD(g)). False when B is not
+ * below N or is 0: such a server would not need to know anything. */
+MUST static bool
+cry_srp_base(const struct cry_srp *s, u8 base[static SRP_LEN])
+{
+	uint32_t n[NUM_MAX], b[NUM_MAX], gx[NUM_MAX], kgx[NUM_MAX]; /* wiped */
+	u8 k[SHA256_LEN], pad[SRP_LEN] = { 0 };         /* public */
+	uint32_t any = 0, below;
+
+	pad[SRP_LEN - 1] = 5;
+	SHA256(k, { s->n, SRP_LEN }, { pad, SRP_LEN });
+	num_load(n, NUM_MAX, s->n, SRP_LEN);
+	num_load(b, NUM_MAX, s->B, SRP_LEN);
+	for (size_t i = 0; i < NUM_MAX; i++)
+		any |= b[i];
+	below = num_sub(b, n, 0xffffffff, NUM_MAX);
+	(void)num_add(b, n, 0xffffffff, NUM_MAX);
+	num_load(gx, NUM_MAX, s->gx, SRP_LEN);
+	mod_mul(kgx, k, sizeof k, gx, n, NUM_MAX);
+	mod_sub(b, kgx, n, NUM_MAX);
+	num_store(base, SRP_LEN, b);
+	WIPE(b);
+	WIPE(gx);
+	WIPE(kgx);
+	return any != 0 && below != 0;
+}
+
+/* e = a + u * x, exact: both are far below N, so nothing is reduced. */
+static void
+cry_srp_exponent(const struct cry_srp *s, const u8 u[static SHA256_LEN],
+    u8 e[static SRP_LEN])
+{
+	uint32_t n[NUM_MAX], a[NUM_MAX], x[NUM_MAX], ux[NUM_MAX]; /* wiped */
+
+	num_load(n, NUM_MAX, s->n, SRP_LEN);
+	num_load(a, NUM_MAX, s->a, SRP_LEN);
+	num_load(x, NUM_MAX, s->x, SRPX_MAX);
+	mod_mul(ux, u, SHA256_LEN, x, n, NUM_MAX);
+	mod_add(a, ux, 0xffffffff, n, NUM_MAX);
+	num_store(e, SRP_LEN, a);
+	WIPE(a);
+	WIPE(x);
+	WIPE(ux);
+}
+
+/* n without its leading zero bytes. */
+static struct str
+cry_srp_min(const u8 n[static SRP_LEN])
+{
+	struct str s = { n, SRP_LEN };
+
+	while (s.n > 0 && s.p[0] == 0)
+		s = str_from(s, 1);
+	return s;
+}
+
+/* The session key from S: the hash of its hex text without leading zeros. */
+static void
+cry_srp_hash_key(struct cry_srp *s, const u8 secret[static SRP_LEN])
+{
+	u8 room[2 * SRP_LEN];           /* secret: wiped */
+	struct out hex;
+	struct str text;
+
+	out_init(&hex, room, sizeof room);
+	hex_put(&hex, (struct str){ secret, SRP_LEN });
+	text = out_str(&hex);
+	while (text.n > 1 && text.p[0] == '0')
+		text = str_from(text, 1);
+	SHA256(s->key, text);
+	WIPE(room);
+}
+
+/* The proofs: M1 = H(H(N) ^ H(g) | H(I) | salt | A | B | K) for the server,
+ * M2 = H(A | M1 | K) from it; here A and B stand without leading zeros, and
+ * I is base64url of H(H(skid) | H(email)). */
+static void
+cry_srp_prove(struct cry_srp *s, struct str skid, struct str email,
+    struct str salt)
+{
+	static const u8 g = 5;
+	u8 group[SHA256_LEN], h[2 * SHA256_LEN], room[44];      /* public */
+	struct out id;
+
+	SHA256(group, { s->n, SRP_LEN });
+	SHA256(h, { &g, 1 });
+	for (size_t i = 0; i < SHA256_LEN; i++)
+		group[i] ^= h[i];
+	SHA256(h, skid);
+	SHA256(h + SHA256_LEN, email);
+	SHA256(h, { h, sizeof h });
+	out_init(&id, room, sizeof room);
+	b64_put_url(&id, (struct str){ h, SHA256_LEN });
+	SHA256(h, out_str(&id));
+	SHA256(s->m1, { group, sizeof group }, { h, SHA256_LEN }, salt,
+	    cry_srp_min(s->A), cry_srp_min(s->B), { s->key, SHA256_LEN });
+	SHA256(s->m2, cry_srp_min(s->A), { s->m1, SHA256_LEN },
+	    { s->key, SHA256_LEN });
+}
+
+/* From userB (hex) to session key and proofs: S = (B - k g^x)^(a + u x) with
+ * u = H(A | B), padded. skid: 6 upper-case characters; email: lower case;
+ * salt: bytes. Fails with server_not_trusted on a B that must be refused. */
+MUST static bool
+cry_srp_finish(struct cry_srp *s, struct str user_b, struct str skid,
+    struct str email, struct str salt, struct err *e)
+{
+	u8 u[SHA256_LEN], secret[SRP_LEN], exp[SRP_LEN];        /* wiped */
+	size_t len = s->x_len + SHA256_LEN;
+	bool ok = false;
+
+	len = 1 + (s->a_len > len ? s->a_len : len);
+	len = len < SRP_LEN ? len : SRP_LEN;
+	if (user_b.n % 2 != 0 || !hex_decode(s->B, SRP_LEN, user_b))
+		return fail(e, E_ANSWER, "userB is not hex of the group's size");
+	if (!cry_srp_base(s, secret)) {
+		fail(e, E_SERVER, "userB is 0 or too large");
+		goto out;
+	}
+	SHA256(u, { s->A, SRP_LEN }, { s->B, SRP_LEN });
+	cry_srp_exponent(s, u, exp);
+	if (!cry_modexp(s, secret, exp + SRP_LEN - len, len)) {
+		fail(e, E_INTERNAL, "modular power");
+		goto out;
+	}
+	cry_srp_hash_key(s, secret);
+	cry_srp_prove(s, skid, email, salt);
+	ok = true;
+out:
+	WIPE(u);
+	WIPE(secret);
+	WIPE(exp);
+	return ok;
+}
+
+/* Ed25519 (RFC 8032 5.1), signing only: it makes the throttling token and
+ * protects nothing else. A field element is 16 limbs of 16 bits; limbs may
+ * be a little out of range or negative between operations: products of two
+ * stay below 2^17 * 2^17 * 16 * 39 < 2^44, far inside int64_t. */
+struct fe {
+	int64_t v[16];
+};
+
+/* Bring the limbs back near 0..2^16-1; what leaves the top returns at the
+ * bottom times 38, as 2^256 = 38 mod p. */
+static void
+fe_carry(struct fe *r)
+{
+	for (size_t i = 0; i < 16; i++) {
+		int64_t up = r->v[i] >> 16;
+
+		r->v[i] -= up * 65536;
+		r->v[(i + 1) % 16] += i < 15 ? up : 38 * up;
+	}
+}
+
+static void
+fe_mul(struct fe *r, const struct fe *a, const struct fe *b)
+{
+	int64_t t[31] = { 0 };
+
+	for (size_t i = 0; i < 16; i++)
+		for (size_t j = 0; j < 16; j++)
+			t[i + j] += a->v[i] * b->v[j];
+	for (size_t i = 0; i < 15; i++)
+		t[i] += 38 * t[i + 16];
+	memcpy(r->v, t, sizeof r->v);
+	fe_carry(r);
+	fe_carry(r);
+}
+
+/* r = a + sign * b. */
+static void
+fe_add(struct fe *r, const struct fe *a, const struct fe *b, int64_t sign)
+{
+	for (size_t i = 0; i < 16; i++)
+		r->v[i] = a->v[i] + sign * b->v[i];
+	fe_carry(r);
+}
+
+/* r = a^(p - 2) = 1 / a. The exponent, 2^255 - 21, has all bits set but 2
+ * and 4; it is public. */
+static void
+fe_invert(struct fe *r, const struct fe *a)
+{
+	struct fe x = *a;
+
+	for (int bit = 253; bit >= 0; bit--) {
+		fe_mul(&x, &x, &x);
+		if (bit != 2 && bit != 4)
+			fe_mul(&x, &x, a);
+	}
+	*r = x;
+}
+
+/* The canonical 32 bytes, least significant first. p is subtracted as often
+ * as it might be in there, each time undone where it was not. */
+static void
+fe_store(u8 s[static 32], const struct fe *a)
+{
+	static const uint32_t p[8] = { 0xffffffed, 0xffffffff, 0xffffffff,
+	    0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff, 0x7fffffff };
+	struct fe t = *a;
+	uint32_t w[8];
+	u8 big[32];
+
+	for (int i = 0; i < 4; i++)
+		fe_carry(&t);
+	for (size_t i = 0; i < 8; i++)
+		w[i] = (uint32_t)t.v[2 * i] | (uint32_t)t.v[2 * i + 1] << 16;
+	for (int i = 0; i < 2; i++)
+		(void)num_add(w, p, num_sub(w, p, 0xffffffff, 8), 8);
+	num_store(big, 32, w);
+	for (size_t i = 0; i < 32; i++)
+		s[i] = big[31 - i];
+}
+
+/* A constant of the curve from its hex text. */
+static struct fe
+fe_const(const char hex[static 65])
+{
+	struct fe r;
+	u8 b[32];
+
+	if (!hex_decode(b, 32, (struct str){ (const u8 *)hex, 64 }))
+		return (struct fe){ { 0 } };
+	for (size_t i = 0; i < 16; i++)
+		r.v[i] = b[31 - 2 * i] | b[30 - 2 * i] << 8;
+	return r;
+}
+
+/* A point in extended coordinates: x = X/Z, y = Y/Z, xy = T/Z. */
+struct ge {
+	struct fe x, y, z, t;
+};
+
+/* r = r + q by the formula that is complete on this curve (Hisil, Wong,
+ * Carter, Dawson 2008, section 3.1, a = -1): no special case, so it doubles
+ * too. d2 is twice the curve's d. */
+static void
+ge_add(struct ge *r, const struct ge *q, const struct fe *d2)
+{
+	struct fe a, b, c, d, t;
+
+	fe_add(&a, &r->y, &r->x, -1);
+	fe_add(&t, &q->y, &q->x, -1);
+	fe_mul(&a, &a, &t);
+	fe_add(&b, &r->y, &r->x, 1);
+	fe_add(&t, &q->y, &q->x, 1);
+	fe_mul(&b, &b, &t);
+	fe_mul(&c, &r->t, &q->t);
+	fe_mul(&c, &c, d2);
+	fe_mul(&d, &r->z, &q->z);
+	fe_add(&d, &d, &d, 1);
+	fe_add(&t, &b, &a, -1);         /* E */
+	fe_add(&b, &b, &a, 1);          /* H */
+	fe_add(&a, &d, &c, -1);         /* F */
+	fe_add(&c, &d, &c, 1);          /* G */
+	fe_mul(&r->x, &t, &a);
+	fe_mul(&r->y, &c, &b);
+	fe_mul(&r->t, &t, &b);
+	fe_mul(&r->z, &a, &c);
+}
+
+/* r = q where mask is all ones. */
+static void
+ge_select(struct ge *r, const struct ge *q, int64_t mask)
+{
+	struct fe *to[] = { &r->x, &r->y, &r->z, &r->t };
+	const struct fe *from[] = { &q->x, &q->y, &q->z, &q->t };
+
+	for (size_t k = 0; k < 4; k++)
+		for (size_t i = 0; i < 16; i++)
+			to[k]->v[i] ^= mask & (to[k]->v[i] ^ from[k]->v[i]);
+}
+
+/* enc = scalar * base point, encoded; the scalar is 32 big-endian bytes and
+ * secret: the same additions are done whatever its bits are. */
+static void
+ge_mul_base(u8 enc[static 32], const u8 scalar[static 32])
+{
+	const struct fe d2 = fe_const("2406d9dc56dffce7198e80f2eef3d130"
+	    "00e0149a8283b156ebd69b9426b2f159");
+	struct ge base, sum, more;      /* the last two: wiped */
+	u8 x[32];
+
+	base.x = fe_const("216936d3cd6e53fec0a4e231fdd6dc5c"
+	    "692cc7609525a7b2c9562d608f25d51a");
+	base.y = fe_const("66666666666666666666666666666666"
+	    "66666666666666666666666666666658");
+	base.z = (struct fe){ { 1 } };
+	fe_mul(&base.t, &base.x, &base.y);
+	sum = (struct ge){ { { 0 } }, { { 1 } }, { { 1 } }, { { 0 } } };
+	for (size_t i = 0; i < 256; i++) {
+		more = sum;
+		ge_add(&sum, &more, &d2);
+		more = sum;
+		ge_add(&more, &base, &d2);
+		ge_select(&sum, &more,
+		    -(int64_t)(scalar[i / 8] >> (7 - i % 8) & 1));
+	}
+	fe_invert(&sum.z, &sum.z);
+	fe_mul(&sum.x, &sum.x, &sum.z);
+	fe_mul(&sum.y, &sum.y, &sum.z);
+	fe_store(enc, &sum.y);
+	fe_store(x, &sum.x);
+	enc[31] = (u8)(enc[31] | (x[0] & 1) << 7);
+	WIPE(sum);
+	WIPE(more);
+}
+
+/* SHA-512 over three pieces, the result turned into big-endian order: the
+ * standard reads it as a little-endian number. */
+static void
+ed_hash(u8 big[static SHA512_LEN], struct str a, struct str b, struct str c)
+{
+	br_sha512_context ctx;          /* may be secret: wiped */
+	u8 h[SHA512_LEN];               /* wiped */
+
+	br_sha512_init(&ctx);
+	br_sha512_update(&ctx, a.p, a.n);
+	br_sha512_update(&ctx, b.p, b.n);
+	br_sha512_update(&ctx, c.p, c.n);
+	br_sha512_out(&ctx, h);
+	for (size_t i = 0; i < SHA512_LEN; i++)
+		big[i] = h[SHA512_LEN - 1 - i];
+	WIPE(ctx);
+	WIPE(h);
+}
+
+/* r = k mod the group order: k times 1. k is len big-endian bytes. */
+static void
+ed_reduce(uint32_t r[static 8], const u8 *k, size_t len, const uint32_t *order)
+{
+	static const uint32_t one[8] = { 1 };
+
+	mod_mul(r, k, len, one, order, 8);
+}
+
+/* sig = the Ed25519 signature of msg under the 32-byte seed (secret). */
+static void
+cry_ed25519_sign(u8 sig[static 64], const u8 seed[static 32], struct str msg)
+{
+	static const uint32_t order[8] = { 0x5cf5d3ed, 0x5812631a, 0xa2f79cd6,
+	    0x14def9de, 0, 0, 0, 0x10000000 };
+	u8 h[SHA512_LEN], k[SHA512_LEN], pub[32], prefix[32];   /* wiped */
+	uint32_t a[8], r[8], s[8];                              /* wiped */
+
+	ed_hash(h, (struct str){ seed, 32 }, NOTHING, NOTHING);
+	for (size_t i = 0; i < 32; i++)
+		prefix[i] = h[31 - i];
+	h[32] = (u8)((h[32] & 0x7f) | 0x40);
+	h[63] &= 0xf8;
+	ge_mul_base(pub, h + 32);
+	ed_reduce(a, h + 32, 32, order);
+	ed_hash(k, (struct str){ prefix, 32 }, msg, NOTHING);
+	ed_reduce(r, k, SHA512_LEN, order);
+	num_store(h, 32, r);
+	ge_mul_base(sig, h);
+	ed_hash(k, (struct str){ sig, 32 }, (struct str){ pub, 32 }, msg);
+	mod_mul(s, k, SHA512_LEN, a, order, 8);
+	mod_add(s, r, 0xffffffff, order, 8);
+	num_store(h, 32, s);
+	for (size_t i = 0; i < 32; i++)
+		sig[32 + i] = h[31 - i];
+	WIPE(h);
+	WIPE(k);
+	WIPE(prefix);
+	WIPE(a);
+	WIPE(r);
+	WIPE(s);
+}
+
+/* ====================================================================
+ * 9. TLS and HTTP: one origin, one connection, every wait bounded
+ *
+ * Owns:   struct http: connection, trust anchors, TLS state, one exchange.
+ * Trusts: BearSSL for TLS and X.509; nothing the server or proxy says.
+ * Calls:  2 memory, 3 errors, 4 OS seam, 5 codecs, 7 configuration.
+ *                                    Tests: test_http_*, test_tls_*
+ *
+ * TLS 1.2 with ECDHE and AEAD suites only (BearSSL has no 1.3). Redirects
+ * are not followed. A body ends by its length, by the last chunk, or, when
+ * neither is announced, by close_notify; TCP's end alone is a cut (I7).
+ * ==================================================================== */
+
+/* Where distributions keep their CA bundle; the first that opens is used. */
+static const char *const tls_bundles[] = {
+	"/etc/ssl/certs/ca-certificates.crt",           /* Debian, Alpine */
+	"/etc/pki/tls/certs/ca-bundle.crt",             /* Fedora, RHEL */
+	"/etc/ssl/ca-bundle.pem",                       /* openSUSE */
+	"/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+	"/etc/ssl/cert.pem",                            /* BSDs, macOS */
+	"/usr/local/share/certs/ca-root-nss.crt",       /* FreeBSD ports */
+};
+
+/* The build machine's bundle, for images that have none. Its pages are
+ * touched only when it is used. */
+#if defined(OPMCP_CA_BUNDLE) && defined(__ELF__)
+__asm__(".pushsection .rodata\n"
+    "opmcp_ca: .incbin \"" OPMCP_CA_BUNDLE "\"\n"
+    "opmcp_ca_end: .byte 0\n.popsection\n");
+extern const u8 opmcp_ca[], opmcp_ca_end[];
+#define TLS_COMPILED ((struct str){ opmcp_ca, \
+	(size_t)(opmcp_ca_end - opmcp_ca) })
+#else
+#define TLS_COMPILED NOTHING
+#endif
+
+/* One request as the caller builds it; all slices stay his. */
+struct http_request {
+	struct str method, path;        /* path with query, as sent */
+	struct str head;                /* header lines, each with CRLF */
+	struct str body;
+	int step;                       /* for the log: 1-4 at sign-in, or 0 */
+	bool repeat;                    /* harmless if it arrives twice */
+};
+
+/* An answer; the body lies in the caller's arena. */
+struct http_answer {
+	int status;
+	int64_t retry_at;               /* Retry-After as a moment, or 0 */
+	struct str body;
+};
+
+enum http_end { END_OPEN, END_CLEAN, END_CUT };
+
+struct http {
+	const struct os *os;
+	const struct cfg *cfg;
+	struct arena *session;          /* trust anchors live here */
+	char host[256], port[6];        /* the origin, NUL-terminated */
+	uint64_t call_deadline;         /* of the tool call, set by the keeper */
+	uint64_t deadline;              /* of the exchange under way */
+	uint64_t started;
+	struct http_request req;        /* the exchange under way */
+	uint64_t requests;              /* sent in this process's life */
+	int fd;                         /* -1: not connected */
+	bool reused;                    /* connection served before */
+	bool can_resume;
+	enum http_end end;
+	size_t got;                     /* bytes of the answer so far */
+	br_x509_trust_anchor *anchor;
+	size_t anchors;
+	br_ssl_client_context ssl;
+	br_x509_minimal_context x509;
+	u8 head[HTTP_HEAD_MAX];         /* header lines of the answer */
+	size_t head_used;
+	u8 io[BR_SSL_BUFSIZE_BIDI];
+};
+
+/* Decoding of one certificate of a bundle. */
+struct tls_cert {
+	u8 der[8192], dn[1024];
+	size_t der_len, dn_len;
+	bool over;
+};
+
+static void
+tls_put_der(void *ctx, const void *p, size_t n)
+{
+	struct tls_cert *c = ctx;
+
+	if (n > sizeof c->der - c->der_len) {
+		c->over = true;
+		return;
+	}
+	memcpy(c->der + c->der_len, p, n);
+	c->der_len += n;
+}
+
+static void
+tls_put_dn(void *ctx, const void *p, size_t n)
+{
+	struct tls_cert *c = ctx;
+
+	if (n > sizeof c->dn - c->dn_len) {
+		c->over = true;
+		return;
+	}
+	memcpy(c->dn + c->dn_len, p, n);
+	c->dn_len += n;
+}
+
+/* A copy in the arena as BearSSL wants it: writable. */
+MUST static bool
+tls_dup(struct arena *a, const u8 *p, size_t n, u8 **to, size_t *to_len)
+{
+	*to = mem_alloc(a, n);
+	*to_len = n;
+	if (*to != NULL)
+		memcpy(*to, p, n);
+	return *to != NULL;
+}
+
+/* Make a trust anchor of a certificate: its name and its public key. False
+ * when it is none that BearSSL understands. */
+MUST static bool
+tls_anchor(struct arena *a, struct tls_cert *c, br_x509_trust_anchor *ta)
+{
+	br_x509_decoder_context dec;
+	const br_x509_pkey *key;
+
+	c->dn_len = 0;
+	br_x509_decoder_init(&dec, tls_put_dn, c);
+	br_x509_decoder_push(&dec, c->der, c->der_len);
+	key = br_x509_decoder_get_pkey(&dec);
+	if (key == NULL || c->over ||
+	    !tls_dup(a, c->dn, c->dn_len, &ta->dn.data, &ta->dn.len))
+		return false;
+	ta->flags = br_x509_decoder_isCA(&dec) ? BR_X509_TA_CA : 0;
+	ta->pkey = *key;
+	if (key->key_type == BR_KEYTYPE_EC)
+		return tls_dup(a, key->key.ec.q, key->key.ec.qlen,
+		    &ta->pkey.key.ec.q, &ta->pkey.key.ec.qlen);
+	return tls_dup(a, key->key.rsa.n, key->key.rsa.nlen,
+	    &ta->pkey.key.rsa.n, &ta->pkey.key.rsa.nlen) &&
+	    tls_dup(a, key->key.rsa.e, key->key.rsa.elen,
+	    &ta->pkey.key.rsa.e, &ta->pkey.key.rsa.elen);
+}
+
+/* Number of certificates a bundle can hold at most. */
+static size_t
+tls_count(struct str pem)
+{
+	static const struct str mark = { (const u8 *)"-----BEGIN", 10 };
+	size_t n = 0, at;
+
+	for (; pem.n > 0; pem = str_from(pem, at + 1)) {
+		n += str_is_start(pem, mark);
+		at = str_find(str_from(pem, 1), '\n') + 1;
+	}
+	return n;
+}
+
+/* Turn a PEM bundle (RFC 7468) into trust anchors; what does not decode is
+ * left out, as every TLS library does. */
+MUST static bool
+tls_load_pem(struct http *h, struct str pem, struct err *e)
+{
+	size_t max = tls_count(pem);
+	br_pem_decoder_context dec;
+	struct tls_cert cert = { .der_len = 0 };
+
+	h->anchors = 0;
+	h->anchor = mem_alloc(h->session, max * sizeof *h->anchor);
+	if (h->anchor == NULL)
+		return fail(e, E_LARGE, "CA bundle");
+	br_pem_decoder_init(&dec);
+	while (pem.n > 0) {
+		pem = str_from(pem, br_pem_decoder_push(&dec, pem.p, pem.n));
+		switch (br_pem_decoder_event(&dec)) {
+		case BR_PEM_BEGIN_OBJ:
+			cert.der_len = 0;
+			cert.over = strstr(br_pem_decoder_name(&dec),
+			    "CERTIFICATE") == NULL;
+			br_pem_decoder_setdest(&dec, tls_put_der, &cert);
+			break;
+		case BR_PEM_END_OBJ:
+			if (!cert.over && h->anchors < max && tls_anchor(
+			    h->session, &cert, &h->anchor[h->anchors]))
+				h->anchors++;
+			break;
+		default:
+			break;
+		}
+	}
+	return h->anchors > 0 || fail(e, E_TLS, "no CA certificate found");
+}
+
+/* The trust anchors: from SSL_CERT_FILE and nothing else when that is set,
+ * else from the first of the system's bundles, else from the one compiled
+ * in. Done once, for the first connection. */
+MUST static bool
+tls_load(struct http *h, struct arena *scratch, struct err *e)
+{
+	struct str pem = NOTHING;
+	struct err miss;
+
+	if (h->anchors > 0)
+		return true;
+	if (h->cfg->cert_file != NULL) {
+		if (!os_read_file(scratch, OS_FILE_CA, h->cfg->cert_file, &pem,
+		    e))
+			return false;
+		return tls_load_pem(h, pem, e);
+	}
+	for (size_t i = 0; i < LEN(tls_bundles); i++) {
+		miss = (struct err){ 0 };
+		if (os_read_file(scratch, OS_FILE_CA, tls_bundles[i], &pem,
+		    &miss) && tls_load_pem(h, pem, &miss))
+			return true;
+	}
+	if (TLS_COMPILED.n > 0)
+		return tls_load_pem(h, TLS_COMPILED, e);
+	return fail(e, E_TLS, "no CA bundle: set SSL_CERT_FILE");
+}
+
+/* Prepare the client: what is offered, what is verified. */
+static void
+tls_setup(struct http *h)
+{
+	static const uint16_t suites[] = {
+		BR_TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+		BR_TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+		BR_TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+		BR_TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+		BR_TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+		BR_TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+	};
+	static const struct {
+		int id;
+		const br_hash_class *hash;
+	} hashes[] = {
+		{ br_sha256_ID, &br_sha256_vtable },
+		{ br_sha384_ID, &br_sha384_vtable },
+		{ br_sha512_ID, &br_sha512_vtable },
+	};
+	br_ssl_engine_context *eng = &h->ssl.eng;
+
+	br_ssl_client_zero(&h->ssl);
+	br_ssl_engine_set_versions(eng, BR_TLS12, BR_TLS12);
+	br_ssl_engine_set_suites(eng, suites, LEN(suites));
+	br_x509_minimal_init(&h->x509, &br_sha256_vtable, h->anchor,
+	    h->anchors);
+	for (size_t i = 0; i < LEN(hashes); i++) {
+		br_ssl_engine_set_hash(eng, hashes[i].id, hashes[i].hash);
+		br_x509_minimal_set_hash(&h->x509, hashes[i].id,
+		    hashes[i].hash);
+	}
+	br_ssl_engine_set_prf_sha256(eng, &br_tls12_sha256_prf);
+	br_ssl_engine_set_prf_sha384(eng, &br_tls12_sha384_prf);
+	br_ssl_engine_set_default_rsavrfy(eng);
+	br_ssl_engine_set_default_ecdsa(eng);
+	br_x509_minimal_set_rsa(&h->x509, br_ssl_engine_get_rsavrfy(eng));
+	br_x509_minimal_set_ecdsa(&h->x509, br_ssl_engine_get_ec(eng),
+	    br_ssl_engine_get_ecdsa(eng));
+	br_ssl_engine_set_default_aes_gcm(eng);
+	br_ssl_engine_set_default_chapol(eng);
+	br_ssl_engine_set_x509(eng, &h->x509.vtable);
+	br_ssl_engine_set_buffer(eng, h->io, sizeof h->io, 1);
+}
+
+/* Why the engine stopped, as one of our errors. */
+static bool
+tls_fail(struct http *h, struct err *e)
+{
+	static const struct {
+		int from, to;
+		const char *what;
+	} why[] = {
+		{ BR_ERR_X509_EXPIRED, BR_ERR_X509_EXPIRED,
+		    "the certificate is not valid at this time" },
+		{ BR_ERR_X509_BAD_SERVER_NAME, BR_ERR_X509_BAD_SERVER_NAME,
+		    "the certificate is for another host" },
+		{ BR_ERR_X509_NOT_TRUSTED, BR_ERR_X509_NOT_TRUSTED,
+		    "the certificate is not from a trusted CA" },
+		{ BR_ERR_X509_OK, BR_ERR_X509_NOT_TRUSTED,
+		    "the certificate is not acceptable" },
+		{ BR_ERR_RECV_FATAL_ALERT, BR_ERR_RECV_FATAL_ALERT + 255,
+		    "the server ended the handshake; it must offer TLS 1.2" },
+		{ BR_ERR_UNSUPPORTED_VERSION, BR_ERR_BAD_VERSION,
+		    "the server does not speak TLS 1.2" },
+	};
+	int code = br_ssl_engine_last_error(&h->ssl.eng);
+
+	if (code == BR_ERR_OK) {
+		h->end = END_CLEAN;
+		return fail(e, E_NET, "the server closed the connection");
+	}
+	for (size_t i = 0; i < LEN(why); i++)
+		if (code >= why[i].from && code <= why[i].to)
+			return err_set(e, E_TLS, why[i].what, 0);
+	return fail(e, E_TLS, "broken TLS records");
+}
+
+/* Send what the engine has ready, or wait until the socket takes it. */
+MUST static bool
+tls_send(struct http *h, uint64_t deadline, struct err *e)
+{
+	size_t len;
+	const u8 *p = br_ssl_engine_sendrec_buf(&h->ssl.eng, &len);
+	ssize_t n = h->os->write(h->fd, p, len);
+
+	if (n > 0) {
+		br_ssl_engine_sendrec_ack(&h->ssl.eng, (size_t)n);
+		return true;
+	}
+	if (n < 0 && errno == EINTR)
+		return true;
+	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+		return os_wait_fd(h->os, h->fd, POLLOUT, deadline, e);
+	h->end = END_CUT;
+	return fail(e, E_NET, "the connection broke while sending");
+}
+
+/* Receive into the engine, or wait until there is something. */
+MUST static bool
+tls_recv(struct http *h, uint64_t deadline, struct err *e)
+{
+	size_t len;
+	u8 *p = br_ssl_engine_recvrec_buf(&h->ssl.eng, &len);
+	ssize_t n = h->os->read(h->fd, p, len);
+
+	if (n > 0) {
+		br_ssl_engine_recvrec_ack(&h->ssl.eng, (size_t)n);
+		return true;
+	}
+	if (n < 0 && errno == EINTR)
+		return true;
+	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+		return os_wait_fd(h->os, h->fd, POLLIN, deadline, e);
+	h->end = END_CUT;
+	return fail(e, E_NET, "the connection broke while receiving");
+}
+
+/* Move records until the engine takes or holds application data, as want
+ * (BR_SSL_SENDAPP or BR_SSL_RECVAPP) says. Output goes first, so a request
+ * has left before its answer is awaited. */
+MUST static bool
+tls_pump(struct http *h, unsigned want, uint64_t deadline, struct err *e)
+{
+	for (;;) {
+		unsigned state = br_ssl_engine_current_state(&h->ssl.eng);
+
+		if (state == BR_SSL_CLOSED)
+			return tls_fail(h, e);
+		if ((state & want) != 0)
+			return true;
+		if ((state & BR_SSL_SENDREC) != 0) {
+			if (!tls_send(h, deadline, e))
+				return false;
+		} else if (!tls_recv(h, deadline, e)) {
+			return false;
+		}
+	}
+}
+
+/* Say in an error of a wait what was being waited for. */
+static bool
+http_while(struct err *e, const char *what)
+{
+	if (e->code == E_TIMEOUT && (e->what == NULL || e->what[0] == '\0'))
+		e->what = what;
+	return false;
+}
+
+/* Forget the connection and all that is secret in it. */
+static void
+http_close(struct http *h)
+{
+	if (h->fd >= 0)
+		(void)close(h->fd);
+	h->fd = -1;
+	mem_wipe(h->io, sizeof h->io);
+}
+
+/* Does NO_PROXY name this origin? Entries are "*", a host, or a suffix with
+ * or without its leading dot, each perhaps with a port. */
+static bool
+proxy_is_bypassed(const struct http *h)
+{
+	struct str rest = str_c(h->cfg->no_proxy), part, host = str_c(h->host);
+
+	while (str_cut(&rest, ',', &part)) {
+		size_t colon;
+
+		part = str_trim(part);
+		colon = str_find(part, ':');
+		if (colon < part.n &&
+		    !str_eq(str_from(part, colon + 1), str_c(h->port)))
+			continue;
+		part = str_upto(part, colon);
+		if (str_eq(part, S("*")))
+			return true;
+		if (str_is_start(part, S(".")))
+			part = str_from(part, 1);
+		if (part.n == 0 || part.n > host.n ||
+		    !str_eq_nocase(str_from(host, host.n - part.n), part))
+			continue;
+		if (part.n == host.n || host.p[host.n - part.n - 1] == '.')
+			return true;
+	}
+	return false;
+}
+
+/* The parts of HTTPS_PROXY. */
+struct proxy {
+	char host[256], port[6];
+	struct str user;                /* "user:password" as written, or n = 0 */
+};
+
+/* Copy into a C string; false when it does not fit or holds odd bytes. */
+MUST static bool
+proxy_copy(char *to, size_t cap, struct str s)
+{
+	if (s.n == 0 || s.n >= cap)
+		return false;
+	for (size_t i = 0; i < s.n; i++)
+		if (s.p[i] <= ' ' || s.p[i] >= 0x7f)
+			return false;
+	memcpy(to, s.p, s.n);
+	to[s.n] = '\0';
+	return true;
+}
+
+/* Split http://[user:password@]host[:port][/]; the port is 80 by default.
+ * An IPv6 address stands in brackets. */
+MUST static bool
+proxy_parse(struct proxy *p, struct str url, struct err *e)
+{
+	struct str host, port = S("80");
+	size_t at, end;
+
+	if (str_is_start(url, S("http://")))
+		url = str_from(url, 7);
+	url = str_upto(url, str_find(url, '/'));
+	at = url.n;
+	while (at > 0 && url.p[at - 1] != '@')
+		at--;
+	p->user = str_upto(url, at > 0 ? at - 1 : 0);
+	url = str_from(url, at);
+	end = str_is_start(url, S("[")) ? str_find(url, ']') : 0;
+	host = end > 0 ? (struct str){ url.p + 1, end - 1 } :
+	    str_upto(url, str_find(url, ':'));
+	url = str_from(url, end > 0 ? end + 1 : host.n);
+	if (url.n > 0 && url.p[0] == ':')
+		port = str_from(url, 1);
+	if (!proxy_copy(p->host, sizeof p->host, host) ||
+	    !proxy_copy(p->port, sizeof p->port, port))
+		return fail(e, E_CONFIG, "HTTPS_PROXY must be http://host:port");
+	return true;
+}
+
+/* Append user and password in base64, percent escapes undone (RFC 7617). */
+static void
+proxy_put_user(struct out *o, struct str user)
+{
+	u8 plain[512], byte[1];         /* secret: wiped */
+	struct out raw;
+
+	out_init(&raw, plain, sizeof plain);
+	for (size_t i = 0; i < user.n; i++) {
+		struct str digits = str_upto(str_from(user, i + 1), 2);
+
+		if (user.p[i] == '%' && digits.n == 2 &&
+		    hex_decode(byte, 1, digits)) {
+			out_byte(&raw, byte[0]);
+			i += 2;
+		} else {
+			out_byte(&raw, user.p[i]);
+		}
+	}
+	o->over |= raw.over;
+	b64_put(o, out_str(&raw), "+/", '=');
+	WIPE(plain);
+}
+
+/* Send or receive len bytes on the bare socket. */
+MUST static bool
+proxy_move(struct http *h, u8 *p, size_t len, bool out, uint64_t deadline,
+    struct err *e)
+{
+	while (len > 0) {
+		ssize_t n = out ? h->os->write(h->fd, p, len) :
+		    h->os->read(h->fd, p, len);
+
+		if (n > 0) {
+			p += n;
+			len -= (size_t)n;
+		} else if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+			if (!os_wait_fd(h->os, h->fd, out ? POLLOUT : POLLIN,
+			    deadline, e))
+				return http_while(e, "asking the proxy");
+		} else {
+			return fail(e, E_NET, "the proxy closed the connection");
+		}
+	}
+	return true;
+}
+
+/* Read the proxy's header byte by byte (what follows it is TLS) and check
+ * its status. */
+MUST static bool
+proxy_answer(struct http *h, uint64_t deadline, struct err *e)
+{
+	struct str s = { h->head, 0 };
+	uint64_t status;
+
+	do {
+		if (s.n == sizeof h->head)
+			return fail(e, E_NET, "the proxy's answer is too long");
+		if (!proxy_move(h, h->head + s.n, 1, false, deadline, e))
+			return false;
+		s.n++;
+	} while (s.n < 4 || !str_eq(str_from(s, s.n - 4), S("\r\n\r\n")));
+	if (s.n < 12 || !str_is_start(s, S("HTTP/1.")) ||
+	    !str_u64((struct str){ s.p + 9, 3 }, 599, &status))
+		return fail(e, E_NET, "the proxy does not speak HTTP");
+	if (status >= 200 && status <= 299)
+		return true;
+	return fail_http(e, E_NET, "refused by the proxy in HTTPS_PROXY",
+	    (int)status);
+}
+
+/* Ask the proxy for a tunnel to the origin (CONNECT, RFC 9110 9.3.6). */
+MUST static bool
+proxy_connect(struct http *h, const struct proxy *p, uint64_t deadline,
+    struct err *e)
+{
+	struct out o;
+
+	out_init(&o, h->head, sizeof h->head);
+	OUT(&o, S("CONNECT "), str_c(h->host), S(":"), str_c(h->port),
+	    S(" HTTP/1.1\r\nHost: "), str_c(h->host), S(":"), str_c(h->port),
+	    S("\r\n"));
+	if (p->user.n > 0) {
+		out_put(&o, S("Proxy-Authorization: Basic "));
+		proxy_put_user(&o, p->user);
+		out_put(&o, S("\r\n"));
+	}
+	out_put(&o, S("\r\n"));
+	if (o.over)
+		return fail(e, E_CONFIG, "HTTPS_PROXY is too long");
+	return proxy_move(h, o.p, o.n, true, deadline, e) &&
+	    proxy_answer(h, deadline, e);
+}
+
+/* TCP to the origin, or to the proxy and through it. */
+MUST static bool
+http_dial(struct http *h, struct err *e)
+{
+	struct os_addrs to = { 0 };
+	struct proxy p = { .host = "" };
+	bool proxied = h->cfg->proxy != NULL && !proxy_is_bypassed(h);
+
+	if (proxied && !proxy_parse(&p, str_c(h->cfg->proxy), e))
+		return false;
+	if (!os_resolve(h->os, proxied ? p.host : h->host,
+	    proxied ? p.port : h->port, h->deadline, &to, e))
+		return false;
+	if (!os_connect(h->os, &to, os_deadline(h->os, h->deadline,
+	    CONNECT_MS), &h->fd, e))
+		return false;
+	return !proxied || proxy_connect(h, &p, os_deadline(h->os,
+	    h->deadline, HANDSHAKE_MS), e);
+}
+
+/* Connect and shake hands. A reconnect offers to resume the TLS session,
+ * which saves the key exchange when the server agrees. */
+MUST static bool
+http_connect(struct http *h, struct arena *scratch, struct err *e)
+{
+	int64_t now = h->os->unix_time();
+	size_t mark = scratch->used;
+	u8 seed[48];                    /* secret: wiped */
+	bool ok = tls_load(h, scratch, e);
+
+	mem_reset(scratch, mark);
+	if (!ok || !http_dial(h, e))
+		return false;
+	if (!h->can_resume)
+		tls_setup(h);
+	if (!h->os->random(seed, sizeof seed))
+		return fail(e, E_INTERNAL, "no randomness");
+	br_ssl_engine_inject_entropy(&h->ssl.eng, seed, sizeof seed);
+	WIPE(seed);
+	h->end = END_OPEN;
+	br_x509_minimal_set_time(&h->x509, (uint32_t)(now / 86400 + 719528),
+	    (uint32_t)(now % 86400));   /* days are counted from year 0 */
+	if (br_ssl_client_reset(&h->ssl, h->host, h->can_resume) != 1)
+		return fail(e, E_INTERNAL, "TLS set-up");
+	h->can_resume = false;
+	if (!tls_pump(h, BR_SSL_SENDAPP, os_deadline(h->os, h->deadline,
+	    HANDSHAKE_MS), e)) {
+		http_while(e, "shaking hands (TLS)");
+		return false;
+	}
+	h->can_resume = true;
+	return true;
+}
+
+/* Hand s to the engine. */
+MUST static bool
+http_put(struct http *h, struct str s, struct err *e)
+{
+	while (s.n > 0) {
+		size_t len;
+		u8 *room;
+
+		if (!tls_pump(h, BR_SSL_SENDAPP, h->deadline, e))
+			return http_while(e, "sending the request");
+		room = br_ssl_engine_sendapp_buf(&h->ssl.eng, &len);
+		len = len < s.n ? len : s.n;
+		memcpy(room, s.p, len);
+		br_ssl_engine_sendapp_ack(&h->ssl.eng, len);
+		s = str_from(s, len);
+	}
+	return true;
+}
+
+/* Send the request under way as far as the last byte. */
+MUST static bool
+http_put_request(struct http *h, struct err *e)
+{
+	static const struct str part[] = {
+		{ (const u8 *)" ", 1 }, { (const u8 *)" HTTP/1.1\r\n", 11 },
+		{ (const u8 *)"\r\n", 2 },
+	};
+	const struct str all[] = { h->req.method, part[0], h->req.path,
+	    part[1], h->req.head, part[2], h->req.body };
+
+	h->got = h->head_used = 0;
+	h->requests++;
+	for (size_t i = 0; i < LEN(all); i++)
+		if (!http_put(h, all[i], e))
+			return false;
+	br_ssl_engine_flush(&h->ssl.eng, 0);
+	while ((br_ssl_engine_current_state(&h->ssl.eng) & BR_SSL_SENDREC) != 0)
+		if (!tls_send(h, h->deadline, e))
+			return http_while(e, "sending the request");
+	return true;
+}
+
+/* True when a kept connection shows nothing: what an idle one has to say is
+ * that it ends. */
+static bool
+http_is_alive(const struct http *h)
+{
+	struct pollfd pfd = { h->fd, POLLIN, 0 };
+
+	return h->fd >= 0 && h->end == END_OPEN &&
+	    br_ssl_engine_current_state(&h->ssl.eng) ==
+	    (BR_SSL_SENDAPP | BR_SSL_RECVREC) &&
+	    h->os->poll(&pfd, 1, 0) == 0;
+}
+
+/* True when the failure means no more than that an idle connection had been
+ * closed: then the request may go out once again on a new one. */
+static bool
+http_was_idle(const struct http *h, const struct err *e)
+{
+	return h->reused && h->got == 0 && h->req.repeat &&
+	    (e->code == E_NET || e->code == E_TLS);
+}
+
+/* Send the request on the kept connection or a new one. After it the caller
+ * may compute before http_finish(): the answer is on its way. The slices of
+ * req must stay in place until then. */
+MUST static bool
+http_begin(struct http *h, struct arena *scratch,
+    const struct http_request *req, struct err *e)
+{
+	struct err idle = { 0 };
+
+	h->req = *req;
+	h->started = h->os->now_ms();
+	h->deadline = os_deadline(h->os, h->call_deadline, EXCHANGE_MS);
+	h->reused = http_is_alive(h);
+	if (h->reused) {
+		if (http_put_request(h, &idle))
+			return true;
+		if (!http_was_idle(h, &idle)) {
+			*e = idle;
+			http_close(h);
+			return false;
+		}
+		h->reused = false;
+	}
+	http_close(h);
+	if (http_connect(h, scratch, e) && http_put_request(h, e))
+		return true;
+	http_close(h);
+	return false;
+}
+
+/* The plaintext that has come, at least one byte, as long as there is any;
+ * the caller takes what he uses with http_take(). */
+MUST static bool
+http_peek(struct http *h, uint64_t deadline, struct str *s, struct err *e)
+{
+	if (!tls_pump(h, BR_SSL_RECVAPP, deadline, e))
+		return http_while(e, "waiting for the answer");
+	s->p = br_ssl_engine_recvapp_buf(&h->ssl.eng, &s->n);
+	return true;
+}
+
+static void
+http_take(struct http *h, size_t n)
+{
+	br_ssl_engine_recvapp_ack(&h->ssl.eng, n);
+	h->got += n;
+}
+
+/* One line up to CRLF, without it, kept in h->head until the next request.
+ * Refuses a bare LF, control characters, and too many bytes in all. */
+MUST static bool
+http_line(struct http *h, uint64_t deadline, struct str *line, struct err *e)
+{
+	size_t start = h->head_used;
+	bool done = false;
+	struct str s;
+
+	while (!done) {
+		size_t i = 0;
+
+		if (!http_peek(h, deadline, &s, e))
+			return false;
+		while (i < s.n && !done && h->head_used < sizeof h->head) {
+			done = s.p[i] == '\n';
+			h->head[h->head_used++] = s.p[i++];
+		}
+		http_take(h, i);
+		if (!done && h->head_used == sizeof h->head)
+			return fail(e, E_ANSWER, "HTTP header too long");
+	}
+	*line = (struct str){ h->head + start, h->head_used - start - 1 };
+	if (line->n == 0 || line->p[--line->n] != '\r')
+		return fail(e, E_ANSWER, "HTTP line without CRLF");
+	for (size_t i = 0; i < line->n; i++)
+		if ((line->p[i] < ' ' && line->p[i] != '\t') ||
+		    line->p[i] == 0x7f)
+			return fail(e, E_ANSWER, "control character in HTTP");
+	return true;
+}
+
+/* What the header lines of one answer said. */
+struct http_head {
+	int status;
+	bool close, chunked, has_length;
+	uint64_t length;
+	int64_t retry_at;
+};
+
+/* The status line (RFC 9112 4). */
+MUST static bool
+http_status(struct http_head *head, struct str line, struct err *e)
+{
+	uint64_t status;
+
+	if (line.n < 12 || !str_is_start(line, S("HTTP/1.")) ||
+	    (line.p[7] != '0' && line.p[7] != '1') || line.p[8] != ' ' ||
+	    (line.n > 12 && line.p[12] != ' ') ||
+	    !str_u64((struct str){ line.p + 9, 3 }, 599, &status) ||
+	    status < 100)
+		return fail(e, E_ANSWER, "not an HTTP answer");
+	*head = (struct http_head){ .status = (int)status };
+	head->close = line.p[7] == '0';
+	return true;
+}
+
+/* Retry-After: seconds or a date (RFC 9110 10.2.3), as a moment not further
+ * away than RETRY_AFTER_MAX_S. Nonsense counts as not sent. */
+static int64_t
+http_retry_at(const struct os *os, struct str value)
+{
+	int64_t now = os->unix_time(), at = 0;
+	uint64_t sec;
+
+	if (str_u64(value, UINT32_MAX, &sec))
+		at = now + (int64_t)sec;
+	else if (!time_parse_http(value, &at))
+		return 0;
+	if (at > now + RETRY_AFTER_MAX_S)
+		return now + RETRY_AFTER_MAX_S;
+	return at > now ? at : 0;
+}
+
+/* One header field. Those that decide where the body ends are checked
+ * strictly: two readings of one answer are the root of smuggling (RFC 9112
+ * 6.3). */
+MUST static bool
+http_field(const struct http *h, struct http_head *head, struct str name,
+    struct str value, struct err *e)
+{
+	uint64_t length;
+
+	if (str_eq_nocase(name, S("Content-Length"))) {
+		if (!str_u64(value, UINT64_MAX, &length) ||
+		    (head->has_length && head->length != length))
+			return fail(e, E_ANSWER, "Content-Length");
+		head->has_length = true;
+		head->length = length;
+	} else if (str_eq_nocase(name, S("Transfer-Encoding"))) {
+		if (!str_eq_nocase(value, S("chunked")) || head->chunked)
+			return fail(e, E_ANSWER, "Transfer-Encoding");
+		head->chunked = true;
+	} else if (str_eq_nocase(name, S("Content-Encoding"))) {
+		if (!str_eq_nocase(value, S("identity")))
+			return fail(e, E_ANSWER, "Content-Encoding");
+	} else if (str_eq_nocase(name, S("Connection"))) {
+		struct str part;
+
+		while (str_cut(&value, ',', &part))
+			head->close |= str_eq_nocase(str_trim(part), S("close"));
+	} else if (str_eq_nocase(name, S("Retry-After"))) {
+		head->retry_at = http_retry_at(h->os, value);
+	}
+	return true;
+}
+
+/* Status line and header fields up to the empty line. */
+MUST static bool
+http_read_head(struct http *h, struct http_head *head, struct err *e)
+{
+	uint64_t first = os_deadline(h->os, h->deadline, FIRST_BYTE_MS);
+	struct str line;
+
+	if (!http_line(h, first, &line, e) || !http_status(head, line, e))
+		return false;
+	for (;;) {
+		size_t colon;
+
+		if (!http_line(h, h->deadline, &line, e))
+			return false;
+		if (line.n == 0)
+			break;
+		colon = str_find(line, ':');
+		if (colon == 0 || colon == line.n ||
+		    str_find(str_upto(line, colon), ' ') < colon ||
+		    str_find(str_upto(line, colon), '\t') < colon)
+			return fail(e, E_ANSWER, "HTTP header line");
+		if (!http_field(h, head, str_upto(line, colon),
+		    str_trim(str_from(line, colon + 1)), e))
+			return false;
+	}
+	if (head->chunked && head->has_length)
+		return fail(e, E_ANSWER, "two lengths in one answer");
+	return true;
+}
+
+/* Copy n bytes of the body. */
+MUST static bool
+http_copy(struct http *h, struct out *o, uint64_t n, struct err *e)
+{
+	struct str s;
+
+	if (n > HTTP_BODY_MAX || o->n + n > HTTP_BODY_MAX)
+		return fail(e, E_LARGE, "answer");
+	while (n > 0) {
+		if (!http_peek(h, h->deadline, &s, e))
+			return false;
+		s = str_upto(s, n < s.n ? (size_t)n : s.n);
+		out_put(o, s);
+		http_take(h, s.n);
+		n -= s.n;
+	}
+	return true;
+}
+
+/* A chunk's size: hex digits, then perhaps an extension. */
+MUST static bool
+http_chunk_size(struct str line, uint64_t *size)
+{
+	struct str digits = str_trim(str_upto(line, str_find(line, ';')));
+	u8 b[4];
+
+	if (!hex_decode(b, sizeof b, digits))
+		return false;
+	*size = (uint64_t)b[0] << 24 | (uint64_t)b[1] << 16 |
+	    (uint64_t)b[2] << 8 | b[3];
+	return true;
+}
+
+/* A chunked body and its trailer, which is dropped (RFC 9112 7.1). The lines
+ * between are not kept: their room is given back each time. */
+MUST static bool
+http_read_chunks(struct http *h, struct out *o, struct err *e)
+{
+	size_t mark = h->head_used;
+	struct str line;
+	uint64_t size;
+
+	for (;;) {
+		h->head_used = mark;
+		if (!http_line(h, h->deadline, &line, e))
+			return false;
+		if (!http_chunk_size(line, &size))
+			return fail(e, E_ANSWER, "chunk size");
+		if (size == 0)
+			break;
+		if (!http_copy(h, o, size, e) ||
+		    !http_line(h, h->deadline, &line, e))
+			return false;
+		if (line.n != 0)
+			return fail(e, E_ANSWER, "chunk longer than its size");
+	}
+	do {
+		if (!http_line(h, h->deadline, &line, e))
+			return false;
+	} while (line.n > 0);
+	return true;
+}
+
+/* A body that ends with the connection, which must end properly: without
+ * close_notify anybody on the way could have cut it. */
+MUST static bool
+http_read_rest(struct http *h, struct out *o, struct err *e)
+{
+	struct err end = { 0 };
+	struct str s;
+
+	while (http_peek(h, h->deadline, &s, &end)) {
+		if (o->n + s.n > HTTP_BODY_MAX)
+			return fail(e, E_LARGE, "answer");
+		out_put(o, s);
+		http_take(h, s.n);
+	}
+	if (h->end == END_CLEAN)
+		return true;
+	*e = end;
+	return false;
+}
+
+/* The answer's head and body; interim answers (1xx) are skipped. */
+MUST static bool
+http_read(struct http *h, struct arena *a, struct http_answer *answer,
+    struct err *e)
+{
+	struct http_head head;
+	struct out body;
+	bool ok = true;
+	int tries = 0;
+
+	do {
+		h->head_used = 0;
+		if (!http_read_head(h, &head, e))
+			return false;
+		if (head.status == 101 || ++tries > 8)
+			return fail(e, E_ANSWER, "unexpected interim answer");
+	} while (head.status < 200);
+	out_open(&body, a);
+	if (head.status == 204 || head.status == 304)
+		ok = true;
+	else if (head.chunked)
+		ok = http_read_chunks(h, &body, e);
+	else if (head.has_length)
+		ok = http_copy(h, &body, head.length, e);
+	else
+		ok = http_read_rest(h, &body, e);
+	answer->body = out_close(&body, a);
+	answer->status = head.status;
+	answer->retry_at = head.retry_at;
+	if (head.close || h->end != END_OPEN)
+		http_close(h);
+	return ok && (!body.over || fail(e, E_LARGE, "answer"));
+}
+
+/* One line per exchange: what a user can send when the live service behaves
+ * otherwise than expected. Ids and sizes, nothing else. */
+static void
+http_log(const struct http *h, const struct http_answer *answer, bool ok)
+{
+	uint64_t ms = h->os->now_ms() - h->started;
+
+	os_log(h->os, LOG_DEBUG,
+	    "request step=%d method=%.*s path=%.*s status=%d bytes=%zu ms=%llu"
+	    "%s", h->req.step, FMT(h->req.method), FMT(h->req.path),
+	    ok ? answer->status : 0, answer->body.n, (unsigned long long)ms,
+	    h->reused ? "" : " connected");
+}
+
+/* Receive the answer to http_begin()'s request; its body goes to the arena.
+ * A kept connection that turns out to be closed is replaced once. After a
+ * failure the connection is gone: an answer that comes late must not be
+ * taken for the next one's. */
+MUST static bool
+http_finish(struct http *h, struct arena *a, struct http_answer *answer,
+    struct err *e)
+{
+	struct err first = { 0 };
+	bool ok;
+
+	*answer = (struct http_answer){ 0 };
+	ok = http_read(h, a, answer, &first);
+	if (!ok && http_was_idle(h, &first)) {
+		h->reused = false;
+		http_close(h);
+		ok = http_connect(h, a, e) && http_put_request(h, e) &&
+		    http_read(h, a, answer, e);
+	} else if (!ok) {
+		*e = first;
+	}
+	if (!ok)
+		http_close(h);
+	http_log(h, answer, ok);
+	return ok;
+}
+
+/* Prepare for one origin; nothing is sent yet. */
+static void
+http_init(struct http *h, const struct os *os, const struct cfg *cfg,
+    struct arena *session)
+{
+	h->os = os;
+	h->cfg = cfg;
+	h->session = session;
+	h->fd = -1;
+}
+
+/* ====================================================================
+ * 10. Items: vault, item and field, and what a back end offers
+ *
+ * Owns:   struct vault, item_ref, field, item and backend.
+ * Trusts: a back end to fill them; never what people wrote into a vault.
+ * Calls:  2 memory, 3 errors.                  Tests: test_item_*
+ * ==================================================================== */
+
+/* A vault as the token sees it. Locked: listed, but its key does not open,
+ * so its name is unknown. */
+struct vault {
+	struct str id, name;
+	bool locked;
+};
+
+enum item_state { ITEM_ACTIVE, ITEM_ARCHIVED, ITEM_DELETED };
+
+/* One line of a vault's list: nothing protected is in it. */
+struct item_ref {
+	struct str id, title;
+	enum item_state state;
+};
+
+enum purpose { FOR_NOTHING, FOR_USERNAME, FOR_PASSWORD };
+
+/* One field; purpose says that it is the login's built-in one. A field that
+ * holds no text (empty, a date, a file) has a value with p == NULL. */
+struct field {
+	struct str id, title;
+	enum purpose purpose;
+	struct secret value;
+};
+
+/* An item with everything in it; all parts lie in one arena. */
+struct item {
+	struct item_ref ref;
+	struct str category;            /* three-digit template number */
+	struct field *field;
+	size_t fields;
+};
+
+#define CATEGORY_LOGIN S("001")
+#define CATEGORY_PASSWORD S("005")
+#define CATEGORY_API S("112")
+
+/* Where items come from. Lists are remembered by the back end and read again
+ * when fresh is set; values are fetched every time (I3). Errors end up in
+ * *e; a list stays valid until the next call. */
+struct backend {
+	bool (*vaults)(void *ctx, bool fresh, const struct vault **list,
+	    size_t *n, struct err *e);
+	bool (*items)(void *ctx, struct str vault, bool *fresh,
+	    const struct item_ref **list, size_t *n, struct err *e);
+	bool (*item)(void *ctx, struct str vault, struct str id,
+	    struct item *item, struct err *e);
+};
+
+/* The field meant by name: by id, else by title, ASCII case ignored. Fails
+ * when none or, by title, more than one answers to it. */
+MUST static bool
+item_find(const struct item *it, struct str name, const struct field **found,
+    struct err *e)
+{
+	size_t hits = 0;
+
+	for (size_t i = 0; i < it->fields; i++)
+		if (str_eq_nocase(it->field[i].id, name)) {
+			*found = &it->field[i];
+			return true;
+		}
+	for (size_t i = 0; i < it->fields; i++)
+		if (str_eq_nocase(it->field[i].title, name)) {
+			*found = &it->field[i];
+			hits++;
+		}
+	if (hits > 1)
+		return fail(e, E_FIELD, "more than one has this title");
+	return hits == 1 || fail(e, E_FIELD, "");
+}
+
+/* The item's username or password: the login's own field, else in other
+ * categories a field so named; an API credential's password is called
+ * credential. NULL when the item has none. */
+static const struct field *
+item_login_field(const struct item *it, enum purpose purpose)
+{
+	struct str name = purpose == FOR_USERNAME ? S("username") :
+	    str_eq(it->category, CATEGORY_API) ? S("credential") :
+	    S("password");
+	const struct field *found;
+	struct err none = { 0 };
+
+	for (size_t i = 0; i < it->fields; i++)
+		if (it->field[i].purpose == purpose)
+			return &it->field[i];
+	if (str_eq(it->category, CATEGORY_LOGIN))
+		return NULL;
+	return item_find(it, name, &found, &none) ? found : NULL;
+}
+
+/* The one door out of struct secret (I2): it opens on the policy's ALLOW and
+ * for nothing else. */
+MUST static bool
+item_reveal(enum verdict verdict, struct secret value, struct str *text)
+{
+	if (verdict != ALLOW || value.p == NULL)
+		return false;
+	*text = (struct str){ value.p, value.n };
+	return true;
+}
+
+/* ====================================================================
+ * 11. Service account: sign-in, keys, vaults, items
+ *
+ * Owns:   struct sa: token, session, keysets, vault keys, lists.
+ * Trusts: the token; the server only as far as envelopes and uuids agree.
+ * Calls:  2 to 10.                             Tests: test_sa_*
+ *
+ * The protocol is not documented by 1Password; the numbered steps are those
+ * of SECURITY.md. Whole struct sa lies in the locked arena.
+ * ==================================================================== */
+
+#define ID_LEN 26
+
+/* What the token says. */
+struct sa_token {
+	char host[256], port[6];        /* from signInAddress */
+	u8 email[256], skid[6], format[2], device[ID_LEN], kid[ID_LEN];
+	size_t email_len;
+	u8 x[SRPX_MAX];                 /* secret: SRP x, big-endian */
+	size_t x_len;
+	u8 muk[32];                     /* secret: opens the first keyset */
+	u8 seed[32];                    /* secret: signs throttling tokens */
+	bool throttled;                 /* seed and kid are there */
+};
+
+struct sa_keyset {
+	u8 id[ID_LEN];
+	struct cry_rsa rsa;             /* secret */
+};
+
+/* A vault with its key and the list that was read of it. */
+struct sa_vault {
+	struct vault pub;               /* points into id and the name arena */
+	u8 id[ID_LEN], key_id[ID_LEN];
+	u8 key[32];                     /* secret */
+	bool listed;
+	struct arena list;
+	struct item_ref *item;
+	size_t items;
+};
+
+struct sa {
+	const struct os *os;
+	struct arena *keys;             /* locked, for the whole run */
+	struct arena *scratch;          /* of the call under way */
+	struct arena names;             /* vault names */
+	bool has_token;
+	struct sa_token token;
+	bool signed_in, has_user, has_keys, has_vaults;
+	u8 session[ID_LEN], user[ID_LEN];
+	struct cry_gcm gcm;             /* secret: session key */
+	u8 mac_key[SHA256_LEN];         /* secret */
+	uint32_t mac_id;                /* of the last request */
+	int64_t pause_until;            /* after a 429 */
+	int64_t throttle_exp;
+	u8 throttle[512];               /* OP-Throttling-Token */
+	size_t throttle_len;
+	struct sa_keyset *keyset[KEYSETS_MAX];
+	size_t keysets;
+	struct sa_vault *vault[VAULTS_MAX];
+	struct vault list[VAULTS_MAX];  /* as handed to the caller */
+	size_t vaults;
+	struct http http;
+};
+
+#define ID(bytes) ((struct str){ (bytes), ID_LEN })
+
+/* Copy an id that has been checked. */
+static void
+sa_copy_id(u8 to[static ID_LEN], struct str id)
+{
+	memcpy(to, id.p, ID_LEN);
+}
+
+/* signInAddress to host and port: https only, no user info, path, query or
+ * fragment. Lower case. */
+MUST static bool
+sa_token_host(struct sa_token *t, struct str s)
+{
+	struct str port = S("443"), host;
+	uint64_t number;
+	size_t colon;
+
+	if (str_is_start(s, S("https://")))
+		s = str_from(s, 8);
+	if (s.n > 0 && s.p[s.n - 1] == '/')
+		s.n--;
+	colon = str_find(s, ':');
+	host = str_upto(s, colon);
+	if (colon < s.n)
+		port = str_from(s, colon + 1);
+	if (host.n == 0 || host.n >= sizeof t->host || port.n > 5 ||
+	    !str_u64(port, 65535, &number) || number == 0)
+		return false;
+	for (size_t i = 0; i < host.n; i++) {
+		u8 c = str_lower(host.p[i]);
+
+		if ((c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' &&
+		    c != '.')
+			return false;
+		t->host[i] = (char)c;
+	}
+	memcpy(t->port, port.p, port.n);
+	return true;
+}
+
+/* Format and id out of the secret key; dashes, blanks and case do not
+ * matter. The rest of it is never needed. */
+MUST static bool
+sa_token_secret_key(struct sa_token *t, struct str s)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s.n; i++) {
+		u8 c = s.p[i];
+
+		if (c == '-' || c == ' ')
+			continue;
+		if (c >= 'a' && c <= 'z')
+			c = (u8)(c - 0x20);
+		if ((c < 'A' || c > 'Z') && (c < '0' || c > '9'))
+			return false;
+		if (n < 2)
+			t->format[n] = c;
+		else if (n < 8)
+			t->skid[n - 2] = c;
+		n++;
+	}
+	return t->format[0] == 'A' && t->format[1] <= '9' &&
+	    (t->format[1] == '3' ? n == 34 : n >= 32 && n <= 40);
+}
+
+/* An address in lower case: something, @, something; no blanks. */
+MUST static bool
+sa_token_email(struct sa_token *t, struct str s)
+{
+	size_t at = str_find(s, '@');
+
+	if (at == 0 || at + 1 >= s.n || s.n > sizeof t->email)
+		return false;
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] <= ' ' || s.p[i] >= 0x7f || s.p[i] == '"' ||
+		    s.p[i] == '\\')
+			return false;
+		t->email[i] = str_lower(s.p[i]);
+	}
+	t->email_len = s.n;
+	return str_find(str_from(s, at + 1), '@') == s.n - at - 1;
+}
+
+/* SRP x: hex of any length that fits, not zero. */
+MUST static bool
+sa_token_x(struct sa_token *t, struct str s)
+{
+	u8 any = 0;
+
+	t->x_len = (s.n + 1) / 2;
+	if (t->x_len > SRPX_MAX || !hex_decode(t->x, t->x_len, s))
+		return false;
+	for (size_t i = 0; i < t->x_len; i++)
+		any |= t->x[i];
+	return any != 0;
+}
+
+/* The account unlock key, a JWK whose algorithm stands in it or in its
+ * derivation; padding after k is tolerated. */
+MUST static bool
+sa_token_muk(struct sa_token *t, const struct json *j, uint32_t muk)
+{
+	uint32_t from = json_get(j, muk, S("derivation"));
+	struct str k;
+
+	if (!json_get_is(j, from != 0 ? from : muk, S("alg"), S("A256GCM")) ||
+	    !json_get_str(j, muk, S("k"), &k))
+		return false;
+	while (k.n > 0 && k.p[k.n - 1] == '=')
+		k.n--;
+	return b64_decode_exact(t->muk, sizeof t->muk, k);
+}
+
+/* throttleSecret; missing or null is fine. */
+MUST static bool
+sa_token_throttle(struct sa_token *t, const struct json *j, uint32_t node)
+{
+	struct str seed, kid;
+
+	if (json_is_null(j, node))
+		return true;
+	if (!json_get_str(j, node, S("seed"), &seed) || seed.n != 64 ||
+	    !hex_decode(t->seed, sizeof t->seed, seed) ||
+	    !json_get_str(j, node, S("uuid"), &kid) ||
+	    (!id_is_valid(kid, 'A') && !id_is_valid(kid, 'a')))
+		return false;
+	sa_copy_id(t->kid, kid);
+	t->throttled = true;
+	return true;
+}
+
+/* Every member of the token; an error names the one that is wrong. */
+MUST static bool
+sa_token_members(struct sa_token *t, const struct json *j, struct err *e)
+{
+	struct str s;
+
+	if (!json_get_str(j, JSON_ROOT, S("signInAddress"), &s) ||
+	    !sa_token_host(t, s))
+		return fail(e, E_TOKEN, "signInAddress");
+	if (!json_is_object(j, json_get(j, JSON_ROOT, S("userAuth"))))
+		return fail(e, E_TOKEN, "userAuth");
+	if (!json_get_str(j, JSON_ROOT, S("email"), &s) || !sa_token_email(t, s))
+		return fail(e, E_TOKEN, "email");
+	if (!json_get_str(j, JSON_ROOT, S("srpX"), &s) || !sa_token_x(t, s))
+		return fail(e, E_TOKEN, "srpX");
+	if (!sa_token_muk(t, j, json_get(j, JSON_ROOT, S("muk"))))
+		return fail(e, E_TOKEN, "muk");
+	if (!json_get_str(j, JSON_ROOT, S("secretKey"), &s) ||
+	    !sa_token_secret_key(t, s))
+		return fail(e, E_TOKEN, "secretKey");
+	if (!json_get_str(j, JSON_ROOT, S("deviceUuid"), &s) || !id_is_valid(s, 'a'))
+		return fail(e, E_TOKEN, "deviceUuid");
+	sa_copy_id(t->device, s);
+	if (!sa_token_throttle(t, j, json_get(j, JSON_ROOT, S("throttleSecret"))))
+		return fail(e, E_TOKEN, "throttleSecret");
+	return true;
+}
+
+/* Decode a token: "ops_" and base64url of a JSON object. scratch holds the
+ * decoded secret until it is reset, which is done here. */
+MUST static bool
+sa_token_decode(struct sa_token *t, struct arena *scratch, struct str text,
+    struct err *e)
+{
+	size_t mark = scratch->used;
+	struct err bad = { 0 };
+	struct json j;
+	struct str plain;
+	u8 *room;
+	bool ok;
+
+	if (!str_is_start(text, S("ops_")))
+		return fail(e, E_TOKEN, "it does not begin with ops_");
+	if (text.n > TOKEN_MAX)
+		return fail(e, E_TOKEN, "too long");
+	text = str_from(text, 4);
+	room = mem_alloc(scratch, text.n);
+	plain.p = room;
+	if (room == NULL)
+		return fail(e, E_INTERNAL, "memory");
+	if (!b64_decode(room, text, &plain.n))
+		ok = fail(e, E_TOKEN, "not base64url");
+	else if (!json_parse(&j, scratch, plain, &bad) || !json_is_object(&j, JSON_ROOT))
+		ok = fail(e, E_TOKEN, "not a JSON object");
+	else
+		ok = sa_token_members(t, &j, e);
+	mem_reset(scratch, mark);
+	if (!ok)
+		WIPE(*t);
+	return ok;
+}
+
+/* Only 1Password's own domains, unless the operator names others. */
+static bool
+sa_host_is_allowed(const struct cfg *cfg, const char *name)
+{
+	static const char *const domains[] = { ".1password.com",
+	    ".1password.ca", ".1password.eu" };
+	struct str host = str_c(name);
+
+	for (size_t i = 0; i < LEN(domains); i++) {
+		struct str d = str_c(domains[i]);
+
+		if (host.n > d.n && str_eq(str_from(host, host.n - d.n), d))
+			return true;
+	}
+	return cfg_list_is_member(cfg->hosts, host);
+}
+
+/* The throttling token, PASETO v4.public, good for an hour; a new one when
+ * less than five minutes are left. Signed bytes: PAE("v4.public.", message,
+ * footer, implicit), each piece behind its length as 64 bits, little-endian. */
+static void
+sa_pae(struct out *o, struct str piece)
+{
+	for (unsigned i = 0; i < 8; i++)
+		out_byte(o, (u8)((uint64_t)piece.n >> (8 * i)));
+	out_put(o, piece);
+}
+
+static void
+sa_throttle_make(struct sa *sa, int64_t now)
+{
+	u8 msg_room[128], footer_room[64], pae_room[320], sig[64]; /* public */
+	struct out msg, footer, pae, token;
+	u8 four[8] = { 4 };
+
+	out_init(&msg, msg_room, sizeof msg_room - sizeof sig);
+	out_put(&msg, S("{\"iat\":\""));
+	time_put(&msg, now);
+	out_put(&msg, S("\",\"exp\":\""));
+	time_put(&msg, now + 3600);
+	out_put(&msg, S("\"}"));
+	out_init(&footer, footer_room, sizeof footer_room);
+	OUT(&footer, S("{\"kid\":\""), ID(sa->token.kid), S("\"}"));
+	out_init(&pae, pae_room, sizeof pae_room);
+	out_put(&pae, (struct str){ four, sizeof four });
+	sa_pae(&pae, S("v4.public."));
+	sa_pae(&pae, out_str(&msg));
+	sa_pae(&pae, out_str(&footer));
+	sa_pae(&pae, S("B5_THROTTLING_TOKEN"));
+	cry_ed25519_sign(sig, sa->token.seed, out_str(&pae));
+	msg.cap = sizeof msg_room;
+	out_put(&msg, (struct str){ sig, sizeof sig });
+	out_init(&token, sa->throttle, sizeof sa->throttle);
+	out_put(&token, S("v4.public."));
+	b64_put_url(&token, out_str(&msg));
+	out_byte(&token, '.');
+	b64_put_url(&token, out_str(&footer));
+	sa->throttle_len = token.n;
+	sa->throttle_exp = now + 3600;
+}
+
+/* The MAC of one request: v1|id|first 12 bytes of HMAC over session, method,
+ * host without port, path, query and id. */
+static void
+sa_put_mac(struct sa *sa, struct out *o, struct str method, struct str path)
+{
+	u8 room[1024], mac[SHA256_LEN];         /* public */
+	struct out text;
+
+	out_init(&text, room, sizeof room);
+	OUT(&text, ID(sa->session), S("|"), method, S("|"),
+	    str_c(sa->http.host), path);
+	if (str_find(path, '?') == path.n)
+		out_byte(&text, '?');
+	out_put(&text, S("|v1|"));
+	sa->mac_id++;
+	out_u64(&text, sa->mac_id);
+	cry_hmac(mac, sa->mac_key, out_str(&text));
+	out_put(o, S("X-AgileBits-MAC: v1|"));
+	out_u64(o, sa->mac_id);
+	out_byte(o, '|');
+	b64_put_url(o, (struct str){ mac, 12 });
+	out_put(o, S("\r\n"));
+}
+
+/* What kind of request: which headers it carries and how it is judged. */
+struct sa_request {
+	struct str method, path, body;
+	int step;                       /* 1-4 of the sign-in; 0 afterwards */
+	bool session, mac;
+};
+
+/* The header lines; the names and shapes are those of the official SDK. */
+static void
+sa_put_head(struct sa *sa, struct out *o, const struct sa_request *r)
+{
+	bool port = strcmp(sa->http.port, "443") != 0;
+
+	OUT(o, S("Host: "), str_c(sa->http.host), port ? S(":") : S(""),
+	    port ? str_c(sa->http.port) : S(""),
+	    S("\r\nUser-Agent: " SA_AGENT
+	    "\r\nX-AgileBits-Client: " SA_CLIENT
+	    "\r\nOP-User-Agent: 1|SDK|999999999|"), ID(sa->token.device),
+	    S("|||Fetch API|Fetch API|linux|0.0.0|x64"
+	    "\r\nOP-Data-Consistency: eventual"
+	    "\r\nAccept: */*\r\n"));
+	if (sa->token.throttled)
+		OUT(o, S("OP-Throttling-Token: "),
+		    ((struct str){ sa->throttle, sa->throttle_len }),
+		    S("\r\n"));
+	if (r->session)
+		OUT(o, S("X-AgileBits-Session-ID: "), ID(sa->session),
+		    S("\r\n"));
+	if (r->mac)
+		sa_put_mac(sa, o, r->method, r->path);
+	if (r->body.n > 0 || !str_eq(r->method, S("GET"))) {
+		out_put(o, S("Content-Length: "));
+		out_u64(o, r->body.n);
+		out_put(o, S("\r\n"));
+	}
+}
+
+/* Send one request; the answer is taken with sa_finish(). Refused without a
+ * request while a 429 is in force. A repeated POST of the sign-in changes
+ * nothing, so every request here may go out again on a fresh connection. */
+MUST static bool
+sa_begin(struct sa *sa, const struct sa_request *r, struct err *e)
+{
+	int64_t now = sa->os->unix_time();
+	struct http_request req;
+	struct out head;
+
+	if (now < sa->pause_until) {
+		e->until = sa->pause_until;
+		return fail(e, E_RATE, "");
+	}
+	if (sa->token.throttled && sa->throttle_exp - now < 300)
+		sa_throttle_make(sa, now);
+	out_open(&head, sa->scratch);
+	sa_put_head(sa, &head, r);
+	req = (struct http_request){ r->method, r->path,
+	    out_close(&head, sa->scratch), r->body, r->step, true };
+	if (head.over)
+		return fail(e, E_INTERNAL, "memory");
+	return http_begin(&sa->http, sa->scratch, &req, e);
+}
+
+/* One clear error for every status that is not success. What 404 means
+ * depends on what was asked: missing says it. */
+MUST static bool
+sa_check_status(struct sa *sa, const struct http_answer *a, int step,
+    enum err_code missing, struct err *e)
+{
+	int status = a->status;
+
+	if (status >= 200 && status <= 299)
+		return true;
+	if (status == 429) {
+		sa->pause_until = e->until = a->retry_at;
+		return fail_http(e, E_RATE, "", status);
+	}
+	if (status >= 300 && status <= 399)
+		return fail_http(e, E_SERVICE, "a redirect", status);
+	if (status == 401 || (step > 0 && (status == 400 || status == 403 ||
+	    status == 404 || status == 409)))
+		return fail_http(e, E_SIGN_IN, "", status);
+	if (status == 403)
+		return fail_http(e, E_DENIED, "", status);
+	if (status == 404)
+		return fail_http(e, missing, "", status);
+	return fail_http(e, E_SERVICE, "", status);
+}
+
+/* Open an envelope {kid, enc, cty, iv, data} under an AES key: all members
+ * are compared with what is expected before anything is decrypted. *plain
+ * lies in the scratch arena and may be secret. */
+MUST static bool
+sa_open(struct sa *sa, const struct json *j, uint32_t box, struct str kid,
+    struct cry_gcm *key, struct str *plain, struct err *e)
+{
+	struct str iv, data;
+	u8 nonce[GCM_IV], *room;
+	size_t n;
+
+	if (!json_get_is(j, box, S("kid"), kid))
+		return fail(e, E_ANSWER, "envelope for another key");
+	if (!json_get_is(j, box, S("enc"), S("A256GCM")) ||
+	    !json_get_is(j, box, S("cty"), S("b5+jwk+json")) ||
+	    !json_get_str(j, box, S("iv"), &iv) ||
+	    !json_get_str(j, box, S("data"), &data) ||
+	    !b64_decode_exact(nonce, sizeof nonce, iv))
+		return fail(e, E_ANSWER, "not an envelope");
+	room = mem_alloc(sa->scratch, data.n * 3 / 4);
+	if (room == NULL)
+		return fail(e, E_LARGE, "answer");
+	if (!b64_decode(room, data, &n) ||
+	    !cry_gcm_open(key, nonce, room, n, &n))
+		return fail(e, E_ANSWER, "envelope does not open");
+	*plain = (struct str){ room, n };
+	return true;
+}
+
+/* Encrypt a body under the session key, as such an envelope in scratch. */
+MUST static bool
+sa_seal(struct sa *sa, struct str plain, struct str *box, struct err *e)
+{
+	u8 nonce[GCM_IV], *room = mem_alloc(sa->scratch, plain.n + GCM_TAG);
+	struct out o;
+
+	if (room == NULL || !sa->os->random(nonce, sizeof nonce))
+		return fail(e, E_INTERNAL, "memory or randomness");
+	memcpy(room, plain.p, plain.n);
+	cry_gcm_seal(&sa->gcm, nonce, room, plain.n);
+	out_open(&o, sa->scratch);
+	OUT(&o, S("{\"kid\":\""), ID(sa->session),
+	    S("\",\"enc\":\"A256GCM\",\"cty\":\"b5+jwk+json\",\"iv\":\""));
+	b64_put_url(&o, (struct str){ nonce, sizeof nonce });
+	out_put(&o, S("\",\"data\":\""));
+	b64_put_url(&o, (struct str){ room, plain.n + GCM_TAG });
+	out_put(&o, S("\"}"));
+	*box = out_close(&o, sa->scratch);
+	return !o.over || fail(e, E_INTERNAL, "memory");
+}
+
+/* Take the answer and parse it: plain JSON in the first three steps, an
+ * envelope under the session key after them. */
+MUST static bool
+sa_finish(struct sa *sa, const struct sa_request *r, enum err_code missing,
+    struct json *j, struct err *e)
+{
+	struct http_answer a;
+	struct str plain;
+	struct json box;
+
+	if (!http_finish(&sa->http, sa->scratch, &a, e) ||
+	    !sa_check_status(sa, &a, r->step, missing, e))
+		return false;
+	if (!r->mac)
+		return json_parse(j, sa->scratch, a.body, e);
+	return json_parse(&box, sa->scratch, a.body, e) &&
+	    sa_open(sa, &box, JSON_ROOT, ID(sa->session), &sa->gcm, &plain, e) &&
+	    json_parse(j, sa->scratch, plain, e);
+}
+
+/* Tell the service about this device when step 1 asks for it. The value of
+ * the answer does not matter. */
+MUST static bool
+sa_device(struct sa *sa, bool deleted, struct err *e)
+{
+	struct sa_request r = { S("POST"), S("/api/v1/device"), NOTHING, 1,
+	    true, false };
+	struct out o;
+	struct json j;
+
+	out_open(&o, sa->scratch);
+	if (deleted) {
+		OUT(&o, S("/api/v1/device/"), ID(sa->token.device),
+		    S("/reauthorize"));
+		r.method = S("PUT");
+		r.path = out_close(&o, sa->scratch);
+	} else {
+		OUT(&o, S("{\"uuid\":\""), ID(sa->token.device),
+		    S("\",\"clientName\":\"1Password SDK\",\"clientVersion\":"
+		    "\"999999999\",\"name\":\"SDK\",\"model\":\"x64\","
+		    "\"osName\":\"Linux\",\"osVersion\":\"0.0.0\","
+		    "\"userAgent\":\"" SA_AGENT "\"}"));
+		r.body = out_close(&o, sa->scratch);
+	}
+	return sa_begin(sa, &r, e) && sa_finish(sa, &r, E_SIGN_IN, &j, e);
+}
+
+/* Step 1, once: POST auth/start. While the answer is awaited, A is computed:
+ * step 2 needs it. srp is NULL when that has been done. */
+MUST static bool
+sa_start_once(struct sa *sa, struct cry_srp *srp, struct json *j,
+    struct err *e)
+{
+	struct sa_request r = { S("POST"), S("/api/v3/auth/start"), NOTHING,
+	    1, false, false };
+	const struct sa_token *t = &sa->token;
+	struct out o;
+
+	out_open(&o, sa->scratch);
+	OUT(&o, S("{\"email\":\""), ((struct str){ t->email, t->email_len }),
+	    S("\",\"skFormat\":\""), ((struct str){ t->format, 2 }),
+	    S("\",\"skid\":\""), ((struct str){ t->skid, 6 }),
+	    S("\",\"deviceUuid\":\""), ID(t->device));
+	if (sa->has_user)
+		OUT(&o, S("\",\"userUuid\":\""), ID(sa->user));
+	out_put(&o, S("\"}"));
+	r.body = out_close(&o, sa->scratch);
+	if (!sa_begin(sa, &r, e))
+		return false;
+	if (srp != NULL && !cry_srp_public(srp))
+		return fail(e, E_INTERNAL, "modular power");
+	return sa_finish(sa, &r, E_SIGN_IN, j, e);
+}
+
+/* What step 1 must say. *salt (in scratch) goes into the proofs. */
+MUST static bool
+sa_start_check(struct sa *sa, const struct json *j, struct str *salt,
+    struct err *e)
+{
+	uint32_t auth = json_get(j, JSON_ROOT, S("userAuth"));
+	uint32_t skid = json_get(j, JSON_ROOT, S("accountKeyUuid"));
+	uint32_t rounds = json_get(j, auth, S("iterations"));
+	struct str s, own = { sa->token.skid, sizeof sa->token.skid };
+	uint64_t n;
+	u8 *room;
+
+	if (!json_is_null(j, skid) && (!json_str(j, skid, &s) ||
+	    !str_eq(s, own)))
+		return fail(e, E_ANSWER, "secret key id differs");
+	if (!json_get_is(j, auth, S("method"), S("SRPg-4096")) &&
+	    !json_get_is(j, auth, S("method"), S("SRP-4096")))
+		return fail(e, E_ANSWER, "sign-in method not supported");
+	if (!json_is_integer(j, rounds) || !str_u64(json_text(j, rounds),
+	    UINT32_MAX, &n) || n < 10000)
+		return fail(e, E_ANSWER, "too few iterations");
+	if (!json_get_str(j, auth, S("salt"), &s))
+		return fail(e, E_ANSWER, "no salt");
+	room = mem_alloc(sa->scratch, s.n);
+	if (room == NULL || !b64_decode(room, s, &salt->n))
+		return fail(e, E_ANSWER, "no salt");
+	salt->p = room;
+	return true;
+}
+
+/* Step 1: start; registers this device once when the service asks. */
+MUST static bool
+sa_start(struct sa *sa, struct cry_srp *srp, struct str *salt, struct err *e)
+{
+	struct str status, session;
+	struct json j;
+	bool again = false;
+
+	for (;;) {
+		if (!sa_start_once(sa, again ? NULL : srp, &j, e))
+			return false;
+		if (!json_get_str(&j, JSON_ROOT, S("sessionID"), &session) ||
+		    !id_is_valid(session, 'A'))
+			return fail(e, E_ANSWER, "no session id");
+		sa_copy_id(sa->session, session);
+		if (!json_get_str(&j, JSON_ROOT, S("status"), &status))
+			return fail(e, E_ANSWER, "no status");
+		if (str_eq(status, S("ok")))
+			return sa_start_check(sa, &j, salt, e);
+		if (!str_eq(status, S("device-not-registered")) &&
+		    !str_eq(status, S("device-deleted")))
+			return fail(e, E_ANSWER, "unknown status");
+		if (again)
+			return fail(e, E_SIGN_IN, "device not accepted");
+		again = true;
+		if (!sa_device(sa, str_eq(status, S("device-deleted")), e))
+			return false;
+	}
+}
+
+/* Step 2: POST auth with A, receive B. While it is awaited, g^x. */
+MUST static bool
+sa_exchange(struct sa *sa, struct cry_srp *srp, struct str *user_b,
+    struct err *e)
+{
+	struct sa_request r = { S("POST"), S("/api/v2/auth"), NOTHING, 2, true,
+	    false };
+	u8 room[2 * SRP_LEN];           /* public */
+	struct out hex, o;
+	struct str a;
+	struct json j;
+
+	out_init(&hex, room, sizeof room);
+	hex_put(&hex, (struct str){ srp->A, SRP_LEN });
+	for (a = out_str(&hex); a.n > 1 && a.p[0] == '0';)
+		a = str_from(a, 1);
+	out_open(&o, sa->scratch);
+	OUT(&o, S("{\"userA\":\""), a, S("\"}"));
+	r.body = out_close(&o, sa->scratch);
+	if (!sa_begin(sa, &r, e))
+		return false;
+	if (!cry_srp_verifier(srp))
+		return fail(e, E_INTERNAL, "modular power");
+	if (!sa_finish(sa, &r, E_SIGN_IN, &j, e))
+		return false;
+	return json_get_str(&j, JSON_ROOT, S("userB"), user_b) ||
+	    fail(e, E_ANSWER, "no userB");
+}
+
+/* Step 3: POST auth/confirm-key with M1; the server proves itself with M2,
+ * compared in constant time. Nothing more is sent when it is wrong. */
+MUST static bool
+sa_confirm(struct sa *sa, const struct cry_srp *srp, struct err *e)
+{
+	struct sa_request r = { S("POST"), S("/api/v2/auth/confirm-key"),
+	    NOTHING, 3, true, false };
+	u8 m2[SHA256_LEN];
+	struct out o;
+	struct str s;
+	struct json j;
+
+	out_open(&o, sa->scratch);
+	out_put(&o, S("{\"clientVerifyHash\":\""));
+	b64_put_url(&o, (struct str){ srp->m1, SHA256_LEN });
+	out_put(&o, S("\"}"));
+	r.body = out_close(&o, sa->scratch);
+	if (!sa_begin(sa, &r, e) || !sa_finish(sa, &r, E_SIGN_IN, &j, e))
+		return false;
+	if (!json_get_str(&j, JSON_ROOT, S("serverVerifyHash"), &s) ||
+	    !b64_decode_exact(m2, sizeof m2, s))
+		return fail(e, E_ANSWER, "no serverVerifyHash");
+	if (!ct_eq(m2, srp->m2, SHA256_LEN))
+		return fail(e, E_SERVER, "serverVerifyHash is wrong");
+	return true;
+}
+
+/* Step 4: POST auth/complete, the first use of the session key. */
+MUST static bool
+sa_complete(struct sa *sa, const struct cry_srp *srp, struct err *e)
+{
+	struct sa_request r = { S("POST"), S("/api/v2/auth/complete"), NOTHING,
+	    4, true, true };
+	struct str user;
+	struct json j;
+
+	cry_gcm_init(&sa->gcm, srp->key);
+	cry_hmac(sa->mac_key, srp->key, S("He never wears a Mac, in the "
+	    "pouring rain. Very strange."));
+	if (!sa->os->random((u8 *)&sa->mac_id, sizeof sa->mac_id))
+		return fail(e, E_INTERNAL, "randomness");
+	sa->mac_id &= 0xffffff;
+	if (!sa_seal(sa, S("{\"client\":\"" SA_CLIENT "\",\"device\":null}"),
+	    &r.body, e))
+		return false;
+	if (!sa_begin(sa, &r, e) || !sa_finish(sa, &r, E_SIGN_IN, &j, e))
+		return false;
+	if (!json_get_str(&j, JSON_ROOT, S("userUuid"), &user) ||
+	    !id_is_valid(user, 'A'))
+		return fail(e, E_ANSWER, "no userUuid");
+	sa_copy_id(sa->user, user);
+	sa->has_user = true;
+	return true;
+}
+
+/* Steps 1 to 4; an error says which step failed. The SRP numbers live in the
+ * locked arena and are wiped whatever happens. */
+MUST static bool
+sa_sign_in(struct sa *sa, struct err *e)
+{
+	size_t mark = sa->keys->used;
+	struct cry_srp *srp = mem_alloc(sa->keys, sizeof *srp);
+	struct str salt, user_b, x = { sa->token.x, sa->token.x_len };
+	u8 a[32];                       /* secret: wiped */
+	int step = 1;
+	bool ok;
+
+	sa->signed_in = false;
+	if (srp == NULL || !sa->os->random(a, sizeof a) ||
+	    !cry_srp_init(srp, (struct str){ a, sizeof a }, x))
+		return fail(e, E_INTERNAL, "SRP");
+	WIPE(a);
+	ok = sa_start(sa, srp, &salt, e);
+	if (ok) {
+		step = 2;
+		ok = sa_exchange(sa, srp, &user_b, e) && cry_srp_finish(srp,
+		    user_b, (struct str){ sa->token.skid, 6 }, (struct str){
+		    sa->token.email, sa->token.email_len }, salt, e);
+	}
+	if (ok) {
+		step = 3;
+		ok = sa_confirm(sa, srp, e);
+	}
+	if (ok) {
+		step = 4;
+		ok = sa_complete(sa, srp, e);
+	}
+	mem_reset(sa->keys, mark);
+	if (!ok)
+		e->step = step;
+	sa->signed_in = ok;
+	return ok;
+}
+
+/* GET path as somebody who is signed in; signs in first when need be, and
+ * once more when the session has ended (401). */
+MUST static bool
+sa_get(struct sa *sa, struct str path, enum err_code missing, struct json *j,
+    struct err *e)
+{
+	const struct sa_request r = { S("GET"), path, NOTHING, 0, true, true };
+
+	for (;;) {
+		bool fresh = !sa->signed_in;
+		struct err now = { 0 };
+
+		if (fresh && !sa_sign_in(sa, e))
+			return false;
+		if (sa_begin(sa, &r, &now) &&
+		    sa_finish(sa, &r, missing, j, &now))
+			return true;
+		if (now.code == E_SIGN_IN)
+			sa->signed_in = false;
+		if (now.code != E_SIGN_IN || fresh) {
+			*e = now;
+			return false;
+		}
+	}
+}
+
+/* The 32 bytes and the id of a symmetric JWK. */
+MUST static bool
+sa_jwk_sym(struct sa *sa, struct str text, u8 key[static 32], struct str *kid)
+{
+	struct err bad = { 0 };
+	struct json j;
+	struct str k;
+
+	return json_parse(&j, sa->scratch, text, &bad) &&
+	    json_get_is(&j, JSON_ROOT, S("alg"), S("A256GCM")) &&
+	    json_get_str(&j, JSON_ROOT, S("k"), &k) && b64_decode_exact(key, 32, k) &&
+	    json_get_str(&j, JSON_ROOT, S("kid"), kid) && id_is_valid(*kid, 'a');
+}
+
+/* One number of an RSA JWK, at most 256 bytes. */
+MUST static bool
+sa_jwk_number(const struct json *j, struct str name, u8 to[static 256],
+    size_t *len)
+{
+	struct str s;
+
+	return json_get_str(j, JSON_ROOT, name, &s) && s.n > 0 && s.n <= 341 &&
+	    b64_decode(to, s, len);
+}
+
+/* An RSA private JWK; its alg decides the OAEP hash. */
+MUST static bool
+sa_jwk_rsa(struct sa *sa, struct str text, struct cry_rsa *rsa)
+{
+	struct err bad = { 0 };
+	struct json j;
+	struct str n;
+	u8 *modulus;
+	size_t len;
+
+	if (!json_parse(&j, sa->scratch, text, &bad) ||
+	    !json_get_str(&j, JSON_ROOT, S("n"), &n) || n.n < 4 || n.n > 683)
+		return false;
+	modulus = mem_alloc(sa->scratch, n.n);
+	if (modulus == NULL || !b64_decode(modulus, n, &len) || modulus[0] == 0)
+		return false;
+	rsa->bits = (unsigned)len * 8;
+	for (u8 top = modulus[0]; (top & 0x80) == 0; top = (u8)(top << 1))
+		rsa->bits--;
+	rsa->sha256 = json_get_is(&j, JSON_ROOT, S("alg"), S("RSA-OAEP-256"));
+	return (rsa->sha256 || json_get_is(&j, JSON_ROOT, S("alg"), S("RSA-OAEP"))) &&
+	    sa_jwk_number(&j, S("p"), rsa->p, &rsa->p_len) &&
+	    sa_jwk_number(&j, S("q"), rsa->q, &rsa->q_len) &&
+	    sa_jwk_number(&j, S("dp"), rsa->dp, &rsa->dp_len) &&
+	    sa_jwk_number(&j, S("dq"), rsa->dq, &rsa->dq_len) &&
+	    sa_jwk_number(&j, S("qi"), rsa->qi, &rsa->qi_len);
+}
+
+/* The opened keyset of this id, or NULL. */
+static const struct sa_keyset *
+sa_keyset_find(const struct sa *sa, struct str id)
+{
+	for (size_t i = 0; i < sa->keysets; i++)
+		if (str_eq(ID(sa->keyset[i]->id), id))
+			return sa->keyset[i];
+	return NULL;
+}
+
+/* Open an envelope {kid, enc, cty, data} made for a keyset's RSA key; enc
+ * must name the padding that the key itself asks for. */
+MUST static bool
+sa_open_rsa(struct sa *sa, const struct json *j, uint32_t box,
+    struct str *plain)
+{
+	const struct sa_keyset *ks;
+	struct str kid, data;
+	u8 *room;
+	size_t n;
+
+	if (!json_get_str(j, box, S("kid"), &kid) ||
+	    !json_get_str(j, box, S("data"), &data) ||
+	    !json_get_is(j, box, S("cty"), S("b5+jwk+json")))
+		return false;
+	ks = sa_keyset_find(sa, kid);
+	if (ks == NULL || !json_get_is(j, box, S("enc"),
+	    ks->rsa.sha256 ? S("RSA-OAEP-256") : S("RSA-OAEP")))
+		return false;
+	room = mem_alloc(sa->scratch, data.n);
+	if (room == NULL || !b64_decode(room, data, &n) ||
+	    !cry_oaep_open(&ks->rsa, room, n, &n))
+		return false;
+	*plain = (struct str){ room, n };
+	return true;
+}
+
+/* Open one keyset: its symmetric key, by the token's unlock key ("mp") or by
+ * another keyset's RSA key, and with it its RSA key. False when that cannot
+ * be done (yet); then nothing is kept. */
+MUST static bool
+sa_keyset_open(struct sa *sa, const struct json *j, uint32_t node)
+{
+	uint32_t sym = json_get(j, node, S("encSymKey"));
+	struct sa_keyset *ks;
+	struct cry_gcm gcm;             /* secret: wiped */
+	struct err bad = { 0 };
+	struct str plain, kid, id;
+	u8 key[32];                     /* secret: wiped */
+	bool ok;
+
+	if (!json_get_str(j, node, S("uuid"), &id) || !id_is_valid(id, 'a'))
+		return false;
+	if (json_get_is(j, sym, S("kid"), S("mp"))) {
+		cry_gcm_init(&gcm, sa->token.muk);
+		ok = sa_open(sa, j, sym, S("mp"), &gcm, &plain, &bad);
+	} else {
+		ok = sa_open_rsa(sa, j, sym, &plain);
+	}
+	ks = sa->keysets < KEYSETS_MAX ? mem_alloc(sa->keys, sizeof *ks) : NULL;
+	ok = ok && ks != NULL && sa_jwk_sym(sa, plain, key, &kid);
+	if (ok) {
+		cry_gcm_init(&gcm, key);
+		ok = sa_open(sa, j, json_get(j, node, S("encPriKey")), kid,
+		    &gcm, &plain, &bad) && sa_jwk_rsa(sa, plain, &ks->rsa);
+	}
+	WIPE(gcm);
+	WIPE(key);
+	if (ok) {
+		sa_copy_id(ks->id, id);
+		sa->keyset[sa->keysets++] = ks;
+	}
+	return ok;
+}
+
+/* Read and open the keysets, in whatever order they depend on each other,
+ * until a round opens none; what cannot be opened is left out and missed
+ * only if a vault needs it. */
+MUST static bool
+sa_load_keys(struct sa *sa, struct err *e)
+{
+	uint32_t list;
+	struct str id;
+	struct json j;
+	size_t before;
+
+	if (!sa_get(sa, S("/api/v2/account/keysets"), E_SERVICE, &j, e))
+		return false;
+	list = json_get(&j, JSON_ROOT, S("keysets"));
+	if (!json_is_array(&j, list))
+		return fail(e, E_ANSWER, "no keysets");
+	do {
+		before = sa->keysets;
+		for (uint32_t k = json_first(&j, list); k;
+		    k = json_next(&j, list, k)) {
+			size_t mark = sa->keys->used;
+
+			if (json_get_str(&j, k, S("uuid"), &id) &&
+			    sa_keyset_find(sa, id) != NULL)
+				continue;
+			if (!sa_keyset_open(sa, &j, k))
+				mem_reset(sa->keys, mark);
+		}
+	} while (sa->keysets > before);
+	if (sa->keysets == 0)
+		return fail(e, E_ANSWER, "no keyset opens with this token");
+	sa->has_keys = true;
+	return true;
+}
+
+/* The vault of this id that was seen before, or a new place for one. */
+static struct sa_vault *
+sa_vault_place(struct sa *sa, struct str id)
+{
+	struct sa_vault *v;
+
+	for (size_t i = 0; i < VAULTS_MAX && sa->vault[i] != NULL; i++)
+		if (str_eq(ID(sa->vault[i]->id), id))
+			return sa->vault[i];
+	for (size_t i = 0; i < VAULTS_MAX; i++)
+		if (sa->vault[i] == NULL) {
+			v = mem_alloc(sa->keys, sizeof *v);
+			if (v == NULL)
+				return NULL;
+			sa_copy_id(v->id, id);
+			sa->vault[i] = v;
+			return v;
+		}
+	return NULL;
+}
+
+/* Get a vault's key, unless it is known already, and its name. */
+MUST static bool
+sa_vault_open(struct sa *sa, const struct json *j, uint32_t node,
+    struct sa_vault *v)
+{
+	uint32_t access = json_get(j, node, S("combinedAccess"));
+	uint32_t attrs = json_get(j, node, S("encAttrs"));
+	struct str plain, kid, name = NOTHING;
+	struct cry_gcm gcm;             /* secret: wiped */
+	struct err bad = { 0 };
+	struct json a;
+	bool ok;
+
+	if (!json_get_is(j, attrs, S("kid"), ID(v->key_id))) {
+		if (!sa_open_rsa(sa, j, json_get(j, access,
+		    S("encVaultKey")), &plain) ||
+		    !sa_jwk_sym(sa, plain, v->key, &kid))
+			return false;
+		sa_copy_id(v->key_id, kid);
+	}
+	cry_gcm_init(&gcm, v->key);
+	ok = sa_open(sa, j, attrs, ID(v->key_id), &gcm, &plain, &bad) &&
+	    json_parse(&a, sa->scratch, plain, &bad);
+	WIPE(gcm);
+	if (!ok)
+		return false;
+	if (json_get_str(&a, JSON_ROOT, S("name"), &name))
+		name = str_dup(&sa->names, name);
+	v->pub.name = name;
+	return true;
+}
+
+/* Read the vault list and open what opens; the keys first, once. */
+MUST static bool
+sa_load_vaults(struct sa *sa, struct err *e)
+{
+	struct json j;
+	struct str id;
+
+	sa->has_vaults = false;
+	if (!sa->has_keys && !sa_load_keys(sa, e))
+		return false;
+	if (!sa_get(sa, S("/api/v1/vaults?attrs=combined-access"), E_SERVICE,
+	    &j, e))
+		return false;
+	if (!json_is_array(&j, JSON_ROOT))
+		return fail(e, E_ANSWER, "vault list");
+	mem_reset(&sa->names, 0);
+	sa->vaults = 0;
+	for (uint32_t k = json_first(&j, JSON_ROOT); k; k = json_next(&j, JSON_ROOT, k)) {
+		struct sa_vault *v;
+
+		if (!json_get_str(&j, k, S("uuid"), &id) ||
+		    !id_is_valid(id, 'a'))
+			return fail(e, E_ANSWER, "vault without uuid");
+		v = sa_vault_place(sa, id);
+		if (v == NULL || sa->vaults == VAULTS_MAX)
+			return fail(e, E_LARGE, "number of vaults");
+		v->pub = (struct vault){ ID(v->id), NOTHING, false };
+		v->pub.locked = !sa_vault_open(sa, &j, k, v);
+		sa->list[sa->vaults++] = v->pub;
+	}
+	sa->has_vaults = true;
+	return true;
+}
+
+/* Back end: the vaults this token reaches. */
+MUST static bool
+sa_vaults(void *ctx, bool fresh, const struct vault **list, size_t *n,
+    struct err *e)
+{
+	struct sa *sa = ctx;
+
+	if ((fresh || !sa->has_vaults) && !sa_load_vaults(sa, e))
+		return false;
+	*list = sa->list;
+	*n = sa->vaults;
+	return true;
+}
+
+/* The state behind an item's "trashed"; what is unknown counts as active. */
+static enum item_state
+sa_item_state(const struct json *j, uint32_t item)
+{
+	if (json_get_is(j, item, S("trashed"), S("Y")))
+		return ITEM_ARCHIVED;
+	if (json_get_is(j, item, S("trashed"), S("D")))
+		return ITEM_DELETED;
+	return ITEM_ACTIVE;
+}
+
+/* One entry of the list: id, state and title, copied to the list's arena.
+ * False: the entry does not open and is left out. The scratch arena is as
+ * before afterwards, so a list of any length needs one entry's room. */
+MUST static bool
+sa_list_entry(struct sa *sa, struct sa_vault *v, struct cry_gcm *gcm,
+    const struct json *j, uint32_t node)
+{
+	struct item_ref *ref = &v->item[v->items];
+	size_t mark = sa->scratch->used;
+	struct err bad = { 0 };
+	struct str id, plain, title = NOTHING;
+	struct json over;
+	bool ok;
+
+	ok = json_get_str(j, node, S("uuid"), &id) && id_is_valid(id, 'a') &&
+	    sa_open(sa, j, json_get(j, node, S("encOverview")), ID(v->key_id),
+	    gcm, &plain, &bad) && json_parse(&over, sa->scratch, plain, &bad);
+	if (ok) {
+		(void)!json_get_str(&over, JSON_ROOT, S("title"), &title);
+		ref->id = str_dup(&v->list, id);
+		ref->title = str_dup(&v->list, title);
+		ref->state = sa_item_state(j, node);
+		ok = ref->id.p != NULL && ref->title.p != NULL;
+	}
+	mem_reset(sa->scratch, mark);
+	return ok;
+}
+
+/* Read a vault's overviews. An answer that says it is incomplete is refused:
+ * a title that seems unique might not be. */
+MUST static bool
+sa_load_items(struct sa *sa, struct sa_vault *v, struct err *e)
+{
+	struct cry_gcm gcm;             /* secret: wiped */
+	struct json j;
+	struct out path;
+	uint32_t list;
+	size_t n = 0;
+
+	v->listed = false;
+	v->items = 0;
+	if (v->list.base == NULL && !mem_open(&v->list, ARENA_LIST))
+		return fail(e, E_INTERNAL, "memory");
+	mem_reset(&v->list, 0);
+	out_open(&path, sa->scratch);
+	OUT(&path, S("/api/v1/vault/"), ID(v->id), S("/items/overviews"));
+	if (!sa_get(sa, out_close(&path, sa->scratch), E_VAULT, &j, e))
+		return false;
+	if (!json_is_word(&j, json_get(&j, JSON_ROOT, S("batchComplete")), S("true")))
+		return fail(e, E_ANSWER, "incomplete item list");
+	list = json_get(&j, JSON_ROOT, S("items"));
+	if (!json_is_null(&j, list) && !json_is_array(&j, list))
+		return fail(e, E_ANSWER, "item list");
+	for (uint32_t k = json_first(&j, list); k;
+	    k = json_next(&j, list, k))
+		n++;
+	v->item = mem_alloc(&v->list, n * sizeof *v->item);
+	if (v->item == NULL)
+		return fail(e, E_LARGE, "number of items");
+	cry_gcm_init(&gcm, v->key);
+	for (uint32_t k = json_first(&j, list); k;
+	    k = json_next(&j, list, k))
+		if (sa_list_entry(sa, v, &gcm, &j, k))
+			v->items++;
+	WIPE(gcm);
+	v->listed = true;
+	return true;
+}
+
+/* The opened vault of this id. */
+MUST static bool
+sa_vault_get(struct sa *sa, struct str id, struct sa_vault **v, struct err *e)
+{
+	for (size_t i = 0; i < VAULTS_MAX && sa->vault[i] != NULL; i++)
+		if (str_eq(ID(sa->vault[i]->id), id)) {
+			*v = sa->vault[i];
+			return !(*v)->pub.locked || fail(e, E_VAULT_LOCKED, "");
+		}
+	return fail(e, E_VAULT, "");
+}
+
+/* Back end: the items of a vault; *fresh asks for a new list and tells
+ * afterwards whether it was read just now. */
+MUST static bool
+sa_items(void *ctx, struct str vault, bool *fresh,
+    const struct item_ref **list, size_t *n, struct err *e)
+{
+	struct sa *sa = ctx;
+	struct sa_vault *v;
+
+	if (!sa_vault_get(sa, vault, &v, e))
+		return false;
+	*fresh = *fresh || !v->listed;
+	if (*fresh && !sa_load_items(sa, v, e))
+		return false;
+	*list = v->item;
+	*n = v->items;
+	return true;
+}
+
+/* Append one field; its room was counted before. A value that is no string
+ * leaves the field without one. */
+static void
+sa_add_field(struct item *it, const struct json *j, uint32_t node,
+    struct str id, struct str value_name)
+{
+	struct field *f = &it->field[it->fields++];
+	struct str value;
+
+	*f = (struct field){ id, id, FOR_NOTHING, { NULL, 0 } };
+	if (json_get_str(j, node, value_name, &value))
+		f->value = (struct secret){ value.p, value.n };
+}
+
+/* The built-in fields of a Login: those designated, whatever their names. */
+static void
+sa_add_login(struct item *it, const struct json *j, uint32_t list)
+{
+	for (uint32_t k = json_first(j, list); k; k = json_next(j, list, k)) {
+		bool user = json_get_is(j, k, S("designation"), S("username"));
+
+		if (!user && !json_get_is(j, k, S("designation"),
+		    S("password")))
+			continue;
+		sa_add_field(it, j, k, user ? S("username") : S("password"),
+		    S("value"));
+		it->field[it->fields - 1].purpose = user ? FOR_USERNAME :
+		    FOR_PASSWORD;
+	}
+}
+
+/* The fields of the sections; one without kind or id does not count. */
+static void
+sa_add_sections(struct item *it, const struct json *j, uint32_t sections)
+{
+	struct str id, kind, title;
+
+	for (uint32_t s = json_first(j, sections); s;
+	    s = json_next(j, sections, s)) {
+		uint32_t list = json_get(j, s, S("fields"));
+
+		if (!json_is_array(j, list))
+			continue;
+		for (uint32_t k = json_first(j, list); k;
+		    k = json_next(j, list, k)) {
+			if (!json_get_str(j, k, S("n"), &id) ||
+			    !json_get_str(j, k, S("k"), &kind))
+				continue;
+			sa_add_field(it, j, k, id, S("v"));
+			if (json_get_str(j, k, S("t"), &title))
+				it->field[it->fields - 1].title = title;
+		}
+	}
+}
+
+/* Turn an item's details into fields. */
+MUST static bool
+sa_item_fields(struct sa *sa, struct item *it, const struct json *j,
+    struct err *e)
+{
+	uint32_t fields = json_get(j, JSON_ROOT, S("fields"));
+	uint32_t sections = json_get(j, JSON_ROOT, S("sections"));
+	uint32_t password = json_get(j, JSON_ROOT, S("password"));
+
+	it->fields = 0;
+	it->field = mem_alloc(sa->scratch, j->n * sizeof *it->field);
+	if (it->field == NULL)
+		return fail(e, E_LARGE, "item");
+	if (str_eq(it->category, CATEGORY_PASSWORD) &&
+	    !json_is_null(j, password)) {
+		sa_add_field(it, j, JSON_ROOT, S("password"), S("password"));
+		it->field[0].purpose = FOR_PASSWORD;
+	}
+	if (str_eq(it->category, CATEGORY_LOGIN))
+		sa_add_login(it, j, fields);
+	if (json_is_array(j, sections))
+		sa_add_sections(it, j, sections);
+	return true;
+}
+
+/* Decrypt one part of an item and parse it. */
+MUST static bool
+sa_item_part(struct sa *sa, const struct sa_vault *v, const struct json *j,
+    uint32_t box, struct json *part, struct err *e)
+{
+	struct cry_gcm gcm;             /* secret: wiped */
+	struct str plain;
+	bool ok;
+
+	cry_gcm_init(&gcm, v->key);
+	ok = sa_open(sa, j, box, ID(v->key_id), &gcm, &plain, e) &&
+	    json_parse(part, sa->scratch, plain, e);
+	WIPE(gcm);
+	return ok;
+}
+
+/* Back end: one item by id, everything decrypted, in the scratch arena. The
+ * answer must be about the item that was asked for. */
+MUST static bool
+sa_item(void *ctx, struct str vault, struct str id, struct item *it,
+    struct err *e)
+{
+	struct sa *sa = ctx;
+	struct sa_vault *v;
+	struct json j, part;
+	struct out path;
+	uint32_t node;
+
+	*it = (struct item){ 0 };
+	if (!sa_vault_get(sa, vault, &v, e))
+		return false;
+	out_open(&path, sa->scratch);
+	OUT(&path, S("/api/v1/vault/"), ID(v->id), S("/item/"), id);
+	if (!sa_get(sa, out_close(&path, sa->scratch), E_ITEM, &j, e))
+		return false;
+	node = json_get(&j, JSON_ROOT, S("item"));
+	if (!json_get_is(&j, node, S("uuid"), id) ||
+	    !json_get_str(&j, node, S("templateUuid"), &it->category))
+		return fail(e, E_ANSWER, "another item than asked for");
+	it->ref.id = id;
+	it->ref.state = sa_item_state(&j, node);
+	if (!sa_item_part(sa, v, &j, json_get(&j, node, S("encOverview")),
+	    &part, e))
+		return false;
+	(void)!json_get_str(&part, JSON_ROOT, S("title"), &it->ref.title);
+	return sa_item_part(sa, v, &j, json_get(&j, node, S("encDetails")),
+	    &part, e) && sa_item_fields(sa, it, &part, e);
+}
+
+static const struct backend sa_backend = { sa_vaults, sa_items, sa_item };
+
+/* Make a service account of a token; nothing is sent until it is needed.
+ * keys is the locked arena, where *sa itself lies too. */
+MUST static bool
+sa_init(struct sa *sa, const struct os *os, const struct cfg *cfg,
+    struct arena *keys, struct arena *scratch, struct arena *session,
+    struct str token, struct err *e)
+{
+	sa->os = os;
+	sa->keys = keys;
+	sa->scratch = scratch;
+	if (!sa_token_decode(&sa->token, scratch, token, e))
+		return false;
+	if (!sa_host_is_allowed(cfg, sa->token.host))
+		return fail(e, E_HOST, "");
+	if (!mem_open(&sa->names, ARENA_LIST))
+		return fail(e, E_INTERNAL, "memory");
+	http_init(&sa->http, os, cfg, session);
+	memcpy(sa->http.host, sa->token.host, sizeof sa->http.host);
+	memcpy(sa->http.port, sa->token.port, sizeof sa->http.port);
+	sa->has_token = true;
+	return true;
+}
+
+/* ====================================================================
+ * 13. Policy: which names are acceptable, which vaults may be used
+ *
+ * Owns:   no state; the settings decide.
+ * Trusts: vault ids from the back end. Vault names are only compared.
+ * Calls:  2 memory, 3 errors, 5 codecs, 7 configuration, 10 items.
+ *                                    Tests: test_pol_*
+ * ==================================================================== */
+
+/* A name as a caller may give it: 1 to 255 bytes of UTF-8, nothing that is
+ * not seen, no blank at either end. */
+MUST static bool
+pol_check_name(struct str name, struct err *e)
+{
+	struct str rest = name;
+	uint32_t cp = 0;
+
+	if (name.n == 0 || name.n > NAME_MAX_LEN)
+		return fail(e, E_NAME, "");
+	while (rest.n > 0) {
+		bool first = rest.n == name.n;
+
+		if (!utf8_next(&rest, &cp) || text_is_hidden(cp) ||
+		    (first && text_is_blank(cp)))
+			return fail(e, E_NAME, "");
+	}
+	return !text_is_blank(cp) || fail(e, E_NAME, "");
+}
+
+/* True when entry, a name or an id, means this vault and no other. A name
+ * that several vaults bear means none: whoever can create a vault could
+ * otherwise slip one in under an allowed name. */
+static bool
+pol_entry_is_vault(struct str entry, const struct vault *list, size_t n,
+    const struct vault *v)
+{
+	size_t same = 0;
+
+	if (str_eq(entry, v->id))
+		return true;
+	if (v->locked || !str_eq_nocase(entry, v->name))
+		return false;
+	for (size_t i = 0; i < n; i++)
+		same += !list[i].locked && str_eq_nocase(entry, list[i].name);
+	return same == 1;
+}
+
+/* May this vault be used at all? Decided on its id: the entries of
+ * OPMCP_VAULTS are resolved to ids, and a vault is compared with those. */
+static enum verdict
+pol_vault(const struct cfg *cfg, const struct vault *list, size_t n,
+    const struct vault *v)
+{
+	struct str rest = str_c(cfg->vaults), entry;
+
+	while (str_cut(&rest, ',', &entry)) {
+		entry = str_trim(entry);
+		if (str_eq(entry, S("*")) ||
+		    pol_entry_is_vault(entry, list, n, v))
+			return ALLOW;
+	}
+	return DENY;
+}
+
+/* The default vault's name: the first in OPMCP_VAULTS; "*" when any may be
+ * used and none is the default. */
+static struct str
+pol_default_vault(const struct cfg *cfg)
+{
+	struct str rest = str_c(cfg->vaults), entry = NOTHING;
+
+	while (entry.n == 0 && str_cut(&rest, ',', &entry))
+		entry = str_trim(entry);
+	return entry;
+}
+
+/* The vault a caller means by name or id (n = 0: the default one), provided
+ * that it may be used; v->id can then go into a request (I1). A vault that
+ * does not exist and one that is not allowed get the same error, so that
+ * nothing can be learnt about the others. */
+MUST static bool
+pol_pick_vault(const struct cfg *cfg, struct str name,
+    const struct vault *list, size_t n, const struct vault **v, struct err *e)
+{
+	size_t hits = 0;
+	bool any;
+
+	if (name.n == 0)
+		name = pol_default_vault(cfg);
+	any = str_eq(name, S("*"));
+	for (size_t i = 0; i < n; i++) {
+		bool id = str_eq(list[i].id, name);
+
+		if (pol_vault(cfg, list, n, &list[i]) != ALLOW ||
+		    (!id && !any && (list[i].locked ||
+		    !str_eq_nocase(list[i].name, name))))
+			continue;
+		*v = &list[i];
+		hits++;
+		if (id) {
+			hits = 1;
+			break;
+		}
+	}
+	if (hits > 1 && any)
+		return fail(e, E_ARGUMENT, "vault: needed, as OPMCP_VAULTS is *");
+	if (hits > 1)
+		return fail(e, E_VAULT_MANY, "");
+	if (hits == 0)
+		return fail(e, E_VAULT, "");
+	return !(*v)->locked || fail(e, E_VAULT_LOCKED, "");
+}
+
+/* ====================================================================
+ * 15. Sandbox: what each process gives up before it serves
+ *
+ * Owns:   no state.
+ * Trusts: the kernel.
+ * Calls:  1 types.                   Tests: e2e "sandbox"
+ *
+ * Landlock and seccomp are not built yet; section 4 keeps every file, name
+ * and socket where their tables can describe it.
+ * ==================================================================== */
+
+/* For both processes: no core file, no attaching, no new privileges. */
+static void
+box_narrow(void)
+{
+	static const struct rlimit none = { 0, 0 };
+
+	(void)setrlimit(RLIMIT_CORE, &none);
+#ifdef __linux__
+	(void)prctl(PR_SET_DUMPABLE, 0);
+	(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+#endif
+}
+
+/* For the door alone: it never starts a process and never opens a file. It
+ * holds descriptors 0, 1, 2 and its socket. */
+static void
+box_narrow_door(void)
+{
+	static const struct rlimit few = { 8, 8 };
+#ifdef RLIMIT_NPROC
+	static const struct rlimit none = { 0, 0 };
+
+	(void)setrlimit(RLIMIT_NPROC, &none);
+#endif
+	(void)setrlimit(RLIMIT_NOFILE, &few);
+}
+
+/* Keep an arena out of swap. On Linux pages are locked as they are touched,
+ * so an empty arena costs nothing. False: not permitted (RLIMIT_MEMLOCK). */
+static bool
+box_is_locked(const struct arena *a)
+{
+#ifdef MLOCK_ONFAULT
+	if (mlock2(a->base, a->cap, MLOCK_ONFAULT) == 0)
+		return true;
+#endif
+	return mlock(a->base, a->cap) == 0;
+}
+
+/* ====================================================================
+ * 16. Tools and keeper: the table of tools, frames, the keeper's loop
+ *
+ * Owns:   struct tool, struct keeper, the frames of the socketpair.
+ * Trusts: nothing from the door: a frame is checked like any input.
+ * Calls:  2 to 15.                   Tests: test_tool_*, e2e
+ * ==================================================================== */
+
+/* One argument of a tool. The published schema and the check of a call are
+ * both made from this row. */
+struct arg {
+	const char *name, *help;
+	enum arg_kind { ARG_NAME, ARG_BOOL } kind;
+	bool required;
+};
+
+/* The back ends' user: everything that decides and knows secrets. */
+struct keeper {
+	const struct os *os;
+	const struct cfg *cfg;
+	struct arena keys;              /* locked: struct sa and all keys */
+	struct arena session;           /* trust anchors */
+	struct arena scratch;           /* one call; wiped after its reply */
+	struct arena reply;             /* its result frame; likewise */
+	struct sa *sa;
+	const struct backend *be;
+	struct err setup;               /* why there is no usable token */
+	bool locked;                    /* keys cannot be swapped out */
+	uint64_t started;               /* monotonic ms */
+	uint64_t calls, errors;
+	struct err last;                /* of the last call that failed */
+	struct str ids;                 /* for E_ITEM_MANY: ", "-separated */
+};
+
+/* A row of the table of tools. run writes the members of the result object;
+ * args are those of the call, already checked against the row. */
+struct tool {
+	const char *name, *title, *help;
+	const char *hints;              /* annotations, as JSON members */
+	const char *output;             /* output schema, as JSON */
+	const struct arg *arg;
+	size_t args;
+	bool (*run)(struct keeper *k, const struct json *j, uint32_t args,
+	    struct jw *w, struct err *e);
+};
+
+/* Append text from a vault for a reader: what cannot be seen is left out
+ * and the length is capped, at a whole character. */
+static struct str
+tool_clean(struct arena *a, struct str text)
+{
+	struct out o;
+	uint32_t cp;
+
+	out_open(&o, a);
+	while (text.n > 0 && o.n < 1024 && utf8_next(&text, &cp))
+		if (!text_is_hidden(cp))
+			utf8_put(&o, cp);
+	return out_close(&o, a);
+}
+
+/* Put the current time. */
+static void
+tool_put_time(struct jw *w, struct str name, int64_t now)
+{
+	u8 room[32];
+	struct out o;
+
+	out_init(&o, room, sizeof room);
+	time_put(&o, now);
+	jw_put(w, name, out_str(&o));
+}
+
+/* Put a random UUID (version 4, RFC 9562 5.4) by which the host's record
+ * and ours can be matched. */
+MUST static bool
+tool_put_uuid(const struct os *os, struct jw *w, struct err *e)
+{
+	u8 b[16], room[40];
+	struct out o;
+
+	if (!os->random(b, sizeof b))
+		return fail(e, E_INTERNAL, "randomness");
+	b[6] = (u8)((b[6] & 0x0f) | 0x40);
+	b[8] = (u8)((b[8] & 0x3f) | 0x80);
+	out_init(&o, room, sizeof room);
+	for (size_t i = 0; i < sizeof b; i++) {
+		if (i == 4 || i == 6 || i == 8 || i == 10)
+			out_byte(&o, '-');
+		hex_put(&o, (struct str){ &b[i], 1 });
+	}
+	jw_put(w, S("correlation_id"), out_str(&o));
+	return true;
+}
+
+/* Note the ids of all items with this title, for the error. */
+static void
+tool_note_ids(struct keeper *k, const struct item_ref *list, size_t n,
+    struct str title)
+{
+	size_t shown = 0;
+	struct out o;
+
+	out_open(&o, &k->scratch);
+	for (size_t i = 0; i < n && shown < 50; i++) {
+		if (list[i].state != ITEM_ACTIVE ||
+		    !str_eq_nocase(list[i].title, title))
+			continue;
+		OUT(&o, shown++ > 0 ? S(", ") : S(" "), list[i].id);
+	}
+	k->ids = out_close(&o, &k->scratch);
+}
+
+/* Look a title up in the vault's list: the id of the one active item. With
+ * *fresh false the list may be a remembered one; it tells which it was. */
+MUST static bool
+tool_find_title(struct keeper *k, struct str vault, struct str title,
+    bool *fresh, struct str *id, struct err *e)
+{
+	const struct item_ref *list;
+	size_t n, hits = 0;
+	bool archived = false;
+
+	if (!k->be->items(k->sa, vault, fresh, &list, &n, e))
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		if (!str_eq_nocase(list[i].title, title))
+			continue;
+		archived |= list[i].state != ITEM_ACTIVE;
+		if (list[i].state == ITEM_ACTIVE && hits++ == 0)
+			*id = list[i].id;
+	}
+	if (hits == 1)
+		return true;
+	if (hits == 0)
+		return fail(e, archived ? E_ARCHIVED : E_ITEM, "");
+	if (*fresh)
+		tool_note_ids(k, list, n, title);
+	return fail(e, E_ITEM_MANY, "");
+}
+
+/* Fetch an item and see that it is what was asked for: active and, when it
+ * was asked for by title, still of that title. */
+MUST static bool
+tool_fetch(struct keeper *k, struct str vault, struct str id,
+    struct str title, struct item *it, struct err *e)
+{
+	if (!k->be->item(k->sa, vault, id, it, e))
+		return false;
+	if (title.n > 0 && !str_eq_nocase(it->ref.title, title))
+		return fail(e, E_ITEM, "");
+	return it->ref.state == ITEM_ACTIVE || fail(e, E_ARCHIVED, "");
+}
+
+/* The item that name means in this vault, fetched just now. By id first: one
+ * request. By title: from the remembered list one request; when that list
+ * turns out to be wrong it is read again, once, and its answer counts. */
+MUST static bool
+tool_item(struct keeper *k, struct str vault, struct str name,
+    struct item *it, struct err *e)
+{
+	struct str id = NOTHING;
+	bool fresh = false;
+
+	if (id_is_valid(name, 'a')) {
+		struct err miss = { 0 };
+
+		if (tool_fetch(k, vault, name, NOTHING, it, &miss))
+			return true;
+		if (miss.code != E_ITEM) {
+			*e = miss;
+			return false;
+		}
+	}
+	for (;;) {
+		struct err now = { 0 };
+
+		if (tool_find_title(k, vault, name, &fresh, &id, &now) &&
+		    tool_fetch(k, vault, id, name, it, &now))
+			return true;
+		if (fresh || (now.code != E_ITEM && now.code != E_ARCHIVED &&
+		    now.code != E_ITEM_MANY)) {
+			*e = now;
+			return false;
+		}
+		fresh = true;
+	}
+}
+
+/* Vault and item by their names, both checked before anything is sent. An
+ * empty vault name means the default vault. */
+MUST static bool
+tool_locate(struct keeper *k, struct str item_name, struct str vault_name,
+    const struct vault **vault, struct item *it, struct err *e)
+{
+	const struct vault *list;
+	size_t n;
+
+	if (!pol_check_name(item_name, e) ||
+	    (vault_name.p != NULL && !pol_check_name(vault_name, e)))
+		return false;
+	if (k->setup.code != E_NONE) {
+		*e = k->setup;
+		return false;
+	}
+	return k->be->vaults(k->sa, false, &list, &n, e) &&
+	    pol_pick_vault(k->cfg, vault_name, list, n, vault, e) &&
+	    tool_item(k, (*vault)->id, item_name, it, e);
+}
+
+/* Put one field under name if the item has it; else say so in *missing. */
+static void
+tool_put_field(struct jw *w, struct str name, const struct field *f,
+    enum verdict verdict, struct str *missing)
+{
+	struct str text;
+
+	if (f != NULL && item_reveal(verdict, f->value, &text))
+		jw_put(w, name, text);
+	else
+		*missing = name;
+}
+
+/* get_1password_credentials. The vault has been judged by tool_locate(), so
+ * the verdict on its fields is ALLOW. */
+MUST static bool
+tool_credentials(struct keeper *k, const struct json *j, uint32_t args,
+    struct jw *w, struct err *e)
+{
+	struct str name = NOTHING, vault_name = NOTHING;
+	struct str no_user = NOTHING, no_password = NOTHING;
+	const struct vault *vault;
+	struct item it;
+
+	(void)!json_get_str(j, args, S("item_name"), &name);
+	(void)!json_get_str(j, args, S("vault"), &vault_name);
+	if (!tool_locate(k, name, vault_name, &vault, &it, e))
+		return false;
+	tool_put_field(w, S("username"), item_login_field(&it, FOR_USERNAME),
+	    ALLOW, &no_user);
+	tool_put_field(w, S("password"), item_login_field(&it, FOR_PASSWORD),
+	    ALLOW, &no_password);
+	if (no_user.n > 0 && no_password.n > 0)
+		return fail(e, E_FIELD, "neither username nor password");
+	jw_put(w, S("item_name"), tool_clean(&k->scratch, it.ref.title));
+	jw_put(w, S("item_id"), it.ref.id);
+	jw_put(w, S("vault"), tool_clean(&k->scratch, vault->name));
+	tool_put_time(w, S("retrieved_at"), k->os->unix_time());
+	if (no_user.n > 0 || no_password.n > 0) {
+		jw_key(w, S("missing"));
+		jw_open(w, '[');
+		jw_str(w, no_user.n > 0 ? no_user : no_password);
+		jw_close(w, ']');
+	}
+	return tool_put_uuid(k->os, w, e);
+}
+
+/* One line of the health report. */
+static void
+tool_put_check(struct jw *w, struct str name, bool ok, struct str message)
+{
+	jw_open(w, '{');
+	jw_put(w, S("name"), name);
+	jw_put(w, S("status"), ok ? S("pass") : S("fail"));
+	jw_put(w, S("message"), message);
+	jw_close(w, '}');
+}
+
+/* get_health_status. Only with probe is anything sent: a sign-in when there
+ * is no session, and the vault list. */
+MUST static bool
+tool_health(struct keeper *k, const struct json *j, uint32_t args,
+    struct jw *w, struct err *e)
+{
+	bool probe = json_is_word(j, json_get(j, args, S("probe")), S("true"));
+	bool token = k->setup.code == E_NONE;
+	struct err bad = { 0 };
+	const struct vault *list, *v;
+	size_t n;
+
+	if (probe && token && k->be->vaults(k->sa, true, &list, &n, &bad))
+		(void)!pol_pick_vault(k->cfg, NOTHING, list, n, &v, &bad);
+	if (bad.code == E_CANCEL) {
+		*e = bad;
+		return false;
+	}
+	jw_put(w, S("overall_status"), !token ? S("unhealthy") :
+	    bad.code != E_NONE || k->last.code != E_NONE ? S("degraded") :
+	    S("healthy"));
+	tool_put_time(w, S("timestamp"), k->os->unix_time());
+	jw_key(w, S("uptime_seconds"));
+	jw_u64(w, (k->os->now_ms() - k->started) / 1000);
+	jw_key(w, S("checks"));
+	jw_open(w, '[');
+	tool_put_check(w, S("token"), token, str_c(token ?
+	    "a service-account token is configured and well-formed" :
+	    err_table[k->setup.code].text));
+	tool_put_check(w, S("memory"), k->locked, k->locked ?
+	    S("keys are locked in memory") :
+	    S("keys may be swapped out; raise RLIMIT_MEMLOCK"));
+	tool_put_check(w, S("last_call"), k->last.code == E_NONE,
+	    str_c(k->calls == 0 ? "no call yet" :
+	    k->last.code == E_NONE ? "the last call succeeded" :
+	    err_table[k->last.code].text));
+	if (probe && token)
+		tool_put_check(w, S("service"), bad.code == E_NONE,
+		    str_c(bad.code == E_NONE ?
+		    "1Password answers and the default vault is there" :
+		    err_table[bad.code].text));
+	jw_close(w, ']');
+	jw_put(w, S("summary"), !token ? S("No usable token: calls will fail.") :
+	    bad.code != E_NONE ? S("1Password could not be used just now.") :
+	    k->last.code != E_NONE ? S("Ready, but the last call failed.") :
+	    S("Ready."));
+	return true;
+}
+
+static const struct arg credentials_args[] = {
+	{ "item_name", "Title (letter case does not matter) or id of the item",
+	    ARG_NAME, true },
+	{ "vault", "Name or id of the vault; left out: the default vault",
+	    ARG_NAME, false },
+};
+
+static const struct arg health_args[] = {
+	{ "probe", "Also sign in and read the vault list (uses the quota)",
+	    ARG_BOOL, false },
+};
+
+static const struct tool tools[] = {
+	{ "get_1password_credentials", "Get 1Password credentials",
+	    "Get the username and password of one item (login, password, API "
+	    "credential, database, server) from an allowed 1Password vault. "
+	    "The values are secret: use them for the task at hand and do not "
+	    "repeat them. Returns username, password (either may be missing "
+	    "and is then named in missing), item_name, item_id and vault.",
+	    "\"readOnlyHint\":false,\"destructiveHint\":false,"
+	    "\"idempotentHint\":true,\"openWorldHint\":false",
+	    "{\"type\":\"object\",\"properties\":{"
+	    "\"username\":{\"type\":\"string\"},"
+	    "\"password\":{\"type\":\"string\"},"
+	    "\"item_name\":{\"type\":\"string\"},"
+	    "\"item_id\":{\"type\":\"string\"},"
+	    "\"vault\":{\"type\":\"string\"},"
+	    "\"retrieved_at\":{\"type\":\"string\"},"
+	    "\"correlation_id\":{\"type\":\"string\"},"
+	    "\"missing\":{\"type\":\"array\",\"items\":"
+	    "{\"type\":\"string\"}}},"
+	    "\"required\":[\"item_name\",\"item_id\",\"vault\","
+	    "\"retrieved_at\",\"correlation_id\"]}",
+	    credentials_args, LEN(credentials_args), tool_credentials },
+	{ "get_health_status", "Get health status",
+	    "Tell whether this server is ready: token, memory protection, "
+	    "last call. Makes no network call unless probe is true.",
+	    "\"readOnlyHint\":true,\"destructiveHint\":false,"
+	    "\"idempotentHint\":true,\"openWorldHint\":false",
+	    "{\"type\":\"object\",\"properties\":{"
+	    "\"overall_status\":{\"type\":\"string\",\"enum\":"
+	    "[\"healthy\",\"degraded\",\"unhealthy\"]},"
+	    "\"timestamp\":{\"type\":\"string\"},"
+	    "\"uptime_seconds\":{\"type\":\"integer\"},"
+	    "\"checks\":{\"type\":\"array\",\"items\":{\"type\":\"object\","
+	    "\"properties\":{\"name\":{\"type\":\"string\"},"
+	    "\"status\":{\"type\":\"string\"},"
+	    "\"message\":{\"type\":\"string\"}},"
+	    "\"required\":[\"name\",\"status\",\"message\"]}},"
+	    "\"summary\":{\"type\":\"string\"}},"
+	    "\"required\":[\"overall_status\",\"timestamp\","
+	    "\"uptime_seconds\",\"checks\",\"summary\"]}",
+	    health_args, LEN(health_args), tool_health },
+};
+
+/* The row of this name, or NULL. */
+static const struct tool *
+tool_find(struct str name)
+{
+	for (size_t i = 0; i < LEN(tools); i++)
+		if (str_eq(name, str_c(tools[i].name)))
+			return &tools[i];
+	return NULL;
+}
+
+/* Put a tool's input schema: closed, one property per argument. */
+static void
+tool_put_schema(struct jw *w, const struct tool *t)
+{
+	jw_open(w, '{');
+	jw_put(w, S("type"), S("object"));
+	jw_key(w, S("properties"));
+	jw_open(w, '{');
+	for (size_t i = 0; i < t->args; i++) {
+		jw_key(w, str_c(t->arg[i].name));
+		jw_open(w, '{');
+		jw_put(w, S("type"), t->arg[i].kind == ARG_BOOL ?
+		    S("boolean") : S("string"));
+		if (t->arg[i].kind == ARG_NAME)
+			jw_put_raw(w, S("minLength"),
+			    S("1,\"maxLength\":255"));
+		jw_put(w, S("description"), str_c(t->arg[i].help));
+		jw_close(w, '}');
+	}
+	jw_close(w, '}');
+	jw_key(w, S("required"));
+	jw_open(w, '[');
+	for (size_t i = 0; i < t->args; i++)
+		if (t->arg[i].required)
+			jw_str(w, str_c(t->arg[i].name));
+	jw_close(w, ']');
+	jw_put_raw(w, S("additionalProperties"), S("false"));
+	jw_close(w, '}');
+}
+
+/* One argument of a call against its row. */
+MUST static bool
+tool_check_arg(const struct arg *arg, const struct json *j, uint32_t node,
+    struct err *e)
+{
+	struct str s;
+	bool ok = false;
+
+	switch (arg->kind) {
+	case ARG_NAME:
+		ok = json_str(j, node, &s);
+		break;
+	case ARG_BOOL:
+		ok = json_is_word(j, node, S("true")) ||
+		    json_is_word(j, node, S("false"));
+		break;
+	}
+	return ok || err_set(e, E_ARGUMENT, arg->name, 0);
+}
+
+/* The arguments of a call fit the tool's rows: every one is known and of its
+ * type, none that is required is missing. args is an object or 0. */
+MUST static bool
+tool_check_args(const struct tool *t, const struct json *j, uint32_t args,
+    struct err *e)
+{
+	struct str key;
+
+	for (uint32_t k = json_first(j, args); k; k = json_next(j, args, k)) {
+		size_t i = 0;
+
+		if (!json_str(j, k, &key))
+			return fail(e, E_ARGUMENT, "");
+		while (i < t->args && !str_eq(key, str_c(t->arg[i].name)))
+			i++;
+		if (i == t->args)
+			return fail(e, E_ARGUMENT, "an unknown argument");
+		if (!tool_check_arg(&t->arg[i], j, k + 1, e))
+			return false;
+	}
+	for (size_t i = 0; i < t->args; i++)
+		if (t->arg[i].required &&
+		    json_get(j, args, str_c(t->arg[i].name)) == 0)
+			return err_set(e, E_ARGUMENT, t->arg[i].name, 0);
+	return true;
+}
+
+/* The error for people and models: word and sentence, ids, then what is
+ * known of the place, as "(sign-in step 3, HTTP 401)". */
+static void
+tool_put_error(struct out *o, const struct err *e, struct str ids)
+{
+	const struct err_row *row = &err_table[e->code];
+	struct str sep = S(" (");
+
+	OUT(o, str_c(row->word), S(": "), str_c(row->text));
+	if (e->code == E_ITEM_MANY)
+		out_put(o, ids);
+	if (e->where != NULL) {
+		OUT(o, sep, str_c(e->where));
+		sep = S(": ");
+	}
+	if (e->what != NULL && e->what[0] != '\0') {
+		OUT(o, sep, str_c(e->what));
+		sep = S(", ");
+	}
+	if (e->step > 0) {
+		OUT(o, sep, S("sign-in step "));
+		out_u64(o, (uint64_t)e->step);
+		sep = S(", ");
+	}
+	if (e->http > 0) {
+		OUT(o, sep, S("HTTP "));
+		out_u64(o, (uint64_t)e->http);
+		sep = S(", ");
+	}
+	if (e->until > 0) {
+		OUT(o, sep, S("until "));
+		time_put(o, e->until);
+		sep = S(", ");
+	}
+	if (sep.p[0] != ' ')
+		out_byte(o, ')');
+}
+
+/* What travels on the socketpair. Door to keeper: call, whose payload is the
+ * params object of tools/call, and cancel. Keeper to door: result, whose
+ * payload is {"data":{...}} or {"error":"..."}. */
+enum frame_kind { FRAME_CALL = 1, FRAME_CANCEL, FRAME_RESULT };
+
+#define FRAME_HEAD 9            /* length 4, kind 1, sequence number 4 */
+
+struct frame {
+	enum frame_kind kind;
+	uint32_t seq;
+	struct str payload;
+};
+
+static void
+frame_put_u32(struct out *o, uint32_t v)
+{
+	for (int shift = 24; shift >= 0; shift -= 8)
+		out_byte(o, (u8)(v >> shift));
+}
+
+static uint32_t
+frame_u32(const u8 *p)
+{
+	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 |
+	    (uint32_t)p[2] << 8 | p[3];
+}
+
+/* Append the head of a frame whose payload has len bytes. */
+static void
+frame_put_head(struct out *o, enum frame_kind kind, uint32_t seq, size_t len)
+{
+	frame_put_u32(o, (uint32_t)len);
+	out_byte(o, (u8)kind);
+	frame_put_u32(o, seq);
+}
+
+/* Read one frame's head. False: not one that this program sends. */
+MUST static bool
+frame_parse_head(const u8 head[static FRAME_HEAD], struct frame *f)
+{
+	f->payload.n = frame_u32(head);
+	f->seq = frame_u32(head + 5);
+	f->kind = (enum frame_kind)head[4];
+	return f->payload.n <= FRAME_MAX && head[4] >= FRAME_CALL &&
+	    head[4] <= FRAME_RESULT;
+}
+
+/* Receive exactly n bytes from the door, waiting as long as it takes. False
+ * at its end. */
+MUST static bool
+keep_recv(int fd, u8 *p, size_t n)
+{
+	while (n > 0) {
+		ssize_t got = read(fd, p, n);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			return false;
+		p += got;
+		n -= (size_t)got;
+	}
+	return true;
+}
+
+/* Send all of s to the door, which always reads. */
+MUST static bool
+keep_send(int fd, struct str s)
+{
+	while (s.n > 0) {
+		ssize_t sent = write(fd, s.p, s.n);
+
+		if (sent < 0 && errno == EINTR)
+			continue;
+		if (sent <= 0)
+			return false;
+		s = str_from(s, (size_t)sent);
+	}
+	return true;
+}
+
+/* Build a keeper: arenas, token, back end. Without a usable token it still
+ * serves, and every call says why it cannot be done (setup). False only when
+ * the system has no memory. */
+MUST static bool
+keep_init(struct keeper *k, const struct os *os, struct cfg *cfg)
+{
+	struct str token;
+
+	*k = (struct keeper){ .os = os, .cfg = cfg, .be = &sa_backend };
+	if (!mem_open(&k->keys, ARENA_LOCKED) ||
+	    !mem_open(&k->session, ARENA_SESSION) ||
+	    !mem_open(&k->scratch, ARENA_REQUEST) ||
+	    !mem_open(&k->reply, FRAME_HEAD + FRAME_MAX))
+		return false;
+	k->locked = box_is_locked(&k->keys);
+	k->started = os->now_ms();
+	k->sa = mem_alloc(&k->keys, sizeof *k->sa);
+	if (k->sa == NULL)
+		return false;
+	k->sa->http.fd = -1;
+	if (cfg_token(cfg, &k->scratch, &token, &k->setup)) {
+		if (token.n == 0)
+			fail(&k->setup, E_NO_TOKEN, "");
+		else
+			(void)!sa_init(k->sa, os, cfg, &k->keys, &k->scratch,
+			    &k->session, token, &k->setup);
+	}
+	cfg_wipe(cfg);
+	mem_reset(&k->scratch, 0);
+	return true;
+}
+
+/* Forget everything that is secret. */
+static void
+keep_wipe(struct keeper *k)
+{
+	http_close(&k->sa->http);
+	mem_reset(&k->scratch, 0);
+	mem_reset(&k->keys, 0);
+}
+
+/* Start the clock of one call. */
+static void
+keep_start(struct keeper *k)
+{
+	k->ids = NOTHING;
+	k->sa->http.call_deadline = k->os->now_ms() +
+	    k->cfg->timeout_s * 1000;
+}
+
+/* Run one call: params is the params object of tools/call. The result's
+ * members go to w, which is open. */
+MUST static bool
+keep_run(struct keeper *k, struct str params, const struct tool **t,
+    struct jw *w, struct err *e)
+{
+	struct json j;
+	struct str name;
+	uint32_t args;
+
+	keep_start(k);
+	if (!json_parse(&j, &k->scratch, params, e) ||
+	    !json_get_str(&j, JSON_ROOT, S("name"), &name))
+		return fail(e, E_INTERNAL, "frame");
+	*t = tool_find(name);
+	args = json_get(&j, JSON_ROOT, S("arguments"));
+	if (*t == NULL)
+		return fail(e, E_INTERNAL, "frame");
+	return tool_check_args(*t, &j, args, e) &&
+	    (*t)->run(k, &j, args, w, e);
+}
+
+/* Log one call: what was asked and how it ended, nothing of its content. */
+static void
+keep_log(struct keeper *k, const struct tool *t, const struct err *e,
+    uint64_t ms)
+{
+	k->calls++;
+	if (t != NULL && t->run != tool_health)
+		k->last = *e;
+	if (e->code != E_NONE)
+		k->errors++;
+	os_log(k->os, LOG_INFO, "call tool=%s result=%s%s%s step=%d http=%d "
+	    "requests=%llu ms=%llu", t != NULL ? t->name : "?",
+	    err_table[e->code].word, e->what != NULL && *e->what ? " what=" :
+	    "", e->what != NULL ? e->what : "", e->step, e->http,
+	    (unsigned long long)k->sa->http.requests, (unsigned long long)ms);
+}
+
+/* Build the result frame of a call in o: room for the head, then the data
+ * object or, in its place, the error. */
+static void
+keep_build(struct keeper *k, const struct frame *call, struct out *o)
+{
+	uint64_t start = k->os->now_ms();
+	const struct tool *t = NULL;
+	struct err e = { 0 };
+	struct jw w = { o, false };
+	struct out text, head;
+	u8 room[1024 + 50 * 28];
+
+	frame_put_head(o, FRAME_RESULT, call->seq, 0);
+	out_put(o, S("{\"data\":{"));
+	if (keep_run(k, call->payload, &t, &w, &e) && o->over)
+		fail(&e, E_LARGE, "result");
+	out_put(o, S("}}"));
+	if (e.code != E_NONE) {
+		mem_wipe(o->p + FRAME_HEAD, o->n - FRAME_HEAD);
+		o->n = FRAME_HEAD;
+		o->over = false;
+		out_init(&text, room, sizeof room);
+		tool_put_error(&text, &e, k->ids);
+		out_put(o, S("{\"error\":"));
+		jw_quote(o, out_str(&text));
+		out_put(o, S("}"));
+	}
+	out_init(&head, o->p, FRAME_HEAD);
+	frame_put_head(&head, FRAME_RESULT, call->seq, o->n - FRAME_HEAD);
+	keep_log(k, t, &e, k->os->now_ms() - start);
+}
+
+/* Answer one call frame; afterwards nothing of it is left (I3). */
+MUST static bool
+keep_answer(struct keeper *k, int fd, const struct frame *call)
+{
+	struct out o;
+	bool ok;
+
+	out_open(&o, &k->reply);
+	keep_build(k, call, &o);
+	ok = keep_send(fd, out_close(&o, &k->reply));
+	mem_reset(&k->reply, 0);
+	return ok;
+}
+
+/* The keeper's loop: one frame after the other until the door ends. A late
+ * cancel of a call that has been answered is dropped here; the one that
+ * matters has made os_wait() give up. A frame that does not parse ends the
+ * program. */
+static void
+keep_serve(struct keeper *k, int fd)
+{
+	u8 head[FRAME_HEAD];
+	struct frame f;
+	bool ok = true;
+
+	while (ok && keep_recv(fd, head, sizeof head) &&
+	    frame_parse_head(head, &f)) {
+		u8 *p = mem_alloc(&k->scratch, f.payload.n);
+
+		ok = p != NULL && keep_recv(fd, p, f.payload.n);
+		f.payload.p = p;
+		if (ok && f.kind == FRAME_CALL)
+			ok = keep_answer(k, fd, &f);
+		mem_reset(&k->scratch, 0);
+	}
+}
+
+/* ====================================================================
+ * 17. Door: framing, JSON-RPC, both eras of MCP
+ *
+ * Owns:   struct door; stdin, stdout, the other end of the socketpair.
+ * Trusts: nothing it reads, the keeper's frames included.
+ * Calls:  2 to 7, 16.                Tests: test_mcp_*, e2e
+ *
+ * One poll loop that never blocks: ping, lists and cancellation are answered
+ * while the keeper works. The era of a request is decided by the request
+ * alone: one that names its protocol version in _meta is modern, any other
+ * belongs to the session that initialize opened.
+ * ==================================================================== */
+
+/* The protocol revisions, oldest first; all but the last are legacy. */
+enum rev { REV_2024_11, REV_2025_03, REV_2025_06, REV_2025_11, REV_2026_07 };
+
+#define REV_NONE (-1)
+
+static const char *const rev_name[] = { "2024-11-05", "2025-03-26",
+    "2025-06-18", "2025-11-25", "2026-07-28" };
+
+#define REV_LIST "[\"2026-07-28\",\"2025-11-25\",\"2025-06-18\"," \
+	"\"2025-03-26\",\"2024-11-05\"]"
+#define META_VERSION "io.modelcontextprotocol/protocolVersion"
+#define META_CAPABILITIES "io.modelcontextprotocol/clientCapabilities"
+#define META_LOG_LEVEL "io.modelcontextprotocol/logLevel"
+#define CAPABILITIES "{\"tools\":{}}"
+#define INSTRUCTIONS "Credentials from 1Password, under rules set by the " \
+	"operator. Call get_1password_credentials with the item's title or " \
+	"id only when a task needs the secret, use the value for that task " \
+	"and never repeat it in text, files or logs. When a title is " \
+	"ambiguous, ask which of the ids is meant. An error says what to " \
+	"do; do not repeat a refused call unchanged."
+
+enum rpc_code {
+	RPC_PARSE = -32700, RPC_REQUEST = -32600, RPC_METHOD = -32601,
+	RPC_PARAMS = -32602, RPC_VERSION = -32022
+};
+
+/* The answers to a batch (2025-03-26 only), collected until all are there. */
+struct batch {
+	bool used;
+	unsigned pending;
+	struct arena mem;
+};
+
+/* A tool call that waits or runs. */
+enum call_state { CALL_FREE, CALL_WAITS, CALL_RUNS, CALL_CANCELLED };
+
+struct call {
+	enum call_state state;
+	uint32_t seq;                   /* order of arrival */
+	int rev;
+	struct batch *batch;            /* or NULL */
+	u8 id[ID_MAX];                  /* source text of the JSON-RPC id */
+	size_t id_len;
+	u8 params[ARGS_MAX];            /* of tools/call, as JSON text */
+	size_t params_len;
+};
+
+struct door {
+	const struct os *os;
+	int sock;                       /* to the keeper */
+	bool eof, gone;                 /* stdin ended; stdout has no reader */
+	bool lost;                      /* the keeper has ended */
+	int rev;                        /* of the legacy session, or REV_NONE */
+	uint32_t seq;
+	struct arena line;              /* parsing of one message */
+	struct arena out;               /* what stdout has not taken yet */
+	size_t sent;                    /* bytes of it that are written */
+	struct arena to_keeper;         /* likewise for the keeper */
+	size_t to_keeper_sent;
+	u8 *in;                         /* LINE_MAX_LEN bytes of stdin */
+	size_t in_len, in_seen;         /* filled; searched for a line end */
+	bool skipping;                  /* inside a line that is too long */
+	u8 *frame;                      /* FRAME_HEAD + FRAME_MAX bytes */
+	size_t frame_len;
+	struct batch batch[BATCHES_MAX];
+	struct call *call;              /* CALLS_MAX of them */
+};
+
+/* A request while it is dispatched. */
+struct rpc {
+	const struct json *j;
+	uint32_t params;                /* 0: absent */
+	struct str id;                  /* source text */
+	int rev;
+	struct batch *batch;
+};
+
+/* A message being written. */
+struct reply {
+	struct out o;
+	struct jw w;
+	struct batch *batch;
+	int rev;
+};
+
+/* Begin a message: {"jsonrpc":"2.0","id":...; without an id when n = 0. It
+ * is written to stdout's queue, or to the batch it belongs to. */
+static void
+reply_open(struct door *d, struct reply *r, struct batch *b, struct str id)
+{
+	struct arena *a = b != NULL ? &b->mem : &d->out;
+	bool first = a->used == 0;
+
+	out_open(&r->o, a);
+	r->w = (struct jw){ &r->o, false };
+	r->batch = b;
+	if (b != NULL)
+		out_byte(&r->o, first ? '[' : ',');
+	jw_open(&r->w, '{');
+	jw_put(&r->w, S("jsonrpc"), S("2.0"));
+	if (id.n > 0)
+		jw_put_raw(&r->w, S("id"), id);
+}
+
+/* End a message. One that does not fit any more is taken back whole. */
+static void
+reply_close(struct door *d, struct reply *r)
+{
+	struct arena *a = r->batch != NULL ? &r->batch->mem : &d->out;
+
+	jw_close(&r->w, '}');
+	if (r->batch == NULL)
+		out_byte(&r->o, '\n');
+	(void)out_close(&r->o, a);
+	if (r->o.over)
+		mem_reset(a, (size_t)(r->o.p - a->base));
+}
+
+/* Begin a result object. */
+static void
+result_open(struct door *d, struct reply *r, struct batch *b, struct str id,
+    int rev)
+{
+	reply_open(d, r, b, id);
+	r->rev = rev;
+	jw_key(&r->w, S("result"));
+	jw_open(&r->w, '{');
+}
+
+/* End it; the modern era marks each result and names the server in it. */
+static void
+result_close(struct door *d, struct reply *r)
+{
+	if (r->rev == REV_2026_07) {
+		jw_put(&r->w, S("resultType"), S("complete"));
+		jw_put_raw(&r->w, S("_meta"), S("{\"io.modelcontextprotocol/"
+		    "serverInfo\":{\"name\":\"opmcp\",\"version\":\""
+		    OPMCP_VERSION "\"}}"));
+	}
+	jw_close(&r->w, '}');
+	reply_close(d, r);
+}
+
+/* Answer with a JSON-RPC error; data is JSON text or n = 0. */
+static void
+rpc_fail(struct door *d, struct batch *b, struct str id, enum rpc_code code,
+    const char *message, struct str data)
+{
+	struct reply r;
+	char number[16];
+
+	reply_open(d, &r, b, id);
+	(void)snprintf(number, sizeof number, "%d", (int)code);
+	jw_key(&r.w, S("error"));
+	jw_open(&r.w, '{');
+	jw_put_raw(&r.w, S("code"), str_c(number));
+	jw_put(&r.w, S("message"), str_c(message));
+	if (data.n > 0)
+		jw_put_raw(&r.w, S("data"), data);
+	jw_close(&r.w, '}');
+	reply_close(d, &r);
+}
+
+/* The same for a request. */
+static void
+rpc_refuse(struct door *d, const struct rpc *q, enum rpc_code code,
+    const char *message)
+{
+	rpc_fail(d, q->batch, q->id, code, message, NOTHING);
+}
+
+/* One answer of a batch is there, or will not come. With the last one the
+ * array goes out; if nothing is in it, nothing does. */
+static void
+batch_done(struct door *d, struct batch *b)
+{
+	struct out o;
+
+	if (b == NULL || --b->pending > 0)
+		return;
+	if (b->mem.used > 0) {
+		out_open(&o, &d->out);
+		OUT(&o, ((struct str){ b->mem.base, b->mem.used }), S("]\n"));
+		(void)out_close(&o, &d->out);
+	}
+	mem_reset(&b->mem, 0);
+	b->used = false;
+}
+
+/* Put the result of a tool: the object as text and, from 2025-06-18, also as
+ * structuredContent; or the text of an error. */
+static void
+tool_result(struct door *d, struct batch *b, struct str id, int rev,
+    struct str data, struct str error)
+{
+	struct reply r;
+
+	result_open(d, &r, b, id, rev);
+	jw_key(&r.w, S("content"));
+	jw_open(&r.w, '[');
+	jw_open(&r.w, '{');
+	jw_put(&r.w, S("type"), S("text"));
+	jw_put(&r.w, S("text"), data.n > 0 ? data : error);
+	jw_close(&r.w, '}');
+	jw_close(&r.w, ']');
+	if (data.n == 0)
+		jw_put_raw(&r.w, S("isError"), S("true"));
+	else if (rev >= REV_2025_06)
+		jw_put_raw(&r.w, S("structuredContent"), data);
+	result_close(d, &r);
+	batch_done(d, b);
+}
+
+/* Answer a call with one of our errors. */
+static void
+tool_refuse(struct door *d, struct batch *b, struct str id, int rev,
+    enum err_code code, const char *what)
+{
+	struct err e = { .code = code, .what = what };
+	u8 room[512];
+	struct out o;
+
+	out_init(&o, room, sizeof room);
+	tool_put_error(&o, &e, NOTHING);
+	tool_result(d, b, id, rev, NOTHING, out_str(&o));
+}
+
+/* Append a frame for the keeper. */
+static void
+door_send(struct door *d, enum frame_kind kind, uint32_t seq, struct str data)
+{
+	struct out o;
+
+	out_open(&o, &d->to_keeper);
+	frame_put_head(&o, kind, seq, data.n);
+	out_put(&o, data);
+	(void)out_close(&o, &d->to_keeper);
+}
+
+/* The call in a given state that came first, or NULL. */
+static struct call *
+call_first(const struct door *d, enum call_state state)
+{
+	struct call *first = NULL;
+
+	for (size_t i = 0; i < CALLS_MAX; i++) {
+		struct call *c = &d->call[i];
+
+		if (c->state == state && (first == NULL ||
+		    (int32_t)(c->seq - first->seq) < 0))
+			first = c;
+	}
+	return first;
+}
+
+static struct str
+call_id(const struct call *c)
+{
+	return (struct str){ c->id, c->id_len };
+}
+
+/* The call with this id that is still to be answered, or NULL. */
+static struct call *
+call_find(const struct door *d, struct str id)
+{
+	for (size_t i = 0; i < CALLS_MAX; i++)
+		if ((d->call[i].state == CALL_WAITS ||
+		    d->call[i].state == CALL_RUNS) &&
+		    str_eq(call_id(&d->call[i]), id))
+			return &d->call[i];
+	return NULL;
+}
+
+static void
+call_free(struct call *c)
+{
+	mem_wipe(c->params, c->params_len);
+	c->params_len = 0;
+	c->state = CALL_FREE;
+}
+
+/* Give the keeper its next call. It has one at a time, so that whatever it
+ * hears while it works is the end of that one. Not while the host is slow
+ * to read: answers would pile up. */
+static void
+call_next(struct door *d)
+{
+	struct call *c = call_first(d, CALL_WAITS);
+
+	if (c == NULL || call_first(d, CALL_RUNS) != NULL || d->lost ||
+	    call_first(d, CALL_CANCELLED) != NULL || d->out.used > OUT_PAUSE)
+		return;
+	c->state = CALL_RUNS;
+	door_send(d, FRAME_CALL, c->seq,
+	    (struct str){ c->params, c->params_len });
+}
+
+/* Queue a call for the keeper; the request is answered later. */
+static void
+call_add(struct door *d, const struct rpc *q, struct str params)
+{
+	struct call *c = NULL;
+
+	for (size_t i = 0; i < CALLS_MAX && c == NULL; i++)
+		if (d->call[i].state == CALL_FREE)
+			c = &d->call[i];
+	if (c == NULL || params.n > ARGS_MAX) {
+		tool_refuse(d, q->batch, q->id, q->rev,
+		    c == NULL ? E_BUSY : E_LARGE, "");
+		return;
+	}
+	c->state = CALL_WAITS;
+	c->seq = ++d->seq;
+	c->rev = q->rev;
+	c->batch = q->batch;
+	memcpy(c->id, q->id.p, q->id.n);
+	c->id_len = q->id.n;
+	memcpy(c->params, params.p, params.n);
+	c->params_len = params.n;
+}
+
+/* notifications/cancelled: nothing more is sent for that request. One that
+ * runs is stopped; its slot stays taken until the keeper lets go. */
+static void
+call_cancel(struct door *d, const struct json *j, uint32_t params)
+{
+	uint32_t node = json_get(j, params, S("requestId"));
+	struct call *c = node != 0 ? call_find(d, json_raw(j, node)) : NULL;
+	struct batch *b;
+
+	if (c == NULL)
+		return;
+	b = c->batch;
+	c->batch = NULL;
+	if (c->state == CALL_RUNS) {
+		door_send(d, FRAME_CANCEL, c->seq, NOTHING);
+		c->state = CALL_CANCELLED;
+	} else {
+		call_free(c);
+	}
+	batch_done(d, b);
+}
+
+/* initialize: the revision asked for if we speak it, else our newest legacy
+ * one. A second time it replaces the session. */
+static void
+mcp_initialize(struct door *d, const struct rpc *q)
+{
+	struct str want;
+	struct reply r;
+
+	if (!json_get_str(q->j, q->params, S("protocolVersion"), &want)) {
+		rpc_refuse(d, q, RPC_PARAMS, "protocolVersion must be a string");
+		return;
+	}
+	d->rev = REV_2025_11;
+	for (int i = REV_2024_11; i <= REV_2025_11; i++)
+		if (str_eq(want, str_c(rev_name[i])))
+			d->rev = i;
+	result_open(d, &r, q->batch, q->id, d->rev);
+	jw_put(&r.w, S("protocolVersion"), str_c(rev_name[d->rev]));
+	jw_put_raw(&r.w, S("capabilities"), S(CAPABILITIES));
+	jw_put_raw(&r.w, S("serverInfo"), d->rev >= REV_2025_06 ?
+	    S("{\"name\":\"opmcp\",\"title\":\"1Password credentials\","
+	    "\"version\":\"" OPMCP_VERSION "\"}") :
+	    S("{\"name\":\"opmcp\",\"version\":\"" OPMCP_VERSION "\"}"));
+	jw_put(&r.w, S("instructions"), S(INSTRUCTIONS));
+	result_close(d, &r);
+}
+
+static void
+mcp_ping(struct door *d, const struct rpc *q)
+{
+	struct reply r;
+
+	result_open(d, &r, q->batch, q->id, q->rev);
+	result_close(d, &r);
+}
+
+static void
+mcp_discover(struct door *d, const struct rpc *q)
+{
+	struct reply r;
+
+	result_open(d, &r, q->batch, q->id, q->rev);
+	jw_put_raw(&r.w, S("supportedVersions"), S(REV_LIST));
+	jw_put_raw(&r.w, S("capabilities"), S(CAPABILITIES));
+	jw_put(&r.w, S("instructions"), S(INSTRUCTIONS));
+	jw_put_raw(&r.w, S("ttlMs"), S("300000"));
+	jw_put(&r.w, S("cacheScope"), S("private"));
+	result_close(d, &r);
+}
+
+/* One entry of tools/list, with the members the revision knows. */
+static void
+tool_put(struct jw *w, const struct tool *t, int rev)
+{
+	jw_open(w, '{');
+	jw_put(w, S("name"), str_c(t->name));
+	if (rev >= REV_2025_06)
+		jw_put(w, S("title"), str_c(t->title));
+	jw_put(w, S("description"), str_c(t->help));
+	jw_key(w, S("inputSchema"));
+	tool_put_schema(w, t);
+	if (rev >= REV_2025_06)
+		jw_put_raw(w, S("outputSchema"), str_c(t->output));
+	if (rev >= REV_2025_03) {
+		jw_key(w, S("annotations"));
+		jw_open(w, '{');
+		jw_put(w, S("title"), str_c(t->title));
+		jw_raw(w, str_c(t->hints));
+		jw_close(w, '}');
+	}
+	jw_close(w, '}');
+}
+
+/* tools/list: one page, so no cursor can be right. */
+static void
+mcp_tools_list(struct door *d, const struct rpc *q)
+{
+	struct reply r;
+
+	if (json_get(q->j, q->params, S("cursor")) != 0) {
+		rpc_refuse(d, q, RPC_PARAMS, "unknown cursor");
+		return;
+	}
+	result_open(d, &r, q->batch, q->id, q->rev);
+	jw_key(&r.w, S("tools"));
+	jw_open(&r.w, '[');
+	for (size_t i = 0; i < LEN(tools); i++)
+		tool_put(&r.w, &tools[i], q->rev);
+	jw_close(&r.w, ']');
+	if (q->rev == REV_2026_07) {
+		jw_put_raw(&r.w, S("ttlMs"), S("300000"));
+		jw_put(&r.w, S("cacheScope"), S("public"));
+	}
+	result_close(d, &r);
+}
+
+/* tools/call: what does not fit the method's shape is a protocol error; all
+ * else is the keeper's to judge, and its errors are results. */
+static void
+mcp_tools_call(struct door *d, const struct rpc *q)
+{
+	uint32_t args = json_get(q->j, q->params, S("arguments"));
+	struct str name;
+
+	if (!json_get_str(q->j, q->params, S("name"), &name))
+		rpc_refuse(d, q, RPC_PARAMS, "name must be a string");
+	else if (tool_find(name) == NULL)
+		rpc_refuse(d, q, RPC_PARAMS, "unknown tool");
+	else if (args != 0 && !json_is_object(q->j, args))
+		rpc_refuse(d, q, RPC_PARAMS, "arguments must be an object");
+	else {
+		call_add(d, q, json_raw(q->j, q->params));
+		return;
+	}
+	batch_done(d, q->batch);
+}
+
+/* The methods of each era. A deferred one answers later; all others are done
+ * when their function returns. */
+static const struct method {
+	const char *name;
+	bool legacy, modern, deferred;
+	void (*run)(struct door *d, const struct rpc *q);
+} methods[] = {
+	{ "initialize", true, false, false, mcp_initialize },
+	{ "ping", true, false, false, mcp_ping },
+	{ "server/discover", false, true, false, mcp_discover },
+	{ "tools/list", true, true, false, mcp_tools_list },
+	{ "tools/call", true, true, true, mcp_tools_call },
+};
+
+static const struct method *
+method_find(struct str name, int rev)
+{
+	for (size_t i = 0; i < LEN(methods); i++)
+		if (str_eq(name, str_c(methods[i].name)) &&
+		    (rev == REV_2026_07 ? methods[i].modern :
+		    methods[i].legacy))
+			return &methods[i];
+	return NULL;
+}
+
+/* Run a method; what is not in the era's column does not exist. */
+static void
+door_dispatch(struct door *d, struct rpc *q, struct str name)
+{
+	const struct method *m = method_find(name, q->rev);
+
+	if (m == NULL)
+		rpc_refuse(d, q, RPC_METHOD, "method not found");
+	else
+		m->run(d, q);
+	if (m == NULL || !m->deferred)
+		batch_done(d, q->batch);
+}
+
+/* logLevel, where it is given, is one of syslog's words. */
+static bool
+door_is_log_level(const struct json *j, uint32_t node)
+{
+	static const char *const level[] = { "debug", "info", "notice",
+	    "warning", "error", "critical", "alert", "emergency" };
+	struct str s;
+
+	if (!json_str(j, node, &s))
+		return false;
+	for (size_t i = 0; i < LEN(level); i++)
+		if (str_eq(s, str_c(level[i])))
+			return true;
+	return false;
+}
+
+/* A request of the modern era: version and capabilities come with it. */
+static void
+door_modern(struct door *d, struct rpc *q, uint32_t meta, struct str name)
+{
+	uint32_t version = json_get(q->j, meta, S(META_VERSION));
+	uint32_t level = json_get(q->j, meta, S(META_LOG_LEVEL));
+	const char *problem = NULL;
+	struct str v;
+	struct out o;
+
+	q->rev = REV_2026_07;
+	if (!json_str(q->j, version, &v)) {
+		problem = META_VERSION " must be a string";
+	} else if (!str_eq(v, str_c(rev_name[REV_2026_07]))) {
+		out_open(&o, &d->line);
+		OUT(&o, S("{\"supported\":" REV_LIST ",\"requested\":"),
+		    json_raw(q->j, version), S("}"));
+		rpc_fail(d, q->batch, q->id, RPC_VERSION,
+		    "protocol version not supported", out_close(&o, &d->line));
+		batch_done(d, q->batch);
+		return;
+	} else if (!json_is_object(q->j, json_get(q->j, meta,
+	    S(META_CAPABILITIES)))) {
+		problem = META_CAPABILITIES " must be an object";
+	} else if (level != 0 && !door_is_log_level(q->j, level)) {
+		problem = META_LOG_LEVEL " is not a level";
+	}
+	if (problem == NULL) {
+		door_dispatch(d, q, name);
+		return;
+	}
+	rpc_refuse(d, q, RPC_PARAMS, problem);
+	batch_done(d, q->batch);
+}
+
+/* A request without a modern claim: it belongs to the session, or opens it,
+ * or there is none. */
+static void
+door_legacy(struct door *d, struct rpc *q, struct str name)
+{
+	const char *problem = NULL;
+	enum rpc_code code = RPC_PARAMS;
+
+	q->rev = d->rev;
+	if (str_eq(name, S("initialize")))
+		q->rev = REV_2024_11;
+	if (q->batch != NULL && str_eq(name, S("initialize"))) {
+		problem = "initialize must not be in a batch";
+		code = RPC_REQUEST;
+	} else if (str_eq(name, S("server/discover")) ||
+	    str_eq(name, S("subscriptions/listen"))) {
+		problem = "_meta needs " META_VERSION " and "
+		    META_CAPABILITIES;
+	} else if (q->rev == REV_NONE && !str_eq(name, S("ping"))) {
+		problem = "send initialize first, or the protocol version "
+		    "in _meta";
+	}
+	if (problem == NULL) {
+		door_dispatch(d, q, name);
+		return;
+	}
+	rpc_refuse(d, q, code, problem);
+	batch_done(d, q->batch);
+}
+
+/* A request whose frame is right. One whose id is still in use is ignored:
+ * an answer could be taken for the first one's. */
+static void
+door_request(struct door *d, struct rpc *q, struct str name)
+{
+	uint32_t meta = json_get(q->j, q->params, S("_meta"));
+
+	if (call_find(d, q->id) != NULL) {
+		batch_done(d, q->batch);
+	} else if (q->params != 0 && !json_is_object(q->j, q->params)) {
+		rpc_refuse(d, q, RPC_PARAMS, "params must be an object");
+		batch_done(d, q->batch);
+	} else if (json_get(q->j, meta, S(META_VERSION)) != 0) {
+		door_modern(d, q, meta, name);
+	} else {
+		door_legacy(d, q, name);
+	}
+}
+
+/* A JSON-RPC id that can be echoed: a string or an integer, not too long. */
+static bool
+door_id_is_valid(const struct json *j, uint32_t id)
+{
+	struct str s;
+
+	return (json_str(j, id, &s) || json_is_integer(j, id)) &&
+	    json_raw(j, id).n <= ID_MAX;
+}
+
+/* One message: request, notification or response; b is its batch or NULL.
+ * Notifications are never answered, whatever is wrong with them; responses
+ * have nothing to answer, as this server asks nothing yet. */
+static void
+door_message(struct door *d, const struct json *j, uint32_t node,
+    struct batch *b)
+{
+	uint32_t id = json_get(j, node, S("id"));
+	uint32_t method = json_get(j, node, S("method"));
+	struct rpc q = { j, json_get(j, node, S("params")), NOTHING, REV_NONE,
+	    b };
+	struct str name;
+
+	if (door_id_is_valid(j, id))
+		q.id = json_raw(j, id);
+	if (!json_get_is(j, node, S("jsonrpc"), S("2.0")) ||
+	    (id != 0 && q.id.n == 0 && method != 0))
+		rpc_refuse(d, &q, RPC_REQUEST, "not a JSON-RPC 2.0 request");
+	else if (method == 0 && (json_get(j, node, S("result")) != 0 ||
+	    json_get(j, node, S("error")) != 0))
+		;       /* a response */
+	else if (!json_str(j, method, &name))
+		rpc_refuse(d, &q, RPC_REQUEST, "method must be a string");
+	else if (id != 0) {
+		door_request(d, &q, name);
+		return;
+	} else if (str_eq(name, S("notifications/cancelled"))) {
+		call_cancel(d, j, q.params);
+	}
+	batch_done(d, b);
+}
+
+/* An array of messages: only a 2025-03-26 session has those. */
+static void
+door_batch(struct door *d, const struct json *j)
+{
+	struct batch *b = NULL;
+
+	for (size_t i = 0; i < BATCHES_MAX && b == NULL; i++)
+		if (!d->batch[i].used)
+			b = &d->batch[i];
+	if (d->rev != REV_2025_03 || json_first(j, JSON_ROOT) == 0 ||
+	    b == NULL) {
+		rpc_fail(d, NULL, NOTHING, RPC_REQUEST, d->rev != REV_2025_03 ?
+		    "batches are not part of this protocol version" :
+		    b == NULL ? "too many batches" : "empty batch", NOTHING);
+		return;
+	}
+	b->used = true;
+	b->pending = 1;         /* ours: the array is not complete before */
+	for (uint32_t k = json_first(j, JSON_ROOT); k;
+	    k = json_next(j, JSON_ROOT, k)) {
+		b->pending++;
+		door_message(d, j, k, b);
+	}
+	batch_done(d, b);
+}
+
+/* One line from the host. */
+static void
+door_line(struct door *d, struct str line)
+{
+	struct err bad = { 0 };
+	struct json j;
+
+	if (line.n > 0 && line.p[line.n - 1] == '\r')
+		line.n--;
+	if (str_trim(line).n == 0)
+		return;
+	if (!json_parse(&j, &d->line, line, &bad))
+		rpc_fail(d, NULL, NOTHING, RPC_PARSE, bad.what, NOTHING);
+	else if (json_is_array(&j, JSON_ROOT))
+		door_batch(d, &j);
+	else
+		door_message(d, &j, JSON_ROOT, NULL);
+	mem_reset(&d->line, 0);
+}
+
+/* Handle the complete lines that are in the buffer, unless the host is slow
+ * to read answers; then they wait, and so does stdin. */
+static void
+door_lines(struct door *d)
+{
+	size_t from = 0;
+
+	while (d->in_seen < d->in_len && d->out.used <= OUT_PAUSE) {
+		struct str rest = { d->in + d->in_seen, d->in_len - d->in_seen };
+		size_t end = str_find(rest, '\n');
+
+		d->in_seen += end;
+		if (end == rest.n)
+			break;
+		if (!d->skipping)
+			door_line(d, (struct str){ d->in + from,
+			    d->in_seen - from });
+		d->skipping = false;
+		from = ++d->in_seen;
+	}
+	if (from > 0) {
+		memmove(d->in, d->in + from, d->in_len - from);
+		d->in_len -= from;
+		d->in_seen -= from;
+	}
+	if (d->in_seen < LINE_MAX_LEN || d->out.used > OUT_PAUSE)
+		return;
+	if (!d->skipping)
+		rpc_fail(d, NULL, NOTHING, RPC_REQUEST, "line too long",
+		    NOTHING);
+	d->skipping = true;
+	d->in_len = d->in_seen = 0;
+}
+
+/* Take what stdin has; poll() has said that it has something. */
+static void
+door_read(struct door *d)
+{
+	ssize_t n = d->os->read(STDIN_FILENO, d->in + d->in_len,
+	    LINE_MAX_LEN - d->in_len);
+
+	if (n > 0)
+		d->in_len += (size_t)n;
+	else if (n == 0 || (errno != EINTR && errno != EAGAIN))
+		d->eof = true;
+}
+
+/* Write what stdout takes without waiting: 4096 bytes are always taken by a
+ * pipe that poll() calls writable. What is written is wiped at once, when
+ * the queue is empty. */
+static void
+door_write(struct door *d)
+{
+	while (d->sent < d->out.used && !d->gone) {
+		struct pollfd pfd = { STDOUT_FILENO, POLLOUT, 0 };
+		size_t n = d->out.used - d->sent;
+		ssize_t done;
+
+		if (d->os->poll(&pfd, 1, 0) != 1)
+			return;
+		done = d->os->write(STDOUT_FILENO, d->out.base + d->sent,
+		    n < 4096 ? n : 4096);
+		if (done > 0)
+			d->sent += (size_t)done;
+		else if (done == 0 || (errno != EINTR && errno != EAGAIN))
+			d->gone = true;
+	}
+	mem_reset(&d->out, 0);
+	d->sent = 0;
+}
+
+/* Send the keeper what its socket takes. */
+static void
+door_feed(struct door *d)
+{
+	while (d->to_keeper_sent < d->to_keeper.used && !d->lost) {
+		ssize_t n = send(d->sock, d->to_keeper.base +
+		    d->to_keeper_sent, d->to_keeper.used - d->to_keeper_sent,
+		    MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (n >= 0)
+			d->to_keeper_sent += (size_t)n;
+		else if (errno == EAGAIN || errno == EWOULDBLOCK)
+			return;
+		else if (errno != EINTR)
+			d->lost = true;
+	}
+	mem_reset(&d->to_keeper, 0);
+	d->to_keeper_sent = 0;
+}
+
+/* A result has come: answer the call it belongs to, unless that has been
+ * cancelled meanwhile. False: not a frame the keeper sends. */
+MUST static bool
+door_result(struct door *d, const struct frame *f)
+{
+	struct call *c = call_first(d, CALL_RUNS);
+	struct err bad = { 0 };
+	struct str text = NOTHING;
+	struct json j;
+	uint32_t data;
+
+	if (c == NULL)
+		c = call_first(d, CALL_CANCELLED);
+	if (c == NULL || c->seq != f->seq || f->kind != FRAME_RESULT ||
+	    !json_parse(&j, &d->line, f->payload, &bad))
+		return false;
+	data = json_get(&j, JSON_ROOT, S("data"));
+	if (!json_is_object(&j, data) &&
+	    !json_get_str(&j, JSON_ROOT, S("error"), &text))
+		return false;
+	if (c->state == CALL_RUNS)
+		tool_result(d, c->batch, call_id(c), c->rev,
+		    json_is_object(&j, data) ? json_raw(&j, data) : NOTHING,
+		    text);
+	call_free(c);
+	mem_reset(&d->line, 0);
+	return true;
+}
+
+/* Receive from the keeper; every complete frame is handled and wiped. */
+static void
+door_hear(struct door *d)
+{
+	struct frame f = { 0 };
+	ssize_t n = recv(d->sock, d->frame + d->frame_len,
+	    FRAME_HEAD + FRAME_MAX - d->frame_len, MSG_DONTWAIT);
+
+	if (n > 0)
+		d->frame_len += (size_t)n;
+	else if (n == 0 || (errno != EINTR && errno != EAGAIN))
+		d->lost = true;
+	while (d->frame_len >= FRAME_HEAD && !d->lost) {
+		size_t whole;
+
+		if (!frame_parse_head(d->frame, &f)) {
+			d->lost = true;
+			break;
+		}
+		whole = FRAME_HEAD + f.payload.n;
+		if (d->frame_len < whole)
+			break;
+		f.payload.p = d->frame + FRAME_HEAD;
+		d->lost = !door_result(d, &f);
+		memmove(d->frame, d->frame + whole, d->frame_len - whole);
+		mem_wipe(d->frame + d->frame_len - whole, whole);
+		d->frame_len -= whole;
+	}
+}
+
+/* The keeper has ended: whoever waits is told. */
+static void
+door_mourn(struct door *d)
+{
+	for (size_t i = 0; i < CALLS_MAX; i++) {
+		struct call *c = &d->call[i];
+
+		if (c->state == CALL_WAITS || c->state == CALL_RUNS)
+			tool_refuse(d, c->batch, call_id(c), c->rev,
+			    E_INTERNAL, "the keeper process ended");
+		c->state = CALL_FREE;
+	}
+}
+
+static volatile sig_atomic_t door_signalled;
+
+static void
+door_on_signal(int sig)
+{
+	door_signalled = sig;
+}
+
+/* SIGTERM, SIGINT and SIGHUP end the loop; they are held back except while
+ * it waits, so that none is missed. *wait is the mask for that. */
+static void
+door_catch(sigset_t *wait)
+{
+	static const int sigs[] = { SIGTERM, SIGINT, SIGHUP };
+	struct sigaction act = { 0 };
+	sigset_t held;
+
+	act.sa_handler = door_on_signal;
+	(void)sigemptyset(&held);
+	for (size_t i = 0; i < LEN(sigs); i++) {
+		(void)sigaddset(&held, sigs[i]);
+		(void)sigaction(sigs[i], &act, NULL);
+	}
+	(void)sigprocmask(SIG_BLOCK, &held, wait);
+	for (size_t i = 0; i < LEN(sigs); i++)
+		(void)sigdelset(wait, sigs[i]);
+}
+
+/* Reserve the door's memory. */
+MUST static bool
+door_init(struct door *d, struct arena *home)
+{
+	d->rev = REV_NONE;
+	d->in = mem_alloc(home, LINE_MAX_LEN);
+	d->frame = mem_alloc(home, FRAME_HEAD + FRAME_MAX);
+	d->call = mem_alloc(home, CALLS_MAX * sizeof *d->call);
+	for (size_t i = 0; i < BATCHES_MAX; i++)
+		if (!mem_open(&d->batch[i].mem, OUT_MAX))
+			return false;
+	return d->in != NULL && d->frame != NULL && d->call != NULL &&
+	    mem_open(&d->line, ARENA_LINE) && mem_open(&d->out, OUT_MAX) &&
+	    mem_open(&d->to_keeper, OUT_MAX);
+}
+
+/* Serve until the host is gone, a signal comes or the keeper ends. Each
+ * round: wait, then take and give whatever is ready. */
+static void
+door_serve(struct door *d)
+{
+	sigset_t wait;
+
+	door_catch(&wait);
+	while (!d->eof && !d->gone && !d->lost && !door_signalled) {
+		bool paused = d->out.used > OUT_PAUSE;
+		bool feed = d->to_keeper_sent < d->to_keeper.used;
+		struct pollfd pfd[3] = {
+			{ paused ? -1 : STDIN_FILENO, POLLIN, 0 },
+			{ STDOUT_FILENO, d->out.used > 0 ? POLLOUT : 0, 0 },
+			{ d->sock, feed ? POLLIN | POLLOUT : POLLIN, 0 },
+		};
+
+		if (ppoll(pfd, 3, NULL, &wait) < 0)
+			continue;
+		if (pfd[2].revents != 0)
+			door_hear(d);
+		if (pfd[0].revents != 0)
+			door_read(d);
+		if ((pfd[1].revents & (POLLERR | POLLHUP | POLLNVAL)) != 0)
+			d->gone = true;
+		door_lines(d);
+		call_next(d);
+		door_feed(d);
+		door_write(d);
+	}
+}
+
+/* Flush what is still to be said, as long as the host reads, and let the
+ * keeper end; both within DRAIN_MS. Returns the exit status. */
+static int
+door_end(struct door *d, pid_t keeper)
+{
+	uint64_t until = d->os->now_ms() + DRAIN_MS;
+	bool crash = d->lost && !d->eof && !d->gone && !door_signalled;
+	struct pollfd pfd = { STDOUT_FILENO, POLLOUT, 0 };
+	struct err late = { 0 };
+	struct pollfd ended[2] = { { d->sock, POLLIN, 0 } };
+
+	if (crash)
+		door_mourn(d);
+	for (door_write(d); d->sent < d->out.used && !d->gone; door_write(d)) {
+		uint64_t now = d->os->now_ms();
+
+		if (now >= until || d->os->poll(&pfd, 1, (int)(until - now)) < 1)
+			break;
+	}
+	(void)shutdown(d->sock, SHUT_WR);
+	while (!d->lost && os_wait(d->os, ended, 1, until, &late))
+		door_hear(d);
+	if (!d->lost)
+		(void)kill(keeper, SIGKILL);
+	while (waitpid(keeper, NULL, 0) < 0 && errno == EINTR)
+		;
+	return crash ? EX_SOFTWARE : EX_OK;
+}
+
+/* ====================================================================
+ * 18. CLI and main
+ *
+ * Owns:   the command line; forks the two processes.
+ * Trusts: the operator.
+ * Calls:  all above.                 Tests: e2e "cli"
+ * ==================================================================== */
+
+static void
+cli_help(void)
+{
+	(void)puts("opmcp " OPMCP_VERSION ": 1Password credentials for AI "
+	    "assistants, over MCP (unofficial)\n\n"
+	    "usage: opmcp [options]                serve MCP on stdin and "
+	    "stdout\n"
+	    "       opmcp [options] get ITEM [--vault V] [--field F]\n"
+	    "       opmcp --help | --version\n\n"
+	    "Each setting is an environment variable; those with a flag can "
+	    "be given\nas an argument instead.\n");
+	for (size_t i = 0; i < LEN(cfg_rows); i++) {
+		const struct cfg_row *row = &cfg_rows[i];
+
+		(void)printf("%s%s%s%s%s%s%s\n    %s%s%s%s\n", row->env,
+		    row->alias != NULL ? " (or " : "",
+		    row->alias != NULL ? row->alias : "",
+		    row->alias != NULL ? ")" : "",
+		    row->flag != NULL ? ", --" : "",
+		    row->flag != NULL ? row->flag : "",
+		    row->flag != NULL ? " VALUE" : "", row->help,
+		    row->def != NULL && *row->def ? "; default " : "",
+		    row->def != NULL ? row->def : "", "");
+	}
+	(void)puts("\nThe exit status is one of sysexits.h: 0 success, 64 "
+	    "usage, 66 no such item\nor field, 69 service or network, 75 "
+	    "timeout or rate limit, 77 refused,\n78 no usable token.");
+}
+
+/* Say what is wrong with the command line or a setting. */
+static int
+cli_usage(const char *problem, struct str name)
+{
+	(void)fprintf(stderr, "opmcp: %s: %.*s\nTry opmcp --help.\n", problem,
+	    FMT(name));
+	return EX_USAGE;
+}
+
+/* What the get command was told. */
+struct cli {
+	bool get;
+	const char *item, *vault, *field;
+};
+
+/* Read one argument that is no setting; how many words it took, 0: none. */
+static int
+cli_arg(struct cli *c, char **argv)
+{
+	if (strcmp(argv[0], "--vault") == 0 && c->get && argv[1] != NULL)
+		c->vault = argv[1];
+	else if (strcmp(argv[0], "--field") == 0 && c->get && argv[1] != NULL)
+		c->field = argv[1];
+	else if (strcmp(argv[0], "get") == 0 && !c->get) {
+		c->get = true;
+		return 1;
+	} else if (argv[0][0] != '-' && c->get && c->item == NULL) {
+		c->item = argv[0];
+		return 1;
+	} else {
+		return 0;
+	}
+	return 2;
+}
+
+/* Print a field of the item: the bare value, or a line "name: value". */
+MUST static bool
+cli_print(const struct field *f, const char *name, struct err *e)
+{
+	struct str text;
+
+	if (f == NULL)
+		return false;
+	if (!item_reveal(ALLOW, f->value, &text))
+		return fail(e, E_FIELD, "it holds no text");
+	if (name != NULL)
+		(void)printf("%s: ", name);
+	(void)fwrite(text.p, 1, text.n, stdout);
+	(void)putchar('\n');
+	return true;
+}
+
+/* Find the item and print what was asked for. */
+MUST static bool
+cli_show(struct keeper *k, const struct cli *c, struct err *e)
+{
+	const struct field *f;
+	const struct vault *vault;
+	struct str field = str_c(c->field);
+	bool user, password;
+	struct item it;
+
+	keep_start(k);
+	if (!tool_locate(k, str_c(c->item), str_c(c->vault), &vault, &it, e))
+		return false;
+	user = c->field == NULL || str_eq_nocase(field, S("username"));
+	password = c->field == NULL || str_eq_nocase(field, S("password"));
+	if (c->field != NULL && !user && !password)
+		return item_find(&it, field, &f, e) && cli_print(f, NULL, e);
+	user = user && cli_print(item_login_field(&it, FOR_USERNAME),
+	    c->field == NULL ? "username" : NULL, e);
+	password = password && cli_print(item_login_field(&it, FOR_PASSWORD),
+	    c->field == NULL ? "password" : NULL, e);
+	if (user || password)
+		*e = (struct err){ 0 };
+	return user || password || fail(e, E_FIELD, "");
+}
+
+/* opmcp get: one process, no door, as nothing hostile is read. */
+static int
+cli_get(struct cfg *cfg, const struct os *os, const struct cli *c)
+{
+	struct err e = { 0 };
+	struct keeper k;
+	u8 room[4096];
+	struct out text;
+	bool ok;
+
+	if (!keep_init(&k, os, cfg))
+		return EX_OSERR;
+	ok = cli_show(&k, c, &e);
+	if (!ok) {
+		out_init(&text, room, sizeof room);
+		tool_put_error(&text, &e, k.ids);
+		(void)fprintf(stderr, "opmcp: %.*s\n", FMT(out_str(&text)));
+	}
+	if (fflush(stdout) != 0)
+		ok = fail(&e, E_INTERNAL, "");
+	keep_wipe(&k);
+	return ok ? EX_OK : err_table[e.code].status;
+}
+
+/* The keeper's life. Its stdin and stdout are a pipe's closed end: nothing
+ * to read there, and writing is an error. SIGINT and SIGHUP of a terminal
+ * are the door's to answer; the keeper ends with it. */
+static int
+cli_keeper(struct cfg *cfg, struct os *os, int sock, pid_t door)
+{
+	struct keeper k;
+	int fd[2];
+
+	(void)signal(SIGINT, SIG_IGN);
+	(void)signal(SIGHUP, SIG_IGN);
+#ifdef __linux__
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+#endif
+	if (getppid() != door || pipe2(fd, O_CLOEXEC) != 0)
+		return EX_OSERR;
+	(void)close(fd[1]);
+	(void)dup2(fd[0], STDIN_FILENO);
+	(void)dup2(fd[0], STDOUT_FILENO);
+	(void)close(fd[0]);
+	box_narrow();
+	os->watch = sock;
+	if (!keep_init(&k, os, cfg)) {
+		os_log(os, LOG_ERROR, "not enough address space");
+		return EX_OSERR;
+	}
+	if (k.setup.code != E_NONE)
+		os_log(os, LOG_WARN, "%s: %s%s", err_table[k.setup.code].word,
+		    err_table[k.setup.code].text,
+		    k.setup.what != NULL ? k.setup.what : "");
+	keep_serve(&k, sock);
+	keep_wipe(&k);
+	return EX_OK;
+}
+
+/* Fork the keeper, then be the door. */
+static int
+cli_serve(struct cfg *cfg, struct os *os)
+{
+	pid_t self = getpid(), keeper;
+	struct door d = { .os = os };
+	struct arena home;
+	int pair[2];
+
+	if (isatty(STDIN_FILENO))
+		(void)fputs("opmcp " OPMCP_VERSION " is an MCP server: a host "
+		    "(Claude, Cursor, VS Code, ...) starts it\nand talks to it "
+		    "on stdin and stdout. See opmcp --help; Ctrl-D ends it.\n",
+		    stderr);
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
+		return EX_OSERR;
+	keeper = fork();
+	if (keeper == 0) {
+		(void)close(pair[0]);
+		return cli_keeper(cfg, os, pair[1], self);
+	}
+	(void)close(pair[1]);
+	cfg_wipe(cfg);
+	if (cfg->token_fd != 0)
+		(void)close((int)cfg->token_fd);
+	d.sock = pair[0];
+	if (keeper < 0 || !mem_open(&home, ARENA_LINE) || !door_init(&d, &home))
+		return EX_OSERR;
+	box_narrow();
+	box_narrow_door();
+	door_serve(&d);
+	return door_end(&d, keeper);
+}
+
+/* Descriptors 0, 1 and 2 must be taken, or a socket could become stdout. */
+static void
+cli_fill_std(void)
+{
+	int fd[2];
+
+	while (fcntl(STDERR_FILENO, F_GETFD) < 0 ||
+	    fcntl(STDOUT_FILENO, F_GETFD) < 0 ||
+	    fcntl(STDIN_FILENO, F_GETFD) < 0)
+		if (pipe(fd) != 0)
+			return;
+}
+
+/* Read the arguments; the exit status, or -1 to go on. */
+static int
+cli_args(struct cfg *cfg, struct cli *c, char **argv)
+{
+	for (argv++; *argv != NULL;) {
+		int took = 0;
+
+		if (strcmp(*argv, "--help") == 0 || strcmp(*argv, "-h") == 0) {
+			cli_help();
+			return EX_OK;
+		}
+		if (strcmp(*argv, "--version") == 0) {
+			(void)puts("opmcp " OPMCP_VERSION);
+			return EX_OK;
+		}
+		if (strncmp(*argv, "--", 2) == 0)
+			took = cfg_from_flag(cfg, argv);
+		if (took < 0)
+			return cli_usage("missing or unusable value of",
+			    str_c(*argv));
+		if (took == 0)
+			took = cli_arg(c, argv);
+		if (took == 0)
+			return cli_usage("unknown argument", str_c(*argv));
+		argv += took;
+	}
+	if (c->get && c->item == NULL)
+		return cli_usage("missing argument", S("ITEM"));
+	return -1;
+}
+
+extern char **environ;
+
+int
+main(int argc, char **argv)
+{
+	struct cfg cfg;
+	struct cli cli = { 0 };
+	struct str bad = NOTHING;
+	struct os os;
+	int status;
+
+	(void)argc;
+	cli_fill_std();
+	(void)signal(SIGPIPE, SIG_IGN);
+	if (!cfg_from_env(&cfg, environ, &bad))
+		return cli_usage("unknown setting or unusable value", bad);
+	status = cli_args(&cfg, &cli, argv);
+	if (status >= 0)
+		return status;
+	os_init(&os, (enum log_level)cfg.log);
+	if (!cli.get)
+		return cli_serve(&cfg, &os);
+	box_narrow();
+	return cli_get(&cfg, &os, &cli);
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The page a deployer may change: version, limits and defaults of opmcp.
+ * Each value names its unit and its reason; opmcp.c and the tests read the
+ * same page. Sizes are bytes, times milliseconds unless the name says else.
+ */
+#ifndef OPMCP_H
+#define OPMCP_H
+
+#define OPMCP_VERSION "0.1.0"
+
+/* What the service is told about the client (X-AgileBits-Client): the build
+ * of the official SDK whose protocol this program speaks. Our own name and
+ * version stand in User-Agent as the integration. */
+#define SA_BUILD "0050002"
+#define SA_CLIENT "1Password SDK/" SA_BUILD
+#define SA_AGENT "1Password JS SDK/" SA_BUILD " opmcp/" OPMCP_VERSION
+
+/* Defaults of the settings (see --help). */
+#define DEF_VAULTS "AI"         /* the only vault that may be used */
+#define DEF_LOG "info"          /* error, warn, info, debug */
+#define DEF_TIMEOUT_S "30"      /* a whole tool call, in seconds; hosts give 60 */
+
+/* Deadlines inside one call; each is also cut by the call's own. */
+#define LOOKUP_MS 5000          /* name look-up: one resolver timeout */
+#define CONNECT_MS 8000         /* TCP, all addresses together */
+#define CONNECT_NEXT_MS 250     /* head start of one address, RFC 8305 5 */
+#define HANDSHAKE_MS 8000       /* TLS or the proxy's CONNECT */
+#define FIRST_BYTE_MS 15000     /* request sent to first byte of the answer */
+#define EXCHANGE_MS 25000       /* request sent to last byte of the answer */
+#define DRAIN_MS 500            /* at the end: flush stdout, wait for keeper */
+
+/* Sizes of what comes from outside. */
+#define LINE_MAX_LEN (8u << 20)      /* one MCP message; hosts stop at 10 MiB */
+#define ID_MAX 1024u                 /* a JSON-RPC id, as source text */
+#define ARGS_MAX (64u << 10)         /* arguments of one tool call */
+#define JSON_DEPTH_MAX 64u           /* nesting; real messages need about 12 */
+#define TOKEN_MAX (16u << 10)        /* a service-account token: about 1 KiB */
+#define NAME_MAX_LEN 255u            /* item, vault and field names, in bytes */
+#define HTTP_HEAD_MAX (16u << 10)    /* status line and headers of an answer */
+#define HTTP_BODY_MAX (64u << 20)    /* 10,000 items are 8.3 MB; six times it */
+#define CA_BUNDLE_MAX (4u << 20)     /* Debian's is 220 KB */
+#define SRPX_MAX 64u                 /* normally 32 */
+#define KEYSETS_MAX 64u              /* own and group keysets of one account */
+#define VAULTS_MAX 512u              /* vaults one token reaches */
+#define RETRY_AFTER_MAX_S 3600       /* longest pause a 429 can impose */
+
+/* How much may wait or grow. */
+#define CALLS_MAX 64u                /* tool calls in flight or waiting */
+#define BATCHES_MAX 4u               /* JSON-RPC batches being answered */
+#define OUT_MAX (32u << 20)          /* bytes waiting for the host to read */
+#define OUT_PAUSE (1u << 20)         /* above it stdin is not read */
+#define FRAME_MAX (1u << 20)         /* door to keeper and back */
+
+/* Address space; only pages that are written cost memory. */
+#define ARENA_LOCKED (96u << 10)     /* keys: mlock works in a default docker */
+#define ARENA_SESSION (4u << 20)     /* trust anchors, vault list */
+#define ARENA_LIST (32u << 20)       /* titles and ids of one vault */
+#define ARENA_REQUEST (320u << 20)   /* one call in the keeper */
+#define ARENA_LINE (64u << 20)       /* one message in the door */
+
+#endif

@@ -1,0 +1,5089 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * e2e.c: drives the built opmcp over pipes, as an MCP host would, against
+ * the stand-in server.
+ *
+ *	e2e [--opmcp PATH] [--standin PATH] [--pki DIR] [--data DIR]
+ *	    [--only PATTERN] [--jobs N] [--valgrind] [--list]
+ *
+ * PATTERN is a glob over the names of the cases; without * it is a prefix.
+ * Each case runs in a process (and process group) of its own, a few at a
+ * time; those that measure time run alone afterwards. One line is printed per
+ * failed check, never a secret, and at the end "N passed, N failed".
+ * Exit status: 0 all passed, 1 failures, 64 wrong use.
+ *
+ * All traffic stays on the loopback device.
+ *
+ * Contents: 1. The world of a case  2. Judging answers  3. Relays and proxies
+ *           4. The protocol, legacy  5. The protocol, modern  6. Framing
+ *           7. Life and death  8. Credentials  9. Counting requests
+ *           10. Faults  11. TLS and the way there  12. Tokens  13. Secrets
+ *           14. The command line  15. Size and rest  16. Running the cases
+ */
+#include "harness.h"
+
+#include <arpa/inet.h>
+#include <fnmatch.h>
+#include <netinet/in.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include "../opmcp.h"
+
+/* ====================================================================
+ * 1. The world of a case
+ *
+ * A stand-in, the environment that leads to it, and one opmcp. Closing the
+ * world also checks what holds in every case: a clean end, and no secret in
+ * stderr or in any error text.
+ * ==================================================================== */
+
+#define LEGACY_NEW "2025-11-25"
+#define JUNE "2025-06-18"
+#define MARCH "2025-03-26"
+#define FIRST "2024-11-05"
+
+/* An item every test may use, and a decoy of that title elsewhere. */
+#define ITEM "GitHub"
+#define ITEM_USER "octo-bot"
+
+struct world {
+	struct t *t;
+	struct standin s;
+	struct env env;
+	struct client c;
+	struct account acct;
+	struct buf errors; /* texts of all errors seen */
+	bool plain;        /* no stand-in */
+	bool ended;        /* the case has waited for the end of opmcp */
+};
+
+static void
+account_load(struct world *w)
+{
+	account_free(&w->acct);
+	CHECK(w->t, standin_list(&w->s, &w->acct), "stand-in: no list");
+}
+
+/* A stand-in with more arguments, its account, and settings to reach it. */
+static bool
+world_open(struct world *w, struct t *t, const char *const *args)
+{
+	*w = (struct world) { .t = t };
+	w->c.p = (struct proc) { .in = -1, .out = -1, .err = -1 };
+	if (!CHECK(t, standin_start(&w->s, t->lab, args),
+	    "stand-in: not ready"))
+		return false;
+	account_load(w);
+	standin_env(&w->s, t->lab, &w->env);
+	env_set(&w->env, "OPMCP_LOG", "debug");
+	return true;
+}
+
+/* A world without a server: no token, nothing to reach. */
+static void
+world_plain(struct world *w, struct t *t)
+{
+	*w = (struct world) { .t = t, .plain = true };
+	w->c.p = (struct proc) { .in = -1, .out = -1, .err = -1 };
+	env_set(&w->env, "PATH", "/usr/local/bin:/usr/bin:/bin");
+	env_set(&w->env, "OPMCP_LOG", "debug");
+}
+
+/* Starts opmcp with arguments; no handshake yet. */
+static bool
+world_run(struct world *w, const char *const *args)
+{
+	w->ended = false;
+	return CHECK(w->t, client_start_with(&w->c, w->t->lab, &w->env,
+	    args, NO_FDS), "opmcp: not started");
+}
+
+/* Starts opmcp and opens a session of this revision. */
+static bool
+world_serve(struct world *w, const char *version)
+{
+	if (!world_run(w, NULL))
+		return false;
+	return CHECK(w->t, client_hello(&w->c, version),
+	    "handshake %s: seen %s", version, client_seen(&w->c));
+}
+
+/* True, and counted as a failure, if text holds a secret of the account. */
+static void
+world_no_secret(struct world *w, const struct buf *text, const char *where)
+{
+	size_t i, bad = 0;
+
+	for (i = 0; i < w->acct.n; i++)
+		bad += strlen(w->acct.row[i].password) >= 5 &&
+		    buf_has(text, w->acct.row[i].password);
+	CHECK(w->t, bad == 0, "%s holds %zu passwords", where, bad);
+	CHECK(w->t, !buf_has(text, "ops_eyJ"), "%s holds a token", where);
+}
+
+/* Ends opmcp by closing its stdin; it must leave at once and well. */
+static void
+world_leave(struct world *w)
+{
+	struct buf err = { 0 };
+	int ms = w->t->lab->valgrind ? 10000 : 1000;
+
+	if (w->c.p.pid > 0 && !w->ended) {
+		proc_close_in(&w->c.p);
+		CHECK(w->t, proc_wait(&w->c.p, ms),
+		    "end of input: opmcp still runs after a second");
+		CHECK_INT(w->t, 0, proc_exit(&w->c.p), "exit at end of input");
+	}
+	if (w->c.p.pid > 0) {
+		proc_err(&w->c.p, &err);
+		world_no_secret(w, &err, "stderr");
+		CHECK(w->t, !buf_has(&err, "\n==") && !buf_has(&err,
+		    "Sanitizer"), "stderr: a report of valgrind or a sanitizer");
+		buf_free(&err);
+	}
+	client_stop(&w->c);
+}
+
+static void
+world_close(struct world *w)
+{
+	world_leave(w);
+	if (!w->plain) {
+		world_no_secret(w, &w->errors, "an error text");
+		standin_stop(&w->s);
+	}
+	account_free(&w->acct);
+	env_free(&w->env);
+	buf_free(&w->errors);
+}
+
+/* A stand-in, opmcp and a session in one step. */
+static bool
+world_start(struct world *w, struct t *t)
+{
+	return world_open(w, t, NULL) && world_serve(w, LEGACY_NEW);
+}
+
+/* A session without token or server. */
+static bool
+world_start_plain(struct world *w, struct t *t, const char *version)
+{
+	world_plain(w, t);
+	return world_serve(w, version);
+}
+
+static const struct row *
+find(struct world *w, const char *vault, const char *title)
+{
+	const struct row *r = account_find(&w->acct, vault, title);
+	static const struct row none = { "", "", "", "", "", "", "", "" };
+
+	CHECK(w->t, r, "stand-in: no item \"%s\" in %s", title, vault);
+	return r ? r : &none;
+}
+
+/* ====================================================================
+ * 2. Judging answers
+ * ==================================================================== */
+
+static bool
+at_least(const struct client *c, const char *version)
+{
+	return strcmp(c->version, version) >= 0;
+}
+
+/* True if one of the words of a "|"-separated list is word. */
+static bool
+word_in(const char *list, const char *word, size_t n)
+{
+	size_t len;
+
+	for (; *list; list += len + (list[len] == '|')) {
+		len = strcspn(list, "|");
+		if (len == n && memcmp(list, word, n) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* One response object: its members and their types, no null anywhere. */
+static bool
+response_good(const struct json *j, int at)
+{
+	int i, k, result = json_get(j, at, "result");
+	int error = json_get(j, at, "error");
+
+	if (!json_is(j, json_get(j, at, "jsonrpc"), "2.0"))
+		return false;
+	if ((result >= 0) == (error >= 0))
+		return false;
+	if (result >= 0 && !json_is_type(j, result, JSMN_OBJECT))
+		return false;
+	if (error >= 0 && (json_get(j, error, "code") < 0 ||
+	    !json_is_type(j, json_get(j, error, "message"), JSMN_STRING)))
+		return false;
+	for (i = 0, k = at + 1; i < json_len(j, at); i++) {
+		if (!json_is(j, k, "jsonrpc") && !json_is(j, k, "id") &&
+		    !json_is(j, k, "result") && !json_is(j, k, "error"))
+			return false;
+		k = json_next(j, k + 1);
+	}
+	return true;
+}
+
+/* What holds for every line opmcp writes. */
+static bool
+line_good(const struct client *c)
+{
+	const struct json *j = &c->last;
+	bool good = true;
+	int i;
+
+	if (!j->ntok || buf_has(&c->line, "\r"))
+		return false;
+	if (buf_has(&c->line, "\xe2\x80\xa8") ||
+	    buf_has(&c->line, "\xe2\x80\xa9"))
+		return false;
+	for (i = 0; i < j->ntok; i++)
+		if (json_is_type(j, i, JSMN_PRIMITIVE) &&
+		    j->text[j->tok[i].start] == 'n')
+			return false;
+	if (json_is_type(j, 0, JSMN_OBJECT))
+		return response_good(j, 0);
+	for (i = 0; i < json_len(j, 0); i++)
+		good &= response_good(j, json_item(j, 0, i));
+	return good && json_len(j, 0) > 0;
+}
+
+/* Keeps the text of an error for the search at the end. */
+static void
+error_keep(struct world *w)
+{
+	const struct json *j = &w->c.last;
+	int at = json_top(j, "error");
+
+	if (at < 0 && json_top(j, "result isError") >= 0)
+		at = json_top(j, "result");
+	if (at >= 0)
+		buf_add(&w->errors, j->text + j->tok[at].start,
+		    (size_t)(j->tok[at].end - j->tok[at].start));
+}
+
+/* Reads the next line, which must be there and good. */
+static bool
+next(struct world *w, const char *what)
+{
+	enum line got = client_read(&w->c, w->c.wait_ms);
+
+	if (!CHECK(w->t, got == LINE_OK, "%s: no answer (%s)", what,
+	    got == LINE_END ? "output ended" : "timeout"))
+		return false;
+	error_keep(w);
+	return CHECK(w->t, line_good(&w->c), "%s: malformed message, seen %s",
+	    what, client_seen(&w->c));
+}
+
+/* Request and answer by method. */
+static bool
+ask(struct world *w, const char *method, const char *params,
+    const char *what)
+{
+	if (!client_request(&w->c, method, params) || !next(w, what))
+		return false;
+	return CHECK_INT(w->t, w->c.id, json_long(&w->c.last, "id", -1), what);
+}
+
+static bool
+call(struct world *w, const char *tool, const char *args, const char *what)
+{
+	if (!client_call(&w->c, tool, args) || !next(w, what))
+		return false;
+	return CHECK_INT(w->t, w->c.id, json_long(&w->c.last, "id", -1), what);
+}
+
+/* Asks for an item; the answer is judged by the caller. */
+static bool
+get(struct world *w, const char *item, const char *vault, const char *what)
+{
+	bool got = client_get(&w->c, item, vault);
+
+	error_keep(w);
+	if (!CHECK(w->t, got, "%s: no answer, seen %s", what,
+	    client_seen(&w->c)))
+		return false;
+	return CHECK(w->t, line_good(&w->c), "%s: malformed message", what);
+}
+
+/* The latest answer is a JSON-RPC error with this code. */
+static bool
+want_error(struct world *w, long code, const char *what)
+{
+	return CHECK(w->t, json_long(&w->c.last, "error code", 0) == code,
+	    "%s: expected error %ld, seen %s", what, code,
+	    client_seen(&w->c));
+}
+
+/* The same, and it has no id. */
+static bool
+want_error_no_id(struct world *w, long code, const char *what)
+{
+	CHECK(w->t, json_top(&w->c.last, "id") < 0,
+	    "%s: expected an error without id", what);
+	return want_error(w, code, what);
+}
+
+static bool
+want_result(struct world *w, const char *what)
+{
+	return CHECK(w->t, json_top(&w->c.last, "result") >= 0,
+	    "%s: expected a result, seen %s", what, client_seen(&w->c));
+}
+
+/* A modern result says so itself, a legacy one must not. */
+static void
+want_envelope(struct world *w, const char *what)
+{
+	const struct json *j = &w->c.last;
+	bool modern = strcmp(w->c.version, MODERN) == 0;
+	int info;
+
+	CHECK(w->t, modern == json_is(j, json_top(j, "result resultType"),
+	    "complete"), "%s: resultType is wrong for %s", what,
+	    w->c.version);
+	info = json_top(j, "result _meta io.modelcontextprotocol/serverInfo");
+	if (modern) {
+		CHECK(w->t, json_is(j, json_get(j, info, "name"), "opmcp"),
+		    "%s: no serverInfo.name in _meta", what);
+		CHECK(w->t, json_is(j, json_get(j, info, "version"),
+		    OPMCP_VERSION), "%s: no serverInfo.version in _meta", what);
+	} else {
+		CHECK(w->t, json_top(j, "result resultType") < 0 &&
+		    json_top(j, "result ttlMs") < 0 &&
+		    json_top(j, "result cacheScope") < 0 && info < 0,
+		    "%s: a legacy result has modern members", what);
+	}
+}
+
+/* The only block of content, which must be a text, or -1. */
+static int
+only_text(struct world *w, const char *what)
+{
+	const struct json *j = &w->c.last;
+	int content = json_top(j, "result content");
+
+	CHECK(w->t, json_len(j, content) == 1 && json_is(j, json_at(j, content,
+	    "0 type"), "text"), "%s: expected one text block, seen %s", what,
+	    client_seen(&w->c));
+	return json_at(j, content, "0 text");
+}
+
+/* A tool error `word: sentence`; words is a list "a|b" of allowed words. */
+static bool
+want_word(struct world *w, const char *words, const char *what)
+{
+	const struct json *j = &w->c.last;
+	struct buf text = { 0 };
+	bool ok = false;
+	size_t n;
+	int at;
+
+	if (!CHECK(w->t, json_source_is(j, json_top(j, "result isError"),
+	    "true"), "%s: expected %s, seen %s", what, words,
+	    client_seen(&w->c)))
+		return false;
+	CHECK(w->t, json_top(j, "result structuredContent") < 0,
+	    "%s: a tool error has structuredContent", what);
+	want_envelope(w, what);
+	at = only_text(w, what);
+	if (at >= 0) {
+		json_text(j, at, &text);
+		n = strcspn(text.p, ":");
+		ok = word_in(words, text.p, n) && text.p[n] == ':' &&
+		    text.p[n + 1] == ' ' && text.n > n + 10;
+	}
+	buf_free(&text);
+	return CHECK(w->t, ok, "%s: expected %s, seen %s", what, words,
+	    client_seen(&w->c));
+}
+
+/* The text of the latest tool error holds part. */
+static bool
+error_says(struct world *w, const char *part)
+{
+	const struct json *j = &w->c.last;
+	struct buf text = { 0 };
+	int at = json_top(j, "result content 0 text");
+	bool has;
+
+	if (at < 0)
+		return false;
+	json_text(j, at, &text);
+	has = buf_has(&text, part);
+	buf_free(&text);
+	return has;
+}
+
+/* Reads the text block of a result as JSON; structuredContent, where the
+ * revision has it, must say the same. */
+static bool
+result_read(struct world *w, struct json *out, const char *what)
+{
+	const struct json *j = &w->c.last;
+	struct buf text = { 0 };
+	int at, sc;
+	bool ok;
+
+	if (!CHECK(w->t, client_ok(&w->c), "%s: expected a result, seen %s",
+	    what, client_seen(&w->c)))
+		return false;
+	want_envelope(w, what);
+	at = only_text(w, what);
+	if (at < 0)
+		return false;
+	json_text(j, at, &text);
+	ok = json_parse(out, text.p, text.n) &&
+	    json_is_type(out, 0, JSMN_OBJECT);
+	buf_free(&text);
+	if (!CHECK(w->t, ok, "%s: the text is not a JSON object", what))
+		return false;
+	sc = json_top(j, "result structuredContent");
+	if (!at_least(&w->c, JUNE))
+		return CHECK(w->t, sc < 0, "%s: structuredContent in %s",
+		    what, w->c.version);
+	return CHECK(w->t, json_same(j, sc, out, 0),
+	    "%s: text and structuredContent differ", what);
+}
+
+/* True if the "missing" list of a credential names the member. */
+static bool
+is_missing(const struct json *r, const char *member)
+{
+	int list = json_top(r, "missing"), i;
+
+	for (i = 0; i < json_len(r, list); i++)
+		if (json_is(r, json_item(r, list, i), member))
+			return true;
+	return false;
+}
+
+/* A secret member: equal to the row's, or lacking and said so. */
+static bool
+member_good(const struct json *r, const char *member, const char *want)
+{
+	int at = json_top(r, member);
+
+	if (at < 0)
+		return !*want && is_missing(r, member);
+	return json_is(r, at, want) && !is_missing(r, member);
+}
+
+/* YYYY-MM-DDTHH:MM:SS, an optional fraction, Z. */
+static bool
+is_time(const struct json *j, int at)
+{
+	static const char form[] = "dddd-dd-ddTdd:dd:dd";
+	struct buf b = { 0 };
+	bool ok;
+	size_t i;
+
+	if (!json_is_type(j, at, JSMN_STRING))
+		return false;
+	json_text(j, at, &b);
+	ok = b.n >= sizeof(form) && b.p[b.n - 1] == 'Z';
+	for (i = 0; ok && form[i]; i++)
+		ok = form[i] == 'd' ? isdigit((unsigned char)b.p[i]) != 0 :
+		    b.p[i] == form[i];
+	buf_free(&b);
+	return ok;
+}
+
+/* Every member of a credential is one the contract names. */
+static bool
+members_known(const struct json *r)
+{
+	static const char known[] = "username|password|item_name|item_id|"
+	    "vault|retrieved_at|correlation_id|missing";
+	int i, k;
+
+	for (i = 0, k = 1; i < json_len(r, 0); i++) {
+		const jsmntok_t *m = &r->tok[k];
+
+		if (!word_in(known, r->text + m->start,
+		    (size_t)(m->end - m->start)))
+			return false;
+		k = json_next(r, k + 1);
+	}
+	return true;
+}
+
+static bool
+is_filled(const struct json *r, const char *member)
+{
+	int at = json_top(r, member);
+
+	return json_is_type(r, at, JSMN_STRING) &&
+	    r->tok[at].end > r->tok[at].start;
+}
+
+/* The latest answer is the credential of this row. */
+static bool
+want_row(struct world *w, const struct row *row, const char *what)
+{
+	struct json r = { 0 };
+	bool id, names, user, pass;
+
+	if (!result_read(w, &r, what)) {
+		json_free(&r);
+		return false;
+	}
+	id = json_is(&r, json_top(&r, "item_id"), row->id);
+	names = json_is(&r, json_top(&r, "item_name"), row->title) &&
+	    json_is(&r, json_top(&r, "vault"), row->vault);
+	user = member_good(&r, "username", row->username);
+	pass = member_good(&r, "password", row->password);
+	CHECK(w->t, id, "%s: not the item_id of \"%s\"", what, row->title);
+	CHECK(w->t, names, "%s: item_name or vault differ", what);
+	CHECK(w->t, user, "%s: username of \"%s\" is not as stored", what,
+	    row->title);
+	CHECK(w->t, pass, "%s: password of \"%s\" is not as stored", what,
+	    row->title);
+	CHECK(w->t, is_time(&r, json_top(&r, "retrieved_at")),
+	    "%s: retrieved_at is not a time", what);
+	CHECK(w->t, is_filled(&r, "correlation_id"),
+	    "%s: no correlation_id", what);
+	CHECK(w->t, members_known(&r), "%s: an unknown member", what);
+	json_free(&r);
+	return id && names && user && pass;
+}
+
+/* Asks for a title and expects that row. */
+static bool
+get_row(struct world *w, const char *item, const char *vault,
+    const struct row *row, const char *what)
+{
+	return get(w, item, vault, what) && want_row(w, row, what);
+}
+
+static bool
+get_word(struct world *w, const char *item, const char *vault,
+    const char *words, const char *what)
+{
+	return get(w, item, vault, what) && want_word(w, words, what);
+}
+
+/* The usual item of AI is served. */
+static bool
+get_usual(struct world *w, const char *what)
+{
+	return get_row(w, ITEM, NULL, find(w, "AI", ITEM), what);
+}
+
+/* Sends a line and expects nothing for it: a ping sent after it is the next
+ * to be answered. */
+static void
+want_silence(struct world *w, const char *line, const char *what)
+{
+	client_send(&w->c, "%s", line);
+	client_request(&w->c, "ping", NULL);
+	if (next(w, what))
+		CHECK(w->t, json_long(&w->c.last, "id", -1) == w->c.id,
+		    "%s: expected no answer, seen %s", what,
+		    client_seen(&w->c));
+}
+
+/* Sends a line and reads the answer to it. */
+static bool
+say(struct world *w, const char *line, const char *what)
+{
+	client_send(&w->c, "%s", line);
+	return next(w, what);
+}
+
+/* ping is answered: whatever came before did no harm. */
+static void
+want_ping(struct world *w, const char *what)
+{
+	if (ask(w, "ping", NULL, what))
+		CHECK(w->t, json_len(&w->c.last, json_top(&w->c.last,
+		    "result")) == 0, "%s: ping: expected {}, seen %s", what,
+		    client_seen(&w->c));
+}
+
+/* Requests logged for a step (NULL: all) are exactly n. */
+static void
+want_count(struct world *w, const char *step, long n, const char *what)
+{
+	long seen = standin_count(&w->s, step);
+
+	CHECK(w->t, seen == n, "%s: expected %ld requests (%s), seen %ld",
+	    what, n, step ? step : "all", seen);
+}
+
+/* Whole account of one call: all, and the steps that are not zero. */
+struct cost {
+	long all, start, auth, confirm, complete, vaults, keysets, overviews,
+	    item;
+};
+
+static void
+want_cost(struct world *w, struct cost c, const char *what)
+{
+	want_count(w, NULL, c.all, what);
+	want_count(w, "start", c.start, what);
+	want_count(w, "auth", c.auth, what);
+	want_count(w, "confirm", c.confirm, what);
+	want_count(w, "complete", c.complete, what);
+	want_count(w, "vaults", c.vaults, what);
+	want_count(w, "keysets", c.keysets, what);
+	want_count(w, "overviews", c.overviews, what);
+	want_count(w, "item", c.item, what);
+	standin_do(&w->s, "reset");
+}
+
+/* ====================================================================
+ * 3. Relays and proxies
+ *
+ * A hop is a process that listens on one loopback address and passes bytes
+ * on to a port of 127.0.0.1, at once or after an HTTP CONNECT. What a proxy
+ * was asked is told through a pipe, one line per connection.
+ * ==================================================================== */
+
+enum hop_mode {
+	HOP_RELAY,   /* passes on without a word */
+	HOP_PROXY,   /* answers CONNECT with 200, then passes on */
+	HOP_REFUSE,  /* answers CONNECT with 403 */
+	HOP_ASK,     /* answers CONNECT with 407 */
+	HOP_GARBAGE, /* answers CONNECT with bytes that are not HTTP */
+	HOP_CLOSE,   /* closes without an answer */
+	HOP_SILENT   /* never answers */
+};
+
+struct hop {
+	pid_t pid;
+	int port;
+	int log; /* reading end */
+};
+
+/* A socket bound to a free port of a loopback address; -1 if that fails. */
+static int
+bind_any(int family, int *port)
+{
+	struct sockaddr_in v4 = { .sin_family = AF_INET };
+	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6 };
+	struct sockaddr *sa = (struct sockaddr *)&v4;
+	socklen_t n = sizeof(v4);
+	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	v6.sin6_addr = in6addr_loopback;
+	if (family == AF_INET6) {
+		sa = (struct sockaddr *)&v6;
+		n = sizeof(v6);
+	}
+	if (fd < 0 || bind(fd, sa, n) != 0 || getsockname(fd, sa, &n) != 0) {
+		if (fd >= 0)
+			close(fd);
+		return -1;
+	}
+	*port = ntohs(family == AF_INET6 ? v6.sin6_port : v4.sin_port);
+	return fd;
+}
+
+static bool
+write_all(int fd, const char *p, size_t n)
+{
+	ssize_t w;
+
+	for (; n > 0; p += w, n -= (size_t)w) {
+		w = write(fd, p, n);
+		if (w <= 0)
+			return false;
+	}
+	return true;
+}
+
+/* Passes bytes both ways until one side ends. */
+static void
+hop_pump(int a, int b)
+{
+	struct pollfd f[2] = { { a, POLLIN, 0 }, { b, POLLIN, 0 } };
+	char data[16384];
+	ssize_t n;
+	int i;
+
+	while (poll(f, 2, -1) > 0)
+		for (i = 0; i < 2; i++) {
+			if (!f[i].revents)
+				continue;
+			n = read(f[i].fd, data, sizeof(data));
+			if (n <= 0 || !write_all(f[!i].fd, data, (size_t)n))
+				return;
+		}
+}
+
+/* Reads a request's head and tells it as one line, CRLF shown as "|". */
+static void
+hop_head(int fd, int log)
+{
+	char head[8192];
+	size_t n = 0, i, k = 0;
+
+	while (n < sizeof(head) - 1 && read(fd, head + n, 1) == 1) {
+		n++;
+		if (n >= 4 && memcmp(head + n - 4, "\r\n\r\n", 4) == 0)
+			break;
+	}
+	for (i = 0; i < n; i++)
+		if (head[i] != '\r')
+			head[k++] = head[i] == '\n' ? '|' : head[i];
+	head[k++] = '\n';
+	write_all(log, head, k);
+}
+
+/* Serves one connection in a process of its own. */
+static void
+hop_serve(int fd, int log, enum hop_mode mode, int target)
+{
+	static const char *const reply[] = {
+		[HOP_RELAY] = "",
+		[HOP_PROXY] = "HTTP/1.1 200 Connection established\r\n"
+			      "Via: 1.1 hop\r\n\r\n",
+		[HOP_REFUSE] = "HTTP/1.1 403 Forbidden\r\n"
+			       "Content-Length: 0\r\n\r\n",
+		[HOP_ASK] = "HTTP/1.1 407 Proxy Authentication Required\r\n"
+			    "Proxy-Authenticate: Basic realm=\"x\"\r\n"
+			    "Content-Length: 0\r\n\r\n",
+		[HOP_GARBAGE] = "\x16\x03\x01garbage\r\n\r\n\r\n",
+		[HOP_CLOSE] = "",
+		[HOP_SILENT] = ""
+	};
+	struct sockaddr_in to = { .sin_family = AF_INET };
+	char byte;
+	int up;
+
+	if (mode != HOP_RELAY)
+		hop_head(fd, log);
+	write_all(fd, reply[mode], strlen(reply[mode]));
+	if (mode == HOP_SILENT)
+		while (read(fd, &byte, 1) == 1)
+			;
+	if (mode != HOP_RELAY && mode != HOP_PROXY)
+		return;
+	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	to.sin_port = htons((uint16_t)target);
+	up = socket(AF_INET, SOCK_STREAM, 0);
+	if (up >= 0 && connect(up, (struct sockaddr *)&to, sizeof(to)) == 0)
+		hop_pump(fd, up);
+}
+
+static void
+hop_main(int listener, int log, enum hop_mode mode, int target)
+{
+	int fd;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	signal(SIGCHLD, SIG_IGN);
+	for (;;) {
+		fd = accept(listener, NULL, NULL);
+		if (fd < 0)
+			continue;
+		if (fork() == 0) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			hop_serve(fd, log, mode, target);
+			_exit(0);
+		}
+		close(fd);
+	}
+}
+
+/* Closes what a hop must not keep open: everything but three. */
+static void
+hop_detach(int keep1, int keep2)
+{
+	int fd;
+
+	for (fd = 3; fd < 256; fd++)
+		if (fd != keep1 && fd != keep2)
+			close(fd);
+}
+
+static bool
+hop_start(struct hop *h, enum hop_mode mode, int family, int target)
+{
+	int listener, log[2];
+
+	*h = (struct hop) { .log = -1 };
+	listener = bind_any(family, &h->port);
+	if (listener < 0 || listen(listener, 16) != 0)
+		return false;
+	if (pipe2(log, O_CLOEXEC | O_NONBLOCK) != 0)
+		return false;
+	h->pid = fork();
+	if (h->pid == 0) {
+		hop_detach(listener, log[1]);
+		hop_main(listener, log[1], mode, target);
+	}
+	close(listener);
+	close(log[1]);
+	h->log = log[0];
+	return h->pid > 0;
+}
+
+static void
+hop_stop(struct hop *h)
+{
+	if (h->pid > 0) {
+		kill(h->pid, SIGKILL);
+		waitpid(h->pid, NULL, 0);
+	}
+	if (h->log >= 0)
+		close(h->log);
+	*h = (struct hop) { .log = -1 };
+}
+
+/* All that the proxy has told so far. */
+static void
+hop_told(const struct hop *h, struct buf *b)
+{
+	char part[4096];
+	ssize_t n;
+
+	buf_add(b, "", 0);
+	while ((n = read(h->log, part, sizeof(part))) > 0)
+		buf_add(b, part, (size_t)n);
+}
+
+/* Established TCP connections to a port, by the tables below /proc/net. */
+static int
+tcp_established(int port)
+{
+	static const char *const table[] = { "/proc/net/tcp",
+		"/proc/net/tcp6" };
+	struct buf b = { 0 };
+	char want[16], *p;
+	int n = 0;
+	size_t i;
+
+	snprintf(want, sizeof(want), ":%04X 01 ", (unsigned)port);
+	for (i = 0; i < LEN(table); i++) {
+		buf_clear(&b);
+		if (!buf_read_file(&b, table[i]))
+			continue;
+		for (p = b.p; (p = strstr(p, want)) != NULL; p++)
+			n++;
+	}
+	buf_free(&b);
+	return n;
+}
+
+/* Waits until that number is 0 (want false) or not (want true). */
+static bool
+tcp_await(int port, bool want, int ms)
+{
+	int64_t until = now_ms() + ms;
+
+	while ((tcp_established(port) > 0) != want) {
+		if (now_ms() >= until)
+			return false;
+		tick();
+	}
+	return true;
+}
+
+/* ====================================================================
+ * 4. The protocol, legacy
+ * ==================================================================== */
+
+static const char *const legacy[] = { FIRST, MARCH, JUNE, LEGACY_NEW };
+
+/* serverInfo and capabilities of an initialize result. */
+static void
+check_initialize(struct world *w, const char *got)
+{
+	const struct json *j = &w->c.last;
+	int info = json_top(j, "result serverInfo");
+	int caps = json_top(j, "result capabilities");
+	bool titles = strcmp(got, JUNE) >= 0;
+	bool pages = strcmp(got, LEGACY_NEW) >= 0;
+
+	CHECK(w->t, json_is(j, json_top(j, "result protocolVersion"), got),
+	    "initialize: protocolVersion is not %s", got);
+	CHECK(w->t, json_is(j, json_get(j, info, "name"), "opmcp"),
+	    "initialize: serverInfo.name");
+	CHECK(w->t, json_is(j, json_get(j, info, "version"), OPMCP_VERSION),
+	    "initialize: serverInfo.version");
+	CHECK(w->t, titles || json_get(j, info, "title") < 0,
+	    "initialize %s: serverInfo.title", got);
+	CHECK(w->t, pages || (json_get(j, info, "description") < 0 &&
+	    json_get(j, info, "icons") < 0 &&
+	    json_get(j, info, "websiteUrl") < 0),
+	    "initialize %s: serverInfo has members of later revisions", got);
+	CHECK(w->t, json_is_type(j, json_get(j, caps, "tools"), JSMN_OBJECT),
+	    "initialize: no tools capability");
+	CHECK(w->t, json_at(j, caps, "tools listChanged") < 0,
+	    "initialize: tools.listChanged for a list that never changes");
+	CHECK(w->t, json_is_type(j, json_top(j, "result instructions"),
+	    JSMN_STRING), "initialize: no instructions");
+}
+
+static void
+t_initialize(struct t *t)
+{
+	static const struct {
+		const char *ask, *got;
+	} v[] = {
+		{ FIRST, FIRST }, { MARCH, MARCH }, { JUNE, JUNE },
+		{ LEGACY_NEW, LEGACY_NEW }, { "2030-01-01", LEGACY_NEW },
+		{ MODERN, LEGACY_NEW }, { "1.0", LEGACY_NEW },
+		{ "", LEGACY_NEW },
+	};
+	struct world w;
+	size_t i;
+
+	for (i = 0; i < LEN(v); i++) {
+		world_plain(&w, t);
+		world_run(&w, NULL);
+		w.c.version = v[i].got;
+		want_ping(&w, "before the handshake");
+		CHECK(t, client_hello(&w.c, v[i].ask), "initialize %s: seen %s",
+		    v[i].ask, client_seen(&w.c));
+		w.c.version = v[i].got;
+		CHECK(t, line_good(&w.c), "initialize: malformed");
+		check_initialize(&w, v[i].got);
+		want_envelope(&w, "initialize");
+		want_ping(&w, "after the handshake");
+		world_close(&w);
+	}
+}
+
+/* What initialize refuses, and that it may be repeated. */
+static void
+t_initialize_again(struct t *t)
+{
+	static const char *const bad[] = { "{}", "{\"protocolVersion\":1}",
+		"{\"capabilities\":{},\"clientInfo\":{\"name\":\"x\"}}" };
+	struct world w;
+	size_t i;
+
+	world_plain(&w, t);
+	world_run(&w, NULL);
+	w.c.version = FIRST;
+	for (i = 0; i < LEN(bad); i++)
+		if (ask(&w, "initialize", bad[i], "initialize, bad params"))
+			want_error(&w, -32602, bad[i]);
+	if (ask(&w, "initialize", NULL, "initialize without params"))
+		want_error(&w, -32602, "initialize without params");
+	if (ask(&w, "tools/list", NULL, "after refused handshakes"))
+		want_error(&w, -32602, "after refused handshakes");
+	CHECK(t, client_hello(&w.c, FIRST), "first handshake");
+	if (ask(&w, "tools/list", NULL, "list"))
+		CHECK(t, json_top(&w.c.last, "result tools 0 title") < 0,
+		    "a title in " FIRST);
+	CHECK(t, client_hello(&w.c, JUNE), "second handshake: seen %s",
+	    client_seen(&w.c));
+	if (ask(&w, "tools/list", NULL, "list"))
+		CHECK(t, json_top(&w.c.last, "result tools 0 title") >= 0,
+		    "no title in " JUNE " after a second handshake");
+	CHECK(t, ask(&w, "initialize", "{\"protocolVersion\":\"" MARCH "\","
+	    "\"capabilities\":{\"experimental\":{\"x\":[1]},\"roots\":{}},"
+	    "\"clientInfo\":{\"name\":\"x\",\"version\":\"1\"},\"trace\":7}",
+	    "more members") && want_result(&w, "more members"),
+	    "initialize with unknown members");
+	world_close(&w);
+}
+
+/* A member of a schema's property: its type and that it is described. */
+static void
+check_property(struct world *w, int props, const char *name,
+    const char *type)
+{
+	const struct json *j = &w->c.last;
+	int at = json_get(j, props, name);
+
+	CHECK(w->t, json_is(j, json_get(j, at, "type"), type),
+	    "tools/list: %s is not a %s", name, type);
+	CHECK(w->t, json_is_type(j, json_get(j, at, "description"),
+	    JSMN_STRING), "tools/list: %s has no description", name);
+}
+
+static void
+check_schema(struct world *w, int tool, int properties)
+{
+	const struct json *j = &w->c.last;
+	int s = json_get(j, tool, "inputSchema");
+
+	CHECK(w->t, json_is(j, json_get(j, s, "type"), "object"),
+	    "tools/list: inputSchema is no object");
+	CHECK(w->t, json_source_is(j, json_get(j, s, "additionalProperties"),
+	    "false"), "tools/list: inputSchema is open");
+	CHECK(w->t, json_get(j, s, "$schema") < 0, "tools/list: $schema");
+	CHECK_INT(w->t, properties, json_len(j, json_get(j, s, "properties")),
+	    "tools/list: number of properties");
+	s = json_get(j, tool, "outputSchema");
+	if (at_least(&w->c, JUNE))
+		CHECK(w->t, s < 0 || json_is(j, json_get(j, s, "type"),
+		    "object"), "tools/list: outputSchema is no object");
+	else
+		CHECK(w->t, s < 0, "tools/list: outputSchema in %s",
+		    w->c.version);
+}
+
+static void
+check_tool(struct world *w, int tool, const char *name)
+{
+	static const char *const hints[] = { "readOnlyHint",
+		"destructiveHint", "idempotentHint", "openWorldHint" };
+	const struct json *j = &w->c.last;
+	int notes = json_get(j, tool, "annotations");
+	size_t i;
+
+	CHECK(w->t, json_is(j, json_get(j, tool, "name"), name),
+	    "tools/list: expected %s", name);
+	CHECK(w->t, json_is_type(j, json_get(j, tool, "description"),
+	    JSMN_STRING), "%s: no description", name);
+	CHECK(w->t, at_least(&w->c, JUNE) == (json_get(j, tool, "title") >= 0),
+	    "%s: title wrong for %s", name, w->c.version);
+	CHECK(w->t, json_is_type(j, notes, JSMN_OBJECT), "%s: no annotations",
+	    name);
+	for (i = 0; i < LEN(hints); i++) {
+		int at = json_get(j, notes, hints[i]);
+
+		CHECK(w->t, at < 0 || json_source_is(j, at, "true") ||
+		    json_source_is(j, at, "false"), "%s: %s is no boolean",
+		    name, hints[i]);
+	}
+	CHECK(w->t, json_get(j, tool, "execution") < 0, "%s: execution", name);
+}
+
+/* The whole list, which the latest answer must be. */
+static void
+check_tools(struct world *w)
+{
+	const struct json *j = &w->c.last;
+	int tools = json_top(j, "result tools");
+	int cred = json_item(j, tools, 0), props;
+
+	if (!CHECK_INT(w->t, 2, json_len(j, tools), "tools/list: tools"))
+		return;
+	check_tool(w, cred, CREDENTIALS);
+	check_tool(w, json_item(j, tools, 1), HEALTH);
+	check_schema(w, cred, 2);
+	check_schema(w, json_item(j, tools, 1), 1);
+	props = json_at(j, cred, "inputSchema properties");
+	check_property(w, props, "item_name", "string");
+	check_property(w, props, "vault", "string");
+	CHECK(w->t, json_source_is(j, json_at(j, cred, "inputSchema required"),
+	    "[\"item_name\"]"), "tools/list: required is not [item_name]");
+	CHECK(w->t, !json_source_is(j, json_at(j, cred,
+	    "annotations readOnlyHint"), "true"),
+	    "a tool that hands out secrets is marked read-only");
+	props = json_at(j, tools, "1 inputSchema properties");
+	check_property(w, props, "probe", "boolean");
+	CHECK(w->t, json_at(j, tools, "1 inputSchema required") < 0 ||
+	    json_len(j, json_at(j, tools, "1 inputSchema required")) == 0,
+	    HEALTH " requires arguments");
+	CHECK(w->t, json_top(j, "result nextCursor") < 0, "nextCursor");
+	CHECK(w->t, w->c.line.n < 8192, "tools/list has %zu bytes",
+	    w->c.line.n);
+}
+
+static void
+t_tools_list(struct t *t)
+{
+	static const char *const bad[] = { "{\"cursor\":\"x\"}",
+		"{\"cursor\":\"\"}", "{\"cursor\":1}" };
+	struct buf first = { 0 };
+	struct world w;
+	size_t i, k;
+
+	for (i = 0; i < LEN(legacy); i++) {
+		world_start_plain(&w, t, legacy[i]);
+		ask(&w, "tools/list", NULL, "tools/list");
+		check_tools(&w);
+		want_envelope(&w, "tools/list");
+		buf_clear(&first);
+		json_text(&w.c.last, json_top(&w.c.last, "result"), &first);
+		ask(&w, "tools/list", "{}", "tools/list with params");
+		CHECK(t, buf_has(&w.c.line, first.p),
+		    "tools/list: two lists differ");
+		for (k = 0; k < LEN(bad); k++)
+			if (ask(&w, "tools/list", bad[k], "cursor"))
+				want_error(&w, -32602, bad[k]);
+		world_close(&w);
+	}
+	buf_free(&first);
+}
+
+/* Both tools in every revision. */
+static void
+t_tools_call(struct t *t)
+{
+	struct json r = { 0 };
+	struct world w;
+	size_t i;
+
+	if (!world_open(&w, t, NULL))
+		return;
+	for (i = 0; i <= LEN(legacy); i++) {
+		world_serve(&w, i < LEN(legacy) ? legacy[i] : MODERN);
+		standin_do(&w.s, "reset");
+		call(&w, HEALTH, "{}", HEALTH);
+		result_read(&w, &r, HEALTH);
+		call(&w, HEALTH, "{\"probe\":false}", "probe false");
+		result_read(&w, &r, "probe false");
+		want_count(&w, NULL, 0, HEALTH " without a probe");
+		call(&w, HEALTH, "{\"probe\":true}", "probe true");
+		result_read(&w, &r, "probe true");
+		CHECK(t, standin_count(&w.s, NULL) > 0,
+		    "a probe made no request");
+		get_usual(&w, w.c.version);
+		world_leave(&w);
+	}
+	json_free(&r);
+	world_close(&w);
+}
+
+/* arguments may be left out where nothing is required. */
+static void
+t_tools_call_bare(struct t *t)
+{
+	struct json r = { 0 };
+	struct world w;
+
+	world_start_plain(&w, t, LEGACY_NEW);
+	if (ask(&w, "tools/call", "{\"name\":\"" HEALTH "\"}", "bare call"))
+		result_read(&w, &r, "bare call");
+	if (ask(&w, "tools/call", "{\"name\":\"" HEALTH "\",\"arguments\":{},"
+	    "\"_meta\":{\"progressToken\":1,\"x\":2},\"task\":{}}", "_meta"))
+		result_read(&w, &r, "_meta and task");
+	if (ask(&w, "tools/call", "{\"name\":\"" CREDENTIALS "\"}", "bare"))
+		want_word(&w, "invalid_argument", "no arguments");
+	json_free(&r);
+	world_close(&w);
+}
+
+/* Requests that are refused with a JSON-RPC error. */
+static const struct {
+	const char *method, *params;
+	long code;
+} refused[] = {
+	{ "nonsense", NULL, -32601 },
+	{ "", NULL, -32601 },
+	{ "tools/List", NULL, -32601 },
+	{ "tools/list ", NULL, -32601 },
+	{ "rpc.discover", NULL, -32601 },
+	{ "logging/setLevel", "{\"level\":\"info\"}", -32601 },
+	{ "tasks/list", "{}", -32601 },
+	{ "server/discover", "{}", -32602 },
+	{ "subscriptions/listen", "{\"notifications\":{}}", -32602 },
+	{ "tools/list", "[]", -32602 },
+	{ "tools/call", NULL, -32602 },
+	{ "tools/call", "{}", -32602 },
+	{ "tools/call", "{\"arguments\":{}}", -32602 },
+	{ "tools/call", "{\"name\":7}", -32602 },
+	{ "tools/call", "{\"name\":\"no_such_tool\"}", -32602 },
+	{ "tools/call", "{\"name\":\"\",\"arguments\":{}}", -32602 },
+	{ "tools/call", "{\"name\":\"GET_HEALTH_STATUS\"}", -32602 },
+	{ "tools/call", "{\"name\":\"" HEALTH "\",\"arguments\":[]}",
+	    -32602 },
+	{ "tools/call", "{\"name\":\"" HEALTH "\",\"arguments\":\"{}\"}",
+	    -32602 },
+	{ "tools/call", "{\"name\":\"" HEALTH "\",\"arguments\":3}", -32602 },
+	{ "tools/call", "[\"" HEALTH "\"]", -32602 },
+};
+
+static void
+t_refused_legacy(struct t *t)
+{
+	char what[200];
+	struct world w;
+	size_t i, k;
+
+	for (k = 0; k < LEN(legacy); k++) {
+		world_start_plain(&w, t, legacy[k]);
+		for (i = 0; i < LEN(refused); i++) {
+			snprintf(what, sizeof(what), "%s %s",
+			    refused[i].method,
+			    refused[i].params ? refused[i].params : "");
+			if (ask(&w, refused[i].method, refused[i].params, what))
+				want_error(&w, refused[i].code, what);
+		}
+		want_ping(&w, "after refusals");
+		world_close(&w);
+	}
+}
+
+/* Capabilities that are not advertised have no methods; those that are, do. */
+static void
+t_capabilities(struct t *t)
+{
+	static const struct {
+		const char *cap, *method;
+	} m[] = {
+		{ "prompts", "prompts/list" }, { "resources", "resources/list" },
+		{ "resources", "resources/templates/list" },
+		{ "tools", "tools/list" },
+	};
+	bool on[LEN(m)];
+	struct world w;
+	size_t i;
+
+	world_start_plain(&w, t, LEGACY_NEW);
+	for (i = 0; i < LEN(m); i++)
+		on[i] = json_at(&w.c.last, json_top(&w.c.last,
+		    "result capabilities"), m[i].cap) >= 0;
+	for (i = 0; i < LEN(m); i++) {
+		ask(&w, m[i].method, NULL, m[i].method);
+		if (on[i])
+			want_result(&w, m[i].method);
+		else
+			want_error(&w, -32601, m[i].method);
+	}
+	world_close(&w);
+}
+
+/* Before a handshake only ping is served. */
+static void
+t_before_handshake(struct t *t)
+{
+	static const char *const method[] = { "tools/list", "tools/call",
+		"nonsense", "prompts/list" };
+	struct world w;
+	size_t i;
+
+	world_plain(&w, t);
+	world_run(&w, NULL);
+	w.c.version = LEGACY_NEW;
+	want_ping(&w, "first message");
+	for (i = 0; i < LEN(method); i++)
+		if (ask(&w, method[i], "{\"name\":\"" HEALTH "\"}", method[i]))
+			want_error(&w, -32602, method[i]);
+	client_send(&w.c, "{\"jsonrpc\":\"2.0\","
+			  "\"method\":\"notifications/initialized\"}");
+	if (ask(&w, "tools/list", NULL, "only notified"))
+		want_error(&w, -32602, "initialized without initialize");
+	want_ping(&w, "still no handshake");
+	world_close(&w);
+}
+
+/* Arguments that do not fit the schema are tool errors, before anything. */
+static void
+t_bad_arguments(struct t *t)
+{
+	static const struct {
+		const char *tool, *args;
+	} bad[] = {
+		{ CREDENTIALS, "{}" },
+		{ CREDENTIALS, "{\"vault\":\"AI\"}" },
+		{ CREDENTIALS, "{\"item_name\":1}" },
+		{ CREDENTIALS, "{\"item_name\":true}" },
+		{ CREDENTIALS, "{\"item_name\":null}" },
+		{ CREDENTIALS, "{\"item_name\":[\"GitHub\"]}" },
+		{ CREDENTIALS, "{\"item_name\":{\"title\":\"GitHub\"}}" },
+		{ CREDENTIALS, "{\"item_name\":\"GitHub\",\"vault\":1}" },
+		{ CREDENTIALS, "{\"item_name\":\"GitHub\",\"vault\":[]}" },
+		{ CREDENTIALS, "{\"item_name\":\"GitHub\",\"field\":\"x\"}" },
+		{ CREDENTIALS, "{\"item_name\":\"GitHub\",\"Vault\":\"AI\"}" },
+		{ CREDENTIALS, "{\"Item_Name\":\"GitHub\"}" },
+		{ CREDENTIALS, "{\"itemName\":\"GitHub\"}" },
+		{ HEALTH, "{\"probe\":\"true\"}" },
+		{ HEALTH, "{\"probe\":1}" },
+		{ HEALTH, "{\"probe\":{}}" },
+		{ HEALTH, "{\"verbose\":true}" },
+	};
+	struct world w;
+	size_t i;
+
+	if (!world_start(&w, t))
+		return;
+	for (i = 0; i < LEN(bad); i++)
+		if (call(&w, bad[i].tool, bad[i].args, bad[i].args))
+			want_word(&w, "invalid_argument", bad[i].args);
+	want_count(&w, NULL, 0, "invalid arguments");
+	get_usual(&w, "good arguments");
+	world_close(&w);
+}
+
+/* ====================================================================
+ * 5. The protocol, modern
+ * ==================================================================== */
+
+#define CLAIM "io.modelcontextprotocol/protocolVersion"
+#define CAPS "io.modelcontextprotocol/clientCapabilities"
+
+static void
+t_discover(struct t *t)
+{
+	struct world w;
+	const struct json *j = &w.c.last;
+	bool modern = false, null = false;
+	int list, i;
+
+	world_start_plain(&w, t, MODERN);
+	ask(&w, "server/discover", NULL, "server/discover");
+	want_result(&w, "server/discover");
+	want_envelope(&w, "server/discover");
+	list = json_top(j, "result supportedVersions");
+	for (i = 0; i < json_len(j, list); i++) {
+		modern |= json_is(j, json_item(j, list, i), MODERN);
+		null |= !json_is_type(j, json_item(j, list, i), JSMN_STRING);
+	}
+	CHECK(t, modern && !null, "supportedVersions lacks " MODERN);
+	CHECK(t, json_is_type(j, json_top(j, "result capabilities tools"),
+	    JSMN_OBJECT), "server/discover: no tools capability");
+	CHECK(t, json_long(j, "result ttlMs", -1) >= 0,
+	    "server/discover: no ttlMs");
+	CHECK(t, json_is(j, json_top(j, "result cacheScope"), "private"),
+	    "server/discover: cacheScope is not private");
+	CHECK(t, json_is_type(j, json_top(j, "result instructions"),
+	    JSMN_STRING), "server/discover: no instructions");
+	world_close(&w);
+}
+
+static void
+t_modern_tools(struct t *t)
+{
+	struct world w;
+	const struct json *j = &w.c.last;
+
+	if (!world_open(&w, t, NULL) || !world_serve(&w, MODERN))
+		return;
+	ask(&w, "tools/list", NULL, "tools/list");
+	want_envelope(&w, "tools/list");
+	check_tools(&w);
+	CHECK(t, json_long(j, "result ttlMs", -1) >= 0, "tools/list: ttlMs");
+	CHECK(t, json_is(j, json_top(j, "result cacheScope"), "public"),
+	    "tools/list: cacheScope is not public");
+	if (ask(&w, "tools/list", "{\"cursor\":\"x\"}", "cursor"))
+		want_error(&w, -32602, "cursor");
+	get_usual(&w, "modern call");
+	CHECK(t, json_top(j, "result ttlMs") < 0 &&
+	    json_top(j, "result cacheScope") < 0,
+	    "tools/call: ttlMs or cacheScope");
+	get_word(&w, "no such item", NULL, "item_not_found", "modern error");
+	world_close(&w);
+}
+
+/* Modern requests that are refused; meta is the whole _meta object. */
+static const struct {
+	const char *method, *meta, *rest;
+	long code;
+} modern_refused[] = {
+	{ "tools/list", "{\"" CLAIM "\":\"2025-11-25\",\"" CAPS "\":{}}", "",
+	    -32022 },
+	{ "tools/list", "{\"" CLAIM "\":\"2030-01-01\",\"" CAPS "\":{}}", "",
+	    -32022 },
+	{ "server/discover", "{\"" CLAIM "\":\"2030-01-01\",\"" CAPS "\":{}}",
+	    "", -32022 },
+	{ "tools/list", "{\"" CLAIM "\":\"\",\"" CAPS "\":{}}", "", -32022 },
+	{ "tools/list", "{\"" CLAIM "\":20260728,\"" CAPS "\":{}}", "",
+	    -32602 },
+	{ "tools/list", "{\"" CLAIM "\":null,\"" CAPS "\":{}}", "", -32602 },
+	{ "tools/list", "{\"" CLAIM "\":\"" MODERN "\"}", "", -32602 },
+	{ "tools/list", "{\"" CLAIM "\":\"" MODERN "\",\"" CAPS "\":[]}", "",
+	    -32602 },
+	{ "tools/list", "{\"" CLAIM "\":\"" MODERN "\",\"" CAPS "\":true}",
+	    "", -32602 },
+	{ "tools/list", "{\"" CLAIM "\":\"" MODERN "\",\"" CAPS "\":{},"
+	    "\"io.modelcontextprotocol/logLevel\":\"loud\"}", "", -32602 },
+	{ "tools/list", "{\"" CLAIM "\":\"" MODERN "\",\"" CAPS "\":{},"
+	    "\"io.modelcontextprotocol/logLevel\":3}", "", -32602 },
+	{ "initialize", NULL, ",\"protocolVersion\":\"2025-11-25\","
+	    "\"capabilities\":{}", -32601 },
+	{ "ping", NULL, "", -32601 },
+	{ "logging/setLevel", NULL, ",\"level\":\"info\"", -32601 },
+	{ "resources/subscribe", NULL, ",\"uri\":\"x:y\"", -32601 },
+	{ "resources/unsubscribe", NULL, ",\"uri\":\"x:y\"", -32601 },
+	{ "nonsense", NULL, "", -32601 },
+	{ "tools/call", NULL, "", -32602 },
+	{ "tools/call", NULL, ",\"name\":\"no_such_tool\"", -32602 },
+	{ "tools/call", NULL, ",\"name\":3", -32602 },
+	{ "tools/call", NULL, ",\"name\":\"" HEALTH "\",\"arguments\":[]",
+	    -32602 },
+};
+
+static void
+t_refused_modern(struct t *t)
+{
+	struct buf line = { 0 };
+	struct world w;
+	const struct json *j = &w.c.last;
+	size_t i;
+
+	world_start_plain(&w, t, MODERN);
+	for (i = 0; i < LEN(modern_refused); i++) {
+		buf_clear(&line);
+		buf_fmt(&line, "{\"jsonrpc\":\"2.0\",\"id\":\"m%zu\","
+		    "\"method\":\"%s\",\"params\":{", i,
+		    modern_refused[i].method);
+		if (modern_refused[i].meta)
+			buf_fmt(&line, "\"_meta\":%s%s}}",
+			    modern_refused[i].meta, modern_refused[i].rest);
+		else
+			buf_fmt(&line, "%s%s}}", client_meta(),
+			    modern_refused[i].rest);
+		if (!say(&w, line.p, line.p))
+			break;
+		want_error(&w, modern_refused[i].code, line.p);
+		if (modern_refused[i].code != -32022)
+			continue;
+		CHECK(t, json_is_type(j, json_top(j,
+		    "error data supported 0"), JSMN_STRING) &&
+		    json_is_type(j, json_top(j, "error data requested"),
+		    JSMN_STRING), "%s: data of -32022", line.p);
+	}
+	buf_free(&line);
+	ask(&w, "tools/list", NULL, "after refusals");
+	want_result(&w, "after refusals");
+	world_close(&w);
+}
+
+/* Keys of _meta a modern request may have, and what they must not change. */
+static void
+t_modern_meta(struct t *t)
+{
+	static const char *const more[] = {
+		"\"io.modelcontextprotocol/logLevel\":\"warning\"",
+		"\"progressToken\":\"p7\"", "\"progressToken\":7",
+		("\"traceparent\":\"00-0af7651916cd43dd8448eb211c80319c-"
+		 "00f067aa0ba902b7-01\",\"baggage\":\"x=y\""),
+		"\"com.example/anything\":{\"deep\":[null]}",
+	};
+	struct world w;
+	size_t i;
+
+	world_start_plain(&w, t, MODERN);
+	for (i = 0; i < LEN(more); i++) {
+		client_send(&w.c, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":"
+		    "\"tools/list\",\"params\":{\"_meta\":{\"" CLAIM "\":\""
+		    MODERN "\",\"" CAPS "\":{\"elicitation\":{}},%s}}}",
+		    more[i]);
+		if (next(&w, more[i]))
+			want_result(&w, more[i]);
+	}
+	world_close(&w);
+}
+
+/* Both eras on one process; each request decides for itself. */
+static void
+t_interleaved(struct t *t)
+{
+	struct world w;
+
+	if (!world_open(&w, t, NULL) || !world_run(&w, NULL))
+		return;
+	w.c.version = MODERN;
+	ask(&w, "tools/list", NULL, "modern first");
+	want_envelope(&w, "modern first");
+	w.c.version = LEGACY_NEW;
+	if (ask(&w, "tools/list", NULL, "no handshake yet"))
+		want_error(&w, -32602, "a modern request is no handshake");
+	CHECK(t, client_hello(&w.c, MARCH), "handshake between: seen %s",
+	    client_seen(&w.c));
+	get_usual(&w, "legacy call");
+	w.c.version = MODERN;
+	get_usual(&w, "modern call after a handshake");
+	ask(&w, "server/discover", NULL, "discover after a handshake");
+	want_envelope(&w, "discover after a handshake");
+	if (ask(&w, "ping", NULL, "modern ping"))
+		want_error(&w, -32601, "modern ping after a handshake");
+	w.c.version = MARCH;
+	want_ping(&w, "legacy ping");
+	ask(&w, "tools/list", NULL, "legacy list");
+	check_tools(&w);
+	want_envelope(&w, "legacy list");
+	client_send(&w.c, "{\"jsonrpc\":\"2.0\",\"id\":9,\"method\":"
+	    "\"tools/list\",\"params\":{\"_meta\":{\"" CAPS "\":{}}}}");
+	if (next(&w, "capabilities alone"))
+		want_envelope(&w, "capabilities alone are no claim");
+	world_close(&w);
+}
+
+/* ====================================================================
+ * 6. Framing and JSON-RPC
+ * ==================================================================== */
+
+#define HELLO "{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"initialize\"," \
+	"\"params\":{\"protocolVersion\":\"" LEGACY_NEW "\"," \
+	"\"capabilities\":{}," \
+	"\"clientInfo\":{\"name\":\"x\",\"version\":\"1\"}}}"
+#define PING(id) "{\"jsonrpc\":\"2.0\",\"id\":" id ",\"method\":\"ping\"}"
+
+/* Every byte in a write of its own. */
+static void
+t_bytes(struct t *t)
+{
+	static const char text[] = HELLO "\n" PING("1") "\n";
+	struct world w;
+	size_t i;
+
+	world_plain(&w, t);
+	world_run(&w, NULL);
+	w.c.version = LEGACY_NEW;
+	for (i = 0; i < sizeof(text) - 1; i++)
+		proc_send(&w.c.p, text + i, 1, w.c.wait_ms);
+	if (next(&w, "initialize in bytes"))
+		check_initialize(&w, LEGACY_NEW);
+	next(&w, "ping in bytes");
+	CHECK_INT(t, 1, json_long(&w.c.last, "id", -1), "ping in bytes");
+	world_close(&w);
+}
+
+/* Many messages in one write; every id is answered once. */
+static void
+t_many(struct t *t)
+{
+	enum { N = 200 };
+	struct buf all = { 0 };
+	char seen[N] = { 0 };
+	struct world w;
+	long id;
+	int i;
+
+	world_start_plain(&w, t, LEGACY_NEW);
+	for (i = 0; i < N; i++)
+		buf_fmt(&all, "{\"jsonrpc\":\"2.0\",\"id\":%d,\"method\":"
+		    "\"%s\"}\n", i, i % 10 ? "ping" : "tools/list");
+	proc_send(&w.c.p, all.p, all.n, w.c.wait_ms);
+	for (i = 0; i < N && next(&w, "one of many"); i++) {
+		id = json_long(&w.c.last, "id", -1);
+		if (!CHECK(t, id >= 0 && id < N && !seen[id],
+		    "many: id %ld unknown or repeated", id))
+			break;
+		seen[id] = 1;
+	}
+	buf_free(&all);
+	want_ping(&w, "after many");
+	world_close(&w);
+}
+
+/* Line ends, blank lines, and blanks around a message. */
+static void
+t_lines(struct t *t)
+{
+	struct world w;
+
+	world_plain(&w, t);
+	world_run(&w, NULL);
+	w.c.version = LEGACY_NEW;
+	client_raw(&w.c, "\n\r\n  \t \r\n\n" HELLO "\r\n");
+	if (next(&w, "CRLF"))
+		check_initialize(&w, LEGACY_NEW);
+	client_raw(&w.c, "\n   \n\r\n\t" PING("2") "  \r\n\n\n");
+	next(&w, "blanks around");
+	CHECK_INT(t, 2, json_long(&w.c.last, "id", -1), "blanks around");
+	client_raw(&w.c, " { \"id\" : 3 , \"method\":\t\"ping\" , "
+			 "\"jsonrpc\" : \"2.0\" } \n");
+	next(&w, "blanks inside");
+	CHECK_INT(t, 3, json_long(&w.c.last, "id", -1), "blanks inside");
+	want_ping(&w, "after blank lines");
+	world_close(&w);
+}
+
+/* Texts that are not JSON. Each is answered by one -32700 without id. */
+static const struct {
+	const char *text;
+	size_t n; /* 0: up to the NUL */
+} not_json[] = {
+	{ "{", 0 }, { "}", 0 }, { "nul", 0 }, { "hello", 0 }, { "\"open", 0 },
+	{ "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\",}", 0 },
+	{ "{\"jsonrpc\":\"2.0\" \"id\":1,\"method\":\"ping\"}", 0 },
+	{ "{\"jsonrpc\":\"2.0\",\"id\" 1,\"method\":\"ping\"}", 0 },
+	{ "{\"jsonrpc\":\"2.0\",,\"id\":1,\"method\":\"ping\"}", 0 },
+	{ "{jsonrpc:\"2.0\",\"id\":1,\"method\":\"ping\"}", 0 },
+	{ "{'jsonrpc':'2.0','id':1,'method':'ping'}", 0 },
+	{ PING("1") " x", 0 }, { PING("1") PING("2"), 0 },
+	{ PING("1") "]", 0 }, { PING("NaN"), 0 }, { PING("Infinity"), 0 },
+	{ PING("-"), 0 }, { PING("01"), 0 }, { PING("1."), 0 },
+	{ PING(".5"), 0 }, { PING("1e"), 0 }, { PING("+1"), 0 },
+	{ PING("0x1"), 0 }, { PING("tru"), 0 }, { PING("\"\\x41\""), 0 },
+	{ PING("\"\\u12g4\""), 0 }, { PING("\"\\u12\""), 0 },
+	{ PING("\"a\tb\""), 0 }, { PING("\"a\x01" "b\""), 0 },
+	{ PING("\"a\xff\""), 0 }, { PING("\"a\xc0\xaf\""), 0 },
+	{ PING("\"a\xe0\x80\xaf\""), 0 }, { PING("\"a\xed\xa0\x80\""), 0 },
+	{ PING("\"a\xf4\x90\x80\x80\""), 0 }, { PING("\"a\xc3\""), 0 },
+	{ PING("\"a\x80\""), 0 }, { "\xff\xfe{\0}\0", 6 },
+	{ "{\"a\0b\":1}", 9 }, { "\0", 1 }, { "[1,2", 0 }, { "[1 2]", 0 },
+	{ "[1,]", 0 }, { "{\"a\":[}]}", 0 }, { "// comment", 0 },
+	{ "Content-Length: 20", 0 },
+};
+
+static void
+t_not_json(struct t *t)
+{
+	struct world w;
+	char what[64];
+	size_t i, n;
+
+	world_start_plain(&w, t, LEGACY_NEW);
+	for (i = 0; i < LEN(not_json); i++) {
+		n = not_json[i].n ? not_json[i].n : strlen(not_json[i].text);
+		snprintf(what, sizeof(what), "not JSON, row %zu", i);
+		proc_send(&w.c.p, not_json[i].text, n, w.c.wait_ms);
+		client_raw(&w.c, "\n");
+		if (!next(&w, what))
+			break;
+		want_error_no_id(&w, -32700, what);
+	}
+	want_ping(&w, "after texts that are not JSON");
+	world_close(&w);
+}
+
+/* Members given twice: parsers differ, so nobody may act on either. */
+static void
+t_duplicate_keys(struct t *t)
+{
+	static const char *const line[] = {
+		"{\"jsonrpc\":\"2.0\",\"id\":1,\"id\":2,\"method\":\"ping\"}",
+		"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\","
+		"\"method\":\"tools/list\"}",
+		"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\","
+		"\"params\":{\"a\":1,\"a\":1}}",
+		"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\","
+		"\"meth\\u006fd\":\"tools/list\"}",
+	};
+	struct world w;
+	size_t i;
+
+	world_start_plain(&w, t, LEGACY_NEW);
+	for (i = 0; i < LEN(line); i++) {
+		if (!say(&w, line[i], line[i]))
+			break;
+		CHECK(t, json_long(&w.c.last, "error code", 0) == -32700 ||
+		    json_long(&w.c.last, "error code", 0) == -32600,
+		    "%s: expected -32700 or -32600, seen %s", line[i],
+		    client_seen(&w.c));
+	}
+	want_ping(&w, "after duplicate members");
+	world_close(&w);
+}
+
+/* Nesting: a little is served, 200 levels and 100,000 are refused. */
+static void
+t_nesting(struct t *t)
+{
+	static const int deep[] = { 20, 200, 100000 };
+	struct buf line = { 0 };
+	struct world w;
+	size_t i;
+	int k;
+
+	world_start_plain(&w, t, LEGACY_NEW);
+	for (i = 0; i < LEN(deep); i++) {
+		buf_clear(&line);
+		buf_str(&line, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":"
+			       "\"ping\",\"params\":{\"x\":");
+		for (k = 0; k < deep[i]; k++)
+			buf_str(&line, k % 2 ? "{\"a\":" : "[");
+		buf_str(&line, "1");
+		while (k-- > 0)
+			buf_str(&line, k % 2 ? "}" : "]");
+		buf_str(&line, "}}");
+		if (!say(&w, line.p, "nested"))
+			break;
+		if (deep[i] < 64)
+			want_result(&w, "20 levels");
+		else
+			CHECK(t, json_long(&w.c.last, "error code", 0) ==
+			    -32700 || json_long(&w.c.last, "error code", 0) ==
+			    -32600, "%d levels: expected an error, seen %s",
+			    deep[i], client_seen(&w.c));
+	}
+	buf_free(&line);
+	want_ping(&w, "after deep nesting");
+	world_close(&w);
+}
+
+/* Adds a ping of about n bytes, newline included. */
+static void
+big_ping(struct buf *b, int id, size_t n)
+{
+	size_t at;
+
+	buf_fmt(b, "{\"jsonrpc\":\"2.0\",\"id\":%d,\"method\":\"ping\","
+	    "\"params\":{\"x\":\"", id);
+	buf_room(b, n);
+	for (at = 0; at < n; at++)
+		b->p[b->n++] = 'a';
+	buf_str(b, "\"}}\n");
+}
+
+/* The limit of a line: 7 MiB are served, 9 MiB are one error. */
+static void
+t_long_lines(struct t *t)
+{
+	struct buf b = { 0 };
+	struct world w;
+
+	world_start_plain(&w, t, LEGACY_NEW);
+	big_ping(&b, 1, 7u << 20);
+	big_ping(&b, 2, 9u << 20);
+	big_ping(&b, 3, 100);
+	big_ping(&b, 4, 40u << 20);
+	big_ping(&b, 5, 100);
+	CHECK(t, proc_send(&w.c.p, b.p, b.n, 3 * w.c.wait_ms),
+	    "long lines are not read");
+	buf_free(&b);
+	next(&w, "7 MiB");
+	CHECK_INT(t, 1, json_long(&w.c.last, "id", -1), "7 MiB");
+	want_result(&w, "7 MiB");
+	next(&w, "9 MiB");
+	want_error_no_id(&w, -32600, "9 MiB");
+	next(&w, "after 9 MiB");
+	CHECK_INT(t, 3, json_long(&w.c.last, "id", -1), "after 9 MiB");
+	next(&w, "40 MiB");
+	want_error_no_id(&w, -32600, "40 MiB");
+	next(&w, "after 40 MiB");
+	CHECK_INT(t, 5, json_long(&w.c.last, "id", -1), "after 40 MiB");
+	want_ping(&w, "after long lines");
+	world_close(&w);
+}
+
+/* JSON that is no request: -32600, without an id that cannot be read. */
+static void
+t_not_request(struct t *t)
+{
+	static const char *const line[] = { "1", "true", "null", "\"ping\"",
+		"-1.5e3", "[]", "[" PING("1") "]", "[[]]", PING("null"),
+		PING("1.5"), PING("{}"), PING("[]"), PING("[1]"),
+		PING("true"), PING("false"), PING("-0.1"), PING("1e-2") };
+	struct world w;
+	size_t i;
+
+	world_start_plain(&w, t, LEGACY_NEW);
+	for (i = 0; i < LEN(line); i++)
+		if (say(&w, line[i], line[i]))
+			want_error_no_id(&w, -32600, line[i]);
+	want_ping(&w, "after what is no request");
+	world_close(&w);
+}
+
+/* The same with an id that can be read and must come back. */
+static void
+t_bad_request(struct t *t)
+{
+	static const char *const line[] = {
+		"{\"jsonrpc\":\"1.0\",\"id\":7,\"method\":\"ping\"}",
+		"{\"jsonrpc\":2.0,\"id\":7,\"method\":\"ping\"}",
+		"{\"id\":7,\"method\":\"ping\"}",
+		"{\"jsonrpc\":null,\"id\":7,\"method\":\"ping\"}",
+		"{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":1}",
+		"{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":null}",
+		"{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":[\"ping\"]}",
+	};
+	struct world w;
+	size_t i;
+
+	world_start_plain(&w, t, LEGACY_NEW);
+	for (i = 0; i < LEN(line); i++)
+		if (say(&w, line[i], line[i])) {
+			want_error(&w, -32600, line[i]);
+			CHECK_INT(t, 7, json_long(&w.c.last, "id", -1),
+			    line[i]);
+		}
+	want_ping(&w, "after bad requests");
+	world_close(&w);
+}
+
+/* Ids come back as they were written. */
+static void
+t_ids(struct t *t)
+{
+	static const char *const id[] = { "0", "-1", "1", "\"1\"", "\"\"",
+		"\"a\\u0041\"", "\"\\u00e9\\\"\\\\\\/\"", "\"\xc3\xa9\"",
+		"\"\\ud83d\\ude80\"", "2147483648", "4294967296",
+		"9007199254740993", "9223372036854775807",
+		"-9223372036854775808", "\"null\"", "\"a b\"",
+		"\"0123456789012345678901234567890123456789012345678901234\"" };
+	struct buf line = { 0 };
+	struct world w;
+	size_t i;
+
+	world_start_plain(&w, t, LEGACY_NEW);
+	for (i = 0; i < LEN(id); i++) {
+		buf_clear(&line);
+		buf_fmt(&line, "{\"jsonrpc\":\"2.0\",\"id\":%s,\"method\":"
+		    "\"%s\"}", id[i], i % 2 ? "ping" : "nonsense");
+		if (say(&w, line.p, line.p))
+			CHECK(t, json_source_is(&w.c.last, json_top(&w.c.last,
+			    "id"), id[i]), "id %s did not come back", id[i]);
+	}
+	buf_free(&line);
+	world_close(&w);
+}
+
+/* Messages that are never answered. */
+static void
+t_silent(struct t *t)
+{
+	static const char *const line[] = {
+		"{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\"}",
+		"{\"jsonrpc\":\"2.0\",\"method\":\"notifications/unknown\"}",
+		"{\"jsonrpc\":\"2.0\",\"method\":\"ping\"}",
+		"{\"jsonrpc\":\"2.0\",\"method\":\"tools/list\"}",
+		"{\"jsonrpc\":\"2.0\",\"method\":\"initialize\",\"params\":{}}",
+		"{\"jsonrpc\":\"2.0\",\"method\":\"tools/call\",\"params\":{"
+		"\"name\":\"" CREDENTIALS "\",\"arguments\":{\"item_name\":"
+		"\"GitHub\"}}}",
+		"{\"jsonrpc\":\"2.0\",\"method\":\"tools/call\",\"params\":3}",
+		"{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\"}",
+		"{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\","
+		"\"params\":{}}",
+		"{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\","
+		"\"params\":{\"requestId\":99,\"reason\":\"x\"}}",
+		"{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\","
+		"\"params\":{\"requestId\":{}}}",
+		"{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}",
+		"{\"jsonrpc\":\"2.0\",\"id\":\"s1\",\"result\":{\"action\":"
+		"\"accept\"}}",
+		"{\"jsonrpc\":\"2.0\",\"id\":4,\"error\":{\"code\":-1,"
+		"\"message\":\"no\"}}",
+	};
+	struct world w;
+	size_t i;
+
+	if (!world_start(&w, t))
+		return;
+	for (i = 0; i < LEN(line); i++)
+		want_silence(&w, line[i], line[i]);
+	want_count(&w, NULL, 0, "a call without id");
+	world_close(&w);
+}
+
+/* How many members of the array have this id source and a result or error. */
+static int
+batch_has(const struct json *j, const char *id, const char *member)
+{
+	int i, n = 0;
+
+	for (i = 0; i < json_len(j, 0); i++) {
+		int at = json_item(j, 0, i), k = json_get(j, at, "id");
+
+		n += (id ? json_source_is(j, k, id) : k < 0) &&
+		    json_get(j, at, member) >= 0;
+	}
+	return n;
+}
+
+/* A batch in 2025-03-26: one array, a response for each request. */
+static void
+t_batch(struct t *t)
+{
+	struct world w;
+	const struct json *j = &w.c.last;
+
+	if (!world_open(&w, t, NULL) || !world_serve(&w, MARCH))
+		return;
+	say(&w, "[" PING("1") "," PING("\"b\"") ",{\"jsonrpc\":\"2.0\","
+	    "\"method\":\"notifications/unknown\"},{\"jsonrpc\":\"2.0\","
+	    "\"id\":3,\"method\":\"nonsense\"}]", "batch");
+	CHECK(t, json_is_type(j, 0, JSMN_ARRAY) && json_len(j, 0) == 3,
+	    "batch: expected an array of 3");
+	CHECK(t, batch_has(j, "1", "result") == 1 && batch_has(j, "\"b\"",
+	    "result") == 1 && batch_has(j, "3", "error") == 1,
+	    "batch: responses lack");
+	say(&w, "[" PING("1") ",7,{\"jsonrpc\":\"2.0\",\"id\":null,"
+	    "\"method\":\"ping\"},[" PING("2") "],{}]", "bad members");
+	CHECK(t, json_len(j, 0) == 5 && batch_has(j, "1", "result") == 1 &&
+	    batch_has(j, NULL, "error") == 4, "bad members: expected a "
+	    "result and 4 errors without id");
+	say(&w, "[{\"jsonrpc\":\"2.0\",\"id\":5,\"method\":\"tools/call\","
+	    "\"params\":{\"name\":\"" CREDENTIALS "\",\"arguments\":{"
+	    "\"item_name\":\"" ITEM "\"}}}," PING("6") "]", "call in a batch");
+	CHECK(t, json_len(j, 0) == 2 && batch_has(j, "5", "result") == 1 &&
+	    batch_has(j, "6", "result") == 1, "call in a batch");
+	want_silence(&w, "[{\"jsonrpc\":\"2.0\",\"method\":"
+	    "\"notifications/unknown\"}]", "batch of notifications");
+	want_silence(&w, "[{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}]",
+	    "batch of responses");
+	say(&w, "[]", "empty batch");
+	want_error_no_id(&w, -32600, "empty batch");
+	want_ping(&w, "after batches");
+	world_close(&w);
+}
+
+static void
+t_batch_initialize(struct t *t)
+{
+	struct world w;
+	const struct json *j = &w.c.last;
+
+	world_start_plain(&w, t, MARCH);
+	say(&w, "[" HELLO "," PING("1") "]", "initialize in a batch");
+	CHECK(t, json_len(j, 0) == 2 && batch_has(j, "0", "error") == 1 &&
+	    batch_has(j, "1", "result") == 1,
+	    "initialize in a batch: expected an error for it");
+	ask(&w, "tools/list", NULL, "after it");
+	CHECK(t, json_top(j, "result tools 0 title") < 0,
+	    "initialize in a batch changed the revision");
+	say(&w, "[" PING("1") "]", "batches still served");
+	CHECK(t, batch_has(j, "1", "result") == 1, "batch of one");
+	world_close(&w);
+}
+
+/* Everywhere else a batch is one -32600 and nothing of it is done. */
+static void
+t_batch_refused(struct t *t)
+{
+	static const char *const version[] = { "", FIRST, JUNE, LEGACY_NEW };
+	struct world w;
+	size_t i;
+
+	if (!world_open(&w, t, NULL))
+		return;
+	for (i = 0; i < LEN(version); i++) {
+		world_run(&w, NULL);
+		w.c.version = FIRST;
+		if (*version[i])
+			client_hello(&w.c, version[i]);
+		say(&w, "[" PING("1") "," PING("2") "]", "batch");
+		want_error_no_id(&w, -32600, version[i]);
+		say(&w, "[{\"jsonrpc\":\"2.0\",\"id\":5,\"method\":"
+		    "\"tools/call\",\"params\":{\"name\":\"" CREDENTIALS "\","
+		    "\"arguments\":{\"item_name\":\"" ITEM "\"}}}]", "call");
+		want_error_no_id(&w, -32600, version[i]);
+		say(&w, "[" HELLO "]", "initialize in a batch");
+		want_error_no_id(&w, -32600, version[i]);
+		say(&w, "[]", "empty batch");
+		want_error_no_id(&w, -32600, version[i]);
+		want_ping(&w, "after a refused batch");
+		world_leave(&w);
+	}
+	want_count(&w, NULL, 0, "refused batches");
+	world_close(&w);
+}
+
+/* The text of a call for an item under an id given as source. */
+static void
+call_line(struct buf *b, const char *id, const char *item)
+{
+	buf_clear(b);
+	buf_fmt(b, "{\"jsonrpc\":\"2.0\",\"id\":%s,\"method\":\"tools/call\","
+	    "\"params\":{\"name\":\"" CREDENTIALS "\",\"arguments\":{"
+	    "\"item_name\":", id);
+	buf_json(b, item);
+	buf_str(b, "}}}");
+}
+
+/* An id that is still in flight is not accepted again. */
+static void
+t_repeated_id(struct t *t)
+{
+	struct buf line = { 0 };
+	struct world w;
+
+	if (!world_start(&w, t))
+		return;
+	get_usual(&w, "first");
+	standin_do(&w.s, "reset");
+	standin_do(&w.s, "fault item slow 300 x1");
+	call_line(&line, "\"twice\"", ITEM);
+	client_send(&w.c, "%s", line.p);
+	client_send(&w.c, "%s", line.p);
+	client_send(&w.c, "{\"jsonrpc\":\"2.0\",\"id\":\"twice\","
+			  "\"method\":\"ping\"}");
+	if (next(&w, "repeated id"))
+		want_row(&w, find(&w, "AI", ITEM), "repeated id");
+	want_ping(&w, "only one answer");
+	want_count(&w, "item", 1, "repeated id");
+	client_send(&w.c, "%s", line.p);
+	if (next(&w, "id free again"))
+		want_row(&w, find(&w, "AI", ITEM), "id free again");
+	buf_free(&line);
+	world_close(&w);
+}
+
+/* Several calls at once: each answer belongs to its request. */
+static void
+t_parallel(struct t *t)
+{
+	static const char *const item[] = { ITEM, "Marker", "OpenAI API",
+		"Anthropic key", "db.prod", "web-01", "TOTP raw",
+		"Long password", "Only Upper", "Ghost" };
+	struct buf line = { 0 };
+	char id[16];
+	struct world w;
+	long got;
+	size_t i;
+
+	if (!world_start(&w, t))
+		return;
+	for (i = 0; i < LEN(item); i++) {
+		snprintf(id, sizeof(id), "%zu", 100 + i);
+		call_line(&line, id, item[i]);
+		client_send(&w.c, "%s", line.p);
+	}
+	for (i = 0; i < LEN(item) && next(&w, "parallel"); i++) {
+		const struct row *r = NULL;
+		size_t k;
+
+		got = json_long(&w.c.last, "id", -1) - 100;
+		if (!CHECK(t, got >= 0 && got < (long)LEN(item),
+		    "parallel: id %ld", got))
+			continue;
+		for (k = 0; k < w.acct.n; k++)
+			if (!strcmp(w.acct.row[k].vault, "AI") &&
+			    !strcmp(w.acct.row[k].title, item[got]) &&
+			    *w.acct.row[k].trashed == 'N')
+				r = &w.acct.row[k];
+		if (CHECK(t, r, "no item %s", item[got]))
+			want_row(&w, r, "parallel");
+	}
+	want_count(&w, NULL, 7 + (long)LEN(item), "parallel calls");
+	buf_free(&line);
+	world_close(&w);
+}
+
+/* ====================================================================
+ * 7. Life and death
+ * ==================================================================== */
+
+/* Waits for the end of opmcp; what: how it was brought about. */
+static void
+want_end(struct world *w, int status, const char *what)
+{
+	int ms = w->t->lab->valgrind ? 10000 : 1000;
+	int64_t from = now_ms();
+
+	w->ended = true;
+	if (!CHECK(w->t, proc_wait(&w->c.p, ms),
+	    "%s: opmcp still runs after a second", what))
+		return;
+	CHECK(w->t, now_ms() - from <= ms, "%s: took %ld ms", what,
+	    (long)(now_ms() - from));
+	if (status >= 0)
+		CHECK_INT(w->t, status, proc_exit(&w->c.p), what);
+	else
+		CHECK(w->t, proc_exit(&w->c.p) > 0 && proc_exit(&w->c.p) < 128,
+		    "%s: expected a failing exit, seen %d", what,
+		    proc_exit(&w->c.p));
+}
+
+/* Starts a call that hangs at the item request. */
+static void
+call_hanging(struct world *w, const char *id)
+{
+	struct buf line = { 0 };
+
+	standin_do(&w->s, "reset");
+	standin_do(&w->s, "fault item slow 20000");
+	call_line(&line, id, ITEM);
+	client_send(&w->c, "%s", line.p);
+	buf_free(&line);
+	CHECK(w->t, standin_await(&w->s, "item", 1, w->c.wait_ms),
+	    "the item request never came");
+}
+
+/* Ends by signal or end of input, idle and with a call in flight. */
+static void
+t_end(struct t *t)
+{
+	static const int sig[] = { 0, SIGTERM, SIGINT, SIGHUP };
+	struct world w;
+	pid_t keeper;
+	size_t i;
+	int busy;
+
+	if (!world_open(&w, t, NULL))
+		return;
+	for (i = 0; i < LEN(sig); i++)
+		for (busy = 0; busy < 2; busy++) {
+			const char *what = sig[i] ? strsignal(sig[i]) :
+			    "end of input";
+
+			world_serve(&w, LEGACY_NEW);
+			keeper = pid_child(w.c.p.pid);
+			CHECK(t, keeper > 0, "%s: no single child", what);
+			if (busy)
+				call_hanging(&w, "1");
+			if (sig[i])
+				kill(w.c.p.pid, sig[i]);
+			else
+				proc_close_in(&w.c.p);
+			want_end(&w, 0, what);
+			CHECK(t, pid_gone(keeper, 1000),
+			    "%s: the keeper still runs", what);
+			standin_do(&w.s, "clear");
+			world_leave(&w);
+		}
+	world_close(&w);
+}
+
+/* Ends before a handshake, and without a word. */
+static void
+t_end_early(struct t *t)
+{
+	struct buf none = { 0 };
+	struct world w;
+
+	world_plain(&w, t);
+	world_run(&w, NULL);
+	proc_close_in(&w.c.p);
+	want_end(&w, 0, "end of input at once");
+	proc_drain(&w.c.p, 1000);
+	CHECK(t, w.c.p.got.n == 0, "output without input");
+	world_leave(&w);
+	world_run(&w, NULL);
+	client_raw(&w.c, "{\"jsonrpc\":\"2.0\",\"id\":1,\"meth");
+	proc_close_in(&w.c.p);
+	want_end(&w, 0, "end of input within a line");
+	world_leave(&w);
+	buf_free(&none);
+	world_close(&w);
+}
+
+/* Requests that arrived before the end of input are still answered. */
+static void
+t_end_answers(struct t *t)
+{
+	struct world w;
+
+	world_start_plain(&w, t, LEGACY_NEW);
+	client_raw(&w.c, PING("71") "\n" PING("72") "\n");
+	proc_close_in(&w.c.p);
+	next(&w, "ping before the end");
+	CHECK_INT(t, 71, json_long(&w.c.last, "id", -1), "first ping");
+	next(&w, "ping before the end");
+	CHECK_INT(t, 72, json_long(&w.c.last, "id", -1), "second ping");
+	want_end(&w, 0, "end of input after pings");
+	world_close(&w);
+}
+
+/* Nobody reads stdout any more. */
+static void
+t_stdout_closed(struct t *t)
+{
+	struct world w;
+
+	if (!world_start(&w, t))
+		return;
+	proc_close_out(&w.c.p);
+	client_raw(&w.c, PING("1") "\n");
+	want_end(&w, 0, "stdout closed");
+	world_leave(&w);
+	world_serve(&w, LEGACY_NEW);
+	call_hanging(&w, "1");
+	proc_close_out(&w.c.p);
+	client_raw(&w.c, PING("2") "\n");
+	want_end(&w, 0, "stdout closed during a call");
+	world_close(&w);
+}
+
+/* stderr closed or full must not stop anything. */
+static void
+t_stderr_closed(struct t *t)
+{
+	struct world w;
+	int pair[2];
+
+	if (!world_open(&w, t, NULL) || pipe2(pair, O_CLOEXEC) != 0)
+		return;
+	fcntl(pair[1], F_SETFL, O_NONBLOCK);
+	while (write(pair[1], "................", 16) > 0)
+		;
+	fcntl(pair[1], F_SETFL, 0);
+	CHECK(t, client_start_with(&w.c, t->lab, &w.env, NULL,
+	    (struct fds) { -1, pair[1] }),
+	    "start with a full stderr");
+	CHECK(t, client_hello(&w.c, LEGACY_NEW), "full stderr: handshake");
+	get_usual(&w, "full stderr");
+	get_word(&w, "no such item", NULL, "item_not_found", "full stderr");
+	close(pair[0]);
+	get_usual(&w, "closed stderr");
+	close(pair[1]);
+	world_close(&w);
+}
+
+/* The keeper dies: the call is answered with an error, opmcp ends badly. */
+static void
+t_keeper_killed(struct t *t)
+{
+	struct world w;
+	pid_t keeper;
+
+	if (!world_start(&w, t))
+		return;
+	call_hanging(&w, "\"k\"");
+	keeper = pid_child(w.c.p.pid);
+	CHECK(t, keeper > 0 && kill(keeper, SIGKILL) == 0, "no keeper");
+	if (next(&w, "keeper killed")) {
+		CHECK(t, json_is(&w.c.last, json_top(&w.c.last, "id"), "k"),
+		    "keeper killed: another id");
+		CHECK(t, json_top(&w.c.last, "error") >= 0 ||
+		    json_top(&w.c.last, "result isError") >= 0,
+		    "keeper killed: expected an error, seen %s",
+		    client_seen(&w.c));
+	}
+	want_end(&w, -1, "keeper killed");
+	world_close(&w);
+}
+
+/* The door dies: the keeper must not stay behind, idle or busy. */
+static void
+t_door_killed(struct t *t)
+{
+	struct world w;
+	pid_t keeper;
+	int busy;
+
+	if (!world_open(&w, t, NULL))
+		return;
+	for (busy = 0; busy < 2; busy++) {
+		world_serve(&w, LEGACY_NEW);
+		if (busy)
+			call_hanging(&w, "1");
+		keeper = pid_child(w.c.p.pid);
+		kill(w.c.p.pid, SIGKILL);
+		CHECK(t, keeper > 0 && pid_gone(keeper, 1000),
+		    "door killed: the keeper still runs (%s)",
+		    busy ? "in a call" : "idle");
+		CHECK(t, proc_wait(&w.c.p, 1000), "the door still runs");
+		w.ended = true;
+		standin_do(&w.s, "clear");
+		world_leave(&w);
+	}
+	world_close(&w);
+}
+
+/* A cancelled call: no answer, its connection dropped, the next one works. */
+static void
+t_cancel(struct t *t)
+{
+	struct world w;
+
+	if (!world_start(&w, t))
+		return;
+	call_hanging(&w, "\"c1\"");
+	CHECK(t, tcp_established(w.s.port) > 0, "no connection while waiting");
+	client_send(&w.c, "{\"jsonrpc\":\"2.0\",\"method\":"
+	    "\"notifications/cancelled\",\"params\":{\"requestId\":\"c1\","
+	    "\"reason\":\"enough\"}}");
+	CHECK(t, tcp_await(w.s.port, false, 1000),
+	    "cancelled: the connection is still open after a second");
+	want_ping(&w, "after a cancelled call");
+	standin_do(&w.s, "clear");
+	get_usual(&w, "after a cancelled call");
+	call_hanging(&w, "77");
+	client_send(&w.c, "{\"jsonrpc\":\"2.0\",\"method\":"
+	    "\"notifications/cancelled\",\"params\":{\"requestId\":77}}");
+	standin_do(&w.s, "clear");
+	get_usual(&w, "a call right after a cancelled one");
+	want_ping(&w, "no late answer");
+	world_close(&w);
+}
+
+/* "77" does not cancel 77; an unknown or finished one harms nothing. */
+static void
+t_cancel_other(struct t *t)
+{
+	struct world w;
+
+	if (!world_start(&w, t))
+		return;
+	get_usual(&w, "first");
+	standin_do(&w.s, "fault item slow 400 x1");
+	client_send(&w.c, "{\"jsonrpc\":\"2.0\",\"id\":77,\"method\":"
+	    "\"tools/call\",\"params\":{\"name\":\"" CREDENTIALS "\","
+	    "\"arguments\":{\"item_name\":\"" ITEM "\"}}}");
+	client_send(&w.c, "{\"jsonrpc\":\"2.0\",\"method\":"
+	    "\"notifications/cancelled\",\"params\":{\"requestId\":\"77\"}}");
+	client_send(&w.c, "{\"jsonrpc\":\"2.0\",\"method\":"
+	    "\"notifications/cancelled\",\"params\":{\"requestId\":1}}");
+	if (next(&w, "not cancelled"))
+		want_row(&w, find(&w, "AI", ITEM), "not cancelled");
+	client_send(&w.c, "{\"jsonrpc\":\"2.0\",\"method\":"
+	    "\"notifications/cancelled\",\"params\":{\"requestId\":77}}");
+	get_usual(&w, "after a late cancellation");
+	world_close(&w);
+}
+
+/* A call that waits behind another can be cancelled before it starts. */
+static void
+t_cancel_queued(struct t *t)
+{
+	struct buf line = { 0 };
+	struct world w;
+
+	if (!world_start(&w, t))
+		return;
+	get_usual(&w, "first");
+	standin_do(&w.s, "reset");
+	standin_do(&w.s, "fault item slow 500 x1");
+	call_line(&line, "\"a\"", ITEM);
+	client_send(&w.c, "%s", line.p);
+	call_line(&line, "\"b\"", "Marker");
+	client_send(&w.c, "%s", line.p);
+	standin_await(&w.s, "item", 1, w.c.wait_ms);
+	client_send(&w.c, "{\"jsonrpc\":\"2.0\",\"method\":"
+	    "\"notifications/cancelled\",\"params\":{\"requestId\":\"b\"}}");
+	if (next(&w, "first of two"))
+		want_row(&w, find(&w, "AI", ITEM), "first of two");
+	get_usual(&w, "after a queued one was cancelled");
+	want_count(&w, "item", 2, "the cancelled call made a request");
+	buf_free(&line);
+	world_close(&w);
+}
+
+/* Cancellation in the modern era. */
+static void
+t_cancel_modern(struct t *t)
+{
+	struct world w;
+
+	if (!world_open(&w, t, NULL) || !world_serve(&w, MODERN))
+		return;
+	standin_do(&w.s, "fault item slow 20000");
+	client_call(&w.c, CREDENTIALS, "{\"item_name\":\"" ITEM "\"}");
+	standin_await(&w.s, "item", 1, w.c.wait_ms);
+	client_send(&w.c, "{\"jsonrpc\":\"2.0\",\"method\":"
+	    "\"notifications/cancelled\",\"params\":{\"requestId\":%ld}}",
+	    w.c.id);
+	CHECK(t, tcp_await(w.s.port, false, 1000),
+	    "cancelled: the connection is still open");
+	standin_do(&w.s, "clear");
+	get_usual(&w, "after a cancelled call");
+	world_close(&w);
+}
+
+/* While a call waits for a slow server, the door answers at once. */
+static void
+t_ping_while_busy(struct t *t)
+{
+	struct world w;
+	int64_t from, took;
+	int i, limit = t->lab->valgrind ? 2000 : 100;
+
+	if (!world_start(&w, t))
+		return;
+	call_hanging(&w, "\"slow\"");
+	for (i = 0; i < 5; i++) {
+		from = now_ms();
+		want_ping(&w, "during a call");
+		took = now_ms() - from;
+		CHECK(t, took <= limit, "ping during a call: %ld ms",
+		    (long)took);
+	}
+	from = now_ms();
+	ask(&w, "tools/list", NULL, "list during a call");
+	took = now_ms() - from;
+	CHECK(t, took <= limit, "list during a call: %ld ms", (long)took);
+	world_close(&w);
+}
+
+/* Two of them at once do not disturb each other. */
+static void
+t_twice(struct t *t)
+{
+	struct world w;
+	struct client other;
+
+	if (!world_start(&w, t))
+		return;
+	CHECK(t, client_start(&other, t->lab, &w.env), "second opmcp");
+	CHECK(t, client_hello(&other, JUNE), "second handshake");
+	get_usual(&w, "first of two");
+	CHECK(t, client_get(&other, ITEM, NULL) && client_ok(&other),
+	    "second of two: seen %s", client_seen(&other));
+	get_usual(&w, "first of two again");
+	proc_close_in(&other.p);
+	CHECK(t, proc_wait(&other.p, t->lab->wait_ms), "second one stays");
+	client_stop(&other);
+	world_close(&w);
+}
+
+/* ====================================================================
+ * 8. Credentials
+ * ==================================================================== */
+
+/* Titles a name may not have, by the rules for names: such items are reached
+ * by id only. */
+static bool
+title_usable(const char *s)
+{
+	size_t n = strlen(s);
+
+	if (n == 0 || n > NAME_MAX_LEN || s[0] == ' ' || s[n - 1] == ' ')
+		return false;
+	if (strstr(s, "\xe2\x80\xae") || strstr(s, "\xe2\x80\x8b"))
+		return false;
+	for (; *s; s++)
+		if ((unsigned char)*s < 0x20 || *s == 0x7f)
+			return false;
+	return true;
+}
+
+/* Templates whose user name and password have a known place. */
+static bool
+has_login(const struct row *r)
+{
+	return strstr("001 005 112 102 110 109", r->template_id) != NULL;
+}
+
+/* One item, by title where only it has that title, and by id. */
+static void
+one_item(struct world *w, const struct row *r)
+{
+	bool secret = *r->username || *r->password;
+	char what[300];
+
+	snprintf(what, sizeof(what), "item \"%.255s\"", r->title);
+	if (!get(w, r->id, NULL, what))
+		return;
+	if (!secret && !client_ok(&w->c)) {
+		want_word(w, "field_not_found", what);
+		return;
+	}
+	if (!has_login(r) && !secret)
+		CHECK(w->t, client_ok(&w->c), "%s: seen %s", what,
+		    client_seen(&w->c));
+	else if (title_usable(r->title))
+		want_row(w, r, what);
+	else
+		CHECK(w->t, client_ok(&w->c), "%s by id: seen %s", what,
+		    client_seen(&w->c));
+	if (!title_usable(r->title) || strlen(r->title) == 26 || !secret ||
+	    account_count(&w->acct, r->vault, r->title, "N") != 1)
+		return;
+	if (get(w, r->title, NULL, what))
+		want_row(w, r, what);
+}
+
+/* Every active item of AI. */
+static void
+t_all_items(struct t *t)
+{
+	struct world w;
+	size_t i, n = 0;
+
+	if (!world_start(&w, t))
+		return;
+	for (i = 0; i < w.acct.n; i++) {
+		const struct row *r = &w.acct.row[i];
+
+		if (strcmp(r->vault, "AI") != 0 || *r->trashed != 'N')
+			continue;
+		one_item(&w, r);
+		n++;
+	}
+	CHECK(t, n >= 40, "only %zu items in AI", n);
+	world_close(&w);
+}
+
+/* Names of any ASCII case; other letters and blanks count. */
+static void
+t_title_case(struct t *t)
+{
+	static const struct {
+		const char *ask, *title, *words;
+	} v[] = {
+		{ "github", ITEM, NULL }, { "GITHUB", ITEM, NULL },
+		{ "gITHUb", ITEM, NULL }, { "oPENai api", "OpenAI API", NULL },
+		{ "only upper", "Only Upper", NULL },
+		{ "CAF\xc3\xa9", "Caf\xc3\xa9", NULL },
+		{ "CAF\xc3\x89", NULL, "item_not_found" },
+		{ "cAFE\xcc\x81", "Cafe\xcc\x81", NULL },
+		{ "zahlung", NULL, "item_not_found" },
+		{ "Git Hub", NULL, "item_not_found" },
+		{ "GitHu", NULL, "item_not_found" },
+		{ "GitHubb", NULL, "item_not_found" },
+		{ "OpenAI  API", NULL, "item_not_found" },
+		{ "CASE test", NULL, "item_ambiguous" },
+	};
+	struct world w;
+	size_t i;
+
+	if (!world_start(&w, t))
+		return;
+	for (i = 0; i < LEN(v); i++)
+		if (v[i].title)
+			get_row(&w, v[i].ask, NULL, find(&w, "AI",
+			    v[i].title), v[i].ask);
+		else
+			get_word(&w, v[i].ask, NULL, v[i].words, v[i].ask);
+	world_close(&w);
+}
+
+/* Two titles that differ in case only: never the wrong one. */
+static void
+t_title_twins(struct t *t)
+{
+	struct world w;
+
+	if (!world_start(&w, t))
+		return;
+	if (get(&w, "Case Test", NULL, "twin") && client_ok(&w.c))
+		want_row(&w, find(&w, "AI", "Case Test"), "twin");
+	else
+		want_word(&w, "item_ambiguous", "twin");
+	if (get(&w, "case test", NULL, "other twin") && client_ok(&w.c))
+		want_row(&w, find(&w, "AI", "case test"), "other twin");
+	else
+		want_word(&w, "item_ambiguous", "other twin");
+	world_close(&w);
+}
+
+/* Items with the same title: both ids are named, none is served. */
+static void
+t_ambiguous(struct t *t)
+{
+	struct world w;
+	size_t i;
+
+	if (!world_start(&w, t))
+		return;
+	get_word(&w, "Duplicate", NULL, "item_ambiguous", "duplicate");
+	for (i = 0; i < w.acct.n; i++)
+		if (!strcmp(w.acct.row[i].title, "Duplicate"))
+			CHECK(t, error_says(&w, w.acct.row[i].id),
+			    "item_ambiguous does not name an id");
+	want_count(&w, "item", 0, "an ambiguous title");
+	for (i = 0; i < w.acct.n; i++)
+		if (!strcmp(w.acct.row[i].title, "Duplicate"))
+			get_row(&w, w.acct.row[i].id, NULL, &w.acct.row[i],
+			    "duplicate by id");
+	world_close(&w);
+}
+
+/* The row of a title in this state. */
+static const struct row *
+find_state(struct world *w, const char *title, char state)
+{
+	size_t i;
+
+	for (i = 0; i < w->acct.n; i++)
+		if (!strcmp(w->acct.row[i].title, title) &&
+		    *w->acct.row[i].trashed == state)
+			return &w->acct.row[i];
+	return find(w, "AI", "(no such state)");
+}
+
+static void
+t_archived(struct t *t)
+{
+	struct world w;
+
+	if (!world_start(&w, t))
+		return;
+	get_word(&w, "Archived login", NULL, "item_archived", "by title");
+	get_word(&w, find(&w, "AI", "Archived login")->id, NULL,
+	    "item_archived", "by id");
+	get_row(&w, "Ghost", NULL, find_state(&w, "Ghost", 'N'),
+	    "an archived namesake");
+	get_word(&w, find_state(&w, "Ghost", 'Y')->id, NULL, "item_archived",
+	    "the archived namesake by id");
+	world_close(&w);
+}
+
+static void
+t_not_found(struct t *t)
+{
+	static const char *const name[] = { "No such item", "x", "Pager",
+		"aaaaaaaaaaaaaaaaaaaaaaaaaa", "%s%n", "../../etc/passwd",
+		"op://AI/GitHub" };
+	struct world w;
+	size_t i;
+
+	if (!world_start(&w, t))
+		return;
+	for (i = 0; i < LEN(name); i++)
+		get_word(&w, name[i], NULL, "item_not_found", name[i]);
+	get_usual(&w, "after items that are not there");
+	world_close(&w);
+}
+
+/* By id: no list is read; ids are compared exactly; another vault's id is
+ * not found. */
+static void
+t_by_id(struct t *t)
+{
+	char upper[64];
+	struct world w;
+	const struct row *r;
+	size_t i;
+
+	if (!world_start(&w, t))
+		return;
+	r = find(&w, "AI", ITEM);
+	get_row(&w, r->id, NULL, r, "by id");
+	want_count(&w, "overviews", 0, "by id");
+	for (i = 0; r->id[i] && i < sizeof(upper) - 1; i++)
+		upper[i] = (char)toupper((unsigned char)r->id[i]);
+	upper[i] = 0;
+	get_word(&w, upper, NULL, "item_not_found", "id in capitals");
+	get_word(&w, find(&w, "Ops", "Pager")->id, NULL, "item_not_found",
+	    "id of an item in another vault");
+	world_close(&w);
+}
+
+/* A title that has the form of an id. */
+static void
+t_title_like_id(struct t *t)
+{
+	struct world w;
+	const struct row *r;
+
+	if (!world_start(&w, t))
+		return;
+	r = find(&w, "AI", "abcdefghijklmnopqrstuvwxyz");
+	get_row(&w, r->id, NULL, r, "its id");
+	get_row(&w, r->title, NULL, r, "a title like an id");
+	world_close(&w);
+}
+
+/* The "missing" list of items without one or the other. */
+static void
+t_missing(struct t *t)
+{
+	static const struct {
+		const char *title;
+		bool user, pass;
+	} v[] = {
+		{ "No password", false, true }, { "No user name", true, false },
+		{ "Anthropic key", true, false }, { ITEM, false, false },
+	};
+	struct json r = { 0 };
+	struct world w;
+	size_t i;
+
+	if (!world_start(&w, t))
+		return;
+	for (i = 0; i < LEN(v); i++) {
+		get(&w, v[i].title, NULL, v[i].title);
+		if (!result_read(&w, &r, v[i].title))
+			continue;
+		CHECK(t, is_missing(&r, "username") == v[i].user &&
+		    is_missing(&r, "password") == v[i].pass,
+		    "%s: missing is wrong", v[i].title);
+		CHECK(t, (json_top(&r, "username") < 0) == v[i].user &&
+		    (json_top(&r, "password") < 0) == v[i].pass,
+		    "%s: members are wrong", v[i].title);
+		CHECK(t, v[i].user || v[i].pass || json_top(&r, "missing") < 0,
+		    "%s: missing, but nothing is", v[i].title);
+	}
+	json_free(&r);
+	world_close(&w);
+}
+
+/* Names that are refused before anything is asked; the text is JSON. */
+static void
+t_invalid_names(struct t *t)
+{
+	static const char *const name[] = { "\"\"", "\" \"", "\"   \"",
+		"\" GitHub\"", "\"GitHub \"", "\"\\tGitHub\"",
+		"\"GitHub\\n\"", "\"Git\\u0000Hub\"", "\"Git\\u0007Hub\"",
+		"\"Git\\u001b[2JHub\"", "\"Git\\u007fHub\"",
+		"\"Git\\u0085Hub\"", "\"Git\\u202eHub\"", "\"Git\\u202aHub\"",
+		"\"Git\\u2066Hub\"", "\"Git\\u200bHub\"", "\"\\u200bGitHub\"",
+		"\"GitHub\\ufeff\"", "\"Git\\u2028Hub\"",
+		"\"Git\xe2\x80\xaeHub\"", "\"Git\xe2\x80\x8bHub\"" };
+	struct buf long_name = { 0 };
+	struct world w;
+	char args[400];
+	size_t i;
+
+	if (!world_start(&w, t))
+		return;
+	for (i = 0; i < LEN(name); i++) {
+		snprintf(args, sizeof(args), "{\"item_name\":%s}", name[i]);
+		if (call(&w, CREDENTIALS, args, args))
+			want_word(&w, "invalid_name", args);
+		snprintf(args, sizeof(args),
+		    "{\"item_name\":\"GitHub\",\"vault\":%s}", name[i]);
+		if (call(&w, CREDENTIALS, args, args))
+			want_word(&w, "invalid_name", args);
+	}
+	for (i = 0; i < NAME_MAX_LEN + 1; i++)
+		buf_str(&long_name, "a");
+	get_word(&w, long_name.p, NULL, "invalid_name", "256 bytes");
+	get_word(&w, ITEM, long_name.p, "invalid_name", "vault, 256 bytes");
+	want_count(&w, NULL, 0, "invalid names");
+	buf_cut(&long_name, 1);
+	get_word(&w, long_name.p, NULL, "item_not_found", "255 bytes");
+	buf_free(&long_name);
+	get_usual(&w, "after invalid names");
+	world_close(&w);
+}
+
+/* A lone surrogate is no text. */
+static void
+t_surrogates(struct t *t)
+{
+	static const char *const name[] = { "\"Git\\ud800Hub\"",
+		"\"\\udc00GitHub\"", "\"GitHub\\ud83d\"" };
+	struct world w;
+	char args[100];
+	size_t i;
+
+	if (!world_start(&w, t))
+		return;
+	for (i = 0; i < LEN(name); i++) {
+		snprintf(args, sizeof(args), "{\"item_name\":%s}", name[i]);
+		client_call(&w.c, CREDENTIALS, args);
+		if (next(&w, args) && json_top(&w.c.last, "error") < 0)
+			want_word(&w, "invalid_name|invalid_argument", args);
+	}
+	want_count(&w, NULL, 0, "lone surrogates");
+	world_close(&w);
+}
+
+/* Which vaults a setting allows, and what a call then gets. */
+struct vault_row {
+	const char *setting; /* OPMCP_VAULTS, NULL: unset */
+	const char *item, *vault;
+	const char *from;  /* the vault it is served from, or NULL */
+	const char *words; /* else */
+};
+
+static void
+vault_row(struct world *w, const struct vault_row *v)
+{
+	char what[200];
+
+	snprintf(what, sizeof(what), "vaults \"%s\", %s of \"%s\"",
+	    v->setting ? v->setting : "(default)", v->item,
+	    v->vault ? v->vault : "(none)");
+	env_unset(&w->env, "OPMCP_VAULTS");
+	if (v->setting)
+		env_set(&w->env, "OPMCP_VAULTS", v->setting);
+	world_serve(w, LEGACY_NEW);
+	standin_do(&w->s, "reset");
+	if (v->from) {
+		get_row(w, v->item, v->vault, find(w, v->from, v->item), what);
+	} else {
+		get_word(w, v->item, v->vault, v->words, what);
+		want_count(w, "item", 0, what);
+		want_count(w, "overviews", 0, what);
+	}
+	world_leave(w);
+}
+
+#define UNICODE_VAULT "Prod \xe2\x80\x93 \xc3\xbcn\xc3\xaf" \
+	"code \xe2\x9c\x93"
+
+static void
+t_vaults(struct t *t)
+{
+	static const struct vault_row v[] = {
+		{ NULL, ITEM, NULL, "AI", NULL },
+		{ NULL, ITEM, "AI", "AI", NULL },
+		{ NULL, ITEM, "ai", "AI", NULL },
+		{ NULL, ITEM, "Ops", NULL, "vault_not_allowed" },
+		{ NULL, "Pager", "Ops", NULL, "vault_not_allowed" },
+		{ NULL, ITEM, "No such vault", NULL, "vault_not_allowed" },
+		{ "AI", "Sentry", UNICODE_VAULT, NULL, "vault_not_allowed" },
+		{ "Ops", ITEM, NULL, "Ops", NULL },
+		{ "Ops", ITEM, "AI", NULL, "vault_not_allowed" },
+		{ "ops", "Warehouse", "OPS", "Ops", NULL },
+		{ "AI,Ops", ITEM, NULL, "AI", NULL },
+		{ "AI,Ops", ITEM, "Ops", "Ops", NULL },
+		{ "Ops,AI", ITEM, NULL, "Ops", NULL },
+		{ "Ops,AI", ITEM, "AI", "AI", NULL },
+		{ "AI,Ops", "Sentry", UNICODE_VAULT, NULL,
+		    "vault_not_allowed" },
+		{ UNICODE_VAULT, "Sentry", NULL, UNICODE_VAULT, NULL },
+		{ UNICODE_VAULT, "Sentry", UNICODE_VAULT, UNICODE_VAULT,
+		    NULL },
+		{ "*", ITEM, "Ops", "Ops", NULL },
+		{ "*", ITEM, "AI", "AI", NULL },
+		{ "*", "Prod master", UNICODE_VAULT, UNICODE_VAULT, NULL },
+		{ "*", ITEM, "No such vault", NULL, "vault_not_allowed" },
+		{ "Nothing", ITEM, NULL, NULL, "vault_not_allowed" },
+	};
+	struct world w;
+	size_t i;
+
+	if (!world_open(&w, t, NULL))
+		return;
+	for (i = 0; i < LEN(v); i++)
+		vault_row(&w, &v[i]);
+	world_close(&w);
+}
+
+/* Vaults named by id, in the setting and in the call. */
+static void
+t_vault_ids(struct t *t)
+{
+	struct vault_row v = { NULL, ITEM, NULL, "Ops", NULL };
+	struct buf both = { 0 };
+	const char *ai, *ops;
+	struct world w;
+
+	if (!world_open(&w, t, NULL))
+		return;
+	ai = find(&w, "AI", ITEM)->vault_id;
+	ops = find(&w, "Ops", ITEM)->vault_id;
+	v.setting = ops;
+	vault_row(&w, &v);
+	v.vault = "Ops";
+	vault_row(&w, &v);
+	v.setting = "AI,Ops";
+	v.vault = ops;
+	vault_row(&w, &v);
+	buf_fmt(&both, "%s,%s", ops, ai);
+	v.setting = both.p;
+	v.vault = NULL;
+	vault_row(&w, &v);
+	v = (struct vault_row) { NULL, ITEM, ops, NULL, "vault_not_allowed" };
+	vault_row(&w, &v);
+	v.vault = "aaaaaaaaaaaaaaaaaaaaaaaaaa";
+	vault_row(&w, &v);
+	buf_free(&both);
+	world_close(&w);
+}
+
+/* A forbidden vault and one that is not there look the same, word for word,
+ * apart from the name in the question. */
+static void
+t_vault_oracle(struct t *t)
+{
+	struct buf a = { 0 }, b = { 0 };
+	struct world w;
+	int at;
+
+	if (!world_start(&w, t))
+		return;
+	get_word(&w, ITEM, "Ops", "vault_not_allowed", "forbidden");
+	at = json_top(&w.c.last, "result content 0 text");
+	if (at >= 0)
+		json_text(&w.c.last, at, &a);
+	get_word(&w, ITEM, "Opt", "vault_not_allowed", "unknown");
+	at = json_top(&w.c.last, "result content 0 text");
+	if (at >= 0)
+		json_text(&w.c.last, at, &b);
+	a.n = a.n ? strcspn(a.p, "[({") : 0;
+	CHECK(t, a.n > 0 && b.n >= a.n && memcmp(a.p, b.p, a.n) == 0,
+	    "forbidden and unknown vaults are told apart");
+	buf_free(&a);
+	buf_free(&b);
+	world_close(&w);
+}
+
+/* The other ways to name vaults: the alias and the flag. */
+static void
+t_vault_settings(struct t *t)
+{
+	static const char *const flag[] = { "--vaults", "Ops", NULL };
+	struct world w;
+
+	if (!world_open(&w, t, NULL))
+		return;
+	env_set(&w.env, "SECURITY_DEFAULT_VAULT", "Ops");
+	world_serve(&w, LEGACY_NEW);
+	get_row(&w, ITEM, NULL, find(&w, "Ops", ITEM), "alias");
+	get_word(&w, ITEM, "AI", "vault_not_allowed", "alias");
+	world_leave(&w);
+	env_unset(&w.env, "SECURITY_DEFAULT_VAULT");
+	world_run(&w, flag);
+	CHECK(t, client_hello(&w.c, LEGACY_NEW), "--vaults: handshake");
+	get_row(&w, ITEM, NULL, find(&w, "Ops", ITEM), "--vaults");
+	get_word(&w, ITEM, "AI", "vault_not_allowed", "--vaults");
+	world_close(&w);
+}
+
+/* Two vaults of one name: neither is taken by chance. */
+static void
+t_vault_ambiguous(struct t *t)
+{
+	const char *ops;
+	struct world w;
+
+	if (!world_open(&w, t, NULL))
+		return;
+	ops = find(&w, "Ops", ITEM)->vault_id;
+	standin_do(&w.s, "rename\t%s\tAI", ops);
+	world_serve(&w, LEGACY_NEW);
+	get_word(&w, ITEM, "AI", "vault_ambiguous", "two vaults AI");
+	want_count(&w, "item", 0, "two vaults AI");
+	world_leave(&w);
+	env_set(&w.env, "OPMCP_VAULTS", ops);
+	world_serve(&w, LEGACY_NEW);
+	get(&w, ITEM, ops, "one of two by id");
+	CHECK(t, client_ok(&w.c), "one of two by id: seen %s",
+	    client_seen(&w.c));
+	world_close(&w);
+}
+
+/* A vault and a keyset that nobody can open are passed over. */
+static void
+t_locked_vault(struct t *t)
+{
+	static const char *const args[] = { "--broken", NULL };
+	const struct row *r;
+	struct world w;
+
+	if (!world_open(&w, t, args))
+		return;
+	world_serve(&w, LEGACY_NEW);
+	get_usual(&w, "beside a locked vault");
+	get_word(&w, "Locked login", "Locked", "vault_not_allowed|"
+	    "vault_locked", "a locked vault by name");
+	world_leave(&w);
+	r = find(&w, "Locked", "Locked login");
+	env_set(&w.env, "OPMCP_VAULTS", r->vault_id);
+	world_serve(&w, LEGACY_NEW);
+	get_word(&w, "Locked login", r->vault_id, "vault_locked",
+	    "a locked vault by id");
+	get_word(&w, r->id, NULL, "vault_locked", "its item by id");
+	want_count(&w, "item", 0, "a locked vault");
+	world_close(&w);
+}
+
+/* ====================================================================
+ * 9. Counting requests
+ * ==================================================================== */
+
+#define COST_FIRST { 8, 1, 1, 1, 1, 1, 1, 1, 1 }
+#define COST_ITEM { .all = 1, .item = 1 }
+
+static void
+t_count_first(struct t *t)
+{
+	struct world w;
+
+	if (!world_start(&w, t))
+		return;
+	want_count(&w, NULL, 0, "handshake");
+	get_usual(&w, "first");
+	want_cost(&w, (struct cost) COST_FIRST, "first by title");
+	get_row(&w, "Marker", NULL, find(&w, "AI", "Marker"), "second");
+	want_cost(&w, (struct cost) COST_ITEM, "another item");
+	get_usual(&w, "again");
+	want_cost(&w, (struct cost) COST_ITEM, "the same item again");
+	get_row(&w, find(&w, "AI", "Marker")->id, NULL,
+	    find(&w, "AI", "Marker"), "by id");
+	want_cost(&w, (struct cost) COST_ITEM, "by id");
+	get_word(&w, "Duplicate", NULL, "item_ambiguous", "ambiguous");
+	CHECK(t, standin_count(&w.s, NULL) <= 1,
+	    "an ambiguous title costs more than one list");
+	standin_do(&w.s, "reset");
+	get_word(&w, "No such item", NULL, "item_not_found", "not there");
+	want_cost(&w, (struct cost) { .all = 1, .overviews = 1 },
+	    "a title that is not there");
+	get_word(&w, ITEM, "Ops", "vault_not_allowed", "forbidden");
+	CHECK(t, standin_count(&w.s, "item") +
+	    standin_count(&w.s, "overviews") == 0,
+	    "a forbidden vault was asked");
+	world_close(&w);
+}
+
+static void
+t_count_by_id(struct t *t)
+{
+	const struct row *r;
+	struct world w;
+
+	if (!world_start(&w, t))
+		return;
+	r = find(&w, "AI", ITEM);
+	get_row(&w, r->id, NULL, r, "first by id");
+	want_cost(&w, (struct cost) { 7, 1, 1, 1, 1, 1, 1, 0, 1 },
+	    "first by id");
+	get_row(&w, r->id, NULL, r, "again by id");
+	want_cost(&w, (struct cost) COST_ITEM, "again by id");
+	get_row(&w, ITEM, NULL, r, "then by title");
+	want_cost(&w, (struct cost) { .all = 2, .overviews = 1, .item = 1 },
+	    "then by title");
+	world_close(&w);
+}
+
+/* A second vault: no new sign-in, keys are known. */
+static void
+t_count_vaults(struct t *t)
+{
+	struct world w;
+
+	if (!world_open(&w, t, NULL))
+		return;
+	env_set(&w.env, "OPMCP_VAULTS", "AI,Ops");
+	world_serve(&w, LEGACY_NEW);
+	get_usual(&w, "first vault");
+	want_cost(&w, (struct cost) COST_FIRST, "first vault");
+	get_row(&w, ITEM, "Ops", find(&w, "Ops", ITEM), "second vault");
+	want_cost(&w, (struct cost) { .all = 2, .overviews = 1, .item = 1 },
+	    "second vault");
+	get_usual(&w, "back in the first");
+	want_cost(&w, (struct cost) COST_ITEM, "back in the first");
+	get_row(&w, "Pager", "Ops", find(&w, "Ops", "Pager"), "and again");
+	want_cost(&w, (struct cost) COST_ITEM, "second vault again");
+	world_close(&w);
+}
+
+/* A session that expired: one new sign-in, the request once more. */
+static void
+t_expired(struct t *t)
+{
+	struct world w;
+
+	if (!world_start(&w, t))
+		return;
+	get_usual(&w, "first");
+	standin_do(&w.s, "reset");
+	standin_do(&w.s, "expire");
+	get_usual(&w, "expired");
+	want_cost(&w, (struct cost) { 6, 1, 1, 1, 1, 0, 0, 0, 2 }, "expired");
+	get_usual(&w, "new session");
+	want_cost(&w, (struct cost) COST_ITEM, "new session");
+	standin_do(&w.s, "expire");
+	get_word(&w, "No such item", NULL, "item_not_found", "expired list");
+	want_cost(&w, (struct cost) { 6, 1, 1, 1, 1, 0, 0, 2, 0 },
+	    "expired at the list");
+	world_close(&w);
+}
+
+/* A token that is revoked and given back. */
+static void
+t_revoked(struct t *t)
+{
+	struct world w;
+
+	if (!world_start(&w, t))
+		return;
+	get_usual(&w, "first");
+	standin_do(&w.s, "revoke");
+	standin_do(&w.s, "reset");
+	get_word(&w, ITEM, NULL, "sign_in_refused", "revoked");
+	CHECK(t, error_says(&w, "401"), "revoked: the status is not named");
+	want_cost(&w, (struct cost) { .all = 2, .start = 1, .item = 1 },
+	    "revoked");
+	get_word(&w, ITEM, NULL, "sign_in_refused", "still revoked");
+	CHECK(t, standin_count(&w.s, NULL) <= 2,
+	    "still revoked: more than two requests");
+	standin_do(&w.s, "unrevoke");
+	get_usual(&w, "given back");
+	world_close(&w);
+}
+
+/* A server that says 401 to everything gets one new sign-in, not a loop. */
+static void
+t_unauthorized(struct t *t)
+{
+	struct world w;
+
+	if (!world_start(&w, t))
+		return;
+	get_usual(&w, "first");
+	standin_do(&w.s, "fault item status 401");
+	standin_do(&w.s, "reset");
+	get_word(&w, ITEM, NULL, "sign_in_refused|access_denied",
+	    "401 twice");
+	want_cost(&w, (struct cost) { 6, 1, 1, 1, 1, 0, 0, 0, 2 },
+	    "401 twice");
+	standin_do(&w.s, "clear");
+	get_usual(&w, "after 401 twice");
+	world_close(&w);
+}
+
+/* Items that change between two calls. */
+static void
+t_renamed(struct t *t)
+{
+	struct world w;
+	const struct row *r;
+
+	if (!world_start(&w, t))
+		return;
+	get_usual(&w, "first");
+	r = find(&w, "AI", ITEM);
+	standin_do(&w.s, "rename\t%s\tGitHub two", r->id);
+	standin_do(&w.s, "reset");
+	get_word(&w, ITEM, NULL, "item_not_found", "old title");
+	want_cost(&w, (struct cost) { .all = 2, .overviews = 1, .item = 1 },
+	    "old title");
+	account_load(&w);
+	r = find(&w, "AI", "GitHub two");
+	get_row(&w, "GitHub two", NULL, r, "new title");
+	want_cost(&w, (struct cost) COST_ITEM, "new title");
+	standin_do(&w.s, "rename\t%s\tGitHub three", r->id);
+	account_load(&w);
+	get_row(&w, "GitHub three", NULL, find(&w, "AI", "GitHub three"),
+	    "a title not seen before");
+	want_cost(&w, (struct cost) { .all = 2, .overviews = 1, .item = 1 },
+	    "a title not seen before");
+	world_close(&w);
+}
+
+static void
+t_deleted(struct t *t)
+{
+	struct world w;
+
+	if (!world_start(&w, t))
+		return;
+	get_usual(&w, "first");
+	standin_do(&w.s, "delete %s", find(&w, "AI", "Marker")->id);
+	standin_do(&w.s, "reset");
+	get_word(&w, "Marker", NULL, "item_not_found", "deleted");
+	want_cost(&w, (struct cost) { .all = 2, .overviews = 1, .item = 1 },
+	    "deleted");
+	get_word(&w, find(&w, "AI", "Marker")->id, NULL, "item_not_found",
+	    "deleted, by id");
+	standin_do(&w.s, "reset");
+	standin_do(&w.s, "archive %s", find(&w, "AI", "Only Upper")->id);
+	get_word(&w, "Only Upper", NULL, "item_archived", "archived");
+	want_count(&w, "item", 1, "archived");
+	CHECK(t, standin_count(&w.s, NULL) <= 2,
+	    "archived: more than two requests");
+	get_usual(&w, "others are still there");
+	world_close(&w);
+}
+
+/* Titles that change owners: the item that has the title now is served. */
+static void
+t_swapped_titles(struct t *t)
+{
+	const char *a, *b, *id;
+	struct world w;
+
+	if (!world_start(&w, t))
+		return;
+	get_usual(&w, "first");
+	a = find(&w, "AI", "TOTP raw")->id;
+	b = find(&w, "AI", "Web form login")->id;
+	standin_do(&w.s, "rename\t%s\tTOTP raw", b);
+	standin_do(&w.s, "rename\t%s\tWeb form login", a);
+	account_load(&w);
+	standin_do(&w.s, "reset");
+	get_row(&w, "TOTP raw", NULL, find(&w, "AI", "TOTP raw"), "swapped");
+	want_cost(&w, (struct cost) { .all = 3, .overviews = 1, .item = 2 },
+	    "swapped");
+	get_row(&w, "Web form login", NULL, find(&w, "AI", "Web form login"),
+	    "the other");
+	want_cost(&w, (struct cost) COST_ITEM, "the other");
+	id = find(&w, "AI", "Marker")->id;
+	standin_do(&w.s, "delete %s", id);
+	standin_do(&w.s, "add\tAI\tMarker\tnew-user\tnew-pw-for-marker");
+	account_load(&w);
+	standin_do(&w.s, "reset");
+	get_row(&w, "Marker", NULL, find_state(&w, "Marker", 'N'),
+	    "deleted and added anew");
+	want_cost(&w, (struct cost) { .all = 3, .overviews = 1, .item = 2 },
+	    "deleted and added anew");
+	world_close(&w);
+}
+
+/* Values are never remembered. */
+static void
+t_new_password(struct t *t)
+{
+	struct world w;
+
+	if (!world_start(&w, t))
+		return;
+	get_usual(&w, "first");
+	standin_do(&w.s, "setpass\t%s\ta-new-password",
+	    find(&w, "AI", ITEM)->id);
+	account_load(&w);
+	standin_do(&w.s, "reset");
+	get_usual(&w, "new password");
+	want_cost(&w, (struct cost) COST_ITEM, "new password");
+	standin_do(&w.s, "add\tAI\tBrand new\tbn-user\tbn-password");
+	account_load(&w);
+	get_row(&w, "Brand new", NULL, find(&w, "AI", "Brand new"), "added");
+	want_cost(&w, (struct cost) { .all = 2, .overviews = 1, .item = 1 },
+	    "added");
+	world_close(&w);
+}
+
+/* A second item takes the title of a remembered one: today's rule is one
+ * request, so the remembered one may be served, but never a third. */
+static void
+t_late_twin(struct t *t)
+{
+	struct world w;
+	const struct row *r;
+
+	if (!world_start(&w, t))
+		return;
+	get_usual(&w, "first");
+	r = find(&w, "AI", ITEM);
+	standin_do(&w.s, "add\tAI\t" ITEM "\ttwin-user\ttwin-password");
+	if (get(&w, ITEM, NULL, "late twin") && client_ok(&w.c))
+		want_row(&w, r, "late twin");
+	else
+		want_word(&w, "item_ambiguous", "late twin");
+	world_close(&w);
+}
+
+/* 429 opens a pause when the server says how long. */
+static void
+t_rate_limited(struct t *t)
+{
+	struct world w;
+
+	if (!world_start(&w, t))
+		return;
+	get_usual(&w, "first");
+	standin_do(&w.s, "fault item status 429 x1");
+	get_word(&w, ITEM, NULL, "rate_limited", "429");
+	get_usual(&w, "429 without Retry-After");
+	standin_do(&w.s, "fault item status 429 soon x1");
+	get_word(&w, ITEM, NULL, "rate_limited", "429, bad Retry-After");
+	get_usual(&w, "429 with a Retry-After that says nothing");
+	standin_do(&w.s, "fault\titem\tstatus\t429\t"
+	    "Wed, 21 Oct 2015 07:28:00 GMT\tx1");
+	get_word(&w, ITEM, NULL, "rate_limited", "429, until 2015");
+	get_usual(&w, "429 until a time that has passed");
+	standin_do(&w.s, "fault item status 429 1 x1");
+	get_word(&w, ITEM, NULL, "rate_limited", "429 for 1 s");
+	standin_do(&w.s, "reset");
+	get_word(&w, ITEM, NULL, "rate_limited", "within the second");
+	want_count(&w, NULL, 0, "within the second");
+	poll(NULL, 0, 1300); /* the pause itself is what is tested */
+	get_usual(&w, "after the second");
+	standin_do(&w.s, "fault item status 429 600 x1");
+	get_word(&w, ITEM, NULL, "rate_limited", "429 for 600 s");
+	standin_do(&w.s, "clear");
+	standin_do(&w.s, "reset");
+	get_word(&w, "Marker", NULL, "rate_limited", "another item");
+	CHECK(t, error_says(&w, "0") || error_says(&w, "5"),
+	    "rate_limited does not say until when");
+	get_word(&w, find(&w, "AI", "Marker")->id, NULL, "rate_limited",
+	    "by id");
+	want_count(&w, NULL, 0, "during the pause");
+	want_ping(&w, "during the pause");
+	world_close(&w);
+}
+
+/* The same while signing in, and with a date. */
+static void
+t_rate_limited_start(struct t *t)
+{
+	struct world w;
+
+	if (!world_start(&w, t))
+		return;
+	standin_do(&w.s, "fault\tstart\tstatus\t429\t"
+	    "Wed, 21 Oct 2099 07:28:00 GMT\tx1");
+	get_word(&w, ITEM, NULL, "rate_limited", "429 at start");
+	want_count(&w, NULL, 1, "429 at start");
+	get_word(&w, ITEM, NULL, "rate_limited", "during the pause");
+	want_count(&w, NULL, 1, "during the pause");
+	world_close(&w);
+}
+
+/* ====================================================================
+ * 10. Faults
+ *
+ * One row is one fault at one step of the first credential: what the call
+ * then says, that it says so in time, and that the next call works once the
+ * fault is gone. Each row has an opmcp of its own.
+ * ==================================================================== */
+
+/* OPMCP_TIMEOUT for faults that never end, in seconds. */
+static const char *
+slow_s(const struct t *t)
+{
+	return t->lab->valgrind ? "8" : "2";
+}
+
+struct fault {
+	const char *kind;  /* with its argument */
+	const char *words; /* NULL: the call must succeed */
+	bool slow;
+	const char *steps; /* where it is tried, NULL: all */
+};
+
+#define OPEN_STEPS "complete|vaults|keysets|overviews|item"
+#define DATA_STEPS "vaults|keysets|overviews|item"
+#define BAD "bad_answer"
+#define CUT "network_error|bad_answer"
+
+static const struct fault faults[] = {
+	/* statuses */
+	{ "status 500", "service_error", false, NULL },
+	{ "status 502", "service_error", false, "start|item" },
+	{ "status 503", "service_error", false, "auth|overviews" },
+	{ "status 418", "service_error", false, "vaults|item" },
+	{ "status 409", "service_error", false, "keysets|item" },
+	{ "status 400", "sign_in_refused", false,
+	    "start|auth|confirm|complete" },
+	{ "status 401", "sign_in_refused", false,
+	    "start|auth|confirm|complete" },
+	{ "status 403", "sign_in_refused", false,
+	    "start|auth|confirm|complete" },
+	{ "status 403", "access_denied", false, DATA_STEPS },
+	{ "status 404", "item_not_found", false, "item" },
+	{ "status 404", "service_error|access_denied|vault_not_allowed",
+	    false, "vaults|keysets|overviews" },
+	{ "status 429", "rate_limited", false, NULL },
+	{ "status 204", "service_error|bad_answer", false, "start|item" },
+	{ "status 201", "service_error|bad_answer", false, "start|item" },
+	{ "redirect", "service_error", false, NULL },
+	{ "expired", NULL, false, DATA_STEPS },
+	/* time */
+	{ "slow 20000", "timeout", true, NULL },
+	{ "drip 100", "timeout", true, NULL },
+	{ "stall 10", "timeout", true, NULL },
+	{ "stall 0", "timeout", true, "item" },
+	{ "slow 300", NULL, false, "start|item" },
+	{ "drip 0", NULL, false, "auth|item" },
+	/* transport */
+	{ "truncate 20", CUT, false, NULL },
+	{ "truncate 0", CUT, false, "start|item" },
+	{ "drop", "network_error", false, NULL },
+	{ "reset", "network_error", false, NULL },
+	{ "cutdelim", CUT "|tls_error", false, NULL },
+	{ "closedelim", NULL, false, NULL },
+	{ "close", NULL, false, NULL },
+	{ "quietclose", NULL, false, NULL },
+	/* HTTP */
+	{ "chunked", NULL, false, NULL },
+	{ "continue", NULL, false, NULL },
+	{ "http10", NULL, false, NULL },
+	{ "badchunk", BAD, false, NULL },
+	{ "hugeheader", BAD "|too_large", false, NULL },
+	{ "hugebody", "too_large|bad_answer", false, NULL },
+	{ "garbage", BAD, false, NULL },
+	{ "twolengths", BAD, false, NULL },
+	{ "lengthandchunked", BAD, false, NULL },
+	{ "gzip", BAD, false, NULL },
+	{ "emptybody", BAD, false, NULL },
+	/* JSON and envelopes */
+	{ "badjson", BAD, false, NULL },
+	{ "badjson outer", BAD, false, OPEN_STEPS },
+	{ "dupkey", BAD, false, NULL },
+	{ "dupkey outer", BAD, false, OPEN_STEPS },
+	{ "badtag", BAD, false, OPEN_STEPS },
+	{ "wrongkid", BAD, false, OPEN_STEPS },
+	{ "wrongenc", BAD, false, OPEN_STEPS },
+	{ "wrongcty", BAD, false, OPEN_STEPS },
+	{ "badiv", BAD, false, OPEN_STEPS },
+	{ "notenvelope", BAD, false, OPEN_STEPS },
+	/* sign-in */
+	{ "badsession", BAD, false, "start" },
+	{ "wrongskid", BAD "|sign_in_refused", false, "start" },
+	{ "badmethod", BAD "|sign_in_refused", false, "start" },
+	{ "twodevice", "sign_in_refused|bad_answer", false, "start" },
+	{ "bzero", "server_not_trusted", false, "auth" },
+	{ "bn", "server_not_trusted", false, "auth" },
+	{ "oddb", BAD, false, "auth" },
+	{ "wrongm2", "server_not_trusted", false, "confirm" },
+	/* data */
+	{ "wronguuid", BAD, false, "complete|vaults|overviews|item" },
+	{ "swapitem", BAD, false, "item" },
+	{ "swapvault", BAD, false, "overviews|item" },
+	{ "swapvault", BAD "|vault_locked|vault_not_allowed", false,
+	    "vaults" },
+	{ "nosuchvaultkey", BAD "|vault_locked|vault_not_allowed", false,
+	    "vaults" },
+	{ "incomplete", BAD, false, "overviews" },
+};
+
+/* One row at one step. Returns how long the faulty call took. */
+static int64_t
+fault_run(struct world *w, const struct fault *f, const char *step)
+{
+	char what[100];
+	int64_t from;
+
+	snprintf(what, sizeof(what), "%s at %s", f->kind, step);
+	env_set(&w->env, "OPMCP_TIMEOUT", f->slow ? slow_s(w->t) : "20");
+	world_serve(w, LEGACY_NEW);
+	CHECK(w->t, standin_do(&w->s, "fault %s %s", step, f->kind),
+	    "stand-in: no fault %s", what);
+	from = now_ms();
+	if (f->words)
+		get_word(w, ITEM, NULL, f->words, what);
+	else
+		get_usual(w, what);
+	from = now_ms() - from;
+	standin_do(&w->s, "clear");
+	snprintf(what, sizeof(what), "after %s at %s", f->kind, step);
+	get_usual(w, what);
+	world_leave(w);
+	return from;
+}
+
+/* All rows that are tried at this step. */
+static void
+fault_step(struct t *t, const char *step, bool slow)
+{
+	long limit = 1000 * strtol(slow_s(t), NULL, 10);
+	struct world w;
+	int64_t took;
+	size_t i;
+
+	if (!world_open(&w, t, NULL))
+		return;
+	for (i = 0; i < LEN(faults); i++) {
+		const struct fault *f = &faults[i];
+
+		if (f->slow != slow || (f->steps &&
+		    !word_in(f->steps, step, strlen(step))))
+			continue;
+		took = fault_run(&w, f, step);
+		CHECK(t, took <= limit + (slow ? 1000 : 2000),
+		    "%s at %s: took %ld ms", f->kind, step, (long)took);
+		CHECK(t, !slow || took >= limit - 100,
+		    "%s at %s: gave up after %ld ms", f->kind, step,
+		    (long)took);
+	}
+	world_close(&w);
+}
+
+#define FAULT_CASE(step)                       \
+	static void                            \
+	t_fault_##step(struct t *t)            \
+	{                                      \
+		fault_step(t, #step, false);   \
+	}                                      \
+	static void                            \
+	t_slow_##step(struct t *t)             \
+	{                                      \
+		fault_step(t, #step, true);    \
+	}
+
+FAULT_CASE(start)
+FAULT_CASE(auth)
+FAULT_CASE(confirm)
+FAULT_CASE(complete)
+FAULT_CASE(vaults)
+FAULT_CASE(keysets)
+FAULT_CASE(overviews)
+FAULT_CASE(item)
+
+/* Forms of HTTP a client may take or leave, but must survive. */
+static void
+t_fault_lenient(struct t *t)
+{
+	static const char *const kind[] = { "lf", "obsfold" };
+	static const char *const step[] = { "start", "item" };
+	struct world w;
+	size_t i;
+
+	if (!world_open(&w, t, NULL))
+		return;
+	for (i = 0; i < LEN(kind) * LEN(step); i++) {
+		world_serve(&w, LEGACY_NEW);
+		standin_do(&w.s, "fault %s %s", step[i % 2], kind[i / 2]);
+		if (get(&w, ITEM, NULL, kind[i / 2]) && !client_ok(&w.c))
+			want_word(&w, BAD, kind[i / 2]);
+		standin_do(&w.s, "clear");
+		get_usual(&w, kind[i / 2]);
+		world_leave(&w);
+	}
+	world_close(&w);
+}
+
+/* The refusal of a sign-in names its step and the status. */
+static void
+t_sign_in_steps(struct t *t)
+{
+	static const char *const step[] = { "start", "auth", "confirm",
+		"complete" };
+	char number[2] = "1";
+	struct world w;
+	size_t i;
+
+	if (!world_open(&w, t, NULL))
+		return;
+	for (i = 0; i < LEN(step); i++) {
+		world_serve(&w, LEGACY_NEW);
+		standin_do(&w.s, "fault %s status 403", step[i]);
+		standin_do(&w.s, "reset");
+		get_word(&w, ITEM, NULL, "sign_in_refused", step[i]);
+		number[0] = (char)('1' + i);
+		CHECK(t, error_says(&w, number) && error_says(&w, "403"),
+		    "%s: expected step %s and 403, seen %s", step[i], number,
+		    client_seen(&w.c));
+		want_count(&w, NULL, (long)i + 1, "a refused sign-in");
+		standin_do(&w.s, "clear");
+		get_usual(&w, step[i]);
+		world_leave(&w);
+	}
+	world_close(&w);
+}
+
+/* A device the service does not know yet, or no longer. */
+static void
+t_devices(struct t *t)
+{
+	struct world w;
+
+	if (!world_open(&w, t, NULL))
+		return;
+	world_serve(&w, LEGACY_NEW);
+	standin_do(&w.s, "fault start device-not-registered");
+	standin_do(&w.s, "reset");
+	get_usual(&w, "device-not-registered");
+	want_count(&w, "device", 1, "device-not-registered");
+	want_count(&w, "start", 2, "device-not-registered");
+	want_count(&w, NULL, 10, "device-not-registered");
+	world_leave(&w);
+	world_serve(&w, LEGACY_NEW);
+	standin_do(&w.s, "fault start device-deleted");
+	standin_do(&w.s, "reset");
+	get_usual(&w, "device-deleted");
+	want_count(&w, "reauthorize", 1, "device-deleted");
+	want_count(&w, NULL, 10, "device-deleted");
+	world_leave(&w);
+	world_serve(&w, LEGACY_NEW);
+	standin_do(&w.s, "fault start twodevice");
+	standin_do(&w.s, "reset");
+	get_word(&w, ITEM, NULL, "sign_in_refused|bad_answer", "twodevice");
+	want_count(&w, "start", 2, "twodevice");
+	want_count(&w, "auth", 0, "twodevice");
+	world_close(&w);
+}
+
+/* Where a server proves to be false, nothing more is sent to it. */
+static void
+t_not_trusted(struct t *t)
+{
+	struct world w;
+
+	if (!world_open(&w, t, NULL))
+		return;
+	world_serve(&w, LEGACY_NEW);
+	standin_do(&w.s, "fault auth bzero x1");
+	get_word(&w, ITEM, NULL, "server_not_trusted", "B = 0");
+	want_cost(&w, (struct cost) { .all = 2, .start = 1, .auth = 1 },
+	    "B = 0");
+	standin_do(&w.s, "fault auth bn x1");
+	get_word(&w, ITEM, NULL, "server_not_trusted", "B = N");
+	want_cost(&w, (struct cost) { .all = 2, .start = 1, .auth = 1 },
+	    "B = N");
+	standin_do(&w.s, "fault confirm wrongm2 x1");
+	get_word(&w, ITEM, NULL, "server_not_trusted", "M2 wrong");
+	want_cost(&w, (struct cost) { 3, 1, 1, 1, 0, 0, 0, 0, 0 },
+	    "M2 wrong");
+	get_usual(&w, "an honest server");
+	world_close(&w);
+}
+
+/* No fault makes more requests than the call would have made. */
+static void
+t_no_retry(struct t *t)
+{
+	static const char *const kind[] = { "status 500", "status 403",
+		"status 429", "drop", "reset", "garbage", "truncate 5",
+		"badtag", "swapitem", "redirect" };
+	struct world w;
+	size_t i;
+	long n;
+
+	if (!world_start(&w, t))
+		return;
+	get_usual(&w, "first");
+	for (i = 0; i < LEN(kind); i++) {
+		standin_do(&w.s, "fault item %s", kind[i]);
+		standin_do(&w.s, "reset");
+		get_word(&w, ITEM, NULL, "service_error|access_denied|"
+		    "rate_limited|network_error|bad_answer", kind[i]);
+		n = standin_count(&w.s, "item");
+		CHECK(t, n == 1 || (n == 2 && strstr("drop reset", kind[i])),
+		    "%s: %ld item requests for one call", kind[i], n);
+		standin_do(&w.s, "clear");
+		get_usual(&w, kind[i]);
+	}
+	world_close(&w);
+}
+
+/* A connection the server closed while it rested is not held against it. */
+static void
+t_idle_close(struct t *t)
+{
+	struct world w;
+	int i;
+
+	if (!world_start(&w, t))
+		return;
+	get_usual(&w, "first");
+	for (i = 0; i < 3; i++) {
+		standin_do(&w.s, "fault item quietclose x1");
+		get_usual(&w, "answered, then closed");
+		tcp_await(w.s.port, false, 500);
+		standin_do(&w.s, "reset");
+		get_usual(&w, "after the close");
+		want_cost(&w, (struct cost) COST_ITEM, "after the close");
+	}
+	world_close(&w);
+}
+
+/* ====================================================================
+ * 11. TLS and the way there
+ * ==================================================================== */
+
+static void
+t_tls_faults(struct t *t)
+{
+	static const struct {
+		const char *tls, *words;
+	} v[] = {
+		{ "rsa", NULL },
+		{ "cert=expired", "tls_error" },
+		{ "cert=wronghost", "tls_error" },
+		{ "cert=selfsigned", "tls_error" },
+		{ "cert=otherca", "tls_error" },
+		{ "close-in-handshake", "tls_error|network_error" },
+		{ "plain", "tls_error" },
+	};
+	struct world w;
+	size_t i;
+
+	for (i = 0; i < LEN(v); i++) {
+		const char *args[] = { "--tls", v[i].tls, NULL };
+
+		if (!world_open(&w, t, args))
+			continue;
+		world_serve(&w, LEGACY_NEW);
+		if (v[i].words)
+			get_word(&w, ITEM, NULL, v[i].words, v[i].tls);
+		else
+			get_usual(&w, v[i].tls);
+		want_count(&w, NULL, v[i].words ? 0 : 8, v[i].tls);
+		want_ping(&w, v[i].tls);
+		world_close(&w);
+	}
+}
+
+/* A server that accepts and says nothing. */
+static void
+t_tls_silent(struct t *t)
+{
+	static const char *const args[] = { "--tls", "silent", NULL };
+	struct world w;
+	int64_t from;
+
+	if (!world_open(&w, t, args))
+		return;
+	env_set(&w.env, "OPMCP_TIMEOUT", slow_s(t));
+	world_serve(&w, LEGACY_NEW);
+	from = now_ms();
+	get_word(&w, ITEM, NULL, "timeout", "silent server");
+	CHECK(t, now_ms() - from < (t->lab->valgrind ? 10000 : 3000),
+	    "silent server: took %ld ms", (long)(now_ms() - from));
+	world_close(&w);
+}
+
+/* A trust anchor that did not sign the server's chain, and bad files. */
+static void
+t_trust(struct t *t)
+{
+	static const char *const file[] = { "selfsigned.pem", "otherca.pem",
+		"make.sh", "no-such-file.pem" };
+	char path[1024];
+	struct world w;
+	size_t i;
+
+	if (!world_open(&w, t, NULL))
+		return;
+	for (i = 0; i < LEN(file); i++) {
+		snprintf(path, sizeof(path), "%s/%s", t->lab->pki, file[i]);
+		env_set(&w.env, "SSL_CERT_FILE", path);
+		world_run(&w, NULL);
+		w.c.version = LEGACY_NEW;
+		if (client_hello(&w.c, LEGACY_NEW)) {
+			get_word(&w, ITEM, NULL, "tls_error", file[i]);
+		} else {
+			want_end(&w, -1, file[i]);
+			CHECK(t, i >= 2, "%s: opmcp did not start", file[i]);
+		}
+		want_count(&w, NULL, 0, file[i]);
+		world_leave(&w);
+	}
+	world_close(&w);
+}
+
+/* Sets a token that names this address; its hosts are allowed. */
+static void
+token_for(struct world *w, const char *fmt, int port)
+{
+	char host[128];
+
+	snprintf(host, sizeof(host), fmt, port);
+	if (CHECK(w->t, standin_do(&w->s, "token host %s", host),
+	    "stand-in: no token for %s", host))
+		env_set(&w->env, "OP_SERVICE_ACCOUNT_TOKEN", w->s.line.p);
+}
+
+static void
+t_port_closed(struct t *t)
+{
+	struct world w;
+	int port = 0, fd = bind_any(AF_INET, &port);
+
+	if (!world_open(&w, t, NULL))
+		return;
+	token_for(&w, "localhost:%d", port);
+	world_serve(&w, LEGACY_NEW);
+	get_word(&w, ITEM, NULL, "network_error", "closed port");
+	get_word(&w, ITEM, NULL, "network_error", "closed port again");
+	want_count(&w, NULL, 0, "closed port");
+	close(fd);
+	world_close(&w);
+}
+
+static void
+t_no_such_host(struct t *t)
+{
+	struct world w;
+
+	if (!world_open(&w, t, NULL))
+		return;
+	token_for(&w, "foo.invalid:%d", w.s.port);
+	env_set(&w.env, "OPMCP_HOSTS", "foo.invalid");
+	world_serve(&w, LEGACY_NEW);
+	get_word(&w, ITEM, NULL, "name_not_resolved", "foo.invalid");
+	world_close(&w);
+}
+
+/* A server that listens on one family only; localhost has both. */
+static void
+t_families(struct t *t)
+{
+	static const int family[] = { AF_INET, AF_INET6 };
+	struct world w;
+	struct hop hop;
+	size_t i;
+
+	if (!world_open(&w, t, NULL))
+		return;
+	for (i = 0; i < LEN(family); i++) {
+		if (!hop_start(&hop, HOP_RELAY, family[i], w.s.port)) {
+			CHECK(t, i == 1, "no relay on IPv4");
+			hop_stop(&hop);
+			continue;
+		}
+		token_for(&w, "localhost:%d", hop.port);
+		world_serve(&w, LEGACY_NEW);
+		get_usual(&w, i ? "IPv6 only" : "IPv4 only");
+		world_leave(&w);
+		hop_stop(&hop);
+	}
+	world_close(&w);
+}
+
+/* Sets the proxy variable to a hop. */
+static void
+proxy_set(struct world *w, const char *key, const char *user,
+    const struct hop *hop)
+{
+	char url[128];
+
+	snprintf(url, sizeof(url), "http://%s127.0.0.1:%d", user, hop->port);
+	env_set(&w->env, key, url);
+}
+
+static void
+t_proxy(struct t *t)
+{
+	struct buf told = { 0 };
+	char want[64];
+	struct world w;
+	struct hop hop;
+
+	if (!world_open(&w, t, NULL))
+		return;
+	if (!CHECK(t, hop_start(&hop, HOP_PROXY, AF_INET, w.s.port),
+	    "no proxy"))
+		return;
+	snprintf(want, sizeof(want), "CONNECT localhost:%d HTTP/1.1|",
+	    w.s.port);
+	proxy_set(&w, "HTTPS_PROXY", "", &hop);
+	world_serve(&w, LEGACY_NEW);
+	get_usual(&w, "through a proxy");
+	get_usual(&w, "through a proxy again");
+	hop_told(&hop, &told);
+	CHECK(t, buf_has(&told, want), "proxy: expected %s", want);
+	CHECK(t, strcasestr(told.p, "|Host: localhost:") != NULL,
+	    "proxy: no Host");
+	CHECK(t, !strcasestr(told.p, "Proxy-Authorization"),
+	    "proxy: credentials without any");
+	CHECK(t, !buf_has(&told, "ops_") && !strcasestr(told.p, "AgileBits"),
+	    "proxy: told more than it must know");
+	world_leave(&w);
+	env_unset(&w.env, "HTTPS_PROXY");
+	proxy_set(&w, "https_proxy", "ada:s3cret@", &hop);
+	buf_clear(&told);
+	world_serve(&w, LEGACY_NEW);
+	get_usual(&w, "proxy with credentials");
+	hop_told(&hop, &told);
+	CHECK(t, strcasestr(told.p,
+	    "|Proxy-Authorization: Basic YWRhOnMzY3JldA==|") != NULL,
+	    "proxy: credentials are wrong");
+	world_leave(&w);
+	buf_free(&told);
+	hop_stop(&hop);
+	world_close(&w);
+}
+
+/* Proxies that do not lead anywhere. */
+static void
+t_proxy_refuses(struct t *t)
+{
+	static const struct {
+		enum hop_mode mode;
+		const char *words;
+	} v[] = {
+		{ HOP_REFUSE, "network_error" }, { HOP_ASK, "network_error" },
+		{ HOP_GARBAGE, "network_error|bad_answer" },
+		{ HOP_CLOSE, "network_error" }, { HOP_SILENT, "timeout" },
+	};
+	char what[32];
+	struct world w;
+	struct hop hop;
+	size_t i;
+
+	if (!world_open(&w, t, NULL))
+		return;
+	env_set(&w.env, "OPMCP_TIMEOUT", slow_s(t));
+	for (i = 0; i < LEN(v); i++) {
+		if (!hop_start(&hop, v[i].mode, AF_INET, w.s.port))
+			break;
+		snprintf(what, sizeof(what), "proxy, row %zu", i);
+		proxy_set(&w, "HTTPS_PROXY", "ada:s3cret@", &hop);
+		world_serve(&w, LEGACY_NEW);
+		get_word(&w, ITEM, NULL, v[i].words, what);
+		CHECK(t, !error_says(&w, "s3cret"),
+		    "%s: an error holds the proxy's password", what);
+		world_leave(&w);
+		hop_stop(&hop);
+	}
+	CHECK_INT(t, LEN(v), i, "proxies tried");
+	want_count(&w, NULL, 0, "proxies that lead nowhere");
+	world_close(&w);
+}
+
+/* NO_PROXY goes past the proxy; names that do not fit it do not. */
+static void
+t_no_proxy(struct t *t)
+{
+	static const struct {
+		const char *key, *list;
+		bool past;
+	} v[] = {
+		{ "NO_PROXY", "localhost", true },
+		{ "no_proxy", "localhost", true },
+		{ "NO_PROXY", "example.com,LOCALHOST", true },
+		{ "NO_PROXY", "*", true },
+		{ "NO_PROXY", "example.com", false },
+		{ "NO_PROXY", "ocalhost", false },
+		{ "NO_PROXY", "", false },
+	};
+	struct buf told = { 0 };
+	struct world w;
+	struct hop hop;
+	size_t i;
+
+	if (!world_open(&w, t, NULL) ||
+	    !hop_start(&hop, HOP_PROXY, AF_INET, w.s.port))
+		return;
+	proxy_set(&w, "HTTPS_PROXY", "", &hop);
+	for (i = 0; i < LEN(v); i++) {
+		env_set(&w.env, v[i].key, v[i].list);
+		world_serve(&w, LEGACY_NEW);
+		get_usual(&w, v[i].list);
+		buf_clear(&told);
+		hop_told(&hop, &told);
+		CHECK(t, (told.n == 0) == v[i].past, "%s=%s: the proxy was%s "
+		    "asked", v[i].key, v[i].list, told.n ? "" : " not");
+		world_leave(&w);
+		env_unset(&w.env, v[i].key);
+	}
+	buf_free(&told);
+	hop_stop(&hop);
+	world_close(&w);
+}
+
+/* ====================================================================
+ * 12. Tokens
+ * ==================================================================== */
+
+static void
+t_token_missing(struct t *t)
+{
+	struct world w;
+
+	world_start_plain(&w, t, LEGACY_NEW);
+	ask(&w, "tools/list", NULL, "without a token");
+	check_tools(&w);
+	get_word(&w, ITEM, NULL, "token_missing", "without a token");
+	call(&w, HEALTH, "{}", HEALTH);
+	CHECK(t, client_ok(&w.c), HEALTH " without a token: seen %s",
+	    client_seen(&w.c));
+	world_leave(&w);
+	env_set(&w.env, "OP_SERVICE_ACCOUNT_TOKEN", "");
+	world_serve(&w, LEGACY_NEW);
+	get_word(&w, ITEM, NULL, "token_missing|token_malformed",
+	    "an empty token");
+	world_close(&w);
+}
+
+/* One token of the data file, through a proxy that refuses: a good token
+ * gets as far as to name its host to it, a bad one nowhere. */
+static void
+token_case(struct world *w, const struct hop *hop, const struct json *d,
+    int at)
+{
+	struct buf name = { 0 }, token = { 0 }, told = { 0 }, host = { 0 };
+	bool good = json_source_is(d, json_get(d, at, "valid"), "true");
+
+	json_text(d, json_get(d, at, "name"), &name);
+	json_text(d, json_get(d, at, "token"), &token);
+	env_set(&w->env, "OP_SERVICE_ACCOUNT_TOKEN", token.p);
+	world_serve(w, LEGACY_NEW);
+	get_word(w, ITEM, NULL, good ? "network_error" : token.n ?
+	    "token_malformed" : "token_malformed|token_missing", name.p);
+	CHECK(w->t, token.n < 20 || !error_says(w, token.p + 8),
+	    "%s: the error holds the token", name.p);
+	if (strncmp(name.p, "without ", 8) == 0)
+		CHECK(w->t, error_says(w, name.p + 8),
+		    "%s: the member is not named", name.p);
+	hop_told(hop, &told);
+	if (good) {
+		buf_str(&host, "CONNECT ");
+		json_text(d, json_at(d, at, "expect host"), &host);
+		buf_fmt(&host, ":%.5s HTTP/1.1|", d->text +
+		    d->tok[json_at(d, at, "expect port")].start);
+		host.p[strcspn(host.p, ",")] = 0;
+	}
+	if (good)
+		CHECK(w->t, strncmp(told.p, host.p, strlen(host.p) - 11) == 0,
+		    "%s: expected %s, seen %.40s", name.p, host.p, told.p);
+	else
+		CHECK(w->t, told.n == 0, "%s: a request was made", name.p);
+	want_ping(w, name.p);
+	world_leave(w);
+	buf_free(&name);
+	buf_free(&token);
+	buf_free(&told);
+	buf_free(&host);
+}
+
+static void
+t_token_vectors(struct t *t)
+{
+	struct buf text = { 0 };
+	struct json d = { 0 };
+	struct world w;
+	struct hop hop;
+	char path[1024];
+	int i, list;
+
+	snprintf(path, sizeof(path), "%s/token.json", t->lab->data);
+	if (!CHECK(t, buf_read_file(&text, path) && json_parse(&d, text.p,
+	    text.n), "cannot read %s", path))
+		return;
+	world_plain(&w, t);
+	hop_start(&hop, HOP_REFUSE, AF_INET, 0);
+	proxy_set(&w, "HTTPS_PROXY", "", &hop);
+	list = json_top(&d, "cases");
+	CHECK(t, json_len(&d, list) > 30, "%s has no cases", path);
+	for (i = 0; i < json_len(&d, list); i++)
+		token_case(&w, &hop, &d, json_item(&d, list, i));
+	hop_stop(&hop);
+	world_close(&w);
+	json_free(&d);
+	buf_free(&text);
+}
+
+/* Hosts a token may name; nothing is looked up or asked for the others. */
+static void
+t_token_hosts(struct t *t)
+{
+	static const struct {
+		const char *host, *words;
+	} v[] = {
+		{ "evil.example", "host_not_allowed" },
+		{ "evil1password.com", "host_not_allowed" },
+		{ "1password.com.evil.example", "host_not_allowed" },
+		{ "my.1password.com.", "host_not_allowed|token_malformed" },
+		{ "127.0.0.1", "host_not_allowed|token_malformed" },
+		{ "[::1]", "host_not_allowed|token_malformed" },
+		{ "localhost.evil.example", "host_not_allowed" },
+		{ "http://my.1password.com", "host_not_allowed|"
+		    "token_malformed" },
+		{ "https://user@my.1password.com", "host_not_allowed|"
+		    "token_malformed" },
+		{ "https://my.1password.com/path", "host_not_allowed|"
+		    "token_malformed" },
+		{ "my.1password.com?x=1", "host_not_allowed|token_malformed" },
+		{ "my.1password.com#x", "host_not_allowed|token_malformed" },
+		{ "my.1password.com:0", "host_not_allowed|token_malformed" },
+		{ "my.1password.com:99999", "host_not_allowed|"
+		    "token_malformed" },
+		{ "my.1password.com@evil.example", "host_not_allowed|"
+		    "token_malformed" },
+	};
+	struct buf told = { 0 };
+	struct world w;
+	struct hop hop;
+	size_t i;
+
+	if (!world_open(&w, t, NULL))
+		return;
+	hop_start(&hop, HOP_REFUSE, AF_INET, 0);
+	proxy_set(&w, "HTTPS_PROXY", "", &hop);
+	for (i = 0; i < LEN(v); i++) {
+		token_for(&w, v[i].host, 0);
+		world_serve(&w, LEGACY_NEW);
+		get_word(&w, ITEM, NULL, v[i].words, v[i].host);
+		world_leave(&w);
+	}
+	token_for(&w, "localhost:%d", w.s.port);
+	env_unset(&w.env, "OPMCP_HOSTS");
+	world_serve(&w, LEGACY_NEW);
+	get_word(&w, ITEM, NULL, "host_not_allowed", "localhost unallowed");
+	world_leave(&w);
+	hop_told(&hop, &told);
+	CHECK(t, told.n == 0, "a host that is not allowed was asked for");
+	want_count(&w, NULL, 0, "hosts that are not allowed");
+	buf_free(&told);
+	hop_stop(&hop);
+	world_close(&w);
+}
+
+/* More hosts may be allowed, in a list or by the flag. */
+static void
+t_hosts_allowed(struct t *t)
+{
+	static const char *const flag[] = { "--hosts", "LocalHost", NULL };
+	struct world w;
+
+	if (!world_open(&w, t, NULL))
+		return;
+	env_set(&w.env, "OPMCP_HOSTS", "example.com,localhost");
+	world_serve(&w, LEGACY_NEW);
+	get_usual(&w, "second of two hosts");
+	world_leave(&w);
+	env_unset(&w.env, "OPMCP_HOSTS");
+	world_run(&w, flag);
+	CHECK(t, client_hello(&w.c, LEGACY_NEW), "--hosts: handshake");
+	get_usual(&w, "--hosts");
+	world_leave(&w);
+	token_for(&w, "LOCALHOST:%d", w.s.port);
+	env_set(&w.env, "OPMCP_HOSTS", "localhost");
+	world_serve(&w, LEGACY_NEW);
+	get_usual(&w, "a host in capitals");
+	world_leave(&w);
+	token_for(&w, "https://localhost:%d/", w.s.port);
+	world_serve(&w, LEGACY_NEW);
+	get_usual(&w, "a host with scheme and slash");
+	world_close(&w);
+}
+
+/* Tokens of the stand-in that differ from the usual one. */
+static void
+t_token_kinds(struct t *t)
+{
+	static const struct {
+		const char *kind, *words;
+	} v[] = {
+		{ "plain", NULL },
+		{ "nothrottle", NULL },
+		{ "badx", "sign_in_refused" },
+		{ "badmuk", BAD "|vault_locked|vault_not_allowed" },
+	};
+	struct world w;
+	size_t i;
+
+	if (!world_open(&w, t, NULL))
+		return;
+	for (i = 0; i < LEN(v); i++) {
+		standin_do(&w.s, "token %s", v[i].kind);
+		env_set(&w.env, "OP_SERVICE_ACCOUNT_TOKEN", w.s.line.p);
+		world_serve(&w, LEGACY_NEW);
+		if (v[i].words)
+			get_word(&w, ITEM, NULL, v[i].words, v[i].kind);
+		else
+			get_usual(&w, v[i].kind);
+		if (!strcmp(v[i].kind, "badx"))
+			CHECK(t, error_says(&w, "3") && error_says(&w, "401"),
+			    "badx: expected step 3 and 401, seen %s",
+			    client_seen(&w.c));
+		world_leave(&w);
+	}
+	world_close(&w);
+}
+
+/* A call that must not come to a secret, whether opmcp refuses to start or
+ * the tool reports it. */
+static void
+want_refused(struct world *w, struct fds fds, const char *what)
+{
+	standin_do(&w->s, "reset");
+	w->ended = false;
+	client_start_with(&w->c, w->t->lab, &w->env, NULL, fds);
+	if (client_hello(&w->c, LEGACY_NEW))
+		get_word(w, ITEM, NULL, "token_missing|token_malformed",
+		    what);
+	else
+		want_end(w, -1, what);
+	want_count(w, NULL, 0, what);
+	world_leave(w);
+}
+
+/* Writes the token to a file of this mode. */
+static bool
+token_file(const char *path, const char *token, mode_t mode)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	bool ok;
+
+	if (fd < 0)
+		return false;
+	ok = write_all(fd, token, strlen(token)) && write_all(fd, "\n", 1) &&
+	    fchmod(fd, mode) == 0;
+	close(fd);
+	return ok;
+}
+
+static void
+t_token_file(struct t *t)
+{
+	char dir[] = "/tmp/opmcp-e2e-XXXXXX", file[64], by[64];
+	struct world w;
+
+	if (!world_open(&w, t, NULL) || !CHECK(t, mkdtemp(dir), "mkdtemp"))
+		return;
+	snprintf(file, sizeof(file), "%s/token", dir);
+	snprintf(by, sizeof(by), "%s/link", dir);
+	env_unset(&w.env, "OP_SERVICE_ACCOUNT_TOKEN");
+	env_set(&w.env, "OP_SERVICE_ACCOUNT_TOKEN_FILE", file);
+	want_refused(&w, NO_FDS, "a token file that is not there");
+	CHECK(t, token_file(file, w.s.token, 0600), "cannot write a file");
+	world_serve(&w, LEGACY_NEW);
+	get_usual(&w, "token file, mode 600");
+	world_leave(&w);
+	CHECK(t, token_file(file, w.s.token, 0400), "cannot write a file");
+	world_serve(&w, LEGACY_NEW);
+	get_usual(&w, "token file, mode 400");
+	world_leave(&w);
+	chmod(file, 0644);
+	want_refused(&w, NO_FDS, "token file, mode 644");
+	chmod(file, 0606);
+	want_refused(&w, NO_FDS, "token file, mode 606");
+	chmod(file, 0600);
+	CHECK(t, symlink(file, by) == 0, "cannot make a link");
+	env_set(&w.env, "OP_SERVICE_ACCOUNT_TOKEN_FILE", by);
+	want_refused(&w, NO_FDS, "token file, a symbolic link");
+	env_set(&w.env, "OP_SERVICE_ACCOUNT_TOKEN_FILE", dir);
+	want_refused(&w, NO_FDS, "token file, a directory");
+	unlink(by);
+	unlink(file);
+	rmdir(dir);
+	world_close(&w);
+}
+
+/* The token through a descriptor. */
+static void
+t_token_fd(struct t *t)
+{
+	struct fds fds = NO_FDS;
+	struct world w;
+	int pair[2];
+
+	if (!world_open(&w, t, NULL) || pipe2(pair, O_CLOEXEC) != 0)
+		return;
+	env_unset(&w.env, "OP_SERVICE_ACCOUNT_TOKEN");
+	env_set(&w.env, "OPMCP_TOKEN_FD", "3");
+	write_all(pair[1], w.s.token, strlen(w.s.token));
+	close(pair[1]);
+	fds.three = pair[0];
+	CHECK(t, client_start_with(&w.c, t->lab, &w.env, NULL, fds), "start");
+	close(pair[0]);
+	CHECK(t, client_hello(&w.c, LEGACY_NEW), "OPMCP_TOKEN_FD: handshake");
+	get_usual(&w, "OPMCP_TOKEN_FD");
+	world_leave(&w);
+	want_refused(&w, NO_FDS, "OPMCP_TOKEN_FD, not open");
+	env_set(&w.env, "OPMCP_TOKEN_FD", "three");
+	want_refused(&w, NO_FDS, "OPMCP_TOKEN_FD=three");
+	world_close(&w);
+}
+
+/* ====================================================================
+ * 13. Secrets
+ * ==================================================================== */
+
+#define MARKER "mk-7f3e9a-Planted-Marker-do-not-leak"
+
+/* A file below /proc/PID holds none of the secrets. One that may not be read
+ * is as good. */
+static void
+proc_clean(struct world *w, pid_t pid, const char *file)
+{
+	struct buf b = { 0 };
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, file);
+	if (buf_read_file(&b, path)) {
+		CHECK(w->t, !buf_has(&b, w->s.token + 4), "%s holds the token",
+		    file);
+		CHECK(w->t, !buf_has(&b, "ops_"), "%s holds a token", file);
+		CHECK(w->t, !buf_has(&b, MARKER), "%s holds a password", file);
+	}
+	buf_free(&b);
+}
+
+static void
+both_clean(struct world *w)
+{
+	pid_t pid[2] = { w->c.p.pid, pid_child(w->c.p.pid) };
+	size_t i;
+
+	CHECK(w->t, pid[1] > 0, "no keeper");
+	for (i = 0; i < LEN(pid); i++) {
+		proc_clean(w, pid[i], "environ");
+		proc_clean(w, pid[i], "cmdline");
+	}
+}
+
+/* The marker is served, and appears nowhere else. */
+static void
+t_marker(struct t *t)
+{
+	struct buf err = { 0 };
+	struct world w;
+
+	if (!world_start(&w, t))
+		return;
+	both_clean(&w);
+	get_row(&w, "Marker", NULL, find(&w, "AI", "Marker"), "marker");
+	CHECK(t, buf_has(&w.c.line, MARKER), "the marker was not served");
+	both_clean(&w);
+	get_word(&w, MARKER "x", NULL, "item_not_found", "a secret as name");
+	call(&w, CREDENTIALS, "{\"item_name\":\"GitHub\",\"x\":\"" MARKER
+	    "\"}", "a secret as argument");
+	CHECK(t, !buf_has(&w.c.line, MARKER), "an unknown argument's value "
+	    "came back");
+	proc_err(&w.c.p, &err);
+	CHECK(t, !buf_has(&err, MARKER), "stderr holds the marker");
+	buf_free(&err);
+	buf_clear(&w.errors); /* the name asked for may come back in it */
+	world_close(&w);
+}
+
+/* Served under every fault of the item request, the marker stays out of all
+ * errors; world_close() looks for it. */
+static void
+t_marker_faults(struct t *t)
+{
+	static const char *const kind[] = { "badtag", "swapitem", "wronguuid",
+		"truncate 60", "badjson", "dupkey", "gzip", "twolengths",
+		"notenvelope", "status 500" };
+	struct world w;
+	size_t i;
+
+	if (!world_start(&w, t))
+		return;
+	get_row(&w, "Marker", NULL, find(&w, "AI", "Marker"), "marker");
+	for (i = 0; i < LEN(kind); i++) {
+		standin_do(&w.s, "fault item %s", kind[i]);
+		get(&w, "Marker", NULL, kind[i]);
+		CHECK(t, !client_ok(&w.c), "%s: served", kind[i]);
+		standin_do(&w.s, "clear");
+	}
+	CHECK(t, w.errors.n > 0, "no errors were kept");
+	both_clean(&w);
+	world_close(&w);
+}
+
+/* True if some mapping of the process that can be read holds the text. */
+static bool
+memory_has(pid_t pid, const char *text)
+{
+	static char page[1 << 20];
+	unsigned long from, to;
+	size_t n = strlen(text);
+	struct buf maps = { 0 };
+	char path[64], *p, *end;
+	bool has = false;
+	ssize_t got;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/maps", (int)pid);
+	buf_read_file(&maps, path);
+	snprintf(path, sizeof(path), "/proc/%d/mem", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	for (p = maps.p; fd >= 0 && p && *p; p += strcspn(p, "\n") + 1) {
+		from = strtoul(p, &end, 16);
+		to = strtoul(end + 1, &end, 16);
+		if (strncmp(end, " rw", 3) != 0)
+			continue;
+		while (from < to && !has) {
+			got = pread(fd, page, to - from < sizeof(page) ?
+			    to - from : sizeof(page), (off_t)from);
+			if (got <= 0)
+				break;
+			has = memmem(page, (size_t)got, text, n) != NULL;
+			/* Overlap, so that no text hides at a border. */
+			from += (size_t)got > n && from + (size_t)got < to ?
+			    (size_t)got - n : (size_t)got;
+		}
+		if (has || !p[strcspn(p, "\n")])
+			break;
+	}
+	if (fd >= 0)
+		close(fd);
+	buf_free(&maps);
+	return has;
+}
+
+/* Waits until the text has left the memory of the process. */
+static bool
+memory_free_of(pid_t pid, const char *text, int ms)
+{
+	int64_t until = now_ms() + ms;
+
+	while (memory_has(pid, text)) {
+		if (now_ms() >= until)
+			return false;
+		tick();
+	}
+	return true;
+}
+
+/* The door never holds the token; nobody keeps a password. Where memory may
+ * not be read, this shows nothing. */
+static void
+t_memory(struct t *t)
+{
+	struct world w;
+	pid_t door, keeper;
+	char part[41];
+
+	if (!world_start(&w, t))
+		return;
+	door = w.c.p.pid;
+	keeper = pid_child(door);
+	snprintf(part, sizeof(part), "%.40s", w.s.token + 60);
+	CHECK(t, memory_free_of(door, part, 1000), "the door holds the token");
+	get_row(&w, "Marker", NULL, find(&w, "AI", "Marker"), "marker");
+	want_ping(&w, "after the marker");
+	CHECK(t, memory_free_of(keeper, MARKER, 1000),
+	    "the keeper keeps a password");
+	CHECK(t, memory_free_of(door, MARKER, 1000),
+	    "the door keeps a password");
+	CHECK(t, memory_free_of(door, part, 1000),
+	    "the door holds the token after a call");
+	world_close(&w);
+}
+
+/* ====================================================================
+ * 14. The command line
+ * ==================================================================== */
+
+/* One run of the command: its exit status, stdout in p.got, stderr in err. */
+struct run {
+	struct proc p;
+	struct buf err;
+	int status;
+};
+
+static void
+run_end(struct run *r)
+{
+	proc_end(&r->p);
+	buf_free(&r->err);
+}
+
+/* Runs opmcp with arguments to its end. */
+static void
+run(struct world *w, struct run *r, const char *const *args)
+{
+	struct client c;
+
+	*r = (struct run) { .status = -1 };
+	if (!CHECK(w->t, client_start_with(&c, w->t->lab, &w->env, args,
+	    NO_FDS), "not started"))
+		return;
+	r->p = c.p;
+	proc_close_in(&r->p);
+	proc_drain(&r->p, 4 * w->t->lab->wait_ms);
+	proc_wait(&r->p, w->t->lab->wait_ms);
+	r->status = proc_exit(&r->p);
+	proc_err(&r->p, &r->err);
+	CHECK(w->t, !buf_has(&r->err, "\n=="), "stderr: a valgrind report");
+	if (!w->plain)
+		world_no_secret(w, &r->err, "stderr of a command");
+}
+
+/* A run that must fail with this status, say something, and print nothing. */
+static void
+want_status(struct world *w, const char *const *args, int status,
+    const char *says, const char *what)
+{
+	struct run r;
+
+	run(w, &r, args);
+	CHECK(w->t, r.status == status, "%s: expected exit %d, seen %d (%.120s)",
+	    what, status, r.status, buf_text(&r.err));
+	CHECK(w->t, r.p.got.n == 0, "%s: output on stdout", what);
+	CHECK(w->t, r.err.n > 0, "%s: no word on stderr", what);
+	CHECK(w->t, !says || buf_has(&r.err, says), "%s: stderr does not "
+	    "name %s", what, says);
+	run_end(&r);
+}
+
+static void
+t_cli_help(struct t *t)
+{
+	static const char *const help[] = { "--help", NULL };
+	static const char *const version[] = { "--version", NULL };
+	static const char *const named[] = { "OPMCP_VAULTS", "OPMCP_HOSTS",
+		"OPMCP_TIMEOUT", "OPMCP_LOG", "OP_SERVICE_ACCOUNT_TOKEN",
+		"--vaults", "get" };
+	struct world w;
+	struct run r;
+	size_t i;
+
+	world_plain(&w, t);
+	run(&w, &r, help);
+	CHECK_INT(t, 0, r.status, "--help");
+	for (i = 0; i < LEN(named); i++)
+		CHECK(t, buf_has(&r.p.got, named[i]),
+		    "--help does not name %s", named[i]);
+	CHECK_INT(t, 0, r.err.n, "--help: bytes on stderr");
+	run_end(&r);
+	run(&w, &r, version);
+	CHECK_INT(t, 0, r.status, "--version");
+	CHECK(t, buf_has(&r.p.got, OPMCP_VERSION), "--version: which?");
+	run_end(&r);
+	world_close(&w);
+}
+
+/* Wrong use: exit 64, and the message names what is wrong. */
+static void
+t_cli_usage(struct t *t)
+{
+	static const struct {
+		const char *args[4], *says;
+	} v[] = {
+		{ { "--nonsense", NULL }, "--nonsense" },
+		{ { "-x", NULL }, "-x" },
+		{ { "nonsense", NULL }, "nonsense" },
+		{ { "--vaults", NULL }, "--vaults" },
+		{ { "--timeout", "0", NULL }, "imeout" },
+		{ { "--timeout", "301", NULL }, "imeout" },
+		{ { "--timeout", "abc", NULL }, "imeout" },
+		{ { "--timeout", "", NULL }, "imeout" },
+		{ { "--timeout", "1x", NULL }, "imeout" },
+		{ { "--log", "loud", NULL }, "log" },
+		{ { "get", NULL }, NULL },
+		{ { "get", "a", "b", NULL }, NULL },
+		{ { "get", "a", "--field", NULL }, "--field" },
+		{ { "get", "a", "--nonsense", NULL }, "--nonsense" },
+	};
+	char what[64];
+	struct world w;
+	size_t i;
+
+	world_plain(&w, t);
+	for (i = 0; i < LEN(v); i++) {
+		snprintf(what, sizeof(what), "opmcp %s %s", v[i].args[0],
+		    v[i].args[1] ? v[i].args[1] : "");
+		want_status(&w, v[i].args, 64, v[i].says, what);
+	}
+	world_close(&w);
+}
+
+/* Settings that are unknown or out of range; the alias of one is not. */
+static void
+t_cli_settings(struct t *t)
+{
+	static const struct {
+		const char *key, *value;
+		bool good;
+	} v[] = {
+		{ "OPMCP_NONSENSE", "1", false },
+		{ "OPMCP_VAULT", "AI", false },
+		{ "OPMCP_", "", false },
+		{ "OPMCP_TIMEOUT", "0", false },
+		{ "OPMCP_TIMEOUT", "301", false },
+		{ "OPMCP_TIMEOUT", "-1", false },
+		{ "OPMCP_TIMEOUT", "abc", false },
+		{ "OPMCP_LOG", "loud", false },
+		{ "OPMCP_TIMEOUT", "1", true },
+		{ "OPMCP_TIMEOUT", "300", true },
+		{ "OPMCP_LOG", "error", true },
+		{ "OPMCP_LOG", "warn", true },
+		{ "OPMCP_LOG", "info", true },
+		{ "OPMCP_LOG", "debug", true },
+		{ "LOG_LEVEL", "warn", true },
+		{ "XOPMCP_NONSENSE", "1", true },
+		{ "opmcp_nonsense", "1", true },
+	};
+	char what[64];
+	struct world w;
+	struct run r;
+	size_t i;
+
+	for (i = 0; i < LEN(v); i++) {
+		world_plain(&w, t);
+		env_unset(&w.env, "OPMCP_LOG");
+		env_set(&w.env, v[i].key, v[i].value);
+		snprintf(what, sizeof(what), "%s=%s", v[i].key, v[i].value);
+		if (v[i].good) {
+			run(&w, &r, NULL);
+			CHECK(t, r.status == 0, "%s: exit %d (%.120s)", what,
+			    r.status, buf_text(&r.err));
+			run_end(&r);
+		} else {
+			want_status(&w, NULL, 64, v[i].key, what);
+		}
+		world_close(&w);
+	}
+}
+
+/* A run that must print exactly this. The text is secret. */
+static void
+want_output(struct world *w, const char *const *args, const char *text,
+    const char *what)
+{
+	struct run r;
+
+	run(w, &r, args);
+	CHECK(w->t, r.status == 0, "%s: expected exit 0, seen %d (%.120s)",
+	    what, r.status, buf_text(&r.err));
+	CHECK(w->t, r.p.got.n == strlen(text) && memcmp(buf_text(&r.p.got),
+	    text, r.p.got.n) == 0, "%s: expected %zu bytes, seen %zu bytes "
+	    "that are not them", what, strlen(text), r.p.got.n);
+	run_end(&r);
+}
+
+static void
+t_cli_get(struct t *t)
+{
+	static const struct {
+		const char *args[8], *text;
+	} v[] = {
+		{ { "get", "GitHub", NULL },
+		    "username: octo-bot\npassword: gh-p4ss/w0rd?&\n" },
+		{ { "get", "GitHub", "--field", "password", NULL },
+		    "gh-p4ss/w0rd?&\n" },
+		{ { "get", "GitHub", "--field", "username", NULL },
+		    "octo-bot\n" },
+		{ { "get", "--field", "username", "GitHub", NULL },
+		    "octo-bot\n" },
+		{ { "get", "GitHub", "--vault", "Ops", NULL },
+		    "username: ops-bot\npassword: ops-gh-pw\n" },
+		{ { "get", "GitHub", "--vault", "Ops", "--field", "username",
+		    NULL }, "ops-bot\n" },
+		{ { "get", "Anthropic key", NULL },
+		    "password: ant-example-key\n" },
+		{ { "get", "No password", NULL }, "username: np-user\n" },
+	};
+	struct world w;
+	size_t i;
+
+	if (!world_open(&w, t, NULL))
+		return;
+	env_set(&w.env, "OPMCP_VAULTS", "AI,Ops");
+	for (i = 0; i < LEN(v); i++)
+		want_output(&w, v[i].args, v[i].text, v[i].args[1]);
+	world_close(&w);
+}
+
+/* One row: a fault or none, the item, and the exit status. */
+struct cli_row {
+	const char *fault, *item, *field, *vault;
+	int status;
+};
+
+static void
+cli_row(struct world *w, const struct cli_row *v)
+{
+	const char *args[8] = { "get", v->item };
+	char what[100];
+	size_t n = 2;
+
+	if (v->field) {
+		args[n++] = "--field";
+		args[n++] = v->field;
+	}
+	if (v->vault) {
+		args[n++] = "--vault";
+		args[n++] = v->vault;
+	}
+	snprintf(what, sizeof(what), "get, %s, %.60s",
+	    v->fault ? v->fault : "no fault", v->item);
+	if (v->fault)
+		CHECK(w->t, standin_do(&w->s, "fault %s", v->fault),
+		    "stand-in: no fault %s", v->fault);
+	want_status(w, args, v->status, NULL, what);
+	standin_do(&w->s, "clear");
+}
+
+static void
+t_cli_status(struct t *t)
+{
+	static const struct cli_row v[] = {
+		{ NULL, "No such item", NULL, NULL, 66 },
+		{ NULL, ITEM, "no such field", NULL, 66 },
+		{ NULL, "Duplicate", NULL, NULL, 66 },
+		{ NULL, "Archived login", NULL, NULL, 66 },
+		{ NULL, "No password", "password", NULL, 66 },
+		{ NULL, "", NULL, NULL, 65 },
+		{ NULL, " GitHub", NULL, NULL, 65 },
+		{ NULL, "Git\nHub", NULL, NULL, 65 },
+		{ NULL, "Git\xffHub", NULL, NULL, 65 },
+		{ NULL, ITEM, NULL, "Ops", 77 },
+		{ NULL, ITEM, NULL, "No such vault", 77 },
+		{ "start status 401", ITEM, NULL, NULL, 77 },
+		{ "item status 403", ITEM, NULL, NULL, 77 },
+		{ "item status 429", ITEM, NULL, NULL, 75 },
+		{ "item status 500", ITEM, NULL, NULL, 69 },
+		{ "vaults drop", ITEM, NULL, NULL, 69 },
+		{ "overviews badtag", ITEM, NULL, NULL, 76 },
+		{ "start garbage", ITEM, NULL, NULL, 76 },
+		{ "keysets slow 20000", ITEM, NULL, NULL, 75 },
+	};
+	struct world w;
+	size_t i;
+
+	if (!world_open(&w, t, NULL))
+		return;
+	env_set(&w.env, "OPMCP_TIMEOUT", slow_s(t));
+	for (i = 0; i < LEN(v); i++)
+		cli_row(&w, &v[i]);
+	world_close(&w);
+}
+
+/* Exit statuses that depend on the settings. */
+static void
+t_cli_status_env(struct t *t)
+{
+	static const char *const args[] = { "get", ITEM, NULL };
+	struct world w;
+	int port = 0, fd = bind_any(AF_INET, &port);
+
+	if (!world_open(&w, t, NULL))
+		return;
+	token_for(&w, "localhost:%d", port);
+	want_status(&w, args, 69, NULL, "get, closed port");
+	token_for(&w, "foo.invalid:%d", 1);
+	want_status(&w, args, 78, NULL, "get, host not allowed");
+	env_set(&w.env, "OPMCP_HOSTS", "foo.invalid");
+	want_status(&w, args, 68, NULL, "get, no such host");
+	env_set(&w.env, "OP_SERVICE_ACCOUNT_TOKEN", "ops_nonsense");
+	want_status(&w, args, 78, NULL, "get, malformed token");
+	env_unset(&w.env, "OP_SERVICE_ACCOUNT_TOKEN");
+	want_status(&w, args, 78, NULL, "get, no token");
+	close(fd);
+	world_close(&w);
+}
+
+/* ====================================================================
+ * 15. Size and rest
+ * ==================================================================== */
+
+static void
+t_big_vault(struct t *t)
+{
+	static const char *const args[] = { "--items", "10000", NULL };
+	struct world w;
+	int64_t from;
+	const char *last = "Generated 09900";
+
+	if (!world_open(&w, t, args) || !world_serve(&w, LEGACY_NEW))
+		return;
+	from = now_ms();
+	get_row(&w, last, NULL, find(&w, "AI", last), "one of 10,000");
+	CHECK(t, now_ms() - from < (t->lab->valgrind ? 60000 : 5000),
+	    "one of 10,000: took %ld ms", (long)(now_ms() - from));
+	want_cost(&w, (struct cost) COST_FIRST, "one of 10,000");
+	get_row(&w, "generated 00001", NULL, find(&w, "AI",
+	    "Generated 00001"), "another of 10,000");
+	want_cost(&w, (struct cost) COST_ITEM, "another of 10,000");
+	get_word(&w, "Generated 99999", NULL, "item_not_found",
+	    "none of 10,000");
+	get_usual(&w, "the usual of 10,000");
+	world_close(&w);
+}
+
+/* Context switches of a process so far: one that sleeps makes none. */
+static long
+switches(pid_t pid)
+{
+	return pid_status(pid, "voluntary_ctxt_switches") +
+	    pid_status(pid, "nonvoluntary_ctxt_switches");
+}
+
+/* Two seconds in which nobody asks anything. */
+static void
+t_idle(struct t *t)
+{
+	struct world w;
+	pid_t door, keeper;
+	long before[2];
+	int round;
+
+	if (!world_start(&w, t))
+		return;
+	door = w.c.p.pid;
+	keeper = pid_child(door);
+	for (round = 0; round < 2; round++) {
+		if (round)
+			get_usual(&w, "before the rest");
+		want_ping(&w, "before the rest");
+		poll(NULL, 0, 200);
+		before[0] = switches(door);
+		before[1] = switches(keeper);
+		CHECK(t, before[0] > 0 && before[1] > 0, "no counters");
+		poll(NULL, 0, 2000); /* the rest itself is what is tested */
+		CHECK(t, switches(door) == before[0],
+		    "the door woke %ld times in 2 s (%s)",
+		    switches(door) - before[0], round ? "signed in" : "new");
+		CHECK(t, switches(keeper) == before[1],
+		    "the keeper woke %ld times in 2 s (%s)",
+		    switches(keeper) - before[1], round ? "signed in" :
+		    "new");
+		CHECK(t, pid_child(door) == keeper, "another child");
+		CHECK(t, pid_child(keeper) == 0, "the keeper has a child");
+	}
+	world_close(&w);
+}
+
+/* Many calls in a row: same answers, no growth of descriptors. */
+static void
+t_endurance(struct t *t)
+{
+	struct world w;
+	const struct row *a, *b;
+	long before, after;
+	int i;
+
+	if (!world_start(&w, t))
+		return;
+	a = find(&w, "AI", ITEM);
+	b = find(&w, "AI", "Long password");
+	get_row(&w, ITEM, NULL, a, "first");
+	before = pid_status(pid_child(w.c.p.pid), "VmRSS");
+	for (i = 0; i < 300; i++)
+		if (!get_row(&w, i % 2 ? ITEM : "Long password", NULL,
+		    i % 2 ? a : b, "one of 300"))
+			break;
+	want_count(&w, NULL, 308, "300 calls");
+	after = pid_status(pid_child(w.c.p.pid), "VmRSS");
+	CHECK(t, after - before < 2048, "300 calls: the keeper grew by %ld KB",
+	    after - before);
+	world_close(&w);
+}
+
+/* ====================================================================
+ * 16. Running the cases
+ * ==================================================================== */
+
+#define ALONE 1   /* measures time: no other case beside it */
+#define NO_GRIND 2 /* tells nothing under valgrind */
+
+static const struct test {
+	const char *name;
+	void (*run)(struct t *);
+	int flags;
+} tests[] = {
+	{ "slow_start", t_slow_start, 0 },
+	{ "slow_auth", t_slow_auth, 0 },
+	{ "slow_confirm", t_slow_confirm, 0 },
+	{ "slow_complete", t_slow_complete, 0 },
+	{ "slow_vaults", t_slow_vaults, 0 },
+	{ "slow_keysets", t_slow_keysets, 0 },
+	{ "slow_overviews", t_slow_overviews, 0 },
+	{ "slow_item", t_slow_item, 0 },
+	{ "fault_start", t_fault_start, 0 },
+	{ "fault_auth", t_fault_auth, 0 },
+	{ "fault_confirm", t_fault_confirm, 0 },
+	{ "fault_complete", t_fault_complete, 0 },
+	{ "fault_vaults", t_fault_vaults, 0 },
+	{ "fault_keysets", t_fault_keysets, 0 },
+	{ "fault_overviews", t_fault_overviews, 0 },
+	{ "fault_item", t_fault_item, 0 },
+	{ "fault_lenient", t_fault_lenient, 0 },
+	{ "fault_sign_in_steps", t_sign_in_steps, 0 },
+	{ "fault_devices", t_devices, 0 },
+	{ "fault_not_trusted", t_not_trusted, 0 },
+	{ "fault_no_retry", t_no_retry, 0 },
+	{ "fault_idle_close", t_idle_close, 0 },
+	{ "mcp_initialize", t_initialize, 0 },
+	{ "mcp_initialize_again", t_initialize_again, 0 },
+	{ "mcp_tools_list", t_tools_list, 0 },
+	{ "mcp_tools_call", t_tools_call, 0 },
+	{ "mcp_tools_call_bare", t_tools_call_bare, 0 },
+	{ "mcp_refused_legacy", t_refused_legacy, 0 },
+	{ "mcp_capabilities", t_capabilities, 0 },
+	{ "mcp_before_handshake", t_before_handshake, 0 },
+	{ "mcp_bad_arguments", t_bad_arguments, 0 },
+	{ "mcp_discover", t_discover, 0 },
+	{ "mcp_modern_tools", t_modern_tools, 0 },
+	{ "mcp_refused_modern", t_refused_modern, 0 },
+	{ "mcp_modern_meta", t_modern_meta, 0 },
+	{ "mcp_interleaved", t_interleaved, 0 },
+	{ "rpc_bytes", t_bytes, 0 },
+	{ "rpc_many", t_many, 0 },
+	{ "rpc_lines", t_lines, 0 },
+	{ "rpc_not_json", t_not_json, 0 },
+	{ "rpc_duplicate_keys", t_duplicate_keys, 0 },
+	{ "rpc_nesting", t_nesting, 0 },
+	{ "rpc_long_lines", t_long_lines, 0 },
+	{ "rpc_not_request", t_not_request, 0 },
+	{ "rpc_bad_request", t_bad_request, 0 },
+	{ "rpc_ids", t_ids, 0 },
+	{ "rpc_silent", t_silent, 0 },
+	{ "rpc_batch", t_batch, 0 },
+	{ "rpc_batch_initialize", t_batch_initialize, 0 },
+	{ "rpc_batch_refused", t_batch_refused, 0 },
+	{ "rpc_repeated_id", t_repeated_id, 0 },
+	{ "rpc_parallel", t_parallel, 0 },
+	{ "life_end_early", t_end_early, 0 },
+	{ "life_end_answers", t_end_answers, 0 },
+	{ "life_stderr_closed", t_stderr_closed, 0 },
+	{ "life_cancel_other", t_cancel_other, 0 },
+	{ "life_cancel_queued", t_cancel_queued, 0 },
+	{ "life_twice", t_twice, 0 },
+	{ "life_end", t_end, ALONE },
+	{ "life_stdout_closed", t_stdout_closed, ALONE },
+	{ "life_keeper_killed", t_keeper_killed, ALONE },
+	{ "life_door_killed", t_door_killed, ALONE },
+	{ "life_cancel", t_cancel, ALONE },
+	{ "life_cancel_modern", t_cancel_modern, ALONE },
+	{ "life_ping_while_busy", t_ping_while_busy, ALONE },
+	{ "item_all", t_all_items, 0 },
+	{ "item_title_case", t_title_case, 0 },
+	{ "item_title_twins", t_title_twins, 0 },
+	{ "item_ambiguous", t_ambiguous, 0 },
+	{ "item_archived", t_archived, 0 },
+	{ "item_not_found", t_not_found, 0 },
+	{ "item_by_id", t_by_id, 0 },
+	{ "item_title_like_id", t_title_like_id, 0 },
+	{ "item_missing", t_missing, 0 },
+	{ "item_invalid_names", t_invalid_names, 0 },
+	{ "item_surrogates", t_surrogates, 0 },
+	{ "vault_settings", t_vault_settings, 0 },
+	{ "vault_lists", t_vaults, 0 },
+	{ "vault_ids", t_vault_ids, 0 },
+	{ "vault_oracle", t_vault_oracle, 0 },
+	{ "vault_ambiguous", t_vault_ambiguous, 0 },
+	{ "vault_locked", t_locked_vault, 0 },
+	{ "count_first", t_count_first, 0 },
+	{ "count_by_id", t_count_by_id, 0 },
+	{ "count_vaults", t_count_vaults, 0 },
+	{ "count_expired", t_expired, 0 },
+	{ "count_revoked", t_revoked, 0 },
+	{ "count_unauthorized", t_unauthorized, 0 },
+	{ "count_renamed", t_renamed, 0 },
+	{ "count_deleted", t_deleted, 0 },
+	{ "count_swapped_titles", t_swapped_titles, 0 },
+	{ "count_new_password", t_new_password, 0 },
+	{ "count_late_twin", t_late_twin, 0 },
+	{ "count_rate_limited", t_rate_limited, 0 },
+	{ "count_rate_limited_start", t_rate_limited_start, 0 },
+	{ "net_tls_faults", t_tls_faults, 0 },
+	{ "net_tls_silent", t_tls_silent, 0 },
+	{ "net_trust", t_trust, 0 },
+	{ "net_port_closed", t_port_closed, 0 },
+	{ "net_no_such_host", t_no_such_host, 0 },
+	{ "net_families", t_families, 0 },
+	{ "net_proxy", t_proxy, 0 },
+	{ "net_proxy_refuses", t_proxy_refuses, 0 },
+	{ "net_no_proxy", t_no_proxy, 0 },
+	{ "token_missing", t_token_missing, 0 },
+	{ "token_vectors", t_token_vectors, 0 },
+	{ "token_hosts", t_token_hosts, 0 },
+	{ "token_hosts_allowed", t_hosts_allowed, 0 },
+	{ "token_kinds", t_token_kinds, 0 },
+	{ "token_file", t_token_file, 0 },
+	{ "token_fd", t_token_fd, 0 },
+	{ "secret_marker", t_marker, 0 },
+	{ "secret_marker_faults", t_marker_faults, 0 },
+	{ "secret_memory", t_memory, NO_GRIND },
+	{ "cli_help", t_cli_help, 0 },
+	{ "cli_usage", t_cli_usage, 0 },
+	{ "cli_settings", t_cli_settings, 0 },
+	{ "cli_get", t_cli_get, 0 },
+	{ "cli_status", t_cli_status, 0 },
+	{ "cli_status_env", t_cli_status_env, 0 },
+	{ "size_big_vault", t_big_vault, 0 },
+	{ "size_endurance", t_endurance, NO_GRIND },
+	{ "rest_idle", t_idle, ALONE | NO_GRIND },
+};
+
+struct options {
+	struct lab lab;
+	const char *only;
+	long jobs;
+	bool list, times;
+};
+
+/* In the process of a case: runs it; nothing it started may be left. */
+static void
+case_main(const struct test *c, struct t *t)
+{
+	int64_t until;
+	pid_t pid;
+
+	setpgid(0, 0);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	signal(SIGPIPE, SIG_IGN);
+	alarm(t->lab->valgrind ? 600 : 60);
+	c->run(t);
+	until = now_ms() + 1000;
+	while ((pid = waitpid(-1, NULL, WNOHANG)) >= 0 && now_ms() < until)
+		if (pid == 0)
+			tick();
+	CHECK(t, pid < 0 && errno == ECHILD, "a process was left behind");
+	_exit(0);
+}
+
+/* One slot: a case that runs. */
+struct slot {
+	pid_t pid;
+	const struct test *test;
+	int64_t from;
+};
+
+static void
+slot_start(struct slot *s, const struct test *c, struct t *t)
+{
+	fflush(stdout);
+	t->name = c->name;
+	s->test = c;
+	s->from = now_ms();
+	s->pid = fork();
+	if (s->pid == 0)
+		case_main(c, t);
+	setpgid(s->pid, s->pid);
+}
+
+/* Waits for one of the slots to end and judges how it did. */
+static void
+slot_wait(struct slot *slots, long n, struct t *t, bool times)
+{
+	siginfo_t info = { 0 };
+	int status, i;
+
+	if (waitid(P_ALL, 0, &info, WEXITED | WNOWAIT) != 0)
+		return;
+	for (i = 0; i < n; i++) {
+		struct slot *s = &slots[i];
+
+		if (s->pid != info.si_pid)
+			continue;
+		/* Not reaped yet, so the group is still this case's own. */
+		kill(-s->pid, SIGKILL);
+		waitpid(s->pid, &status, 0);
+		t->name = s->test->name;
+		if (WIFSIGNALED(status))
+			CHECK(t, false, "ended by %s",
+			    WTERMSIG(status) == SIGALRM ? "its time limit" :
+			    strsignal(WTERMSIG(status)));
+		else if (WEXITSTATUS(status))
+			CHECK(t, false, "ended with %d", WEXITSTATUS(status));
+		if (times)
+			fprintf(stderr, "%6ld ms %s\n",
+			    (long)(now_ms() - s->from), s->test->name);
+		s->pid = 0;
+	}
+}
+
+static bool
+wanted(const struct options *o, const struct test *c)
+{
+	char glob[128];
+
+	if (o->lab.valgrind && c->flags & NO_GRIND)
+		return false;
+	if (!o->only)
+		return true;
+	snprintf(glob, sizeof(glob), "%s%s", o->only,
+	    strchr(o->only, '*') ? "" : "*");
+	return fnmatch(glob, c->name, 0) == 0;
+}
+
+#define JOBS_MAX 16
+
+/* Runs the cases whose ALONE flag is alone, at most jobs at a time. */
+static long
+run_cases(const struct options *o, struct t *t, bool alone, long jobs)
+{
+	struct slot slots[JOBS_MAX] = { { 0 } };
+	long busy = 0, n = 0, k;
+	size_t i;
+
+	for (i = 0; i < LEN(tests); i++) {
+		const struct test *c = &tests[i];
+
+		if (!wanted(o, c) || alone != ((c->flags & ALONE) != 0))
+			continue;
+		n++;
+		if (o->list) {
+			puts(c->name);
+			continue;
+		}
+		if (busy == jobs) {
+			slot_wait(slots, jobs, t, o->times);
+			busy--;
+		}
+		for (k = 0; slots[k].pid; k++)
+			;
+		slot_start(&slots[k], c, t);
+		busy++;
+	}
+	while (busy-- > 0)
+		slot_wait(slots, jobs, t, o->times);
+	return n;
+}
+
+static bool
+options_read(struct options *o, int argc, char **argv)
+{
+	const char *const *text[] = { &o->lab.opmcp, &o->lab.standin,
+		&o->lab.pki, &o->lab.data, &o->only };
+	static const char *const name[] = { "--opmcp", "--standin", "--pki",
+		"--data", "--only" };
+	size_t k;
+	int i;
+
+	for (i = 1; i < argc; i++) {
+		for (k = 0; k < LEN(name); k++)
+			if (!strcmp(argv[i], name[k]))
+				break;
+		if (!strcmp(argv[i], "--valgrind"))
+			o->lab.valgrind = true;
+		else if (!strcmp(argv[i], "--list"))
+			o->list = true;
+		else if (!strcmp(argv[i], "--times"))
+			o->times = true;
+		else if (!strcmp(argv[i], "--jobs") && i + 1 < argc)
+			o->jobs = strtol(argv[++i], NULL, 10);
+		else if (k < LEN(name) && i + 1 < argc)
+			*(const char **)(uintptr_t)text[k] = argv[++i];
+		else
+			return false;
+	}
+	return o->jobs >= 1 && o->jobs <= JOBS_MAX;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct options o = { .lab = { "./opmcp", "test/build/standin",
+	    "test/pki", "test/data", false, 10000 }, .jobs = 4 };
+	struct t t = { .lab = &o.lab };
+	int64_t from = now_ms();
+	long n;
+
+	if (!options_read(&o, argc, argv)) {
+		fprintf(stderr, "usage: e2e [--opmcp PATH] [--standin PATH] "
+		    "[--pki DIR] [--data DIR]\n           [--only PATTERN] "
+		    "[--jobs N] [--valgrind] [--times] [--list]\n");
+		return 64;
+	}
+	if (o.lab.valgrind)
+		o.lab.wait_ms = 60000;
+	t.tally = mmap(NULL, sizeof(*t.tally), PROT_READ | PROT_WRITE,
+	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (t.tally == MAP_FAILED)
+		return 1;
+	n = run_cases(&o, &t, false, o.jobs);
+	n += run_cases(&o, &t, true, 1);
+	if (o.list)
+		return 0;
+	printf("%ld cases, %.1f s\n%ld passed, %ld failed\n", n,
+	    (double)(now_ms() - from) / 1000, (long)t.tally->passed,
+	    (long)t.tally->failed);
+	return t.tally->failed || !t.tally->passed;
+}
