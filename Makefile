@@ -1,54 +1,52 @@
 # SPDX-License-Identifier: MIT
-# opmcp: plain POSIX make. "make" builds ./opmcp; the other targets are listed
-# in README.md. By hand: cc -O2 -static -o opmcp opmcp.c -lbearssl
+# "make" builds ./opmcp: static, small (musl) where musl-gcc is, else glibc.
+# Missing Debian packages are installed, or the command for it is printed.
+# By hand: cc -O2 -static -o opmcp opmcp.c -lbearssl
 .POSIX:
 .SUFFIXES:
 
-# Override: CC, CFLAGS, HARDEN; BEARSSL=DIR and JSMN=DIR name source trees
-# (BearSSL built there) where the distribution has no package.
 CC = cc
 CFLAGS = -O2
+# Source trees instead of packages: BearSSL's, built, and jsmn's.
 BEARSSL =
 JSMN =
+# The CA bundle compiled in, for images that have none; empty for none.
+BUNDLE = /etc/ssl/certs/ca-certificates.crt
 DESTDIR =
 PREFIX = /usr/local
-BUNDLE = /etc/ssl/certs/ca-certificates.crt
 
-WARN = -std=c11 -Wall -Wextra -Wshadow -Wconversion -Wsign-conversion \
-	-Wcast-qual -Wvla -Wundef -Wstrict-prototypes -Wimplicit-fallthrough
+WARN = -Wall -Wextra -Wshadow -Wconversion -Wsign-conversion -Wcast-qual \
+	-Wvla -Wundef -Wstrict-prototypes -Wimplicit-fallthrough
+# What one compiler lacks can be taken out here.
 HARDEN = -D_FORTIFY_SOURCE=2 -fstack-protector-strong \
-	-fstack-clash-protection -fPIE -ffile-prefix-map=$$(pwd)=. \
-	-ftrivial-auto-var-init=zero -Wl,-z,relro,-z,now,-z,noexecstack
-DEPS = $${BEARSSL:+-isystem $$BEARSSL/inc -L$$BEARSSL/build} \
-	$${JSMN:+-isystem $$JSMN}
-RUN = BEARSSL='$(BEARSSL)' JSMN='$(JSMN)' CC='$(CC)' CFLAGS='$(CFLAGS)' \
-	WARN='$(WARN)' HARDEN="$(HARDEN)" BUNDLE='$(BUNDLE)' sh test/build.sh
+	-fstack-clash-protection -ftrivial-auto-var-init=zero
+LINK = -Wl,-z,relro,-z,now,-z,noexecstack,--gc-sections,--build-id=none,-s
 
 all: opmcp
 
-opmcp: opmcp.c opmcp.h Makefile test/build.sh
-	@$(RUN) opmcp
+opmcp: opmcp.c opmcp.h Makefile
+	@sh test/deps.sh '$(BEARSSL)' '$(JSMN)'
+	@set -e; \
+	b="$(BEARSSL)"; j="$(JSMN)"; \
+	inc="$${b:+-isystem $$b/inc} $${j:+-isystem $$j}"; \
+	lib=$${b:+$$b/build/libbearssl.a}; \
+	[ -n "$$lib" ] || lib=$$($(CC) -print-file-name=libbearssl.a); \
+	all="-std=c11 $(CFLAGS) $(WARN) $(HARDEN) -fPIE -ffunction-sections \
+	    -ffile-prefix-map=$$PWD=. $$inc"; \
+	[ ! -f '$(BUNDLE)' ] || all="$$all -DOPMCP_CA_BUNDLE=\"$(BUNDLE)\""; \
+	m=/usr/lib/$$($(CC) -dumpmachine | sed s/gnu/musl/); \
+	if [ '$(CC)' = cc ] && [ -f $$m/rcrt1.o ] && command -v musl-gcc \
+	    >/dev/null; then set -x; \
+		musl-gcc $$all -idirafter /usr/include -idirafter \
+		    /usr/include/$$(cc -dumpmachine) -static -nostartfiles \
+		    $(LINK) -Wl,-pie,--no-dynamic-linker -o opmcp \
+		    $$m/rcrt1.o $$m/crti.o opmcp.c $$lib $$m/crtn.o; \
+	else set -x; \
+		$(CC) $$all -static-pie $(LINK) -o opmcp opmcp.c $$lib; \
+	fi
 
-demo: opmcp
-	@$(RUN) demo
-
-test: opmcp
-	@$(RUN) test
-
-check-all: opmcp
-	@$(RUN) check-all
-
-bench: opmcp
-	@$(RUN) bench
-
-interop: opmcp
-	@$(RUN) interop
-
-lint:
-	@$(RUN) lint
-
-repro: opmcp
-	@$(RUN) repro
+demo test check-all bench interop lint repro: opmcp
+	@CC='$(CC)' WARN='$(WARN)' sh test/run.sh $@
 
 install: opmcp
 	mkdir -p $(DESTDIR)$(PREFIX)/bin
