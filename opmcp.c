@@ -475,8 +475,7 @@ static const struct err_row {
 	[E_ITEM_MANY] = { "item_ambiguous", EX_NOINPUT,
 	    "More than one item has this title; use one of these ids:" },
 	[E_ARCHIVED] = { "item_archived", EX_NOINPUT,
-	    "This item is archived or deleted; restore it in 1Password to "
-	    "use it." },
+	    "This item is archived; restore it in 1Password to use it." },
 	[E_FIELD] = { "field_not_found", EX_NOINPUT,
 	    "The item has no such field." },
 	[E_NO_TOKEN] = { "token_missing", EX_CONFIG,
@@ -1658,6 +1657,25 @@ json_index(struct json *j)
 	return true;
 }
 
+/* A text that is only a number or word: valid, but not for strict jsmn. Its
+ * one token is made here. */
+static bool
+json_is_bare(struct json *j)
+{
+	struct json_scan c = { .s = j->text };
+	jsmntok_t *t = &j->tok[JSON_ROOT];
+
+	scan_blank(&c);
+	if (str_find(S("{[\""), c.s.p[0]) < 3)
+		return false;
+	*t = (jsmntok_t){ .type = JSMN_PRIMITIVE, .size = 1 };
+	t->start = (int)(c.s.p - j->text.p);
+	while (c.s.n > 0 && c.s.p[c.s.n - 1] <= ' ')
+		c.s.n--;
+	t->end = t->start + (int)c.s.n;
+	return true;
+}
+
 /* Parse text, which must stay in place as long as *j is used; the tokens go
  * to the arena. Fails with bad_answer when it is not exactly one JSON value
  * in UTF-8, nested at most JSON_DEPTH_MAX deep, without repeated keys; with
@@ -1678,6 +1696,8 @@ json_parse(struct json *j, struct arena *a, struct str text, struct err *e)
 	j->text = text;
 	j->arena = a;
 	j->n = n + 1;
+	if (n == 1 && json_is_bare(j))
+		return true;
 	if (jsmn_parse(&parser, (const char *)text.p, text.n,
 	    j->tok + JSON_ROOT, n) != (int)n || !json_index(j)) {
 		*j = (struct json){ 0 };
@@ -3596,7 +3616,11 @@ http_read_head(struct http *h, struct http_head *head, struct err *e)
 	uint64_t first = os_deadline(h->os, h->deadline, FIRST_BYTE_MS);
 	struct str line;
 
-	if (!http_line(h, first, &line, e) || !http_status(head, line, e))
+	if (!http_peek(h, first, &line, e))
+		return false;
+	if (line.p[0] != 'H')   /* else garbage without a line end is awaited */
+		return fail(e, E_ANSWER, "not an HTTP answer");
+	if (!http_line(h, h->deadline, &line, e) || !http_status(head, line, e))
 		return false;
 	for (;;) {
 		size_t colon;
@@ -4641,25 +4665,23 @@ sa_sign_in(struct sa *sa, struct err *e)
 }
 
 /* GET path as somebody who is signed in; signs in first when need be, and
- * once more when the session has ended (401). */
+ * once more when the service says that the session has ended (401). */
 MUST static bool
 sa_get(struct sa *sa, struct str path, enum err_code missing, struct json *j,
     struct err *e)
 {
 	const struct sa_request r = { S("GET"), path, NOTHING, 0, true, true };
 
-	for (;;) {
-		bool fresh = !sa->signed_in;
+	for (int tries = 0;; tries++) {
 		struct err now = { 0 };
 
-		if (fresh && !sa_sign_in(sa, e))
+		if (!sa->signed_in && !sa_sign_in(sa, e))
 			return false;
 		if (sa_begin(sa, &r, &now) &&
 		    sa_finish(sa, &r, missing, j, &now))
 			return true;
-		if (now.code == E_SIGN_IN)
-			sa->signed_in = false;
-		if (now.code != E_SIGN_IN || fresh) {
+		sa->signed_in = now.code != E_SIGN_IN;
+		if (sa->signed_in || tries > 0) {
 			*e = now;
 			return false;
 		}
@@ -4955,7 +4977,7 @@ sa_list_entry(struct sa *sa, struct sa_vault *v, struct cry_gcm *gcm,
 	struct json over;
 	bool ok;
 
-	ok = json_get_str(j, node, S("uuid"), &id) && id_is_valid(id, 'a') &&
+	ok = json_get_str(j, node, S("uuid"), &id) &&
 	    sa_open(sa, j, json_get(j, node, S("encOverview")), ID(v->key_id),
 	    gcm, &plain, &bad) && json_parse(&over, sa->scratch, plain, &bad);
 	if (ok) {
@@ -4994,9 +5016,14 @@ sa_load_items(struct sa *sa, struct sa_vault *v, struct err *e)
 	list = json_get(&j, JSON_ROOT, S("items"));
 	if (!json_is_null(&j, list) && !json_is_array(&j, list))
 		return fail(e, E_ANSWER, "item list");
-	for (uint32_t k = json_first(&j, list); k;
-	    k = json_next(&j, list, k))
+	for (uint32_t k = json_first(&j, list); k; k = json_next(&j, list, k)) {
+		struct str id;
+
+		if (!json_get_str(&j, k, S("uuid"), &id) ||
+		    !id_is_valid(id, 'a'))
+			return fail(e, E_ANSWER, "item without uuid");
 		n++;
+	}
 	v->item = mem_alloc(&v->list, n * sizeof *v->item);
 	if (v->item == NULL)
 		return fail(e, E_LARGE, "number of items");
@@ -5006,8 +5033,8 @@ sa_load_items(struct sa *sa, struct sa_vault *v, struct err *e)
 		if (sa_list_entry(sa, v, &gcm, &j, k))
 			v->items++;
 	WIPE(gcm);
-	v->listed = true;
-	return true;
+	v->listed = v->items > 0 || n == 0;
+	return v->listed || fail(e, E_ANSWER, "no item of the list opens");
 }
 
 /* The opened vault of this id. */
@@ -5279,7 +5306,7 @@ MUST static bool
 pol_pick_vault(const struct cfg *cfg, struct str name,
     const struct vault *list, size_t n, const struct vault **v, struct err *e)
 {
-	size_t hits = 0;
+	size_t hits = 0, same = 0;
 	bool any;
 
 	if (name.n == 0)
@@ -5288,6 +5315,7 @@ pol_pick_vault(const struct cfg *cfg, struct str name,
 	for (size_t i = 0; i < n; i++) {
 		bool id = str_eq(list[i].id, name);
 
+		same += !list[i].locked && str_eq_nocase(list[i].name, name);
 		if (pol_vault(cfg, list, n, &list[i]) != ALLOW ||
 		    (!id && !any && (list[i].locked ||
 		    !str_eq_nocase(list[i].name, name))))
@@ -5301,7 +5329,8 @@ pol_pick_vault(const struct cfg *cfg, struct str name,
 	}
 	if (hits > 1 && any)
 		return fail(e, E_ARGUMENT, "vault: needed, as OPMCP_VAULTS is *");
-	if (hits > 1)
+	if (hits > 1 || (hits == 0 && same > 1 &&
+	    cfg_list_is_member(cfg->vaults, name)))
 		return fail(e, E_VAULT_MANY, "");
 	if (hits == 0)
 		return fail(e, E_VAULT, "");
@@ -5486,7 +5515,7 @@ tool_find_title(struct keeper *k, struct str vault, struct str title,
 	for (size_t i = 0; i < n; i++) {
 		if (!str_eq_nocase(list[i].title, title))
 			continue;
-		archived |= list[i].state != ITEM_ACTIVE;
+		archived |= list[i].state == ITEM_ARCHIVED;
 		if (list[i].state == ITEM_ACTIVE && hits++ == 0)
 			*id = list[i].id;
 	}
@@ -5507,7 +5536,8 @@ tool_fetch(struct keeper *k, struct str vault, struct str id,
 {
 	if (!k->be->item(k->sa, vault, id, it, e))
 		return false;
-	if (title.n > 0 && !str_eq_nocase(it->ref.title, title))
+	if (it->ref.state == ITEM_DELETED ||
+	    (title.n > 0 && !str_eq_nocase(it->ref.title, title)))
 		return fail(e, E_ITEM, "");
 	return it->ref.state == ITEM_ACTIVE || fail(e, E_ARCHIVED, "");
 }
@@ -5547,15 +5577,37 @@ tool_item(struct keeper *k, struct str vault, struct str name,
 	}
 }
 
+/* The vault that a call means. A remembered list in which some vault could
+ * not be opened may be a bad one: it is read again before it counts. */
+MUST static bool
+tool_vault(struct keeper *k, struct str name, const struct vault **vault,
+    struct err *e)
+{
+	const struct vault *list;
+	struct err first = { 0 };
+	bool locked = false;
+	size_t n;
+
+	if (!k->be->vaults(k->sa, false, &list, &n, e))
+		return false;
+	if (pol_pick_vault(k->cfg, name, list, n, vault, &first))
+		return true;
+	for (size_t i = 0; i < n; i++)
+		locked |= list[i].locked;
+	if (!locked) {
+		*e = first;
+		return false;
+	}
+	return k->be->vaults(k->sa, true, &list, &n, e) &&
+	    pol_pick_vault(k->cfg, name, list, n, vault, e);
+}
+
 /* Vault and item by their names, both checked before anything is sent. An
  * empty vault name means the default vault. */
 MUST static bool
 tool_locate(struct keeper *k, struct str item_name, struct str vault_name,
     const struct vault **vault, struct item *it, struct err *e)
 {
-	const struct vault *list;
-	size_t n;
-
 	if (!pol_check_name(item_name, e) ||
 	    (vault_name.p != NULL && !pol_check_name(vault_name, e)))
 		return false;
@@ -5563,8 +5615,7 @@ tool_locate(struct keeper *k, struct str item_name, struct str vault_name,
 		*e = k->setup;
 		return false;
 	}
-	return k->be->vaults(k->sa, false, &list, &n, e) &&
-	    pol_pick_vault(k->cfg, vault_name, list, n, vault, e) &&
+	return tool_vault(k, vault_name, vault, e) &&
 	    tool_item(k, (*vault)->id, item_name, it, e);
 }
 
@@ -7334,6 +7385,8 @@ main(int argc, char **argv)
 	status = cli_args(&cfg, &cli, argv);
 	if (status >= 0)
 		return status;
+	if (cfg.token_fd != 0 && fcntl((int)cfg.token_fd, F_GETFD) < 0)
+		cfg.token_fd = INT_MAX; /* else a socket of ours could get it */
 	os_init(&os, (enum log_level)cfg.log);
 	if (!cli.get)
 		return cli_serve(&cfg, &os);

@@ -42,7 +42,7 @@
 #define JSMN_PARENT_LINKS
 #include <jsmn.h>
 
-#define LEN(a) (sizeof(a) / sizeof(*(a)))
+#define LEN(a)       (sizeof(a) / sizeof(*(a)))
 #define PRINTF(f, a) __attribute__((format(printf, f, a)))
 
 /* ====================================================================
@@ -150,7 +150,7 @@ static inline void
 buf_free(struct buf *b)
 {
 	free(b->p);
-	*b = (struct buf) { 0 };
+	*b = (struct buf){ 0 };
 }
 
 /* Drops the first n bytes. */
@@ -423,7 +423,7 @@ json_free(struct json *j)
 {
 	free(j->text);
 	free(j->tok);
-	*j = (struct json) { 0 };
+	*j = (struct json){ 0 };
 }
 
 /* Reads one JSON text into j, which must be zero or from an earlier read. */
@@ -746,14 +746,14 @@ env_free(struct env *e)
 {
 	while (e->n)
 		free(e->v[--e->n]);
-	*e = (struct env) { 0 };
+	*e = (struct env){ 0 };
 }
 
 /* A child with pipes. stderr goes to a memory file, so nobody has to read it
  * for the child to go on; proc_err() shows it at any time. */
 struct proc {
-	pid_t pid;      /* 0: none */
-	int in, out;    /* our ends, -1 when closed */
+	pid_t pid;   /* 0: none */
+	int in, out; /* our ends, -1 when closed */
 	int err;
 	struct buf got; /* read from out, not yet taken */
 	size_t scanned; /* no newline in got before this */
@@ -785,7 +785,7 @@ struct fds {
 	int err;   /* as stderr, instead of the memory file */
 };
 
-#define NO_FDS ((struct fds) { -1, -1 })
+#define NO_FDS ((struct fds){ -1, -1 })
 
 /* Starts argv[0] with exactly the environment env. */
 static inline bool
@@ -795,7 +795,7 @@ proc_start_with(struct proc *p, char *const argv[], const struct env *env,
 	static char *const none[] = { NULL };
 	int in[2], out[2];
 
-	*p = (struct proc) { .in = -1, .out = -1, .err = -1 };
+	*p = (struct proc){ .in = -1, .out = -1, .err = -1 };
 	p->err = memfd_create("stderr", MFD_CLOEXEC);
 	if (p->err < 0 || pipe2(in, O_CLOEXEC) != 0)
 		return false;
@@ -860,8 +860,8 @@ proc_send(struct proc *p, const void *data, size_t n, int ms)
 	ssize_t w;
 
 	while (n > 0) {
-		f[0] = (struct pollfd) { p->in, POLLOUT, 0 };
-		f[1] = (struct pollfd) { p->out, POLLIN, 0 };
+		f[0] = (struct pollfd){ p->in, POLLOUT, 0 };
+		f[1] = (struct pollfd){ p->out, POLLIN, 0 };
 		if (p->in < 0 || poll(f, 2, left_ms(until)) <= 0)
 			return false;
 		if (f[1].revents && !proc_pull(p))
@@ -888,14 +888,15 @@ proc_line(struct proc *p, struct buf *line, int ms)
 	char *nl;
 
 	for (;;) {
-		nl = p->got.n ? memchr(p->got.p + p->scanned, '\n',
-		    p->got.n - p->scanned) : NULL;
+		nl = p->got.n ?
+		    memchr(p->got.p + p->scanned, '\n', p->got.n - p->scanned) :
+		    NULL;
 		if (nl)
 			break;
 		p->scanned = p->got.n;
 		if (p->out < 0)
 			return LINE_END;
-		f = (struct pollfd) { p->out, POLLIN, 0 };
+		f = (struct pollfd){ p->out, POLLIN, 0 };
 		if (poll(&f, 1, left_ms(until)) <= 0)
 			return LINE_LATE;
 		if (!proc_pull(p))
@@ -991,7 +992,7 @@ proc_end(struct proc *p)
 	if (p->err >= 0 && p->pid > 0)
 		close(p->err);
 	buf_free(&p->got);
-	*p = (struct proc) { .in = -1, .out = -1, .err = -1 };
+	*p = (struct proc){ .in = -1, .out = -1, .err = -1 };
 }
 
 /* The one child of pid, 0 if it has none or several. */
@@ -1082,15 +1083,14 @@ standin_ready(struct standin *s)
 
 /* Starts a stand-in; args is a NULL-terminated list of more arguments. */
 static inline bool
-standin_start(struct standin *s, const struct lab *lab,
-    const char *const *args)
+standin_start(struct standin *s, const struct lab *lab, const char *const *args)
 {
 	char *argv[24];
 	size_t n = 0;
 
-	*s = (struct standin) { .wait_ms = lab->wait_ms };
+	*s = (struct standin){ .wait_ms = lab->wait_ms };
 	argv[n++] = (char *)(uintptr_t)lab->standin;
-	argv[n++] = (char *)(uintptr_t)"--pki";
+	argv[n++] = (char *)(uintptr_t) "--pki";
 	argv[n++] = (char *)(uintptr_t)lab->pki;
 	while (args && *args && n < LEN(argv) - 1)
 		argv[n++] = (char *)(uintptr_t)*args++;
@@ -1107,7 +1107,7 @@ standin_stop(struct standin *s)
 	proc_end(&s->p);
 	buf_free(&s->line);
 	free(s->token);
-	*s = (struct standin) { .p = { .in = -1, .out = -1, .err = -1 } };
+	*s = (struct standin){ .p = { .in = -1, .out = -1, .err = -1 } };
 }
 
 /* Sends one command; what follows "ok" stands in s->line afterwards. False
@@ -1140,7 +1140,7 @@ static inline long
 standin_count(struct standin *s, const char *step)
 {
 	bool ok = step ? standin_do(s, "count %s", step) :
-	    standin_do(s, "count");
+			 standin_do(s, "count");
 
 	return ok ? strtol(s->line.p, NULL, 10) : -1;
 }
@@ -1175,8 +1175,10 @@ row_unescape(char *p)
 			*to++ = (char)json_unit(p + 1);
 			p += 4;
 		} else {
-			*to++ = *p == 't' ? '\t' : *p == 'n' ? '\n' :
-			    *p == 'r' ? '\r' : *p;
+			*to++ = *p == 't' ? '\t' :
+			    *p == 'n'     ? '\n' :
+			    *p == 'r'     ? '\r' :
+					    *p;
 		}
 	}
 	*to = 0;
@@ -1204,7 +1206,7 @@ account_free(struct account *a)
 {
 	buf_free(&a->text);
 	free(a->row);
-	*a = (struct account) { 0 };
+	*a = (struct account){ 0 };
 }
 
 /* Reads the whole account of the stand-in. */
@@ -1215,7 +1217,7 @@ standin_list(struct standin *s, struct account *a)
 	size_t i;
 	char *p;
 
-	*a = (struct account) { 0 };
+	*a = (struct account){ 0 };
 	if (!standin_do(s, "list"))
 		return false;
 	a->n = (size_t)strtol(s->line.p, NULL, 10);
@@ -1309,7 +1311,7 @@ client_start_with(struct client *c, const struct lab *lab,
 	char *argv[24];
 	size_t i, n = 0;
 
-	*c = (struct client) { .wait_ms = lab->wait_ms };
+	*c = (struct client){ .wait_ms = lab->wait_ms };
 	for (i = 0; lab->valgrind && grind[i]; i++)
 		argv[n++] = (char *)(uintptr_t)grind[i];
 	argv[n++] = (char *)(uintptr_t)lab->opmcp;
@@ -1429,8 +1431,9 @@ client_hello(struct client *c, const char *version)
 	    version);
 	return client_ask(c, "initialize", params) &&
 	    json_top(&c->last, "result") >= 0 &&
-	    client_send(c, "{\"jsonrpc\":\"2.0\","
-			   "\"method\":\"notifications/initialized\"}");
+	    client_send(c,
+		"{\"jsonrpc\":\"2.0\","
+		"\"method\":\"notifications/initialized\"}");
 }
 
 /* Sends tools/call; args is the text of the arguments object. */
@@ -1447,7 +1450,7 @@ client_call(struct client *c, const char *tool, const char *args)
 }
 
 #define CREDENTIALS "get_1password_credentials"
-#define HEALTH "get_health_status"
+#define HEALTH      "get_health_status"
 
 /* Asks for an item's credentials and reads the answer. */
 static inline bool
@@ -1550,8 +1553,8 @@ t_check(struct t *t, bool ok, int line, const char *fmt, ...)
 #define CHECK(t, ok, ...) t_check((t), (ok), __LINE__, __VA_ARGS__)
 
 /* Integers: expected first. */
-#define CHECK_INT(t, want, seen, what)                                  \
-	t_check((t), (long)(want) == (long)(seen), __LINE__,            \
+#define CHECK_INT(t, want, seen, what)                       \
+	t_check((t), (long)(want) == (long)(seen), __LINE__, \
 	    "%s: expected %ld, seen %ld", (what), (long)(want), (long)(seen))
 
 #endif

@@ -5,6 +5,7 @@
 //
 //   node sdk.mjs            one JSON line per item, then a summary line
 //   node sdk.mjs --account  what readAll() returns, as one JSON text
+//   node sdk.mjs --check [STANDIN]  one line per check, no values
 //   import { readAll } ...  readAll(token, port): vaults with their items
 //
 // Only name resolution is changed: every name means 127.0.0.1, and a
@@ -18,13 +19,14 @@ import net from "node:net";
 import path from "node:path";
 import readline from "node:readline";
 import { fileURLToPath } from "node:url";
+import { check, run } from "./checks.mjs";
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 const root = path.resolve(here, "../..");
 const self = fileURLToPath(import.meta.url);
 
 // Every look-up answers 127.0.0.1; every connection goes to `port` there.
-function cageNetwork(port) {
+export function cageNetwork(port) {
 	dns.lookup = (name, options, done) => {
 		const cb = done ?? options;
 		const all = typeof options === "object" && options.all;
@@ -46,7 +48,7 @@ function cageNetwork(port) {
 
 // The SDK takes "localhost:PORT" for a URL with the scheme "localhost", so
 // such a token is given the name of the real service; both mean 127.0.0.1.
-function renamed(token) {
+export function renamed(token) {
 	const t = JSON.parse(Buffer.from(token.slice(4), "base64url"));
 	t.signInAddress = t.signInAddress.replace(/^localhost(?=:|$)/,
 		"my.1password.com");
@@ -101,8 +103,9 @@ export function readAll(token, port) {
 }
 
 // Starts the stand-in; resolves to { port, token, ask(command), stop() }.
-export async function startStandin(args = []) {
-	const child = spawn(path.join(root, "test/build/standin"), args,
+export async function startStandin(args = [],
+	binary = path.join(root, "test/build/standin")) {
+	const child = spawn(binary, args,
 		{ cwd: root, stdio: ["pipe", "pipe", "inherit"] });
 	const lines = readline.createInterface({ input: child.stdout })
 		[Symbol.asyncIterator]();
@@ -160,6 +163,18 @@ function compare(vaults, rows) {
 	return { compared, wrong };
 }
 
+// The same as checks that a person can read.
+async function checks(binary) {
+	const standin = await startStandin([], binary);
+	const vaults = await readAll(standin.token, standin.port);
+	const rows = await standin.ask("list");
+	standin.stop();
+	const { compared, wrong } = compare(vaults, rows);
+	check(`official SDK reads the stand-in: ${vaults.length} vaults, ` +
+		`${compared} items`, vaults.length >= 3 && compared >= 40 &&
+		wrong.length === 0, `${wrong.length} wrong`);
+}
+
 async function main() {
 	const standin = await startStandin();
 	const vaults = await readAll(standin.token, standin.port);
@@ -199,6 +214,9 @@ if (process.argv[2] === "--child") {
 		process.stdout.write(String(e?.message ?? e));
 		process.exitCode = 1;
 	}
+} else if (process.argv[1] === self && process.argv[2] === "--check") {
+	await run("sdk.mjs", 120, () => checks(process.argv[3] &&
+		path.resolve(process.argv[3])));
 } else if (process.argv[1] === self) {
 	await main();
 }

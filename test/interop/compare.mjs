@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: MIT
+//
+// opmcp against the official SDK, item by item: both read the same stand-in,
+// and user names and passwords must be equal byte for byte.
+//
+//   node compare.mjs [OPMCP [STANDIN]]
+//
+// opmcp is asked over real stdio by the small JSON-RPC client below.  Only
+// counts, titles' positions and ids are printed, never a value.
+
+import { spawn } from "node:child_process";
+import { isDeepStrictEqual } from "node:util";
+import { binaries, check, goneAfter, processes, run, settings }
+	from "./checks.mjs";
+import { readAll, startStandin } from "./sdk.mjs";
+
+const IN_FLIGHT = 32;           // calls opmcp has at a time
+const GONE_MS = 1500;
+
+// ---- a JSON-RPC client over stdio --------------------------------------
+
+class Server {
+	#child;
+	#waiting = new Map();
+	#rest = Buffer.alloc(0);
+	#id = 0;
+	#exit;
+	stderr = "";
+	wrong = [];             // what a server must not write
+
+	constructor(binary, env) {
+		this.#child = spawn(binary, [], { env });
+		this.#exit = new Promise((resolve) =>
+			this.#child.on("close", (code) => {
+				for (const w of this.#waiting.values())
+					w.reject(new Error("opmcp ended"));
+				resolve(code);
+			}));
+		this.#child.on("error", (e) => this.wrong.push(e.message));
+		this.#child.stdin.on("error", () => {});
+		this.#child.stderr.setEncoding("utf8");
+		this.#child.stderr.on("data", (s) => { this.stderr += s; });
+		this.#child.stdout.on("data", (b) => this.#bytes(b));
+	}
+
+	#bytes(bytes) {
+		this.#rest = Buffer.concat([this.#rest, bytes]);
+		for (;;) {
+			const end = this.#rest.indexOf(10);
+			if (end < 0)
+				break;
+			this.#line(this.#rest.subarray(0, end));
+			this.#rest = this.#rest.subarray(end + 1);
+		}
+	}
+
+	// UTF-8 without a mistake, one response per line, each asked for.
+	#line(bytes) {
+		try {
+			const text = new TextDecoder("utf-8",
+				{ fatal: true, ignoreBOM: true }).decode(bytes);
+			const m = JSON.parse(text);
+			const w = this.#waiting.get(m.id);
+			const keys = Object.keys(m).sort().join();
+			if (m.jsonrpc !== "2.0" || w === undefined ||
+			    (keys !== "id,jsonrpc,result" &&
+			    keys !== "error,id,jsonrpc"))
+				throw new Error("not a response to a request");
+			this.#waiting.delete(m.id);
+			w.resolve(m);
+		} catch (e) {
+			this.wrong.push(e instanceof SyntaxError ?
+				"not JSON" : e.message);
+		}
+	}
+
+	#write(message) {
+		this.#child.stdin.write(JSON.stringify(
+			{ jsonrpc: "2.0", ...message }) + "\n");
+	}
+
+	request(method, params) {
+		const id = ++this.#id;
+		const answer = new Promise((resolve, reject) =>
+			this.#waiting.set(id, { resolve, reject }));
+		this.#write({ id, method, params });
+		return answer;
+	}
+
+	async open() {
+		const answer = await this.request("initialize", {
+			protocolVersion: "2025-11-25", capabilities: {},
+			clientInfo: { name: "opmcp interop test", version: "1" },
+		});
+		this.#write({ method: "notifications/initialized" });
+		return answer.result;
+	}
+
+	// Ends stdin; resolves to the exit status.
+	close() {
+		this.#child.stdin.end();
+		return this.#exit;
+	}
+}
+
+// ---- what opmcp should say ---------------------------------------------
+
+const lower = (s) => s.replace(/[A-Z]/g, (c) => c.toLowerCase());
+const swapped = (s) => s.replace(/[A-Za-z]/g, (c) =>
+	c < "a" ? c.toLowerCase() : c.toUpperCase());
+
+// A name as opmcp takes it: no control, bidirectional or zero-width
+// characters, no blanks around it, 1 to 255 bytes.
+function isName(s) {
+	const bytes = Buffer.byteLength(s);
+	return bytes > 0 && bytes <= 255 && s.trim() === s &&
+		!/[\p{Cc}\p{Bidi_Control}\u200b-\u200d\u2060\ufeff]/u.test(s);
+}
+
+// The value the SDK shows for a name: by id, else, outside of logins, whose
+// user name and password are built in, by the one title.  null and undefined:
+// no such field.
+function shown(item, name) {
+	const f = item.fields.find((x) => x.id === name &&
+		(item.category !== "Login" || x.sectionId == null));
+	if (f !== undefined || item.category === "Login")
+		return f?.value;
+	const titled = item.fields.filter((x) => lower(x.title) === name);
+	return titled.length === 1 ? titled[0].value : undefined;
+}
+
+// The values a call for this item must give.
+function expected(vault, item) {
+	const key = item.category === "ApiCredentials" ? "credential" :
+		"password";
+	const want = { username: shown(item, "username"),
+		password: shown(item, key) };
+	const missing = Object.keys(want).filter((k) => want[k] == null);
+	return { id: item.id, vault: vault.title, want, missing };
+}
+
+// Which members of a call's answer differ from what is expected; empty when
+// none does.  Names of members and error words only.
+function differences(answer, { id, vault, want, missing }) {
+	const result = answer.result;
+	const text = result?.content?.[0]?.text;
+	const is = result?.structuredContent;
+	const bad = [];
+	if (answer.error !== undefined)
+		return [`JSON-RPC error ${answer.error.code}`];
+	if (missing.length === 2)
+		return word(answer) === "field_not_found" ? [] :
+			["field_not_found due"];
+	if (result.isError)
+		return [word(answer)];
+	for (const k of Object.keys(want)) {
+		const has = Object.hasOwn(is, k);
+		if (has !== !missing.includes(k))
+			bad.push(`${k}: ${has ? "not " : ""}missing`);
+		else if (has && !Buffer.from(is[k]).equals(
+		    Buffer.from(want[k])))
+			bad.push(k);
+	}
+	if (!isDeepStrictEqual(is.missing ?? [], missing))
+		bad.push("missing");
+	if (is.item_id !== id)
+		bad.push("item_id");
+	if (is.vault !== vault)
+		bad.push("vault");
+	if (result.content.length !== 1 ||
+	    !isDeepStrictEqual(JSON.parse(text), is))
+		bad.push("content is not structuredContent");
+	return bad;
+}
+
+// The word of a tool error, "" when the answer is none.
+function word(answer) {
+	const result = answer.result;
+	const text = result?.content?.[0]?.text ?? "";
+	return result?.isError === true && !result.structuredContent ?
+		/^[a-z_]*/.exec(text)[0] : "";
+}
+
+// The calls to make: { kind, vault, name, where, judge }, where judge gives
+// the differences of the answer and `where` names the item by its ids.
+function plan(vaults) {
+	const calls = [];
+	for (const v of vaults)
+		for (const item of v.items)
+			planItem(calls, v, item);
+	for (const v of vaults)
+		for (const item of v.archived)
+			planArchived(calls, v, item);
+	return calls;
+}
+
+const logins = ["Login"];
+const others = ["Password", "ApiCredentials", "Database", "Server"];
+
+function planItem(calls, v, item) {
+	const want = expected(v, item);
+	const where = `${v.id}/${item.id}`;
+	const judge = (answer) => differences(answer, want);
+	const due = (...words) => (answer) =>
+		words.includes(word(answer)) ? [] : [`${words} due`];
+	const add = (kind, name, how, vault = v.id) =>
+		calls.push({ kind, vault, name, where, judge: how });
+	const same = v.items.filter((x) => lower(x.title) ===
+		lower(item.title));
+	const group = logins.includes(item.category) ? "logins" :
+		others.includes(item.category) ? "passwords, API " +
+		"credentials, databases, servers" : "other categories";
+	add(`${group} by id`, item.id, judge);
+	if (!isName(item.title))
+		add("unacceptable titles refused", item.title,
+			due("invalid_name"));
+	else if (same.length > 1)
+		add("ambiguous titles refused, ids named", item.title,
+			(answer) => namesAll(answer, same));
+	else {
+		add(`${group} by title`, item.title, judge, v.title);
+		add("titles in other letter case", swapped(item.title),
+			judge, swapped(v.title));
+	}
+}
+
+// An ambiguous title: all ids it may mean and no others.
+function namesAll(answer, items) {
+	const text = answer.result?.content?.[0]?.text ?? "";
+	const ids = text.match(/\b[a-z2-7]{26}\b/g) ?? [];
+	return word(answer) === "item_ambiguous" && isDeepStrictEqual(
+		ids.sort(), items.map((x) => x.id).sort()) ? [] :
+		["item_ambiguous with all ids due"];
+}
+
+// The SDK does not open archived items, and neither does opmcp.
+function planArchived(calls, v, item) {
+	const judge = (answer) => word(answer) === "item_archived" ? [] :
+		["item_archived due"];
+	const add = (name) => calls.push({ kind: "archived items refused",
+		vault: v.id, name, where: `${v.id}/${item.id}`, judge });
+	add(item.id);
+	if (isName(item.title) && !v.items.some((x) =>
+		lower(x.title) === lower(item.title)))
+		add(item.title);
+}
+
+// ---- the run ------------------------------------------------------------
+
+// Makes all calls, IN_FLIGHT at a time; returns per kind how many there were
+// and what was wrong.
+async function ask(server, calls) {
+	const kinds = new Map();
+	const todo = calls.values();
+	const worker = async () => {
+		for (const c of todo) {
+			const answer = await server.request("tools/call", {
+				name: "get_1password_credentials",
+				arguments: { item_name: c.name, vault: c.vault },
+			});
+			const k = kinds.get(c.kind) ?? { n: 0, wrong: [] };
+			const bad = c.judge(answer);
+			k.n++;
+			if (bad.length > 0)
+				k.wrong.push(`${c.where}: ${bad.join(", ")}`);
+			kinds.set(c.kind, k);
+		}
+	};
+	await Promise.all(Array.from({ length: IN_FLIGHT }, worker));
+	return kinds;
+}
+
+// Values long enough not to occur by chance that stand in a text.
+function leaks(text, vaults) {
+	let n = 0;
+	for (const v of vaults)
+		for (const item of v.items)
+			for (const f of item.fields)
+				if (f.fieldType === "Concealed" &&
+				    f.value.length >= 8 &&
+				    text.includes(f.value))
+					n++;
+	return n;
+}
+
+async function account(label, args, { opmcp, standin: binary }) {
+	const standin = await startStandin(args, binary);
+	const vaults = await readAll(standin.token, standin.port);
+	const before = processes(opmcp);
+	const server = new Server(opmcp, settings(standin.token,
+		{ OPMCP_VAULTS: "*", OPMCP_LOG: "debug" }));
+	const items = vaults.reduce((n, v) => n + v.items.length, 0);
+
+	const hello = await server.open();
+	check(`${label}: opmcp answers initialize`,
+		hello?.protocolVersion === "2025-11-25");
+	await standin.ask("reset");
+	const start = performance.now();
+	const kinds = await ask(server, plan(vaults));
+	const ms = performance.now() - start;
+	const requests = Number((await standin.ask("count")).slice(3));
+	let calls = 0;
+	for (const [kind, { n, wrong }] of [...kinds].sort()) {
+		calls += n;
+		check(`${label}: ${n} ${kind}`, wrong.length === 0,
+			`${wrong.length} wrong: ${wrong.slice(0, 5).join("; ")}`);
+	}
+	console.log(`${label}: ${vaults.length} vaults, ${items} items, ` +
+		`${calls} calls, ${requests} requests, ${Math.round(ms)} ms`);
+
+	const closing = performance.now();
+	const status = await server.close();
+	const gone = await goneAfter(opmcp, before, closing, GONE_MS);
+	check(`${label}: exit 0 at the end of input, all processes gone`,
+		status === 0 && gone <= GONE_MS, `status ${status}`);
+	check(`${label}: nothing but responses on stdout`,
+		server.wrong.length === 0, server.wrong.slice(0, 3).join("; "));
+	check(`${label}: no concealed value on stderr (debug)`,
+		server.stderr.length > 0 && leaks(server.stderr, vaults) === 0);
+	standin.stop();
+}
+
+await run("compare.mjs", 300, async () => {
+	const paths = binaries();
+	await account("account", [], paths);
+	await account("300 items", ["--items", "300"], paths);
+});
