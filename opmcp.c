@@ -3857,11 +3857,12 @@ struct item {
 #define CATEGORY_PASSWORD S("005")
 #define CATEGORY_API S("112")
 
-/* Where items come from. Lists are remembered by the back end and read again
- * when fresh is set; values are fetched every time (I3). Errors end up in
- * *e; a list stays valid until the next call. */
+/* Where items come from. Lists are remembered by the back end; *fresh asks
+ * for one that is read now, and tells whether it was. Values are fetched
+ * every time (I3). Errors end up in *e; a list stays valid until the next
+ * call. */
 struct backend {
-	bool (*vaults)(void *ctx, bool fresh, const struct vault **list,
+	bool (*vaults)(void *ctx, bool *fresh, const struct vault **list,
 	    size_t *n, struct err *e);
 	bool (*items)(void *ctx, struct str vault, bool *fresh,
 	    const struct item_ref **list, size_t *n, struct err *e);
@@ -4940,12 +4941,13 @@ sa_load_vaults(struct sa *sa, struct err *e)
 
 /* Back end: the vaults this token reaches. */
 MUST static bool
-sa_vaults(void *ctx, bool fresh, const struct vault **list, size_t *n,
+sa_vaults(void *ctx, bool *fresh, const struct vault **list, size_t *n,
     struct err *e)
 {
 	struct sa *sa = ctx;
 
-	if ((fresh || !sa->has_vaults) && !sa_load_vaults(sa, e))
+	*fresh |= !sa->has_vaults;
+	if (*fresh && !sa_load_vaults(sa, e))
 		return false;
 	*list = sa->list;
 	*n = sa->vaults;
@@ -5049,8 +5051,7 @@ sa_vault_get(struct sa *sa, struct str id, struct sa_vault **v, struct err *e)
 	return fail(e, E_VAULT, "");
 }
 
-/* Back end: the items of a vault; *fresh asks for a new list and tells
- * afterwards whether it was read just now. */
+/* Back end: the items of a vault. */
 MUST static bool
 sa_items(void *ctx, struct str vault, bool *fresh,
     const struct item_ref **list, size_t *n, struct err *e)
@@ -5060,7 +5061,7 @@ sa_items(void *ctx, struct str vault, bool *fresh,
 
 	if (!sa_vault_get(sa, vault, &v, e))
 		return false;
-	*fresh = *fresh || !v->listed;
+	*fresh |= !v->listed;
 	if (*fresh && !sa_load_items(sa, v, e))
 		return false;
 	*list = v->item;
@@ -5584,22 +5585,23 @@ tool_vault(struct keeper *k, struct str name, const struct vault **vault,
     struct err *e)
 {
 	const struct vault *list;
-	struct err first = { 0 };
-	bool locked = false;
+	bool fresh = false, again;
 	size_t n;
 
-	if (!k->be->vaults(k->sa, false, &list, &n, e))
-		return false;
-	if (pol_pick_vault(k->cfg, name, list, n, vault, &first))
-		return true;
-	for (size_t i = 0; i < n; i++)
-		locked |= list[i].locked;
-	if (!locked) {
-		*e = first;
-		return false;
-	}
-	return k->be->vaults(k->sa, true, &list, &n, e) &&
-	    pol_pick_vault(k->cfg, name, list, n, vault, e);
+	do {
+		struct err now = { 0 };
+
+		if (!k->be->vaults(k->sa, &fresh, &list, &n, e))
+			return false;
+		if (pol_pick_vault(k->cfg, name, list, n, vault, &now))
+			return true;
+		again = false;
+		for (size_t i = 0; i < n && !fresh; i++)
+			again |= list[i].locked;
+		fresh = true;
+		*e = again ? *e : now;
+	} while (again);
+	return false;
 }
 
 /* Vault and item by their names, both checked before anything is sent. An
@@ -5684,12 +5686,12 @@ tool_health(struct keeper *k, const struct json *j, uint32_t args,
     struct jw *w, struct err *e)
 {
 	bool probe = json_is_word(j, json_get(j, args, S("probe")), S("true"));
-	bool token = k->setup.code == E_NONE;
+	bool token = k->setup.code == E_NONE, fresh = true;
 	struct err bad = { 0 };
 	const struct vault *list, *v;
 	size_t n;
 
-	if (probe && token && k->be->vaults(k->sa, true, &list, &n, &bad))
+	if (probe && token && k->be->vaults(k->sa, &fresh, &list, &n, &bad))
 		(void)!pol_pick_vault(k->cfg, NOTHING, list, n, &v, &bad);
 	if (bad.code == E_CANCEL) {
 		*e = bad;
@@ -7283,16 +7285,20 @@ cli_keeper(struct cfg *cfg, struct os *os, int sock, pid_t door)
 		os_log(os, LOG_WARN, "%s: %s%s", err_table[k.setup.code].word,
 		    err_table[k.setup.code].text,
 		    k.setup.what != NULL ? k.setup.what : "");
-	keep_serve(&k, sock);
+	if (keep_send(sock, S("R")))
+		keep_serve(&k, sock);
 	keep_wipe(&k);
 	return EX_OK;
 }
 
-/* Fork the keeper, then be the door. */
+/* Fork the keeper, then be the door. Nothing is read from the host before
+ * the keeper has said that it is ready: by then no process shows the token in
+ * its environment any more. */
 static int
 cli_serve(struct cfg *cfg, struct os *os)
 {
 	pid_t self = getpid(), keeper;
+	u8 ready;
 	struct door d = { .os = os };
 	struct arena home;
 	int pair[2];
@@ -7318,6 +7324,7 @@ cli_serve(struct cfg *cfg, struct os *os)
 		return EX_OSERR;
 	box_narrow();
 	box_narrow_door();
+	d.lost = !keep_recv(d.sock, &ready, 1);
 	door_serve(&d);
 	return door_end(&d, keeper);
 }

@@ -1002,7 +1002,7 @@ t_initialize_again(struct t *t)
 	    ask(&w, "initialize",
 		"{\"protocolVersion\":\"" MARCH "\","
 		"\"capabilities\":{\"experimental\":{\"x\":[1]},\"roots\":{}},"
-		"\"clientInfo\":{\"name\":\"x\",\"version\":\"1\"},\"trace\":7}",
+		"\"clientInfo\":{\"name\":\"x\",\"version\":\"1\"},\"t\":7}",
 		"more members") &&
 		want_result(&w, "more members"),
 	    "initialize with unknown members");
@@ -1552,7 +1552,11 @@ t_interleaved(struct t *t)
 	"\"params\":{\"protocolVersion\":\"" LEGACY_NEW "\","      \
 	"\"capabilities\":{},"                                     \
 	"\"clientInfo\":{\"name\":\"x\",\"version\":\"1\"}}}"
-#define PING(id) "{\"jsonrpc\":\"2.0\",\"id\":" id ",\"method\":\"ping\"}"
+#define PING(id)   "{\"jsonrpc\":\"2.0\",\"id\":" id ",\"method\":\"ping\"}"
+#define NOTE(name) "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/" name "\"}"
+#define CANCEL(params)                                                 \
+	"{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\"," \
+	"\"params\":" params "}"
 
 /* Every byte in a write of its own. */
 static void
@@ -1900,8 +1904,13 @@ static void
 t_silent(struct t *t)
 {
 	static const char *const line[] = {
-		"{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\"}",
-		"{\"jsonrpc\":\"2.0\",\"method\":\"notifications/unknown\"}",
+		NOTE("initialized"),
+		NOTE("unknown"),
+		NOTE("cancelled"),
+		CANCEL("{}"),
+		CANCEL("[]"),
+		CANCEL("{\"requestId\":99,\"reason\":\"x\"}"),
+		CANCEL("{\"requestId\":{}}"),
 		"{\"jsonrpc\":\"2.0\",\"method\":\"ping\"}",
 		"{\"jsonrpc\":\"2.0\",\"method\":\"tools/list\"}",
 		"{\"jsonrpc\":\"2.0\",\"method\":\"initialize\",\"params\":{}}",
@@ -1909,13 +1918,6 @@ t_silent(struct t *t)
 		"\"name\":\"" CREDENTIALS "\",\"arguments\":{\"item_name\":"
 		"\"GitHub\"}}}",
 		"{\"jsonrpc\":\"2.0\",\"method\":\"tools/call\",\"params\":3}",
-		"{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\"}",
-		"{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\","
-		"\"params\":{}}",
-		"{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\","
-		"\"params\":{\"requestId\":99,\"reason\":\"x\"}}",
-		"{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\","
-		"\"params\":{\"requestId\":{}}}",
 		"{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}",
 		"{\"jsonrpc\":\"2.0\",\"id\":\"s1\",\"result\":{\"action\":"
 		"\"accept\"}}",
@@ -1958,16 +1960,15 @@ t_batch(struct t *t)
 	if (!world_open(&w, t, NULL) || !world_serve(&w, MARCH))
 		return;
 	say(&w,
-	    "[" PING("1") "," PING(
-		"\"b\"") ",{\"jsonrpc\":\"2.0\","
-			 "\"method\":\"notifications/unknown\"},{\"jsonrpc\":\"2.0\","
-			 "\"id\":3,\"method\":\"nonsense\"}]",
+	    "[" PING("1") "," PING("2") "," NOTE(
+		"unknown") ","
+			   "{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"nonsense\"}]",
 	    "batch");
 	CHECK(t, json_is_type(j, 0, JSMN_ARRAY) && json_len(j, 0) == 3,
 	    "batch: expected an array of 3");
 	CHECK(t,
 	    batch_has(j, "1", "result") == 1 &&
-		batch_has(j, "\"b\"", "result") == 1 &&
+		batch_has(j, "2", "result") == 1 &&
 		batch_has(j, "3", "error") == 1,
 	    "batch: responses lack");
 	say(&w,
@@ -1988,10 +1989,7 @@ t_batch(struct t *t)
 	    json_len(j, 0) == 2 && batch_has(j, "5", "result") == 1 &&
 		batch_has(j, "6", "result") == 1,
 	    "call in a batch");
-	want_silence(&w,
-	    "[{\"jsonrpc\":\"2.0\",\"method\":"
-	    "\"notifications/unknown\"}]",
-	    "batch of notifications");
+	want_silence(&w, "[" NOTE("unknown") "]", "batch of notifications");
 	want_silence(&w, "[{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}]",
 	    "batch of responses");
 	say(&w, "[]", "empty batch");
@@ -2371,9 +2369,7 @@ t_cancel(struct t *t)
 	standin_do(&w.s, "clear");
 	get_usual(&w, "after a cancelled call");
 	call_hanging(&w, "77");
-	client_send(&w.c,
-	    "{\"jsonrpc\":\"2.0\",\"method\":"
-	    "\"notifications/cancelled\",\"params\":{\"requestId\":77}}");
+	client_send(&w.c, CANCEL("{\"requestId\":77}"));
 	standin_do(&w.s, "clear");
 	get_usual(&w, "a call right after a cancelled one");
 	want_ping(&w, "no late answer");
@@ -2394,17 +2390,11 @@ t_cancel_other(struct t *t)
 	    "{\"jsonrpc\":\"2.0\",\"id\":77,\"method\":"
 	    "\"tools/call\",\"params\":{\"name\":\"" CREDENTIALS "\","
 	    "\"arguments\":{\"item_name\":\"" ITEM "\"}}}");
-	client_send(&w.c,
-	    "{\"jsonrpc\":\"2.0\",\"method\":"
-	    "\"notifications/cancelled\",\"params\":{\"requestId\":\"77\"}}");
-	client_send(&w.c,
-	    "{\"jsonrpc\":\"2.0\",\"method\":"
-	    "\"notifications/cancelled\",\"params\":{\"requestId\":1}}");
+	client_send(&w.c, CANCEL("{\"requestId\":\"77\"}"));
+	client_send(&w.c, CANCEL("{\"requestId\":1}"));
 	if (next(&w, "not cancelled"))
 		want_row(&w, find(&w, "AI", ITEM), "not cancelled");
-	client_send(&w.c,
-	    "{\"jsonrpc\":\"2.0\",\"method\":"
-	    "\"notifications/cancelled\",\"params\":{\"requestId\":77}}");
+	client_send(&w.c, CANCEL("{\"requestId\":77}"));
 	get_usual(&w, "after a late cancellation");
 	world_close(&w);
 }
@@ -2426,9 +2416,7 @@ t_cancel_queued(struct t *t)
 	call_line(&line, "\"b\"", "Marker");
 	client_send(&w.c, "%s", line.p);
 	standin_await(&w.s, "item", 1, w.c.wait_ms);
-	client_send(&w.c,
-	    "{\"jsonrpc\":\"2.0\",\"method\":"
-	    "\"notifications/cancelled\",\"params\":{\"requestId\":\"b\"}}");
+	client_send(&w.c, CANCEL("{\"requestId\":\"b\"}"));
 	if (next(&w, "first of two"))
 		want_row(&w, find(&w, "AI", ITEM), "first of two");
 	get_usual(&w, "after a queued one was cancelled");
@@ -2448,10 +2436,7 @@ t_cancel_modern(struct t *t)
 	standin_do(&w.s, "fault item slow 20000");
 	client_call(&w.c, CREDENTIALS, "{\"item_name\":\"" ITEM "\"}");
 	standin_await(&w.s, "item", 1, w.c.wait_ms);
-	client_send(&w.c,
-	    "{\"jsonrpc\":\"2.0\",\"method\":"
-	    "\"notifications/cancelled\",\"params\":{\"requestId\":%ld}}",
-	    w.c.id);
+	client_send(&w.c, CANCEL("{\"requestId\":%ld}"), w.c.id);
 	CHECK(t, tcp_await(w.s.port, false, 1000),
 	    "cancelled: the connection is still open");
 	standin_do(&w.s, "clear");
@@ -4472,7 +4457,7 @@ memory_has(pid_t pid, const char *text)
 	for (p = maps.p; fd >= 0 && p && *p; p += strcspn(p, "\n") + 1) {
 		from = strtoul(p, &end, 16);
 		to = strtoul(end + 1, &end, 16);
-		if (strncmp(end, " rw", 3) != 0)
+		if (strncmp(end, " rw", 3) != 0 || to - from > 1u << 30)
 			continue;
 		while (from < to && !has) {
 			got = pread(fd, page,

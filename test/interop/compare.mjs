@@ -6,7 +6,9 @@
 //   node compare.mjs [OPMCP [STANDIN]]
 //
 // opmcp is asked over real stdio by the small JSON-RPC client below.  Only
-// counts, titles' positions and ids are printed, never a value.
+// counts and ids are printed, never a value.  Besides the stand-in's own
+// account, random logins are compared; SEED=N in the environment repeats a
+// run.
 
 import { spawn } from "node:child_process";
 import { isDeepStrictEqual } from "node:util";
@@ -15,6 +17,7 @@ import { binaries, check, goneAfter, processes, run, settings }
 import { readAll, startStandin } from "./sdk.mjs";
 
 const IN_FLIGHT = 32;           // calls opmcp has at a time
+const RANDOM_LOGINS = 60;
 const GONE_MS = 1500;
 
 // ---- a JSON-RPC client over stdio --------------------------------------
@@ -270,6 +273,31 @@ async function ask(server, calls) {
 	return kinds;
 }
 
+// Adds logins with random titles and values to the vault AI: any characters
+// that fit into a line of the stand-in's commands.
+async function addRandom(standin, seed) {
+	const random = (n) => {         // 0 to n - 1; mulberry32
+		seed = (seed + 0x6d2b79f5) | 0;
+		let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
+		t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+		return Math.floor(((t ^ (t >>> 14)) >>> 0) / 2 ** 32 * n);
+	};
+	const title = [[0x21, 0x7e], [0xc0, 0x17f], [0x391, 0x3a1],
+		[0x4e00, 0x9fff], [0x1f300, 0x1f5ff]];
+	const value = [...title, [0x0b, 0x0c], [0x0e, 0x20], [0x7f, 0xa0],
+		[0x200b, 0x202e], [0x300, 0x36f], [0xd7a0, 0xd7a3],
+		[0xe000, 0xe0ff], [0xfdf0, 0xffff], [0x10fff0, 0x10ffff]];
+	const text = (ranges, longest) => String.fromCodePoint(
+		...Array.from({ length: 1 + random(longest) }, () => {
+			const [from, to] = ranges[random(2) * random(
+				ranges.length)];
+			return from + random(to - from + 1);
+		}));
+	for (let i = 0; i < RANDOM_LOGINS; i++)
+		await standin.ask(["add", "AI", text(title, 50),
+			text(value, 40), text(value, 300)].join("\t"));
+}
+
 // Values long enough not to occur by chance that stand in a text.
 function leaks(text, vaults) {
 	let n = 0;
@@ -283,8 +311,10 @@ function leaks(text, vaults) {
 	return n;
 }
 
-async function account(label, args, { opmcp, standin: binary }) {
+async function account(label, args, { opmcp, standin: binary }, seed) {
 	const standin = await startStandin(args, binary);
+	if (seed !== undefined)
+		await addRandom(standin, seed);
 	const vaults = await readAll(standin.token, standin.port);
 	const before = processes(opmcp);
 	const server = new Server(opmcp, settings(standin.token,
@@ -322,6 +352,8 @@ async function account(label, args, { opmcp, standin: binary }) {
 
 await run("compare.mjs", 300, async () => {
 	const paths = binaries();
-	await account("account", [], paths);
+	const seed = Number(process.env.SEED ?? Date.now() % 1e6);
+	console.log(`compare.mjs: SEED=${seed}`);
+	await account("account", [], paths, seed);
 	await account("300 items", ["--items", "300"], paths);
 });
