@@ -20,6 +20,9 @@ WARN = -Wall -Wextra -Wshadow -Wconversion -Wsign-conversion -Wcast-qual \
 # What one compiler lacks can be taken out here.
 HARDEN = -D_FORTIFY_SOURCE=2 -fstack-protector-strong \
 	-fstack-clash-protection -ftrivial-auto-var-init=zero
+# Debian's libbearssl.a calls glibc's fortified names; over musl they are these.
+FORTIFY = -Wl,--defsym=__memcpy_chk=memcpy,--defsym=__memset_chk=memset \
+	-Wl,--defsym=__memmove_chk=memmove
 LINK = -Wl,-z,relro,-z,now,-z,noexecstack,--gc-sections,--build-id=none,-s
 
 all: opmcp
@@ -39,7 +42,7 @@ opmcp: opmcp.c opmcp.h Makefile
 	    >/dev/null; then set -x; \
 		musl-gcc $$all -idirafter /usr/include -idirafter \
 		    /usr/include/$$(cc -dumpmachine) -static -nostartfiles \
-		    $(LINK) -Wl,-pie,--no-dynamic-linker -o opmcp \
+		    $(LINK) $(FORTIFY) -Wl,-pie,--no-dynamic-linker -o opmcp \
 		    $$m/rcrt1.o $$m/crti.o opmcp.c $$lib $$m/crtn.o; \
 	else set -x; \
 		$(CC) $$all -static-pie $(LINK) -o opmcp opmcp.c $$lib; \

@@ -1,4 +1,91 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * opmcp: an MCP server that lets an AI assistant use credentials from
+ * 1Password under rules that its operator sets. It signs in with a service
+ * account's token by itself; it is not made or endorsed by 1Password.
+ *
+ * Contents
+ *  1. Limits and types
+ *  2. Memory: slices, arenas, builders, wiping
+ *  3. Errors: one struct, one table
+ *  4. OS seam: clock, randomness, waiting, files, names, sockets, log
+ *  5. Text codecs: base64, hex, ids, UTF-8, time
+ *  6. JSON: one strict reader, one writer
+ *  7. Configuration: one table of settings, token sources
+ *  8. Crypto: SRP, GCM, HMAC, OAEP, Ed25519 signing
+ *  9. TLS and HTTP: one origin, one connection, every wait bounded
+ * 10. Items: vault, item and field, and what a back end offers
+ * 11. Service account: sign-in, keys, vaults, items
+ * 12. Policy: which names are acceptable, which vaults may be used
+ * 13. Sandbox: what each process gives up before it serves
+ * 14. Tools and keeper: the table of tools, frames, the keeper's loop
+ * 15. Door: framing, JSON-RPC, both eras of MCP
+ * 16. CLI and main
+ *
+ * How to read it. The file is written bottom-up: a section calls only what
+ * stands above it, there is no forward declaration and no recursion, and the
+ * compiler proves it. The prefix of a name tells its section. Each section
+ * opens with a card: what it owns, what it trusts, what it calls, and which
+ * tests show it. Who wants the plot first reads main() at the end, then
+ * keep_serve(), tool_credentials() and sa_sign_in().
+ *
+ * Data flow
+ *
+ *   MCP host --stdin/stdout-- DOOR --socketpair-- KEEPER --TLS-- 1Password
+ *                            (15)                 (14)   (9, 11)
+ *
+ *   A line on stdin is framed and parsed by the door, matched to a row of
+ *   methods[], and a tool call is handed to the keeper as one frame. The
+ *   keeper parses it again, checks the arguments against the same rows of
+ *   tools[] from which the published schema is made, lets section 12 pick
+ *   and judge the vault, asks the back end for the item, picks the fields,
+ *   and returns one result frame; then it wipes all memory of that call. The
+ *   door puts the result into the envelope of the request's era.
+ *
+ * Trust boundaries
+ *   host | door       everything on stdin is hostile.
+ *   door | keeper     two processes. The door has no token, no files and no
+ *                     network: whoever takes it over through its input can
+ *                     ask for what the policy grants, and nothing else.
+ *   keeper | server   TLS; then SRP, by which the server proves that it
+ *                     knows the account; then envelopes under the session
+ *                     key. Even so an answer is data: parsed strictly, its
+ *                     uuids compared with what was asked.
+ *   keeper | vault    titles and values were written by people: data, never
+ *                     a format, a path, a header or an instruction.
+ *
+ * Glossary (1Password's words on the wire)
+ *   token     "ops_" and base64url of a JSON object: address, e-mail, srpX,
+ *             muk, secret key id, device, throttling key.
+ *   a A b B   SRP: our and the server's secret and public numbers.
+ *   x         SRP's private value, srpX in the token; it stands for the
+ *             password, which is nowhere.
+ *   u k S K   SRP: scrambler, multiplier, shared secret, session key.
+ *   M1 M2     the client's and the server's proof that they know K.
+ *   muk       unlock key of the account; opens the keyset marked "mp".
+ *   keyset    a symmetric key and an RSA key pair, opened by the muk or by
+ *             another keyset.
+ *   envelope  {kid, enc, cty, iv, data}: AES-256-GCM or RSA-OAEP.
+ *   kid       id of the key that an envelope is made for; the session id in
+ *             envelopes of requests and answers.
+ *   overview  the part of an item that lists show: title, websites, tags.
+ *   details   the rest: fields, sections, notes.
+ *   template  an item's category, three digits: 001 is a login.
+ *   trashed   N, Y or D: active, archived, deleted.
+ *
+ * Invariants (comments below cite them as I1 ...)
+ *   I1  No request for items is sent before pol_pick_vault() has compared
+ *       the vault's id with those the operator allows.
+ *   I2  A protected value leaves struct secret through item_reveal() only,
+ *       and nothing that logs or reports errors can take one.
+ *   I3  No value outlives its call: it is fetched, answered and wiped.
+ *   I4  Every verdict starts as DENY, every result as failure.
+ *   I5  Every wait has a deadline and ends when the door says so.
+ *   I6  Memory that an arena has not given out is zero.
+ *   I7  What is cut short is an error, never a shorter answer.
+ *   I8  Errors and logs are made of literals, numbers and ids.
+ */
+
 /* ====================================================================
  * 1. Limits and types
  *
@@ -77,39 +164,6 @@ enum verdict { DENY, ALLOW };
 _Static_assert(CHAR_BIT == 8 && sizeof(int) >= 4, "POSIX says so");
 _Static_assert(HTTP_BODY_MAX < INT_MAX && LINE_MAX_LEN < INT_MAX,
     "jsmn counts in int");
-
-/* Debian's libbearssl.a was compiled against glibc with fortified string
- * functions; a static build over musl supplies the three it calls. The
- * check is the one glibc makes: abort rather than overflow. */
-#if defined(__linux__) && !defined(__GLIBC__)
-void *__memcpy_chk(void *, const void *, size_t, size_t);
-void *__memmove_chk(void *, const void *, size_t, size_t);
-void *__memset_chk(void *, int, size_t, size_t);
-
-__attribute__((weak)) void *
-__memcpy_chk(void *d, const void *s, size_t n, size_t room)
-{
-	if (n > room)
-		abort();
-	return memcpy(d, s, n);
-}
-
-__attribute__((weak)) void *
-__memmove_chk(void *d, const void *s, size_t n, size_t room)
-{
-	if (n > room)
-		abort();
-	return memmove(d, s, n);
-}
-
-__attribute__((weak)) void *
-__memset_chk(void *d, int c, size_t n, size_t room)
-{
-	if (n > room)
-		abort();
-	return memset(d, c, n);
-}
-#endif
 
 /* ====================================================================
  * 2. Memory: slices, arenas, builders, wiping
@@ -222,7 +276,7 @@ str_lower(u8 c)
 
 /* Equal when ASCII case is ignored, as names in secret references are. */
 static bool
-str_eq_nocase(struct str a, struct str b)
+str_nocase_eq(struct str a, struct str b)
 {
 	if (a.n != b.n)
 		return false;
@@ -402,6 +456,21 @@ out_str(const struct out *o)
 {
 	return (struct str){ o->p, o->n };
 }
+
+/* n pieces in a row, in the arena; nothing when it is exhausted. */
+static struct str
+str_join(struct arena *a, const struct str *part, size_t n)
+{
+	struct out o;
+	struct str whole;
+
+	out_open(&o, a);
+	out_all(&o, part, n);
+	whole = out_close(&o, a);
+	return o.over ? NOTHING : whole;
+}
+
+#define JOIN(a, ...) str_join((a), STRS(__VA_ARGS__), LEN((STRS(__VA_ARGS__))))
 
 /* Equal bytes, in time that depends on n alone. For MACs and codes. */
 static bool
@@ -839,7 +908,7 @@ os_resolve(const struct os *os, const char *host, const char *port,
 	char name[256], service[8];
 
 	to->n = 0;
-	if (str_eq_nocase(str_c(host), S("localhost"))) {
+	if (str_nocase_eq(str_c(host), S("localhost"))) {
 		os_lookup("127.0.0.1", port, AI_NUMERICHOST, to);
 		os_lookup("::1", port, AI_NUMERICHOST, to);
 	} else {
@@ -1279,7 +1348,7 @@ struct json {
 	uint32_t n;             /* tokens, with token 0 */
 };
 
-#define JSON_ROOT 1u
+#define ROOT 1u                 /* node of the whole text */
 
 /* The state of the scanner: what is left, and the open brackets. */
 struct json_scan {
@@ -1495,7 +1564,8 @@ json_text(const struct json *j, uint32_t node)
 {
 	const jsmntok_t *t = &j->tok[node];
 
-	return (struct str){ j->text.p + t->start, (size_t)(t->end - t->start) };
+	return (struct str){ j->text.p + t->start,
+	    (size_t)(t->end - t->start) };
 }
 
 /* The source text of a node as it stood in the document. */
@@ -1647,11 +1717,11 @@ json_check_keys(const struct json *j, uint32_t object)
 MUST static bool
 json_index(struct json *j)
 {
-	for (uint32_t i = JSON_ROOT; i < j->n; i++)
+	for (uint32_t i = ROOT; i < j->n; i++)
 		j->tok[i].size = 1;
-	for (uint32_t i = j->n - 1; i > JSON_ROOT; i--)
+	for (uint32_t i = j->n - 1; i > ROOT; i--)
 		j->tok[j->tok[i].parent + 1].size += j->tok[i].size;
-	for (uint32_t i = JSON_ROOT; i < j->n; i++)
+	for (uint32_t i = ROOT; i < j->n; i++)
 		if (j->tok[i].type == JSMN_OBJECT && !json_check_keys(j, i))
 			return false;
 	return true;
@@ -1663,7 +1733,7 @@ static bool
 json_is_bare(struct json *j)
 {
 	struct json_scan c = { .s = j->text };
-	jsmntok_t *t = &j->tok[JSON_ROOT];
+	jsmntok_t *t = &j->tok[ROOT];
 
 	scan_blank(&c);
 	if (str_find(S("{[\""), c.s.p[0]) < 3)
@@ -1699,7 +1769,7 @@ json_parse(struct json *j, struct arena *a, struct str text, struct err *e)
 	if (n == 1 && json_is_bare(j))
 		return true;
 	if (jsmn_parse(&parser, (const char *)text.p, text.n,
-	    j->tok + JSON_ROOT, n) != (int)n || !json_index(j)) {
+	    j->tok + ROOT, n) != (int)n || !json_index(j)) {
 		*j = (struct json){ 0 };
 		return fail(e, E_ANSWER, "JSON with a repeated name");
 	}
@@ -1730,7 +1800,7 @@ json_get_str(const struct json *j, uint32_t box, struct str name,
 
 /* True when the member is a string equal to want. */
 static bool
-json_get_is(const struct json *j, uint32_t box, struct str name,
+json_is_str(const struct json *j, uint32_t box, struct str name,
     struct str want)
 {
 	struct str value;
@@ -1967,7 +2037,7 @@ cfg_level(struct str s, uint64_t *level)
 	    "warning" };
 
 	for (size_t i = 0; i < LEN(names); i++)
-		if (str_eq_nocase(s, str_c(names[i]))) {
+		if (str_nocase_eq(s, str_c(names[i]))) {
 			*level = i < 4 ? i : LOG_WARN;
 			return true;
 		}
@@ -2109,7 +2179,7 @@ cfg_list_is_member(const char *list, struct str item)
 	struct str rest = str_c(list), part;
 
 	while (str_cut(&rest, ',', &part))
-		if (str_eq_nocase(str_trim(part), item))
+		if (str_nocase_eq(str_trim(part), item))
 			return true;
 	return false;
 }
@@ -2522,7 +2592,7 @@ cry_srp_finish(struct cry_srp *s, struct str user_b, struct str skid,
 	len = 1 + (s->a_len > len ? s->a_len : len);
 	len = len < SRP_LEN ? len : SRP_LEN;
 	if (user_b.n % 2 != 0 || !hex_decode(s->B, SRP_LEN, user_b))
-		return fail(e, E_ANSWER, "userB is not hex of the group's size");
+		return fail(e, E_ANSWER, "userB is no number of the group");
 	if (!cry_srp_base(s, secret)) {
 		fail(e, E_SERVER, "userB is 0 or too large");
 		goto out;
@@ -2840,7 +2910,7 @@ struct http {
 	const struct cfg *cfg;
 	struct arena *session;          /* trust anchors live here */
 	char host[256], port[6];        /* the origin, NUL-terminated */
-	uint64_t call_deadline;         /* of the tool call, set by the keeper */
+	uint64_t call_deadline;         /* of the tool call */
 	uint64_t deadline;              /* of the exchange under way */
 	uint64_t started;
 	struct http_request req;        /* the exchange under way */
@@ -3052,7 +3122,7 @@ tls_setup(struct http *h)
 }
 
 /* Why the engine stopped, as one of our errors. */
-static bool
+MUST static bool
 tls_fail(struct http *h, struct err *e)
 {
 	static const struct {
@@ -3147,7 +3217,7 @@ tls_pump(struct http *h, unsigned want, uint64_t deadline, struct err *e)
 }
 
 /* Say in an error of a wait what was being waited for. */
-static bool
+static inline bool
 http_while(struct err *e, const char *what)
 {
 	if (e->code == E_TIMEOUT && (e->what == NULL || e->what[0] == '\0'))
@@ -3186,7 +3256,7 @@ proxy_is_bypassed(const struct http *h)
 		if (str_is_start(part, S(".")))
 			part = str_from(part, 1);
 		if (part.n == 0 || part.n > host.n ||
-		    !str_eq_nocase(str_from(host, host.n - part.n), part))
+		    !str_nocase_eq(str_from(host, host.n - part.n), part))
 			continue;
 		if (part.n == host.n || host.p[host.n - part.n - 1] == '.')
 			return true;
@@ -3197,7 +3267,7 @@ proxy_is_bypassed(const struct http *h)
 /* The parts of HTTPS_PROXY. */
 struct proxy {
 	char host[256], port[6];
-	struct str user;                /* "user:password" as written, or n = 0 */
+	struct str user;                /* "user:password", or n = 0 */
 };
 
 /* Copy into a C string; false when it does not fit or holds odd bytes. */
@@ -3238,7 +3308,7 @@ proxy_parse(struct proxy *p, struct str url, struct err *e)
 		port = str_from(url, 1);
 	if (!proxy_copy(p->host, sizeof p->host, host) ||
 	    !proxy_copy(p->port, sizeof p->port, port))
-		return fail(e, E_CONFIG, "HTTPS_PROXY must be http://host:port");
+		return fail(e, E_CONFIG, "HTTPS_PROXY: http://host:port");
 	return true;
 }
 
@@ -3283,7 +3353,7 @@ proxy_move(struct http *h, u8 *p, size_t len, bool out, uint64_t deadline,
 			    deadline, e))
 				return http_while(e, "asking the proxy");
 		} else {
-			return fail(e, E_NET, "the proxy closed the connection");
+			return fail(e, E_NET, "the proxy hung up");
 		}
 	}
 	return true;
@@ -3448,7 +3518,7 @@ http_is_alive(const struct http *h)
 /* True when the failure means no more than that an idle connection had been
  * closed: then the request may go out once again on a new one. */
 static bool
-http_was_idle(const struct http *h, const struct err *e)
+http_is_idle_end(const struct http *h, const struct err *e)
 {
 	return h->reused && h->got == 0 && h->req.repeat &&
 	    (e->code == E_NET || e->code == E_TLS);
@@ -3470,7 +3540,7 @@ http_begin(struct http *h, struct arena *scratch,
 	if (h->reused) {
 		if (http_put_request(h, &idle))
 			return true;
-		if (!http_was_idle(h, &idle)) {
+		if (!http_is_idle_end(h, &idle)) {
 			*e = idle;
 			http_close(h);
 			return false;
@@ -3585,25 +3655,26 @@ http_field(const struct http *h, struct http_head *head, struct str name,
 {
 	uint64_t length;
 
-	if (str_eq_nocase(name, S("Content-Length"))) {
+	if (str_nocase_eq(name, S("Content-Length"))) {
 		if (!str_u64(value, UINT64_MAX, &length) ||
 		    (head->has_length && head->length != length))
 			return fail(e, E_ANSWER, "Content-Length");
 		head->has_length = true;
 		head->length = length;
-	} else if (str_eq_nocase(name, S("Transfer-Encoding"))) {
-		if (!str_eq_nocase(value, S("chunked")) || head->chunked)
+	} else if (str_nocase_eq(name, S("Transfer-Encoding"))) {
+		if (!str_nocase_eq(value, S("chunked")) || head->chunked)
 			return fail(e, E_ANSWER, "Transfer-Encoding");
 		head->chunked = true;
-	} else if (str_eq_nocase(name, S("Content-Encoding"))) {
-		if (!str_eq_nocase(value, S("identity")))
+	} else if (str_nocase_eq(name, S("Content-Encoding"))) {
+		if (!str_nocase_eq(value, S("identity")))
 			return fail(e, E_ANSWER, "Content-Encoding");
-	} else if (str_eq_nocase(name, S("Connection"))) {
+	} else if (str_nocase_eq(name, S("Connection"))) {
 		struct str part;
 
 		while (str_cut(&value, ',', &part))
-			head->close |= str_eq_nocase(str_trim(part), S("close"));
-	} else if (str_eq_nocase(name, S("Retry-After"))) {
+			head->close |= str_nocase_eq(str_trim(part),
+			    S("close"));
+	} else if (str_nocase_eq(name, S("Retry-After"))) {
 		head->retry_at = http_retry_at(h->os, value);
 	}
 	return true;
@@ -3787,7 +3858,7 @@ http_finish(struct http *h, struct arena *a, struct http_answer *answer,
 
 	*answer = (struct http_answer){ 0 };
 	ok = http_read(h, a, answer, &first);
-	if (!ok && http_was_idle(h, &first)) {
+	if (!ok && http_is_idle_end(h, &first)) {
 		h->reused = false;
 		http_close(h);
 		ok = http_connect(h, a, e) && http_put_request(h, e) &&
@@ -3879,12 +3950,12 @@ item_find(const struct item *it, struct str name, const struct field **found,
 	size_t hits = 0;
 
 	for (size_t i = 0; i < it->fields; i++)
-		if (str_eq_nocase(it->field[i].id, name)) {
+		if (str_nocase_eq(it->field[i].id, name)) {
 			*found = &it->field[i];
 			return true;
 		}
 	for (size_t i = 0; i < it->fields; i++)
-		if (str_eq_nocase(it->field[i].title, name)) {
+		if (str_nocase_eq(it->field[i].title, name)) {
 			*found = &it->field[i];
 			hits++;
 		}
@@ -3954,6 +4025,12 @@ struct sa_keyset {
 	struct cry_rsa rsa;             /* secret */
 };
 
+/* An AES key with the id that envelopes made for it carry. Secret. */
+struct sa_key {
+	struct str kid;                 /* the owner's bytes */
+	struct cry_gcm gcm;
+};
+
 /* A vault with its key and the list that was read of it. */
 struct sa_vault {
 	struct vault pub;               /* points into id and the name arena */
@@ -3970,11 +4047,10 @@ struct sa {
 	struct arena *keys;             /* locked, for the whole run */
 	struct arena *scratch;          /* of the call under way */
 	struct arena names;             /* vault names */
-	bool has_token;
 	struct sa_token token;
 	bool signed_in, has_user, has_keys, has_vaults;
 	u8 session[ID_LEN], user[ID_LEN];
-	struct cry_gcm gcm;             /* secret: session key */
+	struct sa_key key;              /* secret: of the session */
 	u8 mac_key[SHA256_LEN];         /* secret */
 	uint32_t mac_id;                /* of the last request */
 	int64_t pause_until;            /* after a 429 */
@@ -3990,6 +4066,13 @@ struct sa {
 };
 
 #define ID(bytes) ((struct str){ (bytes), ID_LEN })
+
+static void
+sa_key_init(struct sa_key *key, struct str kid, const u8 bytes[static 32])
+{
+	key->kid = kid;
+	cry_gcm_init(&key->gcm, bytes);
+}
 
 /* Copy an id that has been checked. */
 static void
@@ -4096,7 +4179,7 @@ sa_token_muk(struct sa_token *t, const struct json *j, uint32_t muk)
 	uint32_t from = json_get(j, muk, S("derivation"));
 	struct str k;
 
-	if (!json_get_is(j, from != 0 ? from : muk, S("alg"), S("A256GCM")) ||
+	if (!json_is_str(j, from != 0 ? from : muk, S("alg"), S("A256GCM")) ||
 	    !json_get_str(j, muk, S("k"), &k))
 		return false;
 	while (k.n > 0 && k.p[k.n - 1] == '=')
@@ -4128,24 +4211,25 @@ sa_token_members(struct sa_token *t, const struct json *j, struct err *e)
 {
 	struct str s;
 
-	if (!json_get_str(j, JSON_ROOT, S("signInAddress"), &s) ||
+	if (!json_get_str(j, ROOT, S("signInAddress"), &s) ||
 	    !sa_token_host(t, s))
 		return fail(e, E_TOKEN, "signInAddress");
-	if (!json_is_object(j, json_get(j, JSON_ROOT, S("userAuth"))))
+	if (!json_is_object(j, json_get(j, ROOT, S("userAuth"))))
 		return fail(e, E_TOKEN, "userAuth");
-	if (!json_get_str(j, JSON_ROOT, S("email"), &s) || !sa_token_email(t, s))
+	if (!json_get_str(j, ROOT, S("email"), &s) || !sa_token_email(t, s))
 		return fail(e, E_TOKEN, "email");
-	if (!json_get_str(j, JSON_ROOT, S("srpX"), &s) || !sa_token_x(t, s))
+	if (!json_get_str(j, ROOT, S("srpX"), &s) || !sa_token_x(t, s))
 		return fail(e, E_TOKEN, "srpX");
-	if (!sa_token_muk(t, j, json_get(j, JSON_ROOT, S("muk"))))
+	if (!sa_token_muk(t, j, json_get(j, ROOT, S("muk"))))
 		return fail(e, E_TOKEN, "muk");
-	if (!json_get_str(j, JSON_ROOT, S("secretKey"), &s) ||
+	if (!json_get_str(j, ROOT, S("secretKey"), &s) ||
 	    !sa_token_secret_key(t, s))
 		return fail(e, E_TOKEN, "secretKey");
-	if (!json_get_str(j, JSON_ROOT, S("deviceUuid"), &s) || !id_is_valid(s, 'a'))
+	if (!json_get_str(j, ROOT, S("deviceUuid"), &s) ||
+	    !id_is_valid(s, 'a'))
 		return fail(e, E_TOKEN, "deviceUuid");
 	sa_copy_id(t->device, s);
-	if (!sa_token_throttle(t, j, json_get(j, JSON_ROOT, S("throttleSecret"))))
+	if (!sa_token_throttle(t, j, json_get(j, ROOT, S("throttleSecret"))))
 		return fail(e, E_TOKEN, "throttleSecret");
 	return true;
 }
@@ -4174,7 +4258,7 @@ sa_token_decode(struct sa_token *t, struct arena *scratch, struct str text,
 		return fail(e, E_INTERNAL, "memory");
 	if (!b64_decode(room, text, &plain.n))
 		ok = fail(e, E_TOKEN, "not base64url");
-	else if (!json_parse(&j, scratch, plain, &bad) || !json_is_object(&j, JSON_ROOT))
+	else if (!json_parse(&j, scratch, plain, &bad) || !json_is_object(&j, ROOT))
 		ok = fail(e, E_TOKEN, "not a JSON object");
 	else
 		ok = sa_token_members(t, &j, e);
@@ -4280,7 +4364,7 @@ struct sa_request {
 static void
 sa_put_head(struct sa *sa, struct out *o, const struct sa_request *r)
 {
-	bool port = strcmp(sa->http.port, "443") != 0;
+	bool port = !str_eq(str_c(sa->http.port), S("443"));
 
 	OUT(o, S("Host: "), str_c(sa->http.host), port ? S(":") : S(""),
 	    port ? str_c(sa->http.port) : S(""),
@@ -4359,19 +4443,20 @@ sa_check_status(struct sa *sa, const struct http_answer *a, int step,
 
 /* Open an envelope {kid, enc, cty, iv, data} under an AES key: all members
  * are compared with what is expected before anything is decrypted. *plain
- * lies in the scratch arena and may be secret. */
+ * lies in the scratch arena and may be secret. Fails with bad_answer; then
+ * nothing of the plaintext is left. */
 MUST static bool
-sa_open(struct sa *sa, const struct json *j, uint32_t box, struct str kid,
-    struct cry_gcm *key, struct str *plain, struct err *e)
+sa_open(struct sa *sa, const struct json *j, uint32_t box,
+    struct sa_key *key, struct str *plain, struct err *e)
 {
 	struct str iv, data;
 	u8 nonce[GCM_IV], *room;
 	size_t n;
 
-	if (!json_get_is(j, box, S("kid"), kid))
+	if (!json_is_str(j, box, S("kid"), key->kid))
 		return fail(e, E_ANSWER, "envelope for another key");
-	if (!json_get_is(j, box, S("enc"), S("A256GCM")) ||
-	    !json_get_is(j, box, S("cty"), S("b5+jwk+json")) ||
+	if (!json_is_str(j, box, S("enc"), S("A256GCM")) ||
+	    !json_is_str(j, box, S("cty"), S("b5+jwk+json")) ||
 	    !json_get_str(j, box, S("iv"), &iv) ||
 	    !json_get_str(j, box, S("data"), &data) ||
 	    !b64_decode_exact(nonce, sizeof nonce, iv))
@@ -4380,7 +4465,7 @@ sa_open(struct sa *sa, const struct json *j, uint32_t box, struct str kid,
 	if (room == NULL)
 		return fail(e, E_LARGE, "answer");
 	if (!b64_decode(room, data, &n) ||
-	    !cry_gcm_open(key, nonce, room, n, &n))
+	    !cry_gcm_open(&key->gcm, nonce, room, n, &n))
 		return fail(e, E_ANSWER, "envelope does not open");
 	*plain = (struct str){ room, n };
 	return true;
@@ -4396,7 +4481,7 @@ sa_seal(struct sa *sa, struct str plain, struct str *box, struct err *e)
 	if (room == NULL || !sa->os->random(nonce, sizeof nonce))
 		return fail(e, E_INTERNAL, "memory or randomness");
 	memcpy(room, plain.p, plain.n);
-	cry_gcm_seal(&sa->gcm, nonce, room, plain.n);
+	cry_gcm_seal(&sa->key.gcm, nonce, room, plain.n);
 	out_open(&o, sa->scratch);
 	OUT(&o, S("{\"kid\":\""), ID(sa->session),
 	    S("\",\"enc\":\"A256GCM\",\"cty\":\"b5+jwk+json\",\"iv\":\""));
@@ -4424,7 +4509,7 @@ sa_finish(struct sa *sa, const struct sa_request *r, enum err_code missing,
 	if (!r->mac)
 		return json_parse(j, sa->scratch, a.body, e);
 	return json_parse(&box, sa->scratch, a.body, e) &&
-	    sa_open(sa, &box, JSON_ROOT, ID(sa->session), &sa->gcm, &plain, e) &&
+	    sa_open(sa, &box, ROOT, &sa->key, &plain, e) &&
 	    json_parse(j, sa->scratch, plain, e);
 }
 
@@ -4435,22 +4520,19 @@ sa_device(struct sa *sa, bool deleted, struct err *e)
 {
 	struct sa_request r = { S("POST"), S("/api/v1/device"), NOTHING, 1,
 	    true, false };
-	struct out o;
+	struct str device = ID(sa->token.device);
 	struct json j;
 
-	out_open(&o, sa->scratch);
 	if (deleted) {
-		OUT(&o, S("/api/v1/device/"), ID(sa->token.device),
-		    S("/reauthorize"));
 		r.method = S("PUT");
-		r.path = out_close(&o, sa->scratch);
+		r.path = JOIN(sa->scratch, S("/api/v1/device/"), device,
+		    S("/reauthorize"));
 	} else {
-		OUT(&o, S("{\"uuid\":\""), ID(sa->token.device),
+		r.body = JOIN(sa->scratch, S("{\"uuid\":\""), device,
 		    S("\",\"clientName\":\"1Password SDK\",\"clientVersion\":"
 		    "\"999999999\",\"name\":\"SDK\",\"model\":\"x64\","
 		    "\"osName\":\"Linux\",\"osVersion\":\"0.0.0\","
 		    "\"userAgent\":\"" SA_AGENT "\"}"));
-		r.body = out_close(&o, sa->scratch);
 	}
 	return sa_begin(sa, &r, e) && sa_finish(sa, &r, E_SIGN_IN, &j, e);
 }
@@ -4464,17 +4546,13 @@ sa_start_once(struct sa *sa, struct cry_srp *srp, struct json *j,
 	struct sa_request r = { S("POST"), S("/api/v3/auth/start"), NOTHING,
 	    1, false, false };
 	const struct sa_token *t = &sa->token;
-	struct out o;
 
-	out_open(&o, sa->scratch);
-	OUT(&o, S("{\"email\":\""), ((struct str){ t->email, t->email_len }),
-	    S("\",\"skFormat\":\""), ((struct str){ t->format, 2 }),
-	    S("\",\"skid\":\""), ((struct str){ t->skid, 6 }),
-	    S("\",\"deviceUuid\":\""), ID(t->device));
-	if (sa->has_user)
-		OUT(&o, S("\",\"userUuid\":\""), ID(sa->user));
-	out_put(&o, S("\"}"));
-	r.body = out_close(&o, sa->scratch);
+	r.body = JOIN(sa->scratch, S("{\"email\":\""),
+	    { t->email, t->email_len }, S("\",\"skFormat\":\""),
+	    { t->format, 2 }, S("\",\"skid\":\""), { t->skid, 6 },
+	    S("\",\"deviceUuid\":\""), ID(t->device),
+	    sa->has_user ? S("\",\"userUuid\":\"") : NOTHING,
+	    sa->has_user ? ID(sa->user) : NOTHING, S("\"}"));
 	if (!sa_begin(sa, &r, e))
 		return false;
 	if (srp != NULL && !cry_srp_public(srp))
@@ -4487,8 +4565,8 @@ MUST static bool
 sa_start_check(struct sa *sa, const struct json *j, struct str *salt,
     struct err *e)
 {
-	uint32_t auth = json_get(j, JSON_ROOT, S("userAuth"));
-	uint32_t skid = json_get(j, JSON_ROOT, S("accountKeyUuid"));
+	uint32_t auth = json_get(j, ROOT, S("userAuth"));
+	uint32_t skid = json_get(j, ROOT, S("accountKeyUuid"));
 	uint32_t rounds = json_get(j, auth, S("iterations"));
 	struct str s, own = { sa->token.skid, sizeof sa->token.skid };
 	uint64_t n;
@@ -4497,8 +4575,8 @@ sa_start_check(struct sa *sa, const struct json *j, struct str *salt,
 	if (!json_is_null(j, skid) && (!json_str(j, skid, &s) ||
 	    !str_eq(s, own)))
 		return fail(e, E_ANSWER, "secret key id differs");
-	if (!json_get_is(j, auth, S("method"), S("SRPg-4096")) &&
-	    !json_get_is(j, auth, S("method"), S("SRP-4096")))
+	if (!json_is_str(j, auth, S("method"), S("SRPg-4096")) &&
+	    !json_is_str(j, auth, S("method"), S("SRP-4096")))
 		return fail(e, E_ANSWER, "sign-in method not supported");
 	if (!json_is_integer(j, rounds) || !str_u64(json_text(j, rounds),
 	    UINT32_MAX, &n) || n < 10000)
@@ -4523,11 +4601,11 @@ sa_start(struct sa *sa, struct cry_srp *srp, struct str *salt, struct err *e)
 	for (;;) {
 		if (!sa_start_once(sa, again ? NULL : srp, &j, e))
 			return false;
-		if (!json_get_str(&j, JSON_ROOT, S("sessionID"), &session) ||
+		if (!json_get_str(&j, ROOT, S("sessionID"), &session) ||
 		    !id_is_valid(session, 'A'))
 			return fail(e, E_ANSWER, "no session id");
 		sa_copy_id(sa->session, session);
-		if (!json_get_str(&j, JSON_ROOT, S("status"), &status))
+		if (!json_get_str(&j, ROOT, S("status"), &status))
 			return fail(e, E_ANSWER, "no status");
 		if (str_eq(status, S("ok")))
 			return sa_start_check(sa, &j, salt, e);
@@ -4550,7 +4628,7 @@ sa_exchange(struct sa *sa, struct cry_srp *srp, struct str *user_b,
 	struct sa_request r = { S("POST"), S("/api/v2/auth"), NOTHING, 2, true,
 	    false };
 	u8 room[2 * SRP_LEN];           /* public */
-	struct out hex, o;
+	struct out hex;
 	struct str a;
 	struct json j;
 
@@ -4558,16 +4636,14 @@ sa_exchange(struct sa *sa, struct cry_srp *srp, struct str *user_b,
 	hex_put(&hex, (struct str){ srp->A, SRP_LEN });
 	for (a = out_str(&hex); a.n > 1 && a.p[0] == '0';)
 		a = str_from(a, 1);
-	out_open(&o, sa->scratch);
-	OUT(&o, S("{\"userA\":\""), a, S("\"}"));
-	r.body = out_close(&o, sa->scratch);
+	r.body = JOIN(sa->scratch, S("{\"userA\":\""), a, S("\"}"));
 	if (!sa_begin(sa, &r, e))
 		return false;
 	if (!cry_srp_verifier(srp))
 		return fail(e, E_INTERNAL, "modular power");
 	if (!sa_finish(sa, &r, E_SIGN_IN, &j, e))
 		return false;
-	return json_get_str(&j, JSON_ROOT, S("userB"), user_b) ||
+	return json_get_str(&j, ROOT, S("userB"), user_b) ||
 	    fail(e, E_ANSWER, "no userB");
 }
 
@@ -4578,19 +4654,18 @@ sa_confirm(struct sa *sa, const struct cry_srp *srp, struct err *e)
 {
 	struct sa_request r = { S("POST"), S("/api/v2/auth/confirm-key"),
 	    NOTHING, 3, true, false };
-	u8 m2[SHA256_LEN];
-	struct out o;
+	u8 m2[SHA256_LEN], room[44];
+	struct out m1;
 	struct str s;
 	struct json j;
 
-	out_open(&o, sa->scratch);
-	out_put(&o, S("{\"clientVerifyHash\":\""));
-	b64_put_url(&o, (struct str){ srp->m1, SHA256_LEN });
-	out_put(&o, S("\"}"));
-	r.body = out_close(&o, sa->scratch);
+	out_init(&m1, room, sizeof room);
+	b64_put_url(&m1, (struct str){ srp->m1, SHA256_LEN });
+	r.body = JOIN(sa->scratch, S("{\"clientVerifyHash\":\""),
+	    out_str(&m1), S("\"}"));
 	if (!sa_begin(sa, &r, e) || !sa_finish(sa, &r, E_SIGN_IN, &j, e))
 		return false;
-	if (!json_get_str(&j, JSON_ROOT, S("serverVerifyHash"), &s) ||
+	if (!json_get_str(&j, ROOT, S("serverVerifyHash"), &s) ||
 	    !b64_decode_exact(m2, sizeof m2, s))
 		return fail(e, E_ANSWER, "no serverVerifyHash");
 	if (!ct_eq(m2, srp->m2, SHA256_LEN))
@@ -4607,7 +4682,7 @@ sa_complete(struct sa *sa, const struct cry_srp *srp, struct err *e)
 	struct str user;
 	struct json j;
 
-	cry_gcm_init(&sa->gcm, srp->key);
+	sa_key_init(&sa->key, ID(sa->session), srp->key);
 	cry_hmac(sa->mac_key, srp->key, S("He never wears a Mac, in the "
 	    "pouring rain. Very strange."));
 	if (!sa->os->random((u8 *)&sa->mac_id, sizeof sa->mac_id))
@@ -4618,7 +4693,7 @@ sa_complete(struct sa *sa, const struct cry_srp *srp, struct err *e)
 		return false;
 	if (!sa_begin(sa, &r, e) || !sa_finish(sa, &r, E_SIGN_IN, &j, e))
 		return false;
-	if (!json_get_str(&j, JSON_ROOT, S("userUuid"), &user) ||
+	if (!json_get_str(&j, ROOT, S("userUuid"), &user) ||
 	    !id_is_valid(user, 'A'))
 		return fail(e, E_ANSWER, "no userUuid");
 	sa_copy_id(sa->user, user);
@@ -4698,9 +4773,9 @@ sa_jwk_sym(struct sa *sa, struct str text, u8 key[static 32], struct str *kid)
 	struct str k;
 
 	return json_parse(&j, sa->scratch, text, &bad) &&
-	    json_get_is(&j, JSON_ROOT, S("alg"), S("A256GCM")) &&
-	    json_get_str(&j, JSON_ROOT, S("k"), &k) && b64_decode_exact(key, 32, k) &&
-	    json_get_str(&j, JSON_ROOT, S("kid"), kid) && id_is_valid(*kid, 'a');
+	    json_is_str(&j, ROOT, S("alg"), S("A256GCM")) &&
+	    json_get_str(&j, ROOT, S("k"), &k) && b64_decode_exact(key, 32, k) &&
+	    json_get_str(&j, ROOT, S("kid"), kid) && id_is_valid(*kid, 'a');
 }
 
 /* One number of an RSA JWK, at most 256 bytes. */
@@ -4710,7 +4785,7 @@ sa_jwk_number(const struct json *j, struct str name, u8 to[static 256],
 {
 	struct str s;
 
-	return json_get_str(j, JSON_ROOT, name, &s) && s.n > 0 && s.n <= 341 &&
+	return json_get_str(j, ROOT, name, &s) && s.n > 0 && s.n <= 341 &&
 	    b64_decode(to, s, len);
 }
 
@@ -4725,7 +4800,7 @@ sa_jwk_rsa(struct sa *sa, struct str text, struct cry_rsa *rsa)
 	size_t len;
 
 	if (!json_parse(&j, sa->scratch, text, &bad) ||
-	    !json_get_str(&j, JSON_ROOT, S("n"), &n) || n.n < 4 || n.n > 683)
+	    !json_get_str(&j, ROOT, S("n"), &n) || n.n < 4 || n.n > 683)
 		return false;
 	modulus = mem_alloc(sa->scratch, n.n);
 	if (modulus == NULL || !b64_decode(modulus, n, &len) || modulus[0] == 0)
@@ -4733,8 +4808,8 @@ sa_jwk_rsa(struct sa *sa, struct str text, struct cry_rsa *rsa)
 	rsa->bits = (unsigned)len * 8;
 	for (u8 top = modulus[0]; (top & 0x80) == 0; top = (u8)(top << 1))
 		rsa->bits--;
-	rsa->sha256 = json_get_is(&j, JSON_ROOT, S("alg"), S("RSA-OAEP-256"));
-	return (rsa->sha256 || json_get_is(&j, JSON_ROOT, S("alg"), S("RSA-OAEP"))) &&
+	rsa->sha256 = json_is_str(&j, ROOT, S("alg"), S("RSA-OAEP-256"));
+	return (rsa->sha256 || json_is_str(&j, ROOT, S("alg"), S("RSA-OAEP"))) &&
 	    sa_jwk_number(&j, S("p"), rsa->p, &rsa->p_len) &&
 	    sa_jwk_number(&j, S("q"), rsa->q, &rsa->q_len) &&
 	    sa_jwk_number(&j, S("dp"), rsa->dp, &rsa->dp_len) &&
@@ -4765,10 +4840,10 @@ sa_open_rsa(struct sa *sa, const struct json *j, uint32_t box,
 
 	if (!json_get_str(j, box, S("kid"), &kid) ||
 	    !json_get_str(j, box, S("data"), &data) ||
-	    !json_get_is(j, box, S("cty"), S("b5+jwk+json")))
+	    !json_is_str(j, box, S("cty"), S("b5+jwk+json")))
 		return false;
 	ks = sa_keyset_find(sa, kid);
-	if (ks == NULL || !json_get_is(j, box, S("enc"),
+	if (ks == NULL || !json_is_str(j, box, S("enc"),
 	    ks->rsa.sha256 ? S("RSA-OAEP-256") : S("RSA-OAEP")))
 		return false;
 	room = mem_alloc(sa->scratch, data.n);
@@ -4787,29 +4862,29 @@ sa_keyset_open(struct sa *sa, const struct json *j, uint32_t node)
 {
 	uint32_t sym = json_get(j, node, S("encSymKey"));
 	struct sa_keyset *ks;
-	struct cry_gcm gcm;             /* secret: wiped */
+	struct sa_key key;              /* secret: wiped */
 	struct err bad = { 0 };
 	struct str plain, kid, id;
-	u8 key[32];                     /* secret: wiped */
+	u8 bytes[32];                   /* secret: wiped */
 	bool ok;
 
 	if (!json_get_str(j, node, S("uuid"), &id) || !id_is_valid(id, 'a'))
 		return false;
-	if (json_get_is(j, sym, S("kid"), S("mp"))) {
-		cry_gcm_init(&gcm, sa->token.muk);
-		ok = sa_open(sa, j, sym, S("mp"), &gcm, &plain, &bad);
+	if (json_is_str(j, sym, S("kid"), S("mp"))) {
+		sa_key_init(&key, S("mp"), sa->token.muk);
+		ok = sa_open(sa, j, sym, &key, &plain, &bad);
 	} else {
 		ok = sa_open_rsa(sa, j, sym, &plain);
 	}
 	ks = sa->keysets < KEYSETS_MAX ? mem_alloc(sa->keys, sizeof *ks) : NULL;
-	ok = ok && ks != NULL && sa_jwk_sym(sa, plain, key, &kid);
+	ok = ok && ks != NULL && sa_jwk_sym(sa, plain, bytes, &kid);
 	if (ok) {
-		cry_gcm_init(&gcm, key);
-		ok = sa_open(sa, j, json_get(j, node, S("encPriKey")), kid,
-		    &gcm, &plain, &bad) && sa_jwk_rsa(sa, plain, &ks->rsa);
+		sa_key_init(&key, kid, bytes);
+		ok = sa_open(sa, j, json_get(j, node, S("encPriKey")), &key,
+		    &plain, &bad) && sa_jwk_rsa(sa, plain, &ks->rsa);
 	}
-	WIPE(gcm);
 	WIPE(key);
+	WIPE(bytes);
 	if (ok) {
 		sa_copy_id(ks->id, id);
 		sa->keyset[sa->keysets++] = ks;
@@ -4830,7 +4905,7 @@ sa_load_keys(struct sa *sa, struct err *e)
 
 	if (!sa_get(sa, S("/api/v2/account/keysets"), E_SERVICE, &j, e))
 		return false;
-	list = json_get(&j, JSON_ROOT, S("keysets"));
+	list = json_get(&j, ROOT, S("keysets"));
 	if (!json_is_array(&j, list))
 		return fail(e, E_ANSWER, "no keysets");
 	do {
@@ -4881,25 +4956,25 @@ sa_vault_open(struct sa *sa, const struct json *j, uint32_t node,
 	uint32_t access = json_get(j, node, S("combinedAccess"));
 	uint32_t attrs = json_get(j, node, S("encAttrs"));
 	struct str plain, kid, name = NOTHING;
-	struct cry_gcm gcm;             /* secret: wiped */
+	struct sa_key key;              /* secret: wiped */
 	struct err bad = { 0 };
 	struct json a;
 	bool ok;
 
-	if (!json_get_is(j, attrs, S("kid"), ID(v->key_id))) {
+	if (!json_is_str(j, attrs, S("kid"), ID(v->key_id))) {
 		if (!sa_open_rsa(sa, j, json_get(j, access,
 		    S("encVaultKey")), &plain) ||
 		    !sa_jwk_sym(sa, plain, v->key, &kid))
 			return false;
 		sa_copy_id(v->key_id, kid);
 	}
-	cry_gcm_init(&gcm, v->key);
-	ok = sa_open(sa, j, attrs, ID(v->key_id), &gcm, &plain, &bad) &&
+	sa_key_init(&key, ID(v->key_id), v->key);
+	ok = sa_open(sa, j, attrs, &key, &plain, &bad) &&
 	    json_parse(&a, sa->scratch, plain, &bad);
-	WIPE(gcm);
+	WIPE(key);
 	if (!ok)
 		return false;
-	if (json_get_str(&a, JSON_ROOT, S("name"), &name))
+	if (json_get_str(&a, ROOT, S("name"), &name))
 		name = str_dup(&sa->names, name);
 	v->pub.name = name;
 	return true;
@@ -4918,11 +4993,12 @@ sa_load_vaults(struct sa *sa, struct err *e)
 	if (!sa_get(sa, S("/api/v1/vaults?attrs=combined-access"), E_SERVICE,
 	    &j, e))
 		return false;
-	if (!json_is_array(&j, JSON_ROOT))
+	if (!json_is_array(&j, ROOT))
 		return fail(e, E_ANSWER, "vault list");
 	mem_reset(&sa->names, 0);
 	sa->vaults = 0;
-	for (uint32_t k = json_first(&j, JSON_ROOT); k; k = json_next(&j, JSON_ROOT, k)) {
+	for (uint32_t k = json_first(&j, ROOT); k;
+	    k = json_next(&j, ROOT, k)) {
 		struct sa_vault *v;
 
 		if (!json_get_str(&j, k, S("uuid"), &id) ||
@@ -4958,9 +5034,9 @@ sa_vaults(void *ctx, bool *fresh, const struct vault **list, size_t *n,
 static enum item_state
 sa_item_state(const struct json *j, uint32_t item)
 {
-	if (json_get_is(j, item, S("trashed"), S("Y")))
+	if (json_is_str(j, item, S("trashed"), S("Y")))
 		return ITEM_ARCHIVED;
-	if (json_get_is(j, item, S("trashed"), S("D")))
+	if (json_is_str(j, item, S("trashed"), S("D")))
 		return ITEM_DELETED;
 	return ITEM_ACTIVE;
 }
@@ -4969,7 +5045,7 @@ sa_item_state(const struct json *j, uint32_t item)
  * False: the entry does not open and is left out. The scratch arena is as
  * before afterwards, so a list of any length needs one entry's room. */
 MUST static bool
-sa_list_entry(struct sa *sa, struct sa_vault *v, struct cry_gcm *gcm,
+sa_list_entry(struct sa *sa, struct sa_vault *v, struct sa_key *key,
     const struct json *j, uint32_t node)
 {
 	struct item_ref *ref = &v->item[v->items];
@@ -4980,10 +5056,10 @@ sa_list_entry(struct sa *sa, struct sa_vault *v, struct cry_gcm *gcm,
 	bool ok;
 
 	ok = json_get_str(j, node, S("uuid"), &id) &&
-	    sa_open(sa, j, json_get(j, node, S("encOverview")), ID(v->key_id),
-	    gcm, &plain, &bad) && json_parse(&over, sa->scratch, plain, &bad);
+	    sa_open(sa, j, json_get(j, node, S("encOverview")), key, &plain,
+	    &bad) && json_parse(&over, sa->scratch, plain, &bad);
 	if (ok) {
-		(void)!json_get_str(&over, JSON_ROOT, S("title"), &title);
+		(void)!json_get_str(&over, ROOT, S("title"), &title);
 		ref->id = str_dup(&v->list, id);
 		ref->title = str_dup(&v->list, title);
 		ref->state = sa_item_state(j, node);
@@ -4998,9 +5074,8 @@ sa_list_entry(struct sa *sa, struct sa_vault *v, struct cry_gcm *gcm,
 MUST static bool
 sa_load_items(struct sa *sa, struct sa_vault *v, struct err *e)
 {
-	struct cry_gcm gcm;             /* secret: wiped */
+	struct sa_key key;              /* secret: wiped */
 	struct json j;
-	struct out path;
 	uint32_t list;
 	size_t n = 0;
 
@@ -5009,13 +5084,13 @@ sa_load_items(struct sa *sa, struct sa_vault *v, struct err *e)
 	if (v->list.base == NULL && !mem_open(&v->list, ARENA_LIST))
 		return fail(e, E_INTERNAL, "memory");
 	mem_reset(&v->list, 0);
-	out_open(&path, sa->scratch);
-	OUT(&path, S("/api/v1/vault/"), ID(v->id), S("/items/overviews"));
-	if (!sa_get(sa, out_close(&path, sa->scratch), E_VAULT, &j, e))
+	if (!sa_get(sa, JOIN(sa->scratch, S("/api/v1/vault/"), ID(v->id),
+	    S("/items/overviews")), E_VAULT, &j, e))
 		return false;
-	if (!json_is_word(&j, json_get(&j, JSON_ROOT, S("batchComplete")), S("true")))
+	if (!json_is_word(&j, json_get(&j, ROOT, S("batchComplete")),
+	    S("true")))
 		return fail(e, E_ANSWER, "incomplete item list");
-	list = json_get(&j, JSON_ROOT, S("items"));
+	list = json_get(&j, ROOT, S("items"));
 	if (!json_is_null(&j, list) && !json_is_array(&j, list))
 		return fail(e, E_ANSWER, "item list");
 	for (uint32_t k = json_first(&j, list); k; k = json_next(&j, list, k)) {
@@ -5029,12 +5104,12 @@ sa_load_items(struct sa *sa, struct sa_vault *v, struct err *e)
 	v->item = mem_alloc(&v->list, n * sizeof *v->item);
 	if (v->item == NULL)
 		return fail(e, E_LARGE, "number of items");
-	cry_gcm_init(&gcm, v->key);
+	sa_key_init(&key, ID(v->key_id), v->key);
 	for (uint32_t k = json_first(&j, list); k;
 	    k = json_next(&j, list, k))
-		if (sa_list_entry(sa, v, &gcm, &j, k))
+		if (sa_list_entry(sa, v, &key, &j, k))
 			v->items++;
-	WIPE(gcm);
+	WIPE(key);
 	v->listed = v->items > 0 || n == 0;
 	return v->listed || fail(e, E_ANSWER, "no item of the list opens");
 }
@@ -5088,9 +5163,9 @@ static void
 sa_add_login(struct item *it, const struct json *j, uint32_t list)
 {
 	for (uint32_t k = json_first(j, list); k; k = json_next(j, list, k)) {
-		bool user = json_get_is(j, k, S("designation"), S("username"));
+		bool user = json_is_str(j, k, S("designation"), S("username"));
 
-		if (!user && !json_get_is(j, k, S("designation"),
+		if (!user && !json_is_str(j, k, S("designation"),
 		    S("password")))
 			continue;
 		sa_add_field(it, j, k, user ? S("username") : S("password"),
@@ -5129,9 +5204,9 @@ MUST static bool
 sa_item_fields(struct sa *sa, struct item *it, const struct json *j,
     struct err *e)
 {
-	uint32_t fields = json_get(j, JSON_ROOT, S("fields"));
-	uint32_t sections = json_get(j, JSON_ROOT, S("sections"));
-	uint32_t password = json_get(j, JSON_ROOT, S("password"));
+	uint32_t fields = json_get(j, ROOT, S("fields"));
+	uint32_t sections = json_get(j, ROOT, S("sections"));
+	uint32_t password = json_get(j, ROOT, S("password"));
 
 	it->fields = 0;
 	it->field = mem_alloc(sa->scratch, j->n * sizeof *it->field);
@@ -5139,7 +5214,7 @@ sa_item_fields(struct sa *sa, struct item *it, const struct json *j,
 		return fail(e, E_LARGE, "item");
 	if (str_eq(it->category, CATEGORY_PASSWORD) &&
 	    !json_is_null(j, password)) {
-		sa_add_field(it, j, JSON_ROOT, S("password"), S("password"));
+		sa_add_field(it, j, ROOT, S("password"), S("password"));
 		it->field[0].purpose = FOR_PASSWORD;
 	}
 	if (str_eq(it->category, CATEGORY_LOGIN))
@@ -5154,14 +5229,14 @@ MUST static bool
 sa_item_part(struct sa *sa, const struct sa_vault *v, const struct json *j,
     uint32_t box, struct json *part, struct err *e)
 {
-	struct cry_gcm gcm;             /* secret: wiped */
+	struct sa_key key;              /* secret: wiped */
 	struct str plain;
 	bool ok;
 
-	cry_gcm_init(&gcm, v->key);
-	ok = sa_open(sa, j, box, ID(v->key_id), &gcm, &plain, e) &&
+	sa_key_init(&key, ID(v->key_id), v->key);
+	ok = sa_open(sa, j, box, &key, &plain, e) &&
 	    json_parse(part, sa->scratch, plain, e);
-	WIPE(gcm);
+	WIPE(key);
 	return ok;
 }
 
@@ -5174,18 +5249,16 @@ sa_item(void *ctx, struct str vault, struct str id, struct item *it,
 	struct sa *sa = ctx;
 	struct sa_vault *v;
 	struct json j, part;
-	struct out path;
 	uint32_t node;
 
 	*it = (struct item){ 0 };
 	if (!sa_vault_get(sa, vault, &v, e))
 		return false;
-	out_open(&path, sa->scratch);
-	OUT(&path, S("/api/v1/vault/"), ID(v->id), S("/item/"), id);
-	if (!sa_get(sa, out_close(&path, sa->scratch), E_ITEM, &j, e))
+	if (!sa_get(sa, JOIN(sa->scratch, S("/api/v1/vault/"), ID(v->id),
+	    S("/item/"), id), E_ITEM, &j, e))
 		return false;
-	node = json_get(&j, JSON_ROOT, S("item"));
-	if (!json_get_is(&j, node, S("uuid"), id) ||
+	node = json_get(&j, ROOT, S("item"));
+	if (!json_is_str(&j, node, S("uuid"), id) ||
 	    !json_get_str(&j, node, S("templateUuid"), &it->category))
 		return fail(e, E_ANSWER, "another item than asked for");
 	it->ref.id = id;
@@ -5193,7 +5266,7 @@ sa_item(void *ctx, struct str vault, struct str id, struct item *it,
 	if (!sa_item_part(sa, v, &j, json_get(&j, node, S("encOverview")),
 	    &part, e))
 		return false;
-	(void)!json_get_str(&part, JSON_ROOT, S("title"), &it->ref.title);
+	(void)!json_get_str(&part, ROOT, S("title"), &it->ref.title);
 	return sa_item_part(sa, v, &j, json_get(&j, node, S("encDetails")),
 	    &part, e) && sa_item_fields(sa, it, &part, e);
 }
@@ -5201,30 +5274,26 @@ sa_item(void *ctx, struct str vault, struct str id, struct item *it,
 static const struct backend sa_backend = { sa_vaults, sa_items, sa_item };
 
 /* Make a service account of a token; nothing is sent until it is needed.
- * keys is the locked arena, where *sa itself lies too. */
+ * The caller has set os, keys (the locked arena, where *sa itself lies) and
+ * scratch. Trust anchors go to the session arena. */
 MUST static bool
-sa_init(struct sa *sa, const struct os *os, const struct cfg *cfg,
-    struct arena *keys, struct arena *scratch, struct arena *session,
+sa_init(struct sa *sa, const struct cfg *cfg, struct arena *session,
     struct str token, struct err *e)
 {
-	sa->os = os;
-	sa->keys = keys;
-	sa->scratch = scratch;
-	if (!sa_token_decode(&sa->token, scratch, token, e))
+	if (!sa_token_decode(&sa->token, sa->scratch, token, e))
 		return false;
 	if (!sa_host_is_allowed(cfg, sa->token.host))
 		return fail(e, E_HOST, "");
 	if (!mem_open(&sa->names, ARENA_LIST))
 		return fail(e, E_INTERNAL, "memory");
-	http_init(&sa->http, os, cfg, session);
+	http_init(&sa->http, sa->os, cfg, session);
 	memcpy(sa->http.host, sa->token.host, sizeof sa->http.host);
 	memcpy(sa->http.port, sa->token.port, sizeof sa->http.port);
-	sa->has_token = true;
 	return true;
 }
 
 /* ====================================================================
- * 13. Policy: which names are acceptable, which vaults may be used
+ * 12. Policy: which names are acceptable, which vaults may be used
  *
  * Owns:   no state; the settings decide.
  * Trusts: vault ids from the back end. Vault names are only compared.
@@ -5263,10 +5332,10 @@ pol_entry_is_vault(struct str entry, const struct vault *list, size_t n,
 
 	if (str_eq(entry, v->id))
 		return true;
-	if (v->locked || !str_eq_nocase(entry, v->name))
+	if (v->locked || !str_nocase_eq(entry, v->name))
 		return false;
 	for (size_t i = 0; i < n; i++)
-		same += !list[i].locked && str_eq_nocase(entry, list[i].name);
+		same += !list[i].locked && str_nocase_eq(entry, list[i].name);
 	return same == 1;
 }
 
@@ -5316,10 +5385,10 @@ pol_pick_vault(const struct cfg *cfg, struct str name,
 	for (size_t i = 0; i < n; i++) {
 		bool id = str_eq(list[i].id, name);
 
-		same += !list[i].locked && str_eq_nocase(list[i].name, name);
+		same += !list[i].locked && str_nocase_eq(list[i].name, name);
 		if (pol_vault(cfg, list, n, &list[i]) != ALLOW ||
 		    (!id && !any && (list[i].locked ||
-		    !str_eq_nocase(list[i].name, name))))
+		    !str_nocase_eq(list[i].name, name))))
 			continue;
 		*v = &list[i];
 		hits++;
@@ -5329,7 +5398,7 @@ pol_pick_vault(const struct cfg *cfg, struct str name,
 		}
 	}
 	if (hits > 1 && any)
-		return fail(e, E_ARGUMENT, "vault: needed, as OPMCP_VAULTS is *");
+		return fail(e, E_ARGUMENT, "vault is needed: OPMCP_VAULTS is *");
 	if (hits > 1 || (hits == 0 && same > 1 &&
 	    cfg_list_is_member(cfg->vaults, name)))
 		return fail(e, E_VAULT_MANY, "");
@@ -5339,7 +5408,7 @@ pol_pick_vault(const struct cfg *cfg, struct str name,
 }
 
 /* ====================================================================
- * 15. Sandbox: what each process gives up before it serves
+ * 13. Sandbox: what each process gives up before it serves
  *
  * Owns:   no state.
  * Trusts: the kernel.
@@ -5389,11 +5458,11 @@ box_is_locked(const struct arena *a)
 }
 
 /* ====================================================================
- * 16. Tools and keeper: the table of tools, frames, the keeper's loop
+ * 14. Tools and keeper: the table of tools, frames, the keeper's loop
  *
  * Owns:   struct tool, struct keeper, the frames of the socketpair.
  * Trusts: nothing from the door: a frame is checked like any input.
- * Calls:  2 to 15.                   Tests: test_tool_*, e2e
+ * Calls:  2 to 13.                   Tests: test_tool_*, e2e
  * ==================================================================== */
 
 /* One argument of a tool. The published schema and the check of a call are
@@ -5494,7 +5563,7 @@ tool_note_ids(struct keeper *k, const struct item_ref *list, size_t n,
 	out_open(&o, &k->scratch);
 	for (size_t i = 0; i < n && shown < 50; i++) {
 		if (list[i].state != ITEM_ACTIVE ||
-		    !str_eq_nocase(list[i].title, title))
+		    !str_nocase_eq(list[i].title, title))
 			continue;
 		OUT(&o, shown++ > 0 ? S(", ") : S(" "), list[i].id);
 	}
@@ -5514,7 +5583,7 @@ tool_find_title(struct keeper *k, struct str vault, struct str title,
 	if (!k->be->items(k->sa, vault, fresh, &list, &n, e))
 		return false;
 	for (size_t i = 0; i < n; i++) {
-		if (!str_eq_nocase(list[i].title, title))
+		if (!str_nocase_eq(list[i].title, title))
 			continue;
 		archived |= list[i].state == ITEM_ARCHIVED;
 		if (list[i].state == ITEM_ACTIVE && hits++ == 0)
@@ -5538,7 +5607,7 @@ tool_fetch(struct keeper *k, struct str vault, struct str id,
 	if (!k->be->item(k->sa, vault, id, it, e))
 		return false;
 	if (it->ref.state == ITEM_DELETED ||
-	    (title.n > 0 && !str_eq_nocase(it->ref.title, title)))
+	    (title.n > 0 && !str_nocase_eq(it->ref.title, title)))
 		return fail(e, E_ITEM, "");
 	return it->ref.state == ITEM_ACTIVE || fail(e, E_ARCHIVED, "");
 }
@@ -5721,7 +5790,7 @@ tool_health(struct keeper *k, const struct json *j, uint32_t args,
 		    "1Password answers and the default vault is there" :
 		    err_table[bad.code].text));
 	jw_close(w, ']');
-	jw_put(w, S("summary"), !token ? S("No usable token: calls will fail.") :
+	jw_put(w, S("summary"), !token ? S("No usable token: calls fail.") :
 	    bad.code != E_NONE ? S("1Password could not be used just now.") :
 	    k->last.code != E_NONE ? S("Ready, but the last call failed.") :
 	    S("Ready."));
@@ -6008,13 +6077,16 @@ keep_init(struct keeper *k, const struct os *os, struct cfg *cfg)
 	k->sa = mem_alloc(&k->keys, sizeof *k->sa);
 	if (k->sa == NULL)
 		return false;
+	k->sa->os = os;
+	k->sa->keys = &k->keys;
+	k->sa->scratch = &k->scratch;
 	k->sa->http.fd = -1;
 	if (cfg_token(cfg, &k->scratch, &token, &k->setup)) {
 		if (token.n == 0)
 			fail(&k->setup, E_NO_TOKEN, "");
 		else
-			(void)!sa_init(k->sa, os, cfg, &k->keys, &k->scratch,
-			    &k->session, token, &k->setup);
+			(void)!sa_init(k->sa, cfg, &k->session, token,
+			    &k->setup);
 	}
 	cfg_wipe(cfg);
 	mem_reset(&k->scratch, 0);
@@ -6051,10 +6123,10 @@ keep_run(struct keeper *k, struct str params, const struct tool **t,
 
 	keep_start(k);
 	if (!json_parse(&j, &k->scratch, params, e) ||
-	    !json_get_str(&j, JSON_ROOT, S("name"), &name))
+	    !json_get_str(&j, ROOT, S("name"), &name))
 		return fail(e, E_INTERNAL, "frame");
 	*t = tool_find(name);
-	args = json_get(&j, JSON_ROOT, S("arguments"));
+	args = json_get(&j, ROOT, S("arguments"));
 	if (*t == NULL)
 		return fail(e, E_INTERNAL, "frame");
 	return tool_check_args(*t, &j, args, e) &&
@@ -6148,11 +6220,11 @@ keep_serve(struct keeper *k, int fd)
 }
 
 /* ====================================================================
- * 17. Door: framing, JSON-RPC, both eras of MCP
+ * 15. Door: framing, JSON-RPC, both eras of MCP
  *
  * Owns:   struct door; stdin, stdout, the other end of the socketpair.
  * Trusts: nothing it reads, the keeper's frames included.
- * Calls:  2 to 7, 16.                Tests: test_mcp_*, e2e
+ * Calls:  2 to 7, 14.                Tests: test_mcp_*, e2e
  *
  * One poll loop that never blocks: ping, lists and cancellation are answered
  * while the keeper works. The era of a request is decided by the request
@@ -6512,7 +6584,7 @@ mcp_initialize(struct door *d, const struct rpc *q)
 	struct reply r;
 
 	if (!json_get_str(q->j, q->params, S("protocolVersion"), &want)) {
-		rpc_refuse(d, q, RPC_PARAMS, "protocolVersion must be a string");
+		rpc_refuse(d, q, RPC_PARAMS, "protocolVersion is not a string");
 		return;
 	}
 	d->rev = REV_2025_11;
@@ -6683,17 +6755,15 @@ door_modern(struct door *d, struct rpc *q, uint32_t meta, struct str name)
 	uint32_t level = json_get(q->j, meta, S(META_LOG_LEVEL));
 	const char *problem = NULL;
 	struct str v;
-	struct out o;
 
 	q->rev = REV_2026_07;
 	if (!json_str(q->j, version, &v)) {
 		problem = META_VERSION " must be a string";
 	} else if (!str_eq(v, str_c(rev_name[REV_2026_07]))) {
-		out_open(&o, &d->line);
-		OUT(&o, S("{\"supported\":" REV_LIST ",\"requested\":"),
-		    json_raw(q->j, version), S("}"));
 		rpc_fail(d, q->batch, q->id, RPC_VERSION,
-		    "protocol version not supported", out_close(&o, &d->line));
+		    "protocol version not supported", JOIN(&d->line,
+		    S("{\"supported\":" REV_LIST ",\"requested\":"),
+		    json_raw(q->j, version), S("}")));
 		batch_done(d, q->batch);
 		return;
 	} else if (!json_is_object(q->j, json_get(q->j, meta,
@@ -6784,7 +6854,7 @@ door_message(struct door *d, const struct json *j, uint32_t node,
 
 	if (door_id_is_valid(j, id))
 		q.id = json_raw(j, id);
-	if (!json_get_is(j, node, S("jsonrpc"), S("2.0")) ||
+	if (!json_is_str(j, node, S("jsonrpc"), S("2.0")) ||
 	    (id != 0 && q.id.n == 0 && method != 0))
 		rpc_refuse(d, &q, RPC_REQUEST, "not a JSON-RPC 2.0 request");
 	else if (method == 0 && (json_get(j, node, S("result")) != 0 ||
@@ -6810,7 +6880,7 @@ door_batch(struct door *d, const struct json *j)
 	for (size_t i = 0; i < BATCHES_MAX && b == NULL; i++)
 		if (!d->batch[i].used)
 			b = &d->batch[i];
-	if (d->rev != REV_2025_03 || json_first(j, JSON_ROOT) == 0 ||
+	if (d->rev != REV_2025_03 || json_first(j, ROOT) == 0 ||
 	    b == NULL) {
 		rpc_fail(d, NULL, NOTHING, RPC_REQUEST, d->rev != REV_2025_03 ?
 		    "batches are not part of this protocol version" :
@@ -6819,8 +6889,8 @@ door_batch(struct door *d, const struct json *j)
 	}
 	b->used = true;
 	b->pending = 1;         /* ours: the array is not complete before */
-	for (uint32_t k = json_first(j, JSON_ROOT); k;
-	    k = json_next(j, JSON_ROOT, k)) {
+	for (uint32_t k = json_first(j, ROOT); k;
+	    k = json_next(j, ROOT, k)) {
 		b->pending++;
 		door_message(d, j, k, b);
 	}
@@ -6840,10 +6910,10 @@ door_line(struct door *d, struct str line)
 		return;
 	if (!json_parse(&j, &d->line, line, &bad))
 		rpc_fail(d, NULL, NOTHING, RPC_PARSE, bad.what, NOTHING);
-	else if (json_is_array(&j, JSON_ROOT))
+	else if (json_is_array(&j, ROOT))
 		door_batch(d, &j);
 	else
-		door_message(d, &j, JSON_ROOT, NULL);
+		door_message(d, &j, ROOT, NULL);
 	mem_reset(&d->line, 0);
 }
 
@@ -6855,7 +6925,8 @@ door_lines(struct door *d)
 	size_t from = 0;
 
 	while (d->in_seen < d->in_len && d->out.used <= OUT_PAUSE) {
-		struct str rest = { d->in + d->in_seen, d->in_len - d->in_seen };
+		struct str rest = { d->in + d->in_seen,
+		    d->in_len - d->in_seen };
 		size_t end = str_find(rest, '\n');
 
 		d->in_seen += end;
@@ -6954,9 +7025,9 @@ door_result(struct door *d, const struct frame *f)
 	if (c == NULL || c->seq != f->seq || f->kind != FRAME_RESULT ||
 	    !json_parse(&j, &d->line, f->payload, &bad))
 		return false;
-	data = json_get(&j, JSON_ROOT, S("data"));
+	data = json_get(&j, ROOT, S("data"));
 	if (!json_is_object(&j, data) &&
-	    !json_get_str(&j, JSON_ROOT, S("error"), &text))
+	    !json_get_str(&j, ROOT, S("error"), &text))
 		return false;
 	if (c->state == CALL_RUNS)
 		tool_result(d, c->batch, call_id(c), c->rev,
@@ -7103,7 +7174,8 @@ door_end(struct door *d, pid_t keeper)
 	for (door_write(d); d->sent < d->out.used && !d->gone; door_write(d)) {
 		uint64_t now = d->os->now_ms();
 
-		if (now >= until || d->os->poll(&pfd, 1, (int)(until - now)) < 1)
+		if (now >= until ||
+		    d->os->poll(&pfd, 1, (int)(until - now)) < 1)
 			break;
 	}
 	(void)shutdown(d->sock, SHUT_WR);
@@ -7117,7 +7189,7 @@ door_end(struct door *d, pid_t keeper)
 }
 
 /* ====================================================================
- * 18. CLI and main
+ * 16. CLI and main
  *
  * Owns:   the command line; forks the two processes.
  * Trusts: the operator.
@@ -7218,8 +7290,8 @@ cli_show(struct keeper *k, const struct cli *c, struct err *e)
 	keep_start(k);
 	if (!tool_locate(k, str_c(c->item), str_c(c->vault), &vault, &it, e))
 		return false;
-	user = c->field == NULL || str_eq_nocase(field, S("username"));
-	password = c->field == NULL || str_eq_nocase(field, S("password"));
+	user = c->field == NULL || str_nocase_eq(field, S("username"));
+	password = c->field == NULL || str_nocase_eq(field, S("password"));
 	if (c->field != NULL && !user && !password)
 		return item_find(&it, field, &f, e) && cli_print(f, NULL, e);
 	user = user && cli_print(item_login_field(&it, FOR_USERNAME),

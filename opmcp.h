@@ -19,7 +19,7 @@
 /* Defaults of the settings (see --help). */
 #define DEF_VAULTS "AI"         /* the only vault that may be used */
 #define DEF_LOG "info"          /* error, warn, info, debug */
-#define DEF_TIMEOUT_S "30"      /* a whole tool call, in seconds; hosts give 60 */
+#define DEF_TIMEOUT_S "30"      /* a whole call, in seconds; hosts give 60 */
 
 /* Deadlines inside one call; each is also cut by the call's own. */
 #define LOOKUP_MS 5000          /* name look-up: one resolver timeout */

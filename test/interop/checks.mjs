@@ -4,11 +4,13 @@
 // opmcp is started with, and the processes it leaves behind.
 
 import fs from "node:fs";
+import os from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 export const root = path.resolve(here, "../..");
+export const hasProc = fs.existsSync("/proc/self/stat");
 
 let passed = 0;
 let failed = 0;
@@ -26,11 +28,12 @@ export function check(name, ok, detail = "") {
 }
 
 // Runs the checks of a script.  An exception and a script that hangs are
-// failed checks; exit status 1 when there was any.
+// failed checks.  Exit status 2 when there was any, so that it cannot be
+// taken for node's own 1, before which nothing has been said.
 export async function run(script, seconds, work) {
 	const stuck = setTimeout(() => {
 		check(script, false, `not done after ${seconds} s`);
-		process.exit(1);
+		process.exit(2);
 	}, seconds * 1000);
 	try {
 		await work();
@@ -40,14 +43,22 @@ export async function run(script, seconds, work) {
 	clearTimeout(stuck);
 	if (passed === 0)
 		check(script, false, "nothing was checked");
-	process.exit(failed === 0 ? 0 : 1);
+	process.exit(failed === 0 ? 0 : 2);
 }
 
 // OPMCP and STANDIN as a script was given them, or where make puts them.
+// opmcp is started by a link whose name no other process has, so that its
+// processes can be told from those of other tests.
 export function binaries() {
 	const [opmcp, standin] = process.argv.slice(2);
+	const dir = fs.mkdtempSync(path.join(os.tmpdir(), "opmcp-"));
+	const link = path.join(dir, `opmcp-${process.pid}`);
+	process.on("exit", () => fs.rmSync(dir, { recursive: true }));
+	for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"])
+		process.on(signal, () => process.exit(1));
+	fs.symlinkSync(path.resolve(opmcp ?? path.join(root, "opmcp")), link);
 	return {
-		opmcp: path.resolve(opmcp ?? path.join(root, "opmcp")),
+		opmcp: link,
 		standin: path.resolve(standin ??
 			path.join(root, "test/build/standin")),
 	};
@@ -64,39 +75,28 @@ export function settings(token, more = {}) {
 	};
 }
 
-// The process ids of opmcp's processes in our process group, its keepers
-// included, whoever their parent is by now.  Dead ones that nobody has
-// waited for do not count.  Empty where there is no /proc.
+// The ids of the processes started by this path and of their children, the
+// keepers, whoever their parent is by now.  Dead ones that nobody has waited
+// for do not count.  Empty where there is no /proc.
 export function processes(binary) {
-	const comm = path.basename(binary).slice(0, 15);
-	const stat = (pid) => {
+	const name = path.basename(binary).slice(0, 15);
+	return (hasProc ? fs.readdirSync("/proc") : []).filter((pid) => {
+		let stat;
 		try {
-			const s = fs.readFileSync(`/proc/${pid}/stat`, "utf8");
-			const end = s.lastIndexOf(")");
-			const [state, , group] = s.slice(end + 2).split(" ");
-			return { comm: s.slice(s.indexOf("(") + 1, end),
-				state, group };
+			stat = fs.readFileSync(`/proc/${pid}/stat`, "utf8");
 		} catch {
-			return {};
+			return false;   // no process, or none any more
 		}
-	};
-	if (!fs.existsSync("/proc/self/stat"))
-		return [];
-	const own = stat("self").group;
-	return fs.readdirSync("/proc").filter((pid) => {
-		if (!/^[0-9]+$/.test(pid))
-			return false;
-		const s = stat(pid);
-		return s.comm === comm && s.group === own && s.state !== "Z";
+		return stat.startsWith(`${pid} (${name}) `) &&
+			!stat.startsWith(`${pid} (${name}) Z`);
 	});
 }
 
-// Milliseconds from `start` until none of the processes is left that were
-// not there `before`; Infinity after `limit`.
-export async function goneAfter(binary, before, start, limit) {
+// Milliseconds from `start` until none of them is left; Infinity when that
+// takes longer than `limit`.
+export async function goneAfter(binary, start, limit) {
 	for (;;) {
-		const left = processes(binary).filter((p) =>
-			!before.includes(p));
+		const left = processes(binary);
 		const ms = performance.now() - start;
 		if (left.length === 0)
 			return ms;

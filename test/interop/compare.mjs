@@ -12,8 +12,7 @@
 
 import { spawn } from "node:child_process";
 import { isDeepStrictEqual } from "node:util";
-import { binaries, check, goneAfter, processes, run, settings }
-	from "./checks.mjs";
+import { binaries, check, goneAfter, run, settings } from "./checks.mjs";
 import { readAll, startStandin } from "./sdk.mjs";
 
 const IN_FLIGHT = 32;           // calls opmcp has at a time
@@ -316,7 +315,6 @@ async function account(label, args, { opmcp, standin: binary }, seed) {
 	if (seed !== undefined)
 		await addRandom(standin, seed);
 	const vaults = await readAll(standin.token, standin.port);
-	const before = processes(opmcp);
 	const server = new Server(opmcp, settings(standin.token,
 		{ OPMCP_VAULTS: "*", OPMCP_LOG: "debug" }));
 	const items = vaults.reduce((n, v) => n + v.items.length, 0);
@@ -340,7 +338,7 @@ async function account(label, args, { opmcp, standin: binary }, seed) {
 
 	const closing = performance.now();
 	const status = await server.close();
-	const gone = await goneAfter(opmcp, before, closing, GONE_MS);
+	const gone = await goneAfter(opmcp, closing, GONE_MS);
 	check(`${label}: exit 0 at the end of input, all processes gone`,
 		status === 0 && gone <= GONE_MS, `status ${status}`);
 	check(`${label}: nothing but responses on stdout`,

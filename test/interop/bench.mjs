@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: MIT
+//
+// What the official SDK costs in a fresh node process, for comparison:
+//
+//   OP_SERVICE_ACCOUNT_TOKEN=ops_... node bench.mjs
+//
+// The token is one of a running stand-in (its "ready PORT TOKEN" line); the
+// port is taken from it.  Prints one JSON line:
+//
+//   first_ms   from just before the process is started to the first secret
+//              (createClient and secrets.resolve of op://AI/GitHub/password)
+//   later_ms   a later secret: median of 20 secrets.resolve, one by one
+//   pss_kb     its memory after that: proportional set size, where node's own
+//              file counts fully, because the process that measures maps it
+//              too; the resident set where /proc has no smaps
+//   rss_kb     the resident set
+//
+// Only name resolution is changed, as in sdk.mjs: every name means 127.0.0.1,
+// and no other port can be reached.
+
+import { spawn } from "node:child_process";
+import fs from "node:fs";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+
+const self = fileURLToPath(import.meta.url);
+const SECRET = "op://AI/GitHub/password";
+const LATER = 20;
+const TOKEN = "OP_SERVICE_ACCOUNT_TOKEN";
+const LIMIT_MS = 60000;
+
+// Kilobytes of this process: { pss_kb, rss_kb }.
+function memory() {
+	const rss_kb = Math.round(process.memoryUsage.rss() / 1024);
+	let smaps;
+	try {
+		smaps = fs.readFileSync("/proc/self/smaps", "utf8");
+	} catch {
+		return { pss_kb: rss_kb, rss_kb };
+	}
+	let pss_kb = 0;
+	let own = false;        // the mapping is node's executable or library
+	for (const line of smaps.split("\n")) {
+		if (/^[0-9a-f]+-/.test(line))
+			own = /\/(lib)?node[^/]*$/.test(line);
+		const m = /^(Pss|Rss): +([0-9]+) kB/.exec(line);
+		if (m !== null && (m[1] === "Rss") === own)
+			pss_kb += Number(m[2]);
+	}
+	return { pss_kb, rss_kb };
+}
+
+// The measured process.  A line when the first secret is there, then one with
+// the other figures.
+async function measured() {
+	const { cageNetwork, renamed } = await import("./sdk.mjs");
+	const token = process.env[TOKEN];
+	const { signInAddress } = JSON.parse(Buffer.from(token.slice(4),
+		"base64url"));
+	cageNetwork(Number(signInAddress.split(":")[1]));
+	const sdk = await import("@1password/sdk");
+	const client = await sdk.createClient({
+		auth: renamed(token),
+		integrationName: "opmcp benchmark",
+		integrationVersion: "v1.0.0",
+	});
+	const first = await client.secrets.resolve(SECRET);
+	fs.writeSync(1, "first\n");
+	const times = [];
+	for (let i = 0; i < LATER; i++) {
+		const start = performance.now();
+		const again = await client.secrets.resolve(SECRET);
+		times.push(performance.now() - start);
+		if (again !== first || first === "")
+			throw new Error("another secret than before");
+	}
+	times.sort((a, b) => a - b);
+	const later_ms = (times[LATER / 2 - 1] + times[LATER / 2]) / 2;
+	fs.writeSync(1, JSON.stringify({ later_ms, ...memory() }) + "\n");
+}
+
+// Starts it and takes the time.
+function measure() {
+	const env = { PATH: process.env.PATH, HOME: process.env.HOME,
+		NODE_EXTRA_CA_CERTS: path.join(path.dirname(self),
+			"../pki/ca.pem"),
+		[TOKEN]: process.env[TOKEN] };
+	const start = performance.now();
+	const child = spawn(process.execPath, [self, "--measured"],
+		{ env, stdio: ["ignore", "pipe", "inherit"] });
+	const stuck = setTimeout(() => child.kill("SIGKILL"), LIMIT_MS);
+	let out = "";
+	let first_ms;
+	child.stdout.on("data", (b) => {
+		first_ms ??= performance.now() - start;
+		out += b;
+	});
+	child.on("close", (status) => {
+		clearTimeout(stuck);
+		const [first, rest] = out.split("\n");
+		if (status !== 0 || first !== "first") {
+			console.error("bench.mjs: the SDK could not be measured");
+			process.exitCode = 1;
+			return;
+		}
+		const round = (x) => Math.round(x * 100) / 100;
+		const { later_ms, pss_kb, rss_kb } = JSON.parse(rest);
+		console.log(JSON.stringify({ first_ms: round(first_ms),
+			later_ms: round(later_ms), pss_kb, rss_kb }));
+	});
+}
+
+if (process.argv[2] === "--measured") {
+	await measured();
+} else if (!/^ops_/.test(process.env[TOKEN] ?? "")) {
+	console.error(`usage: ${TOKEN}=ops_... node bench.mjs`);
+	process.exitCode = 64;
+} else {
+	measure();
+}
