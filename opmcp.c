@@ -218,7 +218,9 @@ mem_open(struct arena *a, size_t cap)
 	return true;
 }
 
-/* n zero bytes, aligned for anything; NULL when the arena is exhausted. */
+/* n zero bytes, aligned for any object; they belong to the caller until the
+ * arena is reset to an earlier mark. NULL when the arena is exhausted:
+ * nothing has changed then. There is no other allocator in this program. */
 static void *
 mem_alloc(struct arena *a, size_t n)
 {
@@ -252,7 +254,9 @@ str_c(const char *s)
 	return (struct str){ (const u8 *)s, s == NULL ? 0 : strlen(s) };
 }
 
-/* Equal bytes. Not for secrets: stops at the first difference. */
+/* Equal bytes; two empty slices are equal whatever they point at. Not for
+ * secrets: memcmp stops at the first difference, and how long it took would
+ * tell where that is. Those go through ct_eq(). */
 static bool
 str_eq(struct str a, struct str b)
 {
@@ -306,7 +310,9 @@ str_is_start(struct str s, struct str with)
 	return s.n >= with.n && str_eq(str_upto(s, with.n), with);
 }
 
-/* Index of the first c in s, or s.n. */
+/* Index of the first byte c in s, or s.n when there is none, so that the
+ * result can be used as a length without asking: str_upto(s, str_find(s, c))
+ * is what stands before c, or everything. */
 static size_t
 str_find(struct str s, u8 c)
 {
@@ -330,7 +336,8 @@ str_cut(struct str *s, u8 sep, struct str *part)
 	return true;
 }
 
-/* s without blanks and tabs at either end. */
+/* s without blanks and tabs at either end; may become empty. For lists in
+ * settings and for values of HTTP header fields (OWS, RFC 9110 5.6.3). */
 static struct str
 str_trim(struct str s)
 {
@@ -361,7 +368,9 @@ str_u64(struct str s, uint64_t max, uint64_t *v)
 	return true;
 }
 
-/* A copy of s that lives as long as the arena; p is NULL on exhaustion. */
+/* A copy of s that lives as long as the arena's content; p is NULL when the
+ * arena is exhausted, which every caller checks before it uses the copy. An
+ * empty s gives a valid empty copy. */
 static struct str
 str_dup(struct arena *a, struct str s)
 {
@@ -457,7 +466,10 @@ out_str(const struct out *o)
 	return (struct str){ o->p, o->n };
 }
 
-/* n pieces in a row, in the arena; nothing when it is exhausted. */
+/* n pieces in a row, as one slice in the arena that lives as long as the
+ * arena's content does. Nothing (p NULL, n = 0) when the arena is exhausted:
+ * requests are then refused because their path is empty, never sent with half
+ * a body. */
 static struct str
 str_join(struct arena *a, const struct str *part, size_t n)
 {
@@ -472,7 +484,9 @@ str_join(struct arena *a, const struct str *part, size_t n)
 
 #define JOIN(a, ...) str_join((a), STRS(__VA_ARGS__), LEN((STRS(__VA_ARGS__))))
 
-/* Equal bytes, in time that depends on n alone. For MACs and codes. */
+/* Equal bytes, in time that depends on n alone: every byte is looked at
+ * whatever the earlier ones were. For proofs and codes, where the time of a
+ * refusal could otherwise be measured to guess byte after byte. */
 static bool
 ct_eq(const u8 *a, const u8 *b, size_t n)
 {
@@ -651,13 +665,16 @@ os_unix_time(void)
 	return (int64_t)time(NULL);
 }
 
-/* n random bytes from the kernel, at most 256 at a time (getentropy(3)). */
+/* n random bytes from the kernel, at most 256 at a time (getentropy(3)).
+ * False only when the kernel has none to give; callers then stop rather than
+ * go on with something weaker. */
 MUST static bool
 os_random(u8 *p, size_t n)
 {
 	return n <= 256 && getentropy(p, n) == 0;
 }
 
+/* The real system, for all but tests. */
 static void
 os_init(struct os *os, enum log_level log)
 {
@@ -689,7 +706,9 @@ os_log(const struct os *os, enum log_level level, const char *fmt, ...)
 		return;         /* nowhere left to complain */
 }
 
-/* The earlier of a point of time and "ms from now". */
+/* The earlier of a deadline and ms milliseconds from now, both on the
+ * monotonic clock. So each phase of a call has a limit of its own and none
+ * can outlast the call (I5). */
 static uint64_t
 os_deadline(const struct os *os, uint64_t deadline, uint64_t ms)
 {
@@ -723,7 +742,8 @@ os_wait(const struct os *os, struct pollfd *pfd, nfds_t n, uint64_t deadline,
 	}
 }
 
-/* os_wait() for one descriptor. */
+/* os_wait() for one descriptor; events is POLLIN or POLLOUT. True also when
+ * the descriptor has failed: the read or write that follows finds out how. */
 MUST static bool
 os_wait_fd(const struct os *os, int fd, short events, uint64_t deadline,
     struct err *e)
@@ -790,7 +810,10 @@ os_slurp(struct arena *a, int fd, size_t max, struct str *text, struct err *e)
 	return got == 0 || fail(e, E_CONFIG, "file cannot be read");
 }
 
-/* The whole of a file of the given kind; an error names its setting. */
+/* The whole of a file of the given kind, into the arena; the caller owns it
+ * and wipes it when the kind is secret. Fails with bad_setting, naming the
+ * setting and what is wrong with the file; the path itself is not repeated,
+ * as it may tell more than an assistant should know. */
 MUST static bool
 os_read_file(struct arena *a, enum os_file kind, const char *path,
     struct str *text, struct err *e)
@@ -899,8 +922,10 @@ os_lookup_forked(const struct os *os, const char *host, const char *port,
 	return ok || fail(e, E_DNS, "");
 }
 
-/* Addresses of host:port (both C strings, port in digits). A number needs
- * no look-up, nor does "localhost" (RFC 6761 6.3). */
+/* Addresses of host:port (C strings, the port in digits), at most eight, in
+ * the order in which they should be tried. A number needs no look-up, nor
+ * does "localhost" (RFC 6761 6.3), which therefore works in an empty root
+ * directory. Fails with name_not_resolved, timeout or cancelled. */
 MUST static bool
 os_resolve(const struct os *os, const char *host, const char *port,
     uint64_t deadline, struct os_addrs *to, struct err *e)
@@ -1059,7 +1084,9 @@ b64_decode(u8 *dst, struct str s, size_t *n)
 	return bad == 0;
 }
 
-/* b64_decode() for a value of exactly n bytes. */
+/* b64_decode() for a value of exactly n bytes, such as a key, a nonce or a
+ * hash: anything shorter or longer is refused before it is decoded, so dst
+ * needs n bytes of room and no more. */
 MUST static bool
 b64_decode_exact(u8 *dst, size_t n, struct str s)
 {
@@ -1100,7 +1127,8 @@ b64_put(struct out *o, struct str s, const char alt[static 2], u8 pad)
 	}
 }
 
-/* Append s as base64url without padding. */
+/* Append s as base64url without padding (RFC 4648 5); no branch on its bytes,
+ * so s may be secret. Needs (n * 4 + 2) / 3 bytes of room. */
 static void
 b64_put_url(struct out *o, struct str s)
 {
@@ -1140,7 +1168,8 @@ hex_decode(u8 *dst, size_t n, struct str s)
 	return bad == 0;
 }
 
-/* Append s as lower-case hex; no branch on its bytes. */
+/* Append s as lower-case hex, two digits a byte; no branch on its bytes, as S
+ * of the sign-in goes through here. */
 static void
 hex_put(struct out *o, struct str s)
 {
@@ -1152,7 +1181,9 @@ hex_put(struct out *o, struct str s)
 }
 
 /* One of the service's 26-character ids: base32 digits (RFC 4648 6) whose
- * letters begin with a, or with A. Needs no escaping in a path or header. */
+ * letters begin at a ('a' or 'A'). Whatever passes needs no escaping in a
+ * path, a header or JSON, and ids from the network are let in by this check
+ * only. */
 static bool
 id_is_valid(struct str s, u8 a)
 {
@@ -1269,7 +1300,8 @@ time_digits(struct out *o, int64_t v, int n)
 		out_byte(o, (u8)('0' + v / unit % 10));
 }
 
-/* Append the moment t (seconds since 1970) as YYYY-MM-DDTHH:MM:SSZ. */
+/* Append the moment t (seconds since 1970, not negative) as YYYY-MM-
+ * DDTHH:MM:SSZ, 20 bytes (RFC 3339). Years stop being right at 9999. */
 static void
 time_put(struct out *o, int64_t t)
 {
@@ -1558,7 +1590,8 @@ json_scan(struct str text, uint32_t *tokens)
 	return c.s.n == 0;
 }
 
-/* The text of a token, without its quotes. */
+/* The text of a token as it stood in the document, without the quotes of a
+ * string; escapes are not undone. */
 static struct str
 json_text(const struct json *j, uint32_t node)
 {
@@ -1568,7 +1601,9 @@ json_text(const struct json *j, uint32_t node)
 	    (size_t)(t->end - t->start) };
 }
 
-/* The source text of a node as it stood in the document. */
+/* The source text of a node exactly as it stood in the document, quotes and
+ * escapes included. JSON-RPC ids are echoed by it, and an object can be
+ * passed on without being built anew. */
 static struct str
 json_raw(const struct json *j, uint32_t node)
 {
@@ -1776,7 +1811,9 @@ json_parse(struct json *j, struct arena *a, struct str text, struct err *e)
 	return true;
 }
 
-/* The value of member name; 0 when box is no object or has none. */
+/* The value of member name; 0 when box is no object, is 0 itself, or has no
+ * such member. Linear in the number of members; there can be only one of that
+ * name, as json_parse() has seen to it. */
 static uint32_t
 json_get(const struct json *j, uint32_t box, struct str name)
 {
@@ -1790,7 +1827,9 @@ json_get(const struct json *j, uint32_t box, struct str name)
 	return 0;
 }
 
-/* The string value of member name; false when missing or not a string. */
+/* The string value of member name, escapes undone; false when it is missing,
+ * is not a string, or does not fit the arena any more. The slice points into
+ * the text or the arena and dies with them. */
 MUST static bool
 json_get_str(const struct json *j, uint32_t box, struct str name,
     struct str *value)
@@ -1823,7 +1862,9 @@ json_is_null(const struct json *j, uint32_t node)
 	return node == 0 || json_is_word(j, node, S("null"));
 }
 
-/* An integer written without fraction or exponent. */
+/* An integer written without fraction or exponent, of any length. Its value
+ * is not needed here: ids are echoed as text, and the few numbers that count
+ * go through str_u64(). */
 static bool
 json_is_integer(const struct json *j, uint32_t node)
 {
@@ -1873,7 +1914,9 @@ jw_escape(struct str s, size_t *len)
 	return s.p[2] == 0xa8 ? S("\\u2028") : S("\\u2029");
 }
 
-/* Append s, which is UTF-8, as a JSON string. */
+/* Append s, which must be UTF-8, as a JSON string, quotes included. Runs of
+ * bytes that stand for themselves are copied whole. The result can be up to
+ * six times as long as s. */
 static void
 jw_quote(struct out *o, struct str s)
 {
@@ -2044,7 +2087,9 @@ cfg_level(struct str s, uint64_t *level)
 	return false;
 }
 
-/* Set one member from text; false when the text does not fit the row. */
+/* Set one member from text; false when the text does not fit the row. The
+ * token is not copied: cfg keeps pointing into the environment, so that it
+ * can be wiped there. */
 MUST static bool
 cfg_set(struct cfg *cfg, const struct cfg_row *row, const char *text)
 {
@@ -2172,7 +2217,8 @@ cfg_token(struct cfg *cfg, struct arena *a, struct str *token, struct err *e)
 	return token->n > 0 || fail(e, E_TOKEN, "the file is empty");
 }
 
-/* True when item is in the comma-separated list, ASCII case ignored. */
+/* True when item is in the comma-separated list, ASCII case and blanks around
+ * entries ignored. An empty entry matches nothing but an empty item. */
 static bool
 cfg_list_is_member(const char *list, struct str item)
 {
@@ -2215,7 +2261,8 @@ cry_sha256_all(u8 hash[static SHA256_LEN], const struct str *part, size_t n)
 #define SHA256(hash, ...) \
 	cry_sha256_all((hash), STRS(__VA_ARGS__), LEN((STRS(__VA_ARGS__))))
 
-/* HMAC-SHA-256 (RFC 2104) of one text. */
+/* HMAC-SHA-256 (RFC 2104) of one text under a 32-byte key. Key and result may
+ * be secret; the contexts in between are wiped. */
 static void
 cry_hmac(u8 mac[static SHA256_LEN], const u8 key[static SHA256_LEN],
     struct str text)
@@ -2320,6 +2367,7 @@ num_load(uint32_t *r, size_t n, const u8 *big_endian, size_t len)
 		r[i / 4] |= (uint32_t)big_endian[len - 1 - i] << (i % 4 * 8);
 }
 
+/* The low 8 * len bits of x as len big-endian bytes. */
 static void
 num_store(u8 *big_endian, size_t len, const uint32_t *x)
 {
@@ -2460,7 +2508,9 @@ cry_srp_init(struct cry_srp *s, struct str a, struct str x)
 	return true;
 }
 
-/* A = g^a mod N (sign-in step 2). */
+/* A = g^a mod N, which step 2 of the sign-in sends. About seven milliseconds,
+ * so it is computed while the answer to step 1 is awaited. False: BearSSL
+ * refused the operands, which cannot happen with the prime above. */
 MUST static bool
 cry_srp_public(struct cry_srp *s)
 {
@@ -2469,7 +2519,8 @@ cry_srp_public(struct cry_srp *s)
 	return cry_modexp(s, s->A, s->a + SRP_LEN - s->a_len, s->a_len);
 }
 
-/* g^x mod N, needed once B has come; computed while it is awaited. */
+/* g^x mod N, needed once B has come and as costly as A: computed while B is
+ * awaited. It stands for the password: secret. */
 MUST static bool
 cry_srp_verifier(struct cry_srp *s)
 {
@@ -2505,7 +2556,9 @@ cry_srp_base(const struct cry_srp *s, u8 base[static SRP_LEN])
 	return any != 0 && below != 0;
 }
 
-/* e = a + u * x, exact: both are far below N, so nothing is reduced. */
+/* e = a + u * x, exact: with a below 2^4088 and u * x below 2^768 both terms
+ * are far below N, so the arithmetic modulo N never reduces. e is secret,
+ * SRP_LEN bytes, big-endian with zeros before it. */
 static void
 cry_srp_exponent(const struct cry_srp *s, const u8 u[static SHA256_LEN],
     u8 e[static SRP_LEN])
@@ -2534,7 +2587,9 @@ cry_srp_min(const u8 n[static SRP_LEN])
 	return s;
 }
 
-/* The session key from S: the hash of its hex text without leading zeros. */
+/* The session key K from S: the hash of S as hex text without leading zeros,
+ * as the protocol has it. That the number of zeros shows in the time of one
+ * hash is unavoidable and tells nothing of use. */
 static void
 cry_srp_hash_key(struct cry_srp *s, const u8 secret[static SRP_LEN])
 {
@@ -2634,6 +2689,8 @@ fe_carry(struct fe *r)
 	}
 }
 
+/* r = a * b. The product has 31 limbs; the upper 15 come back times 38 (see
+ * fe_carry). r may be a or b. */
 static void
 fe_mul(struct fe *r, const struct fe *a, const struct fe *b)
 {
@@ -2817,7 +2874,9 @@ ed_reduce(uint32_t r[static 8], const u8 *k, size_t len, const uint32_t *order)
 	mod_mul(r, k, len, one, order, 8);
 }
 
-/* sig = the Ed25519 signature of msg under the 32-byte seed (secret). */
+/* sig = the Ed25519 signature (RFC 8032 5.1.6) of msg under the 32-byte seed,
+ * which is secret. Deterministic: the same message gives the same bytes. Two
+ * multiplications of the base point, about two milliseconds, once an hour. */
 static void
 cry_ed25519_sign(u8 sig[static 64], const u8 seed[static 32], struct str msg)
 {
@@ -2973,8 +3032,10 @@ tls_dup(struct arena *a, const u8 *p, size_t n, u8 **to, size_t *to_len)
 	return *to != NULL;
 }
 
-/* Make a trust anchor of a certificate: its name and its public key. False
- * when it is none that BearSSL understands. */
+/* Make a trust anchor of a certificate: its name and its public key, copied
+ * to the arena. Dates and signature of a root do not matter: it is trusted
+ * because it is in the bundle. False when it is none that BearSSL
+ * understands. */
 MUST static bool
 tls_anchor(struct arena *a, struct tls_cert *c, br_x509_trust_anchor *ta)
 {
@@ -3013,8 +3074,9 @@ tls_count(struct str pem)
 	return n;
 }
 
-/* Turn a PEM bundle (RFC 7468) into trust anchors; what does not decode is
- * left out, as every TLS library does. */
+/* Turn a PEM bundle (RFC 7468) into trust anchors in the session arena; a
+ * certificate that does not decode or is too large is left out, as every TLS
+ * library does. Fails when none is left. */
 MUST static bool
 tls_load_pem(struct http *h, struct str pem, struct err *e)
 {
@@ -3076,7 +3138,10 @@ tls_load(struct http *h, struct arena *scratch, struct err *e)
 	return fail(e, E_TLS, "no CA bundle: set SSL_CERT_FILE");
 }
 
-/* Prepare the client: what is offered, what is verified. */
+/* Prepare the client: what is offered and what is verified. Written out
+ * instead of br_ssl_client_init_full(), so that the list of suites is the
+ * whole truth and no CBC, static RSA or old hash is linked in. The chain is
+ * checked up to a trust anchor, with host name and dates. */
 static void
 tls_setup(struct http *h)
 {
@@ -3121,7 +3186,9 @@ tls_setup(struct http *h)
 	br_ssl_engine_set_buffer(eng, h->io, sizeof h->io, 1);
 }
 
-/* Why the engine stopped, as one of our errors. */
+/* Why the engine stopped, as one of our errors: a proper close_notify is a
+ * network_error that http_read_rest() may forgive; anything about
+ * certificates or records is a tls_error that says what kind. Always false. */
 MUST static bool
 tls_fail(struct http *h, struct err *e)
 {
@@ -3154,7 +3221,9 @@ tls_fail(struct http *h, struct err *e)
 	return fail(e, E_TLS, "broken TLS records");
 }
 
-/* Send what the engine has ready, or wait until the socket takes it. */
+/* Send what the engine has ready; when the socket takes nothing, wait until
+ * it does. True means progress or a wait that ended well, not that everything
+ * is out: tls_pump() comes back. */
 MUST static bool
 tls_send(struct http *h, uint64_t deadline, struct err *e)
 {
@@ -3174,7 +3243,9 @@ tls_send(struct http *h, uint64_t deadline, struct err *e)
 	return fail(e, E_NET, "the connection broke while sending");
 }
 
-/* Receive into the engine, or wait until there is something. */
+/* Receive into the engine; when there is nothing, wait until there is. The
+ * end of TCP without close_notify is END_CUT: whoever can cut the line must
+ * not be able to end an answer (I7). */
 MUST static bool
 tls_recv(struct http *h, uint64_t deadline, struct err *e)
 {
@@ -3225,7 +3296,9 @@ http_while(struct err *e, const char *what)
 	return false;
 }
 
-/* Forget the connection and all that is secret in it. */
+/* Forget the connection and wipe the record buffer, in which the last answer
+ * stands in clear. The session's parameters stay, so that the next connection
+ * can resume it. Harmless when there is no connection. */
 static void
 http_close(struct http *h)
 {
@@ -3270,7 +3343,9 @@ struct proxy {
 	struct str user;                /* "user:password", or n = 0 */
 };
 
-/* Copy into a C string; false when it does not fit or holds odd bytes. */
+/* Copy s into the C string to, cap bytes with its NUL; false when it is
+ * empty, does not fit, or holds a blank or a byte outside printable ASCII,
+ * which could break the CONNECT line. */
 MUST static bool
 proxy_copy(char *to, size_t cap, struct str s)
 {
@@ -3336,7 +3411,8 @@ proxy_put_user(struct out *o, struct str user)
 	WIPE(plain);
 }
 
-/* Send or receive len bytes on the bare socket. */
+/* Send or receive exactly len bytes on the bare socket, before TLS begins.
+ * Fails with network_error, timeout or cancelled. */
 MUST static bool
 proxy_move(struct http *h, u8 *p, size_t len, bool out, uint64_t deadline,
     struct err *e)
@@ -3406,7 +3482,9 @@ proxy_connect(struct http *h, const struct proxy *p, uint64_t deadline,
 	    proxy_answer(h, deadline, e);
 }
 
-/* TCP to the origin, or to the proxy and through it. */
+/* TCP to the origin, or to the proxy and through it. On success h->fd is
+ * connected and the next byte on it belongs to TLS; on failure http_close()
+ * is the caller's. */
 MUST static bool
 http_dial(struct http *h, struct err *e)
 {
@@ -3479,7 +3557,9 @@ http_put(struct http *h, struct str s, struct err *e)
 	return true;
 }
 
-/* Send the request under way as far as the last byte. */
+/* Send the request under way as far as its last byte: request line, header
+ * lines as the caller built them, empty line, body. After it the answer is on
+ * its way and nothing of ours is left in a buffer. */
 MUST static bool
 http_put_request(struct http *h, struct err *e)
 {
@@ -3680,7 +3760,9 @@ http_field(const struct http *h, struct http_head *head, struct str name,
 	return true;
 }
 
-/* Status line and header fields up to the empty line. */
+/* Status line and header fields up to the empty line. The first byte has its
+ * own deadline; it also tells at once whether this is HTTP at all. Lines
+ * between stay in h->head until the next request. */
 MUST static bool
 http_read_head(struct http *h, struct http_head *head, struct err *e)
 {
@@ -3714,7 +3796,8 @@ http_read_head(struct http *h, struct http_head *head, struct err *e)
 	return true;
 }
 
-/* Copy n bytes of the body. */
+/* Copy n bytes of the body to o. A size above HTTP_BODY_MAX is refused before
+ * the first byte is read: too_large. */
 MUST static bool
 http_copy(struct http *h, struct out *o, uint64_t n, struct err *e)
 {
@@ -3733,7 +3816,8 @@ http_copy(struct http *h, struct out *o, uint64_t n, struct err *e)
 	return true;
 }
 
-/* A chunk's size: hex digits, then perhaps an extension. */
+/* A chunk's size: one to eight hex digits, then perhaps an extension after a
+ * semicolon, which means nothing here (RFC 9112 7.1.1). */
 MUST static bool
 http_chunk_size(struct str line, uint64_t *size)
 {
@@ -3872,7 +3956,9 @@ http_finish(struct http *h, struct arena *a, struct http_answer *answer,
 	return ok;
 }
 
-/* Prepare for one origin; nothing is sent yet. */
+/* Prepare for one origin, which the caller writes into host and port
+ * afterwards; nothing is opened or sent. Trust anchors will live in the
+ * session arena. */
 static void
 http_init(struct http *h, const struct os *os, const struct cfg *cfg,
     struct arena *session)
@@ -4139,7 +4225,9 @@ sa_token_secret_key(struct sa_token *t, struct str s)
 	    (t->format[1] == '3' ? n == 34 : n >= 32 && n <= 40);
 }
 
-/* An address in lower case: something, @, something; no blanks. */
+/* The made-up address of the service account, in lower case as the proofs
+ * need it: something, one @, something; no blank, quote or backslash, so it
+ * can go into JSON as it is. */
 MUST static bool
 sa_token_email(struct sa_token *t, struct str s)
 {
@@ -4157,7 +4245,8 @@ sa_token_email(struct sa_token *t, struct str s)
 	return str_find(str_from(s, at + 1), '@') == s.n - at - 1;
 }
 
-/* SRP x: hex of any length that fits, not zero. */
+/* SRP x: hex of either case and any length that fits, an odd number of digits
+ * too, but not zero: with x = 0 anybody could pose as the server. */
 MUST static bool
 sa_token_x(struct sa_token *t, struct str s)
 {
@@ -4187,7 +4276,8 @@ sa_token_muk(struct sa_token *t, const struct json *j, uint32_t muk)
 	return b64_decode_exact(t->muk, sizeof t->muk, k);
 }
 
-/* throttleSecret; missing or null is fine. */
+/* throttleSecret: seed (64 hex digits) and key id of the throttling token.
+ * Missing or null is fine: then no such token is sent. */
 MUST static bool
 sa_token_throttle(struct sa_token *t, const struct json *j, uint32_t node)
 {
@@ -4205,7 +4295,9 @@ sa_token_throttle(struct sa_token *t, const struct json *j, uint32_t node)
 	return true;
 }
 
-/* Every member of the token; an error names the one that is wrong. */
+/* Every member of the token, in the order in which the error should name
+ * them: E_TOKEN with the member's name as what. Unknown members are ignored,
+ * as the official SDK does. */
 MUST static bool
 sa_token_members(struct sa_token *t, const struct json *j, struct err *e)
 {
@@ -4258,7 +4350,8 @@ sa_token_decode(struct sa_token *t, struct arena *scratch, struct str text,
 		return fail(e, E_INTERNAL, "memory");
 	if (!b64_decode(room, text, &plain.n))
 		ok = fail(e, E_TOKEN, "not base64url");
-	else if (!json_parse(&j, scratch, plain, &bad) || !json_is_object(&j, ROOT))
+	else if (!json_parse(&j, scratch, plain, &bad) ||
+	    !json_is_object(&j, ROOT))
 		ok = fail(e, E_TOKEN, "not a JSON object");
 	else
 		ok = sa_token_members(t, &j, e);
@@ -4268,7 +4361,10 @@ sa_token_decode(struct sa_token *t, struct arena *scratch, struct str text,
 	return ok;
 }
 
-/* Only 1Password's own domains, unless the operator names others. */
+/* A token says where it is to be sent, so whoever can exchange the token
+ * could choose the server: only hosts below 1password.com, .ca and .eu are
+ * accepted, or those that the operator names in OPMCP_HOSTS. name is lower
+ * case. */
 static bool
 sa_host_is_allowed(const struct cfg *cfg, const char *name)
 {
@@ -4285,9 +4381,9 @@ sa_host_is_allowed(const struct cfg *cfg, const char *name)
 	return cfg_list_is_member(cfg->hosts, host);
 }
 
-/* The throttling token, PASETO v4.public, good for an hour; a new one when
- * less than five minutes are left. Signed bytes: PAE("v4.public.", message,
- * footer, implicit), each piece behind its length as 64 bits, little-endian. */
+/* One piece of PAE, the encoding that PASETO signs: its length as 64 bits,
+ * little-endian, then the piece. So no two different lists of pieces have the
+ * same bytes. */
 static void
 sa_pae(struct out *o, struct str piece)
 {
@@ -4296,6 +4392,8 @@ sa_pae(struct out *o, struct str piece)
 	out_put(o, piece);
 }
 
+/* Make a new throttling token, good for an hour from now (Unix time). It is
+ * public: the server gets it with every request. */
 static void
 sa_throttle_make(struct sa *sa, int64_t now)
 {
@@ -4360,7 +4458,10 @@ struct sa_request {
 	bool session, mac;
 };
 
-/* The header lines; the names and shapes are those of the official SDK. */
+/* The header lines of one request, each with CRLF. Names and shapes are those
+ * that the official SDK sends on every request; which of them the service
+ * insists on is not known. All values are ours or have been checked to hold
+ * no byte that could end a line. */
 static void
 sa_put_head(struct sa *sa, struct out *o, const struct sa_request *r)
 {
@@ -4471,7 +4572,9 @@ sa_open(struct sa *sa, const struct json *j, uint32_t box,
 	return true;
 }
 
-/* Encrypt a body under the session key, as such an envelope in scratch. */
+/* Encrypt a request's body under the session key as such an envelope, in the
+ * scratch arena, with a fresh random nonce: one key seals far fewer than the
+ * 2^32 messages that random 96-bit nonces allow. */
 MUST static bool
 sa_seal(struct sa *sa, struct str plain, struct str *box, struct err *e)
 {
@@ -4560,7 +4663,10 @@ sa_start_once(struct sa *sa, struct cry_srp *srp, struct json *j,
 	return sa_finish(sa, &r, E_SIGN_IN, j, e);
 }
 
-/* What step 1 must say. *salt (in scratch) goes into the proofs. */
+/* What step 1 must say before x is used: the same secret key id as the
+ * token's, a method that we speak, enough iterations (they are not ours to
+ * do, but fewer would be a sign of a forged answer), and the salt, which goes
+ * into the proofs: decoded to *salt in scratch. */
 MUST static bool
 sa_start_check(struct sa *sa, const struct json *j, struct str *salt,
     struct err *e)
@@ -4590,7 +4696,9 @@ sa_start_check(struct sa *sa, const struct json *j, struct str *salt,
 	return true;
 }
 
-/* Step 1: start; registers this device once when the service asks. */
+/* Step 1 of the sign-in. When the service does not know this device it is
+ * registered, or re-authorised if it was deleted, and the step is done again,
+ * once: a second refusal is final. */
 MUST static bool
 sa_start(struct sa *sa, struct cry_srp *srp, struct str *salt, struct err *e)
 {
@@ -4620,7 +4728,9 @@ sa_start(struct sa *sa, struct cry_srp *srp, struct str *salt, struct err *e)
 	}
 }
 
-/* Step 2: POST auth with A, receive B. While it is awaited, g^x. */
+/* Step 2: POST auth with A as hex without leading zeros; the answer is B.
+ * While it is awaited, g^x is computed. *user_b points into the answer;
+ * cry_srp_finish() judges it. */
 MUST static bool
 sa_exchange(struct sa *sa, struct cry_srp *srp, struct str *user_b,
     struct err *e)
@@ -4673,7 +4783,10 @@ sa_confirm(struct sa *sa, const struct cry_srp *srp, struct err *e)
 	return true;
 }
 
-/* Step 4: POST auth/complete, the first use of the session key. */
+/* Step 4: POST auth/complete, the first message under the session key: if
+ * encryption, MAC and key agree on both sides, it succeeds. The MAC's counter
+ * starts at a random number below 2^24; the answer's userUuid is sent along
+ * when signing in again. */
 MUST static bool
 sa_complete(struct sa *sa, const struct cry_srp *srp, struct err *e)
 {
@@ -4764,7 +4877,8 @@ sa_get(struct sa *sa, struct str path, enum err_code missing, struct json *j,
 	}
 }
 
-/* The 32 bytes and the id of a symmetric JWK. */
+/* The 32 bytes and the id of a symmetric JWK, as it comes out of an envelope.
+ * key is secret and written also on failure: the caller wipes it. */
 MUST static bool
 sa_jwk_sym(struct sa *sa, struct str text, u8 key[static 32], struct str *kid)
 {
@@ -4774,7 +4888,8 @@ sa_jwk_sym(struct sa *sa, struct str text, u8 key[static 32], struct str *kid)
 
 	return json_parse(&j, sa->scratch, text, &bad) &&
 	    json_is_str(&j, ROOT, S("alg"), S("A256GCM")) &&
-	    json_get_str(&j, ROOT, S("k"), &k) && b64_decode_exact(key, 32, k) &&
+	    json_get_str(&j, ROOT, S("k"), &k) &&
+	    b64_decode_exact(key, 32, k) &&
 	    json_get_str(&j, ROOT, S("kid"), kid) && id_is_valid(*kid, 'a');
 }
 
@@ -4789,7 +4904,9 @@ sa_jwk_number(const struct json *j, struct str name, u8 to[static 256],
 	    b64_decode(to, s, len);
 }
 
-/* An RSA private JWK; its alg decides the OAEP hash. */
+/* An RSA private JWK into *rsa: its alg decides the OAEP hash, the CRT
+ * members are required, the public exponent is not needed. Numbers up to 4096
+ * bits; the modulus is only measured. Everything here is secret. */
 MUST static bool
 sa_jwk_rsa(struct sa *sa, struct str text, struct cry_rsa *rsa)
 {
@@ -4809,7 +4926,8 @@ sa_jwk_rsa(struct sa *sa, struct str text, struct cry_rsa *rsa)
 	for (u8 top = modulus[0]; (top & 0x80) == 0; top = (u8)(top << 1))
 		rsa->bits--;
 	rsa->sha256 = json_is_str(&j, ROOT, S("alg"), S("RSA-OAEP-256"));
-	return (rsa->sha256 || json_is_str(&j, ROOT, S("alg"), S("RSA-OAEP"))) &&
+	return (rsa->sha256 ||
+	    json_is_str(&j, ROOT, S("alg"), S("RSA-OAEP"))) &&
 	    sa_jwk_number(&j, S("p"), rsa->p, &rsa->p_len) &&
 	    sa_jwk_number(&j, S("q"), rsa->q, &rsa->q_len) &&
 	    sa_jwk_number(&j, S("dp"), rsa->dp, &rsa->dp_len) &&
@@ -4817,7 +4935,7 @@ sa_jwk_rsa(struct sa *sa, struct str text, struct cry_rsa *rsa)
 	    sa_jwk_number(&j, S("qi"), rsa->qi, &rsa->qi_len);
 }
 
-/* The opened keyset of this id, or NULL. */
+/* The opened keyset of this id, or NULL. There are few: a linear search. */
 static const struct sa_keyset *
 sa_keyset_find(const struct sa *sa, struct str id)
 {
@@ -4927,7 +5045,9 @@ sa_load_keys(struct sa *sa, struct err *e)
 	return true;
 }
 
-/* The vault of this id that was seen before, or a new place for one. */
+/* The vault of this id that was seen before, so that its key and list stay
+ * known, or a new zeroed place for one in the locked arena. NULL: more vaults
+ * than VAULTS_MAX or no memory. */
 static struct sa_vault *
 sa_vault_place(struct sa *sa, struct str id)
 {
@@ -4948,7 +5068,10 @@ sa_vault_place(struct sa *sa, struct str id)
 	return NULL;
 }
 
-/* Get a vault's key, unless it is known already, and its name. */
+/* Get a vault's key, unless it is known already (the same key id), and its
+ * name. The RSA operation is the costly part, so keys are kept for the run.
+ * False: the vault cannot be opened with this token; it stays listed as
+ * locked. */
 MUST static bool
 sa_vault_open(struct sa *sa, const struct json *j, uint32_t node,
     struct sa_vault *v)
@@ -4980,7 +5103,9 @@ sa_vault_open(struct sa *sa, const struct json *j, uint32_t node,
 	return true;
 }
 
-/* Read the vault list and open what opens; the keys first, once. */
+/* Read the vault list and open what opens; the keysets first, once in a run.
+ * The answer is all or nothing: one entry without a proper uuid refuses the
+ * whole. */
 MUST static bool
 sa_load_vaults(struct sa *sa, struct err *e)
 {
@@ -5114,7 +5239,9 @@ sa_load_items(struct sa *sa, struct sa_vault *v, struct err *e)
 	return v->listed || fail(e, E_ANSWER, "no item of the list opens");
 }
 
-/* The opened vault of this id. */
+/* The vault of this id, known from the list and opened. Fails with
+ * vault_not_allowed for an id that was never listed and with vault_locked
+ * when its key does not open: before any request. */
 MUST static bool
 sa_vault_get(struct sa *sa, struct str id, struct sa_vault **v, struct err *e)
 {
@@ -5199,7 +5326,10 @@ sa_add_sections(struct item *it, const struct json *j, uint32_t sections)
 	}
 }
 
-/* Turn an item's details into fields. */
+/* Turn an item's details into fields. A Login's username and password are
+ * designated in details.fields, a Password item has its own member, and every
+ * category has sections. The values stay where json_parse() left them, in
+ * scratch. */
 MUST static bool
 sa_item_fields(struct sa *sa, struct item *it, const struct json *j,
     struct err *e)
@@ -5224,7 +5354,9 @@ sa_item_fields(struct sa *sa, struct item *it, const struct json *j,
 	return true;
 }
 
-/* Decrypt one part of an item and parse it. */
+/* Decrypt one part of an item, overview or details, under its vault's key and
+ * parse it into *part; both lie in scratch. An envelope made for another key
+ * is refused: an item of another vault cannot be slipped in. */
 MUST static bool
 sa_item_part(struct sa *sa, const struct sa_vault *v, const struct json *j,
     uint32_t box, struct json *part, struct err *e)
@@ -5356,8 +5488,9 @@ pol_vault(const struct cfg *cfg, const struct vault *list, size_t n,
 	return DENY;
 }
 
-/* The default vault's name: the first in OPMCP_VAULTS; "*" when any may be
- * used and none is the default. */
+/* The default vault's name: the first entry of OPMCP_VAULTS that is not
+ * empty; "*" when any may be used and none is the default; nothing when the
+ * list is empty, which allows nothing. */
 static struct str
 pol_default_vault(const struct cfg *cfg)
 {
@@ -5398,7 +5531,7 @@ pol_pick_vault(const struct cfg *cfg, struct str name,
 		}
 	}
 	if (hits > 1 && any)
-		return fail(e, E_ARGUMENT, "vault is needed: OPMCP_VAULTS is *");
+		return fail(e, E_ARGUMENT, "vault: needed, no default is set");
 	if (hits > 1 || (hits == 0 && same > 1 &&
 	    cfg_list_is_member(cfg->vaults, name)))
 		return fail(e, E_VAULT_MANY, "");
@@ -5418,7 +5551,10 @@ pol_pick_vault(const struct cfg *cfg, struct str name,
  * and socket where their tables can describe it.
  * ==================================================================== */
 
-/* For both processes: no core file, no attaching, no new privileges. */
+/* For both processes, before anything is read: no core file, no attaching by
+ * other processes of the user (not dumpable), no new privileges through
+ * execve. Failures are ignored here: each is a limit that the system does not
+ * have. */
 static void
 box_narrow(void)
 {
@@ -5503,8 +5639,10 @@ struct tool {
 	    struct jw *w, struct err *e);
 };
 
-/* Append text from a vault for a reader: what cannot be seen is left out
- * and the length is capped, at a whole character. */
+/* Append text from a vault for a reader: what cannot be seen, or would turn
+ * the text around, is left out, and the length is capped at about 1 KiB, at a
+ * whole character. The item's own bytes are not changed by it; ids name it
+ * exactly. */
 static struct str
 tool_clean(struct arena *a, struct str text)
 {
@@ -5690,7 +5828,8 @@ tool_locate(struct keeper *k, struct str item_name, struct str vault_name,
 	    tool_item(k, (*vault)->id, item_name, it, e);
 }
 
-/* Put one field under name if the item has it; else say so in *missing. */
+/* Put one field under name if the item has it and the verdict lets it out;
+ * else say so in *missing. The only caller of item_reveal() in the server. */
 static void
 tool_put_field(struct jw *w, struct str name, const struct field *f,
     enum verdict verdict, struct str *missing)
@@ -5892,7 +6031,8 @@ tool_put_schema(struct jw *w, const struct tool *t)
 	jw_close(w, '}');
 }
 
-/* One argument of a call against its row. */
+/* One argument of a call against its row: only the type. What a name may
+ * contain is the policy's to say, with an error that says more. */
 MUST static bool
 tool_check_arg(const struct arg *arg, const struct json *j, uint32_t node,
     struct err *e)
@@ -5913,7 +6053,9 @@ tool_check_arg(const struct arg *arg, const struct json *j, uint32_t node,
 }
 
 /* The arguments of a call fit the tool's rows: every one is known and of its
- * type, none that is required is missing. args is an object or 0. */
+ * type, none that is required is missing. args is an object, or 0 when the
+ * call has none. The schema that is published comes from the same rows, so
+ * the two cannot differ. */
 MUST static bool
 tool_check_args(const struct tool *t, const struct json *j, uint32_t args,
     struct err *e)
@@ -6013,7 +6155,8 @@ frame_put_head(struct out *o, enum frame_kind kind, uint32_t seq, size_t len)
 	frame_put_u32(o, seq);
 }
 
-/* Read one frame's head. False: not one that this program sends. */
+/* Read one frame's head. False: a length or kind that this program never
+ * sends; whoever sent it is not to be talked to any more. */
 MUST static bool
 frame_parse_head(const u8 head[static FRAME_HEAD], struct frame *f)
 {
@@ -6042,7 +6185,8 @@ keep_recv(int fd, u8 *p, size_t n)
 	return true;
 }
 
-/* Send all of s to the door, which always reads. */
+/* Send all of s to the door. It may wait, as the door always reads and has
+ * nothing else to do when its own output is full. False: the door is gone. */
 MUST static bool
 keep_send(int fd, struct str s)
 {
@@ -6093,7 +6237,8 @@ keep_init(struct keeper *k, const struct os *os, struct cfg *cfg)
 	return true;
 }
 
-/* Forget everything that is secret. */
+/* Forget everything that is secret, in the order of danger: TLS buffers, the
+ * call's memory, keys and struct sa with them. */
 static void
 keep_wipe(struct keeper *k)
 {
@@ -6102,7 +6247,8 @@ keep_wipe(struct keeper *k)
 	mem_reset(&k->keys, 0);
 }
 
-/* Start the clock of one call. */
+/* Start the clock of one call: whatever it needs, sign-in included, must be
+ * done within OPMCP_TIMEOUT. */
 static void
 keep_start(struct keeper *k)
 {
@@ -6111,8 +6257,10 @@ keep_start(struct keeper *k)
 	    k->cfg->timeout_s * 1000;
 }
 
-/* Run one call: params is the params object of tools/call. The result's
- * members go to w, which is open. */
+/* Run one call: params is the params object of tools/call as the door passed
+ * it on. The arguments are checked here, not in the door, so that a door
+ * taken over can do no more than a host. The result's members go to w, which
+ * is open. */
 MUST static bool
 keep_run(struct keeper *k, struct str params, const struct tool **t,
     struct jw *w, struct err *e)
@@ -6133,7 +6281,9 @@ keep_run(struct keeper *k, struct str params, const struct tool **t,
 	    (*t)->run(k, &j, args, w, e);
 }
 
-/* Log one call: what was asked and how it ended, nothing of its content. */
+/* One line per call, at level info: which tool, how it ended, how many
+ * requests have been sent in all, how long it took. Nothing of the arguments
+ * and nothing of the answer (I8). */
 static void
 keep_log(struct keeper *k, const struct tool *t, const struct err *e,
     uint64_t ms)
@@ -6182,7 +6332,8 @@ keep_build(struct keeper *k, const struct frame *call, struct out *o)
 	keep_log(k, t, &e, k->os->now_ms() - start);
 }
 
-/* Answer one call frame; afterwards nothing of it is left (I3). */
+/* Answer one call frame and wipe what it left (I3). False: the door is gone,
+ * and with it the reason to run. */
 MUST static bool
 keep_answer(struct keeper *k, int fd, const struct frame *call)
 {
@@ -6375,7 +6526,9 @@ result_close(struct door *d, struct reply *r)
 	reply_close(d, r);
 }
 
-/* Answer with a JSON-RPC error; data is JSON text or n = 0. */
+/* Answer with a JSON-RPC error. Without an id (n = 0) the member is left out,
+ * as it is when the id could not be read: the newer schemas forbid null.
+ * message is a literal; data is JSON text or n = 0. */
 static void
 rpc_fail(struct door *d, struct batch *b, struct str id, enum rpc_code code,
     const char *message, struct str data)
@@ -6445,7 +6598,8 @@ tool_result(struct door *d, struct batch *b, struct str id, int rev,
 	batch_done(d, b);
 }
 
-/* Answer a call with one of our errors. */
+/* Answer a call with one of our errors, as the keeper would: a result with
+ * isError, which the model sees and can act on, not a protocol error. */
 static void
 tool_refuse(struct door *d, struct batch *b, struct str id, int rev,
     enum err_code code, const char *what)
@@ -6493,7 +6647,8 @@ call_id(const struct call *c)
 	return (struct str){ c->id, c->id_len };
 }
 
-/* The call with this id that is still to be answered, or NULL. */
+/* The call with this id that is still to be answered, or NULL. Ids are
+ * compared as source text: 1 and "1" are different ids. */
 static struct call *
 call_find(const struct door *d, struct str id)
 {
@@ -6529,7 +6684,10 @@ call_next(struct door *d)
 	    (struct str){ c->params, c->params_len });
 }
 
-/* Queue a call for the keeper; the request is answered later. */
+/* Queue a call for the keeper; the request is answered later, by
+ * door_result(). Its params travel as source text: the keeper parses them
+ * again and believes nothing of what the door found. At most CALLS_MAX wait;
+ * more are told so. */
 static void
 call_add(struct door *d, const struct rpc *q, struct str params)
 {
@@ -6717,7 +6875,9 @@ method_find(struct str name, int rev)
 	return NULL;
 }
 
-/* Run a method; what is not in the era's column does not exist. */
+/* Run a method. What is not in the era's column of the table does not exist:
+ * -32601. A method that has answered also ends its place in a batch; a
+ * deferred one does so later. */
 static void
 door_dispatch(struct door *d, struct rpc *q, struct str name)
 {
@@ -6747,7 +6907,10 @@ door_is_log_level(const struct json *j, uint32_t node)
 	return false;
 }
 
-/* A request of the modern era: version and capabilities come with it. */
+/* A request of the modern era: version and capabilities come with it, and it
+ * neither needs nor touches the session of the legacy era. Checked in the
+ * order that the revision gives: version type, version known, capabilities,
+ * log level, method. */
 static void
 door_modern(struct door *d, struct rpc *q, uint32_t meta, struct str name)
 {
@@ -6871,7 +7034,9 @@ door_message(struct door *d, const struct json *j, uint32_t node,
 	batch_done(d, b);
 }
 
-/* An array of messages: only a 2025-03-26 session has those. */
+/* An array of messages: only a 2025-03-26 session has those. They run as if
+ * they had come alone, and their answers are collected; the array goes out
+ * when the last is there. */
 static void
 door_batch(struct door *d, const struct json *j)
 {
@@ -6897,7 +7062,8 @@ door_batch(struct door *d, const struct json *j)
 	batch_done(d, b);
 }
 
-/* One line from the host. */
+/* One line from the host: one JSON text. Whatever it is, at most one error
+ * answers it and the next line is served. The memory it took is wiped. */
 static void
 door_line(struct door *d, struct str line)
 {
@@ -6952,7 +7118,8 @@ door_lines(struct door *d)
 	d->in_len = d->in_seen = 0;
 }
 
-/* Take what stdin has; poll() has said that it has something. */
+/* Take what stdin has, as much as fits; poll() has said that there is
+ * something. End and error both mean that the host is gone. */
 static void
 door_read(struct door *d)
 {
@@ -6989,7 +7156,8 @@ door_write(struct door *d)
 	d->sent = 0;
 }
 
-/* Send the keeper what its socket takes. */
+/* Send the keeper what its socket takes now; the rest goes when poll() says
+ * so. At most one call and one cancel are ever in there. */
 static void
 door_feed(struct door *d)
 {
@@ -7038,7 +7206,9 @@ door_result(struct door *d, const struct frame *f)
 	return true;
 }
 
-/* Receive from the keeper; every complete frame is handled and wiped. */
+/* Receive from the keeper; every complete frame is handled and then wiped, as
+ * it holds an answer in clear. The keeper is our own program, yet a frame
+ * that does not parse ends the run: nothing sensible can follow. */
 static void
 door_hear(struct door *d)
 {
@@ -7068,7 +7238,8 @@ door_hear(struct door *d)
 	}
 }
 
-/* The keeper has ended: whoever waits is told. */
+/* The keeper has ended, by a crash or a kill: whoever waits is told so. The
+ * host can start the server again. */
 static void
 door_mourn(struct door *d)
 {
@@ -7260,7 +7431,9 @@ cli_arg(struct cli *c, char **argv)
 	return 2;
 }
 
-/* Print a field of the item: the bare value, or a line "name: value". */
+/* Print a field of the item on stdout: the bare value and a line end, or a
+ * line "name: value". For a person or script that asked for it; the value has
+ * passed the same checks as in the server. */
 MUST static bool
 cli_print(const struct field *f, const char *name, struct err *e)
 {
@@ -7414,7 +7587,8 @@ cli_fill_std(void)
 			return;
 }
 
-/* Read the arguments; the exit status, or -1 to go on. */
+/* Read the arguments: settings that have a flag, the command get with its
+ * own, --help and --version. Returns the exit status, or -1 to go on. */
 static int
 cli_args(struct cfg *cfg, struct cli *c, char **argv)
 {
@@ -7447,6 +7621,8 @@ cli_args(struct cfg *cfg, struct cli *c, char **argv)
 
 extern char **environ;
 
+/* The plot: settings from the environment, then from the arguments; then
+ * either serve MCP with two processes, or answer one get. */
 int
 main(int argc, char **argv)
 {

@@ -160,8 +160,8 @@ is_left_out(const struct json *j, int at, const char *key)
 	return strcmp(key, "message") == 0 && json_get(j, at, "status") >= 0;
 }
 
-static void show_value(const struct demo *d, const struct json *j, int at,
-    struct buf *out);
+static void
+show_value(const struct demo *d, const struct json *j, int at, struct buf *out);
 
 /* A string or a plain value; a password by its first characters. */
 static void
@@ -188,8 +188,7 @@ show_leaf(const struct json *j, int at, bool secret, struct buf *out)
 }
 
 static void
-show_object(const struct demo *d, const struct json *j, int at,
-    struct buf *out)
+show_object(const struct demo *d, const struct json *j, int at, struct buf *out)
 {
 	struct buf key = { 0 };
 	const char *sep = "{";
@@ -211,14 +210,16 @@ show_object(const struct demo *d, const struct json *j, int at,
 		}
 		k = json_next(j, k + 1);
 	}
-	buf_fmt(out, "%s%s}", *sep == '{' ? "{" : dots ? "," : "",
+	buf_fmt(out, "%s%s}",
+	    *sep == '{' ? "{" :
+		dots    ? "," :
+			  "",
 	    dots ? "..." : "");
 	buf_free(&key);
 }
 
 static void
-show_value(const struct demo *d, const struct json *j, int at,
-    struct buf *out)
+show_value(const struct demo *d, const struct json *j, int at, struct buf *out)
 {
 	int i;
 
@@ -327,8 +328,9 @@ ask_item(struct demo *d, const char *item, const char *vault, long cost)
 	struct buf params = { 0 };
 	bool ok;
 
-	buf_str(&params, "{\"name\":\"" CREDENTIALS "\",\"arguments\":"
-			 "{\"item_name\":");
+	buf_str(&params,
+	    "{\"name\":\"" CREDENTIALS "\",\"arguments\":"
+	    "{\"item_name\":");
 	buf_json(&params, item);
 	if (vault) {
 		buf_str(&params, ",\"vault\":");
@@ -365,8 +367,10 @@ must_be_item(struct demo *d, const char *title)
 	must(d, says(d, "result structuredContent item_id", r->id),
 	    "this is not the item that was asked for");
 	json_text(&d->c.last, at, &b);
-	must(d, json_parse(&text, b.p, b.n) && json_same(&text, 0, &d->c.last,
-		json_top(&d->c.last, "result structuredContent")),
+	must(d,
+	    json_parse(&text, b.p, b.n) &&
+		json_same(&text, 0, &d->c.last,
+		    json_top(&d->c.last, "result structuredContent")),
 	    "text and structured content differ");
 	buf_free(&b);
 	json_free(&text);
@@ -381,7 +385,8 @@ must_refuse(struct demo *d, const char *word)
 
 	if (at >= 0)
 		json_text(&d->c.last, at, &b);
-	must(d, strncmp(buf_text(&b), word, strlen(word)) == 0 &&
+	must(d,
+	    strncmp(buf_text(&b), word, strlen(word)) == 0 &&
 		buf_text(&b)[strlen(word)] == ':',
 	    "another error was due");
 	at = json_top(&d->c.last, "result isError");
@@ -400,8 +405,10 @@ static bool
 step_start(struct demo *d)
 {
 	print_step(d, "The host starts opmcp and opens the conversation");
-	if (!ask(d, "initialize", "{\"protocolVersion\":\"" SESSION "\","
-		"\"capabilities\":{},\"clientInfo\":" CLIENT "}", 0))
+	if (!ask(d, "initialize",
+		"{\"protocolVersion\":\"" SESSION "\","
+		"\"capabilities\":{},\"clientInfo\":" CLIENT "}",
+		0))
 		return false;
 	d->start_ms = d->ms;
 	must(d, says(d, "result protocolVersion", SESSION),
@@ -417,21 +424,25 @@ static bool
 step_initialized(struct demo *d)
 {
 	print_step(d, "The host is ready; a notification has no answer");
-	return must(d, tell(d, "{\"jsonrpc\":\"2.0\",\"method\":"
-			       "\"notifications/initialized\"}"),
+	return must(d,
+	    tell(d,
+		"{\"jsonrpc\":\"2.0\",\"method\":"
+		"\"notifications/initialized\"}"),
 	    "opmcp does not read");
 }
 
 static bool
 step_tools(struct demo *d)
 {
-	print_step(d, "Which tools are there? (names only; \"...\" marks "
-		      "what is left out)");
+	print_step(d,
+	    "Which tools are there? (names only; \"...\" marks "
+	    "what is left out)");
 	if (!ask(d, "tools/list", NULL, 0))
 		return false;
 	must(d, json_len(&d->c.last, json_top(&d->c.last, "result tools")) == 2,
 	    "two tools were due");
-	must(d, says(d, "result tools 0 name", CREDENTIALS) &&
+	must(d,
+	    says(d, "result tools 0 name", CREDENTIALS) &&
 		says(d, "result tools 1 name", HEALTH),
 	    "a tool has another name");
 	return true;
@@ -440,7 +451,8 @@ step_tools(struct demo *d)
 static bool
 step_first(struct demo *d)
 {
-	print_step(d, "The first secret: opmcp signs in, then fetches the item");
+	print_step(d,
+	    "The first secret: opmcp signs in, then fetches the item");
 	if (!ask_item(d, FIRST, NULL, 8))
 		return false;
 	d->first_ms = d->ms;
@@ -452,7 +464,8 @@ step_first(struct demo *d)
 static bool
 step_later(struct demo *d)
 {
-	print_step(d, "A later secret: keys and titles are kept, passwords are not");
+	print_step(d,
+	    "A later secret: keys and titles are kept, passwords are not");
 	if (!ask_item(d, LATER, NULL, 1))
 		return false;
 	d->later_ms = d->ms;
@@ -464,7 +477,8 @@ step_later(struct demo *d)
 static bool
 step_refused(struct demo *d)
 {
-	print_step(d, "A vault that the operator has not allowed: refused here");
+	print_step(d,
+	    "A vault that the operator has not allowed: refused here");
 	if (!ask_item(d, DENIED, OTHER, 0))
 		return false;
 	must_refuse(d, "vault_not_allowed");
@@ -484,15 +498,18 @@ step_not_found(struct demo *d)
 static bool
 step_health(struct demo *d)
 {
-	print_step(d, "How is opmcp? The error before still shows, nothing is sent");
+	print_step(d,
+	    "How is opmcp? The error before still shows, nothing is sent");
 	if (!ask(d, "tools/call", "{\"name\":\"" HEALTH "\",\"arguments\":{}}",
 		0))
 		return false;
 	must(d, client_ok(&d->c), "no report came");
-	must(d, says(d, "result structuredContent overall_status", "healthy") ||
+	must(d,
+	    says(d, "result structuredContent overall_status", "healthy") ||
 		says(d, "result structuredContent overall_status", "degraded"),
 	    "opmcp says that it cannot work");
-	must(d, says(d, "result structuredContent checks 0 name", "token") &&
+	must(d,
+	    says(d, "result structuredContent checks 0 name", "token") &&
 		says(d, "result structuredContent checks 0 status", "pass"),
 	    "the token does not pass");
 	return true;
@@ -658,8 +675,9 @@ main(int argc, char **argv)
 			      NULL, false, 10000 } };
 
 	if (!options_read(&d, argc, argv)) {
-		fprintf(stderr, "usage: demo [--opmcp PATH] [--standin PATH] "
-				"[--pki DIR] [--show]\n");
+		fprintf(stderr,
+		    "usage: demo [--opmcp PATH] [--standin PATH] "
+		    "[--pki DIR] [--show]\n");
 		return 64;
 	}
 	signal(SIGPIPE, SIG_IGN);
@@ -669,7 +687,8 @@ main(int argc, char **argv)
 	       "invented%s.\n",
 	    d.show ? "" : ", and still only their beginning is shown");
 	if (must(&d, access(d.lab.opmcp, X_OK) == 0, "opmcp is not there") &&
-	    must(&d, standin_start(&d.s, &d.lab, NULL) &&
+	    must(&d,
+		standin_start(&d.s, &d.lab, NULL) &&
 		    standin_list(&d.s, &d.acct),
 		"the stand-in could not be started")) {
 		standin_env(&d.s, &d.lab, &d.env);

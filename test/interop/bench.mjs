@@ -111,7 +111,11 @@ function measure() {
 }
 
 if (process.argv[2] === "--measured") {
-	await measured();
+	await measured().catch((e) => {
+		console.error(`bench.mjs: ${e instanceof SyntaxError ?
+			"not a token" : e?.message ?? e}`);
+		process.exitCode = 1;
+	});
 } else if (!/^ops_/.test(process.env[TOKEN] ?? "")) {
 	console.error(`usage: ${TOKEN}=ops_... node bench.mjs`);
 	process.exitCode = 64;

@@ -15,6 +15,9 @@ export const hasProc = fs.existsSync("/proc/self/stat");
 let passed = 0;
 let failed = 0;
 
+// The start of an exception's message: what it quotes may be a secret.
+export const said = (e) => /^[^\n"'{]*/.exec(String(e?.message ?? e))[0];
+
 // One line per check.  `detail` is shown when it fails; no caller puts a
 // secret into it.
 export function check(name, ok, detail = "") {
@@ -38,7 +41,7 @@ export async function run(script, seconds, work) {
 	try {
 		await work();
 	} catch (e) {
-		check(script, false, String(e?.message ?? e));
+		check(script, false, said(e));
 	}
 	clearTimeout(stuck);
 	if (passed === 0)

@@ -18,8 +18,8 @@ import { Client as ClientV1 }
 	from "@modelcontextprotocol/sdk/client/index.js";
 import { StdioClientTransport as StdioV1 }
 	from "@modelcontextprotocol/sdk/client/stdio.js";
-import { binaries, check, goneAfter, hasProc, processes, root, run, settings }
-	from "./checks.mjs";
+import { binaries, check, goneAfter, hasProc, processes, root, run, said,
+	settings } from "./checks.mjs";
 import { startStandin } from "./sdk.mjs";
 
 const GONE_MS = 1500;           // from close() to the last process' end
@@ -99,15 +99,15 @@ const sameText = (r) => r.content.length === 1 &&
 
 // Connects; { client, errors, stderr(), close() }.  close() resolves to the
 // milliseconds until no process is left, the client's probes included.
-async function connect(kind, { opmcp, token, more }) {
+async function connect(kind, opmcp, token) {
 	const client = kind.make();
 	const transport = new kind.Transport({ command: opmcp,
-		env: settings(token, { OPMCP_LOG: "debug", ...more }),
+		env: settings(token, { OPMCP_LOG: "debug" }),
 		stderr: "pipe" });
 	const errors = [];
 	let stderr = "";
 	transport.stderr.on("data", (b) => { stderr += b; });
-	client.onerror = (e) => errors.push(String(e?.message ?? e));
+	client.onerror = (e) => errors.push(said(e));
 	await client.connect(transport);
 	return {
 		client, errors,
@@ -219,12 +219,7 @@ async function checkCancel(kind, { client, errors }, ok, logins, standin) {
 	ok("nothing comes late or unasked", errors.length === 0, errors[0]);
 }
 
-async function checkKind(kind, opmcp, standin, logins) {
-	const ok = (name, is, detail) =>
-		check(`${kind.label}: ${name}`, Boolean(is), detail);
-	const at = { opmcp, token: standin.token };
-
-	let c = await connect(kind, at);
+async function checkServing(kind, c, ok, logins, standin) {
 	const tools = await checkTools(kind, c, ok);
 	await checkCalls(kind, c, ok, logins, tools);
 	await checkErrors(kind, c, ok);
@@ -232,23 +227,40 @@ async function checkKind(kind, opmcp, standin, logins) {
 	await checkCancel(kind, c, ok, logins, standin);
 	ok("two processes while it serves", !hasProc || c.running() === 2,
 		`${c.running()}`);
-	const stderr = c.stderr();
-	ok("no password on stderr (debug)", stderr.length > 0 &&
-		!logins.some((l) => stderr.includes(l.pass)));
+	ok("no password on stderr (debug)", c.stderr().length > 0 &&
+		!logins.some((l) => c.stderr().includes(l.pass)));
 	const gone = await c.close();
 	ok("gone after close", gone <= GONE_MS);
+	return gone;
+}
 
-	// The same while a call hangs.
-	c = await connect(kind, at);
+async function checkBusyClose(kind, c, ok, logins, standin) {
 	await standin.ask(`fault item slow ${2 * SLOW_MS} x1`);
 	const hangs = ended(kind.call(c.client, credentials(logins[0].id)));
 	await sleep(200);
-	const busy = await c.close();
-	ok("gone after close during a call", busy <= GONE_MS &&
+	const gone = await c.close();
+	ok("gone after close during a call", gone <= GONE_MS &&
 		(await hangs).error !== undefined);
-	await standin.ask("clear");
-	console.log(`${kind.label}: gone after ${Math.round(gone)} ms, ` +
-		`during a call after ${Math.round(busy)} ms`);
+	return gone;
+}
+
+async function checkKind(kind, opmcp, standin, logins) {
+	const ok = (name, is, detail) =>
+		check(`${kind.label}: ${name}`, Boolean(is), detail);
+	const gone = [];
+	for (const part of [checkServing, checkBusyClose]) {
+		let c;
+		try {
+			c = await connect(kind, opmcp, standin.token);
+			gone.push(await part(kind, c, ok, logins, standin));
+		} catch (e) {
+			ok(part.name, false, said(e));
+		}
+		await c?.close();
+		await standin.ask("clear");
+	}
+	console.log(`${kind.label}: gone after ${gone.map(Math.round)
+		.join(" ms, during a call after ")} ms`);
 }
 
 // Logins of the vault AI with plain, different titles; some more of them
@@ -275,10 +287,6 @@ await run("clients.mjs", 180, async () => {
 	const logins = await plainLogins(standin);
 	check("clients.mjs: there are logins to ask for", logins.length === 25);
 	for (const kind of kinds)
-		try {
-			await checkKind(kind, opmcp, standin, logins);
-		} catch (e) {
-			check(kind.label, false, String(e?.message ?? e));
-		}
+		await checkKind(kind, opmcp, standin, logins);
 	standin.stop();
 });

@@ -12,7 +12,8 @@
 
 import { spawn } from "node:child_process";
 import { isDeepStrictEqual } from "node:util";
-import { binaries, check, goneAfter, run, settings } from "./checks.mjs";
+import { binaries, check, goneAfter, run, said, settings }
+	from "./checks.mjs";
 import { readAll, startStandin } from "./sdk.mjs";
 
 const IN_FLIGHT = 32;           // calls opmcp has at a time
@@ -71,8 +72,7 @@ class Server {
 			this.#waiting.delete(m.id);
 			w.resolve(m);
 		} catch (e) {
-			this.wrong.push(e instanceof SyntaxError ?
-				"not JSON" : e.message);
+			this.wrong.push(said(e));
 		}
 	}
 

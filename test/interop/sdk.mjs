@@ -95,7 +95,7 @@ export function readAll(token, port) {
 		child.on("error", reject);
 		child.on("close", (code) => {
 			if (code !== 0)
-				reject(new Error(`SDK ended with ${code}: ${out}`));
+				reject(new Error(`the SDK's process: ${code}`));
 			else
 				resolve(JSON.parse(out));
 		});
@@ -211,7 +211,7 @@ if (process.argv[2] === "--child") {
 		const all = await readHere(token, Number(process.argv[3]));
 		process.stdout.write(JSON.stringify(all));
 	} catch (e) {
-		process.stdout.write(String(e?.message ?? e));
+		console.error(`sdk.mjs: ${e?.message ?? e}`);
 		process.exitCode = 1;
 	}
 } else if (process.argv[1] === self && process.argv[2] === "--check") {
