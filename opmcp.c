@@ -124,6 +124,7 @@
 #include <unistd.h>
 #ifdef __linux__
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #endif
 
 #define JSMN_STATIC
@@ -7574,11 +7575,31 @@ cli_serve(struct cfg *cfg, struct os *os)
 	return door_end(&d, keeper);
 }
 
-/* Descriptors 0, 1 and 2 must be taken, or a socket could become stdout. */
+/* Close the descriptors from first to last, at one call where the kernel has
+ * it (Linux 5.9). */
 static void
-cli_fill_std(void)
+cli_close(unsigned first, unsigned last)
+{
+#ifdef SYS_close_range
+	if (first > last || syscall(SYS_close_range, first, last, 0) == 0)
+		return;
+#endif
+	for (unsigned fd = first; fd <= last && fd < 1024; fd++)
+		(void)close((int)fd);
+}
+
+/* Start with descriptors 0, 1 and 2, which must be taken, or a socket could
+ * become stdout, and with none besides but the token's: what a careless
+ * parent left open is none of our processes' business. */
+static void
+cli_descriptors(uint64_t token_fd)
 {
 	int fd[2];
+
+	if (token_fd == 0)
+		token_fd = 2;
+	cli_close(3, (unsigned)token_fd - 1);
+	cli_close((unsigned)token_fd + 1, UINT_MAX);
 
 	while (fcntl(STDERR_FILENO, F_GETFD) < 0 ||
 	    fcntl(STDOUT_FILENO, F_GETFD) < 0 ||
@@ -7633,13 +7654,13 @@ main(int argc, char **argv)
 	int status;
 
 	(void)argc;
-	cli_fill_std();
 	(void)signal(SIGPIPE, SIG_IGN);
 	if (!cfg_from_env(&cfg, environ, &bad))
 		return cli_usage("unknown setting or unusable value", bad);
 	status = cli_args(&cfg, &cli, argv);
 	if (status >= 0)
 		return status;
+	cli_descriptors(cfg.token_fd);
 	if (cfg.token_fd != 0 && fcntl((int)cfg.token_fd, F_GETFD) < 0)
 		cfg.token_fd = INT_MAX; /* else a socket of ours could get it */
 	os_init(&os, (enum log_level)cfg.log);
