@@ -728,7 +728,7 @@ print_rest(const struct bench *b)
 		printf("%ld (%s)\n", b->idle_calls, b->idle_by);
 	printf("memory: door and keeper together");
 	if (b->start_kb.n && isnan(b->start_kb.v[0]))
-		printf("; PSS is only shown to root");
+		printf("; only root is shown PSS");
 	printf("; the peak counts shared pages twice\n");
 	if (b->sdk_first.n)
 		printf("SDK: 1Password's own in a bare node, no MCP server "

@@ -16,7 +16,7 @@ let passed = 0;
 let failed = 0;
 
 // The start of an exception's message: what it quotes may be a secret.
-export const said = (e) => /^[^\n"'{]*/.exec(String(e?.message ?? e))[0];
+export const said = (e) => /^[^\n"{]*/.exec(String(e?.message ?? e))[0];
 
 // One line per check.  `detail` is shown when it fails; no caller puts a
 // secret into it.
