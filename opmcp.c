@@ -7397,9 +7397,10 @@ cli_help(void)
 		    row->alias != NULL ? ")" : "",
 		    row->flag != NULL ? ", --" : "",
 		    row->flag != NULL ? row->flag : "",
-		    row->flag != NULL ? " VALUE" : "", row->help,
+		    row->flag != NULL ? " " : "",
+		    row->flag != NULL ? row->arg : "", row->help,
 		    row->def != NULL && *row->def ? "; default " : "",
-		    row->def != NULL ? row->def : "", "");
+		    row->def != NULL ? row->def : "");
 	}
 	(void)puts("\nThe exit status is one of sysexits.h: 0 success, 64 "
 	    "usage, 66 no such item\nor field, 69 service or network, 75 "
@@ -7540,6 +7541,9 @@ cli_keeper(struct cfg *cfg, struct os *os, int sock, pid_t door)
 		os_log(os, LOG_WARN, "%s: %s%s", err_table[k.setup.code].word,
 		    err_table[k.setup.code].text,
 		    k.setup.what != NULL ? k.setup.what : "");
+	if (getenv("OP_CONNECT_HOST") != NULL)
+		os_log(os, LOG_WARN, "OP_CONNECT_HOST is set, but this version "
+		    "reads from a service account only");
 	if (keep_send(sock, S("R")))
 		keep_serve(&k, sock);
 	keep_wipe(&k);
@@ -7661,14 +7665,16 @@ main(int argc, char **argv)
 	struct str bad = NOTHING;
 	struct os os;
 	int status;
+	bool ok;
 
 	(void)argc;
 	(void)signal(SIGPIPE, SIG_IGN);
-	if (!cfg_from_env(&cfg, environ, &bad))
-		return cli_usage("unknown setting or unusable value", bad);
+	ok = cfg_from_env(&cfg, environ, &bad);
 	status = cli_args(&cfg, &cli, argv);
 	if (status >= 0)
 		return status;
+	if (!ok)
+		return cli_usage("unknown setting or unusable value", bad);
 	cli_descriptors(cfg.token_fd);
 	if (cfg.token_fd != 0 && fcntl((int)cfg.token_fd, F_GETFD) < 0)
 		cfg.token_fd = INT_MAX; /* else a socket of ours could get it */

@@ -99,7 +99,7 @@ function measure() {
 		clearTimeout(stuck);
 		const [first, rest] = out.split("\n");
 		if (status !== 0 || first !== "first") {
-			console.error("bench.mjs: the SDK could not be measured");
+			console.error("bench.mjs: no figures for the SDK");
 			process.exitCode = 1;
 			return;
 		}

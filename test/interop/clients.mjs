@@ -267,7 +267,7 @@ async function checkKind(kind, opmcp, standin, logins) {
 // than the account has.
 async function plainLogins(standin) {
 	for (let i = 1; i <= 20; i++)
-		await standin.ask(`add\tAI\tExtra login no. ${i} of the tests\t` +
+		await standin.ask(`add\tAI\tExtra login no. ${i} of these\t` +
 			`extra-${i}\tpw-extra-${i}-${i * 7919}`);
 	const rows = (await standin.ask("list")).map((r) => r.split("\t"))
 		.map(([, vault, id, title, kind, trashed, user, pass]) =>

@@ -39,7 +39,7 @@ class Server {
 					w.reject(new Error("opmcp ended"));
 				resolve(code);
 			}));
-		this.#child.on("error", (e) => this.wrong.push(e.message));
+		this.#child.on("error", (e) => this.wrong.push(said(e)));
 		this.#child.stdin.on("error", () => {});
 		this.#child.stderr.setEncoding("utf8");
 		this.#child.stderr.on("data", (s) => { this.stderr += s; });
@@ -92,7 +92,7 @@ class Server {
 	async open() {
 		const answer = await this.request("initialize", {
 			protocolVersion: "2025-11-25", capabilities: {},
-			clientInfo: { name: "opmcp interop test", version: "1" },
+			clientInfo: { name: "opmcp interop", version: "1" },
 		});
 		this.#write({ method: "notifications/initialized" });
 		return answer.result;
@@ -120,14 +120,14 @@ function isName(s) {
 }
 
 // The value the SDK shows for a name: by id, else, outside of logins, whose
-// user name and password are built in, by the one title.  null and undefined:
-// no such field.
+// user name and password are built in, by the one title, as in its secret
+// references.  null and undefined: no such field.
 function shown(item, name) {
-	const f = item.fields.find((x) => x.id === name &&
-		(item.category !== "Login" || x.sectionId == null));
-	if (f !== undefined || item.category === "Login")
-		return f?.value;
-	const titled = item.fields.filter((x) => lower(x.title) === name);
+	const byId = item.fields.find((f) => lower(f.id) === name &&
+		(item.category !== "Login" || f.sectionId == null));
+	if (byId !== undefined || item.category === "Login")
+		return byId?.value;
+	const titled = item.fields.filter((f) => lower(f.title) === name);
 	return titled.length === 1 ? titled[0].value : undefined;
 }
 
@@ -258,7 +258,8 @@ async function ask(server, calls) {
 		for (const c of todo) {
 			const answer = await server.request("tools/call", {
 				name: "get_1password_credentials",
-				arguments: { item_name: c.name, vault: c.vault },
+				arguments: { item_name: c.name,
+					vault: c.vault },
 			});
 			const k = kinds.get(c.kind) ?? { n: 0, wrong: [] };
 			const bad = c.judge(answer);
@@ -331,7 +332,7 @@ async function account(label, args, { opmcp, standin: binary }, seed) {
 	for (const [kind, { n, wrong }] of [...kinds].sort()) {
 		calls += n;
 		check(`${label}: ${n} ${kind}`, wrong.length === 0,
-			`${wrong.length} wrong: ${wrong.slice(0, 5).join("; ")}`);
+			`${wrong.length}: ${wrong.slice(0, 5).join("; ")}`);
 	}
 	console.log(`${label}: ${vaults.length} vaults, ${items} items, ` +
 		`${calls} calls, ${requests} requests, ${Math.round(ms)} ms`);
