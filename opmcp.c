@@ -4002,7 +4002,8 @@ struct item_ref {
 enum purpose { FOR_NOTHING, FOR_USERNAME, FOR_PASSWORD };
 
 /* One field; purpose says that it is the login's built-in one. A field that
- * holds no text (empty, a date, a file) has a value with p == NULL. */
+ * holds no text (a date, an address, a file) has a value with p == NULL; an
+ * empty text has n == 0. */
 struct field {
 	struct str id, title;
 	enum purpose purpose;
@@ -4017,7 +4018,6 @@ struct item {
 	size_t fields;
 };
 
-#define CATEGORY_LOGIN S("001")
 #define CATEGORY_PASSWORD S("005")
 #define CATEGORY_API S("112")
 
@@ -4057,9 +4057,9 @@ item_find(const struct item *it, struct str name, const struct field **found,
 	return hits == 1 || fail(e, E_FIELD, "");
 }
 
-/* The item's username or password: the login's own field, else in other
- * categories a field so named; an API credential's password is called
- * credential. NULL when the item has none. */
+/* The item's username or password: the login's own field, else a field so
+ * named; an API credential's password is called credential. NULL when the
+ * item has none. */
 static const struct field *
 item_login_field(const struct item *it, enum purpose purpose)
 {
@@ -4072,8 +4072,6 @@ item_login_field(const struct item *it, enum purpose purpose)
 	for (size_t i = 0; i < it->fields; i++)
 		if (it->field[i].purpose == purpose)
 			return &it->field[i];
-	if (str_eq(it->category, CATEGORY_LOGIN))
-		return NULL;
 	return item_find(it, name, &found, &none) ? found : NULL;
 }
 
@@ -5278,18 +5276,17 @@ sa_items(void *ctx, struct str vault, bool *fresh,
 	return true;
 }
 
-/* Append one field; its room was counted before. A value that is no string
- * leaves the field without one. */
+/* Append one field; its room was counted before. What is no string, or is
+ * missing, is an empty text, as 1Password's own tools show it. */
 static void
 sa_add_field(struct item *it, const struct json *j, uint32_t node,
     struct str id, struct str value_name)
 {
 	struct field *f = &it->field[it->fields++];
-	struct str value;
+	struct str value = S("");
 
-	*f = (struct field){ id, id, FOR_NOTHING, { NULL, 0 } };
-	if (json_get_str(j, node, value_name, &value))
-		f->value = (struct secret){ value.p, value.n };
+	(void)!json_get_str(j, node, value_name, &value);
+	*f = (struct field){ id, id, FOR_NOTHING, { value.p, value.n } };
 }
 
 /* The built-in fields of a Login: those designated, whatever their names. */
@@ -5309,27 +5306,34 @@ sa_add_login(struct item *it, const struct json *j, uint32_t list)
 	}
 }
 
-/* The fields of the sections; one without kind or id does not count. */
+/* True for the kinds of field whose value is a text as it stands. */
+static bool
+sa_kind_is_text(struct str kind)
+{
+	static const char *const text[] = { "string", "concealed", "URL",
+	    "email", "phone", "menu", "cctype", "reference", "gender" };
+
+	for (size_t i = 0; i < LEN(text); i++)
+		if (str_eq(kind, str_c(text[i])))
+			return true;
+	return false;
+}
+
+/* The fields of one section; one without kind or id does not count. */
 static void
-sa_add_sections(struct item *it, const struct json *j, uint32_t sections)
+sa_add_section(struct item *it, const struct json *j, uint32_t list)
 {
 	struct str id, kind, title;
 
-	for (uint32_t s = json_first(j, sections); s;
-	    s = json_next(j, sections, s)) {
-		uint32_t list = json_get(j, s, S("fields"));
-
-		if (!json_is_array(j, list))
+	for (uint32_t k = json_first(j, list); k; k = json_next(j, list, k)) {
+		if (!json_get_str(j, k, S("n"), &id) ||
+		    !json_get_str(j, k, S("k"), &kind))
 			continue;
-		for (uint32_t k = json_first(j, list); k;
-		    k = json_next(j, list, k)) {
-			if (!json_get_str(j, k, S("n"), &id) ||
-			    !json_get_str(j, k, S("k"), &kind))
-				continue;
-			sa_add_field(it, j, k, id, S("v"));
-			if (json_get_str(j, k, S("t"), &title))
-				it->field[it->fields - 1].title = title;
-		}
+		sa_add_field(it, j, k, id, S("v"));
+		if (!sa_kind_is_text(kind))
+			it->field[it->fields - 1].value.p = NULL;
+		if (json_get_str(j, k, S("t"), &title))
+			it->field[it->fields - 1].title = title;
 	}
 }
 
@@ -5349,15 +5353,15 @@ sa_item_fields(struct sa *sa, struct item *it, const struct json *j,
 	it->field = mem_alloc(sa->scratch, j->n * sizeof *it->field);
 	if (it->field == NULL)
 		return fail(e, E_LARGE, "item");
-	if (str_eq(it->category, CATEGORY_PASSWORD) &&
-	    !json_is_null(j, password)) {
+	if (!str_eq(it->category, CATEGORY_PASSWORD)) {
+		sa_add_login(it, j, fields);
+	} else if (!json_is_null(j, password)) {
 		sa_add_field(it, j, ROOT, S("password"), S("password"));
 		it->field[0].purpose = FOR_PASSWORD;
 	}
-	if (str_eq(it->category, CATEGORY_LOGIN))
-		sa_add_login(it, j, fields);
-	if (json_is_array(j, sections))
-		sa_add_sections(it, j, sections);
+	for (uint32_t s = json_first(j, sections); s;
+	    s = json_next(j, sections, s))
+		sa_add_section(it, j, json_get(j, s, S("fields")));
 	return true;
 }
 
