@@ -5475,7 +5475,7 @@ pol_entry_is_vault(struct str entry, const struct vault *list, size_t n,
 
 	if (str_eq(entry, v->id))
 		return true;
-	if (v->locked || !str_nocase_eq(entry, v->name))
+	if (v->locked || entry.n == 0 || !str_nocase_eq(entry, v->name))
 		return false;
 	for (size_t i = 0; i < n; i++)
 		same += !list[i].locked && str_nocase_eq(entry, list[i].name);
@@ -6583,6 +6583,8 @@ batch_done(struct door *d, struct batch *b)
 		out_open(&o, &d->out);
 		OUT(&o, ((struct str){ b->mem.base, b->mem.used }), S("]\n"));
 		(void)out_close(&o, &d->out);
+		if (o.over)
+			mem_reset(&d->out, (size_t)(o.p - d->out.base));
 	}
 	mem_reset(&b->mem, 0);
 	b->used = false;
@@ -6810,13 +6812,11 @@ tool_put(struct jw *w, const struct tool *t, int rev)
 	tool_put_schema(w, t);
 	if (rev >= REV_2025_06)
 		jw_put_raw(w, S("outputSchema"), str_c(t->output));
-	if (rev >= REV_2025_03) {
-		jw_key(w, S("annotations"));
-		jw_open(w, '{');
-		jw_put(w, S("title"), str_c(t->title));
-		jw_raw(w, str_c(t->hints));
-		jw_close(w, '}');
-	}
+	jw_key(w, S("annotations"));    /* unknown to 2024-11-05: harmless */
+	jw_open(w, '{');
+	jw_put(w, S("title"), str_c(t->title));
+	jw_raw(w, str_c(t->hints));
+	jw_close(w, '}');
 	jw_close(w, '}');
 }
 
@@ -7311,8 +7311,17 @@ door_init(struct door *d, struct arena *home)
 	    mem_open(&d->to_keeper, OUT_MAX);
 }
 
+/* What tells that the host has gone while its input is not read. */
+#ifdef POLLRDHUP
+#define DOOR_HUP POLLRDHUP
+#else
+#define DOOR_HUP 0
+#endif
+
 /* Serve until the host is gone, a signal comes or the keeper ends. Each
- * round: wait, then take and give whatever is ready. */
+ * round: wait, then take and give whatever is ready. While too much output
+ * waits, no input is taken, but its end is noticed; lines that were read
+ * before are handled as soon as the host has read enough. */
 static void
 door_serve(struct door *d)
 {
@@ -7323,7 +7332,7 @@ door_serve(struct door *d)
 		bool paused = d->out.used > OUT_PAUSE;
 		bool feed = d->to_keeper_sent < d->to_keeper.used;
 		struct pollfd pfd[3] = {
-			{ paused ? -1 : STDIN_FILENO, POLLIN, 0 },
+			{ STDIN_FILENO, paused ? DOOR_HUP : POLLIN, 0 },
 			{ STDOUT_FILENO, d->out.used > 0 ? POLLOUT : 0, 0 },
 			{ d->sock, feed ? POLLIN | POLLOUT : POLLIN, 0 },
 		};
@@ -7332,14 +7341,18 @@ door_serve(struct door *d)
 			continue;
 		if (pfd[2].revents != 0)
 			door_hear(d);
-		if (pfd[0].revents != 0)
+		if (pfd[0].revents != 0 && paused)
+			d->eof = true;
+		else if (pfd[0].revents != 0)
 			door_read(d);
 		if ((pfd[1].revents & (POLLERR | POLLHUP | POLLNVAL)) != 0)
 			d->gone = true;
-		door_lines(d);
-		call_next(d);
-		door_feed(d);
-		door_write(d);
+		do {
+			door_lines(d);
+			call_next(d);
+			door_feed(d);
+			door_write(d);
+		} while (d->in_seen < d->in_len && d->out.used <= OUT_PAUSE);
 	}
 }
 

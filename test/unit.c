@@ -1,0 +1,8079 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * unit.c: the unit tests of opmcp. It includes the program itself, with main
+ * renamed, and so sees every static function and needs no test hooks there.
+ * Run from the top of the source tree: it reads test/data/ and test/pki/.
+ *
+ *	cc -std=c11 -g -o unit test/unit.c -lbearssl && ./unit [-v] [PREFIX]
+ *
+ * Sections and their numbers are those of opmcp.c; most tests are tables of
+ * {input, expected}. A failure prints a line with its place; the last line is
+ * "N passed, N failed", and the exit status tells the same.
+ *
+ * Two things are replaced. The clock, the randomness and the waiting go
+ * through struct os: the clock stands still unless somebody waits. And
+ * BearSSL's engine is hidden behind macros: what the program takes for the
+ * plaintext of a TLS connection comes from a table (struct peer below), cut
+ * into pieces as the test likes. Handshakes are left to test/e2e.c.
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+
+#include <bearssl.h>
+
+static unsigned peer_state(void);
+static int peer_error(void);
+static unsigned char *peer_recvapp(size_t *n);
+static void peer_recvapp_ack(size_t n);
+static unsigned char *peer_sendapp(size_t *n);
+static void peer_sendapp_ack(size_t n);
+static unsigned char *peer_sendrec(size_t *n);
+static void peer_sendrec_ack(size_t n);
+static unsigned char *peer_recvrec(size_t *n);
+static void peer_flush(void);
+static int peer_reset(const char *host, int resume);
+
+#define br_ssl_engine_current_state(c) peer_state()
+#define br_ssl_engine_last_error(c) peer_error()
+#define br_ssl_engine_recvapp_buf(c, n) peer_recvapp(n)
+#define br_ssl_engine_recvapp_ack(c, n) peer_recvapp_ack(n)
+#define br_ssl_engine_sendapp_buf(c, n) peer_sendapp(n)
+#define br_ssl_engine_sendapp_ack(c, n) peer_sendapp_ack(n)
+#define br_ssl_engine_sendrec_buf(c, n) peer_sendrec(n)
+#define br_ssl_engine_sendrec_ack(c, n) peer_sendrec_ack(n)
+#define br_ssl_engine_recvrec_buf(c, n) peer_recvrec(n)
+#define br_ssl_engine_recvrec_ack(c, n) ((void)(n))
+#define br_ssl_engine_flush(c, force) peer_flush()
+#define br_ssl_client_reset(c, host, resume) peer_reset(host, resume)
+
+#define main opmcp_main
+#include "../opmcp.c"
+#undef main
+
+#include <sys/un.h>
+
+/* ====================================================================
+ * 0. Checks, vectors, a frozen system
+ * ==================================================================== */
+
+static struct {
+	const char *test, *row; /* what is under way, for the messages */
+	unsigned passed, failed;
+} run;
+
+static struct arena T;          /* of the test under way */
+static char dir[256];           /* for scratch files */
+
+/* Print bytes so that nothing is hidden, at most 300. */
+static void
+show(struct str s)
+{
+	for (size_t i = 0; i < s.n && i < 300; i++)
+		if (s.p[i] >= ' ' && s.p[i] < 0x7f)
+			(void)putchar(s.p[i]);
+		else
+			(void)printf("\\x%02x", s.p[i]);
+	if (s.n > 300)
+		(void)printf("... (%zu bytes)", s.n);
+}
+
+static bool
+check_at(int line, bool ok, const char *what)
+{
+	if (ok) {
+		run.passed++;
+		return true;
+	}
+	run.failed++;
+	(void)printf("test/unit.c:%d: %s: %s%s%s\n", line, run.test, what,
+	    run.row != NULL ? " in row: " : "", run.row != NULL ? run.row :
+	    "");
+	return false;
+}
+
+static bool
+same_at(int line, struct str got, struct str want, const char *what)
+{
+	if (check_at(line, str_eq(got, want), what))
+		return true;
+	(void)printf("  got:  ");
+	show(got);
+	(void)printf("\n  want: ");
+	show(want);
+	(void)printf("\n");
+	return false;
+}
+
+static bool
+equal_at(int line, long long got, long long want, const char *what)
+{
+	if (check_at(line, got == want, what))
+		return true;
+	(void)printf("  got:  %lld\n  want: %lld\n", got, want);
+	return false;
+}
+
+#define CHECK(...) check_at(__LINE__, (__VA_ARGS__), #__VA_ARGS__)
+#define SAME(got, want) same_at(__LINE__, (got), (want), #got " same")
+#define EQUAL(got, want) \
+	equal_at(__LINE__, (long long)(got), (long long)(want), \
+	    #got " == " #want)
+/* The failure is the expected one; the word is what users see. */
+#define FAILED(e, want) \
+	same_at(__LINE__, str_c(err_table[(e).code].word), \
+	    str_c(err_table[want].word), "error code")
+
+/* A string with its length, so that it may hold a NUL. */
+#define B(lit) { (const u8 *)("" lit), sizeof(lit) - 1 }
+
+/* A C string for a file name or a label; lives as long as the test. */
+static char *
+cstr(struct str s)
+{
+	char *p = mem_alloc(&T, s.n + 1);
+
+	if (p == NULL)
+		abort();
+	if (s.n > 0)
+		memcpy(p, s.p, s.n);
+	return p;
+}
+
+/* The bytes of a hex text, odd or even, as long as it says. */
+static struct str
+unhex(struct str hex)
+{
+	size_t n = (hex.n + 1) / 2;
+	u8 *p = mem_alloc(&T, n + 1);
+
+	if (p == NULL)
+		abort();
+	if (n > 0 && !hex_decode(p, n, hex))
+		CHECK(!"hex in a table");
+	return (struct str){ p, n };
+}
+
+static struct str
+hex(const u8 *p, size_t n)
+{
+	struct out o;
+
+	out_init(&o, mem_alloc(&T, 2 * n), 2 * n);
+	hex_put(&o, (struct str){ p, n });
+	return out_str(&o);
+}
+
+/* A small generator (xorshift64*), the same on every run. */
+static uint64_t seed = 88172645463325252u;
+
+static uint32_t
+rnd(uint32_t below)
+{
+	seed ^= seed >> 12;
+	seed ^= seed << 25;
+	seed ^= seed >> 27;
+	return (uint32_t)((seed * 0x2545f4914f6cdd1du) >> 32) % below;
+}
+
+/* A whole file, in T. */
+static struct str
+slurp(const char *path)
+{
+	FILE *f = fopen(path, "rb");
+	struct out o;
+
+	if (f == NULL) {
+		(void)printf("cannot open %s: run from the top directory\n",
+		    path);
+		exit(2);
+	}
+	out_open(&o, &T);
+	o.n = fread(o.p, 1, o.cap, f);
+	(void)fclose(f);
+	return out_close(&o, &T);
+}
+
+/* The test vectors that are loaded. */
+static struct json vec;
+
+static void
+load(const char *name)
+{
+	struct err e = { 0 };
+	struct str text = slurp(name);
+
+	if (!CHECK(json_parse(&vec, &T, text, &e)))
+		exit(2);
+}
+
+static uint32_t
+at(uint32_t box, const char *name)
+{
+	return json_get(&vec, box, str_c(name));
+}
+
+/* A string member, NOTHING when missing. */
+static struct str
+text_at(uint32_t box, const char *name)
+{
+	struct str s = NOTHING;
+
+	(void)!json_get_str(&vec, box, str_c(name), &s);
+	return s;
+}
+
+static struct str
+hex_at(uint32_t box, const char *name)
+{
+	return unhex(text_at(box, name));
+}
+
+static uint64_t
+number_at(uint32_t box, const char *name)
+{
+	uint64_t v = 0;
+	uint32_t node = at(box, name);
+
+	CHECK(node != 0 && str_u64(json_text(&vec, node), UINT64_MAX, &v));
+	return v;
+}
+
+#define EACH(k, box) \
+	for (uint32_t k = json_first(&vec, box); k; k = json_next(&vec, box, k))
+
+/* Name the row of the messages after a vector. */
+static void
+row_of(uint32_t node)
+{
+	run.row = cstr(text_at(node, "name"));
+}
+
+/* Two JSON values mean the same; members in any order. */
+static bool
+json_is_same(const struct json *a, uint32_t x, const struct json *b, uint32_t y)
+{
+	uint32_t k, m;
+	struct str s, t;
+
+	if (x == 0 || y == 0 || a->tok[x].type != b->tok[y].type)
+		return false;
+	if (a->tok[x].type == JSMN_PRIMITIVE)
+		return str_eq(json_text(a, x), json_text(b, y));
+	if (a->tok[x].type == JSMN_STRING)
+		return json_str(a, x, &s) && json_str(b, y, &t) &&
+		    str_eq(s, t);
+	for (k = json_first(a, x), m = json_first(b, y); k && m;
+	    k = json_next(a, x, k), m = json_next(b, y, m)) {
+		if (a->tok[x].type == JSMN_ARRAY) {
+			if (!json_is_same(a, k, b, m))
+				return false;
+		} else if (!json_str(a, k, &s) ||
+		    !json_is_same(a, k + 1, b, json_get(b, y, s))) {
+			return false;
+		}
+	}
+	return k == 0 && m == 0;
+}
+
+/* The system of the tests: a clock that moves only when somebody waits, and
+ * randomness that is known. Sockets are real, but nobody waits for them. */
+static uint64_t fake_ms = 1000000;
+static int64_t fake_unix = 1767323045;  /* 2026-01-02T03:04:05Z */
+static struct str fake_bytes;           /* what random() gives, if n fits */
+static bool fake_random_fails;
+
+static uint64_t
+fake_now(void)
+{
+	return fake_ms;
+}
+
+static int64_t
+fake_time(void)
+{
+	return fake_unix;
+}
+
+static bool
+fake_random(u8 *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		p[i] = (u8)rnd(256);
+	if (fake_bytes.n == n)
+		memcpy(p, fake_bytes.p, n);
+	return !fake_random_fails;
+}
+
+static int
+fake_poll(struct pollfd *pfd, nfds_t n, int ms)
+{
+	int got = poll(pfd, n, 0);
+
+	if (got == 0)
+		fake_ms += ms > 0 ? (uint64_t)ms : 0;
+	return got;
+}
+
+static const struct os fake_os = { -1, LOG_ERROR, fake_now, fake_time,
+	fake_random, fake_poll, read, write };
+
+/* The other end of a TLS connection. step cuts what it sends into pieces;
+ * when in is used up, it stays, says goodbye or breaks off. answer() is
+ * called when a request is complete and may set all that. */
+static struct peer {
+	struct str in;
+	size_t step;
+	enum { PEER_STAYS, PEER_CLOSES, PEER_BREAKS } then;
+	bool answering;
+	int error;              /* of the engine: it is closed */
+	struct out out;         /* the request so far */
+	u8 room[1 << 18];
+	size_t records;         /* bytes the engine wants to have sent */
+	void (*answer)(void);
+	int listener, fd;
+	char port[6];
+	unsigned connects, resumed;
+} peer = { .listener = -1, .fd = -1 };
+
+static bool
+peer_is_at_end(void)
+{
+	return peer.answering && peer.in.n == 0;
+}
+
+static unsigned
+peer_state(void)
+{
+	if (peer.error != 0 ||
+	    (peer_is_at_end() && peer.then == PEER_CLOSES))
+		return BR_SSL_CLOSED;
+	if (peer_is_at_end() && peer.then == PEER_BREAKS && peer.fd >= 0) {
+		(void)close(peer.fd);
+		peer.fd = -1;
+	}
+	if (peer.records > 0)
+		return BR_SSL_SENDREC | BR_SSL_RECVREC;
+	return BR_SSL_SENDAPP | (peer.in.n > 0 ? BR_SSL_RECVAPP :
+	    BR_SSL_RECVREC);
+}
+
+static int
+peer_error(void)
+{
+	return peer.error;
+}
+
+static unsigned char *
+peer_recvapp(size_t *n)
+{
+	*n = peer.step < peer.in.n ? peer.step : peer.in.n;
+	return (unsigned char *)(uintptr_t)peer.in.p;
+}
+
+static void
+peer_recvapp_ack(size_t n)
+{
+	if (n > peer.in.n)
+		abort();
+	peer.in = str_from(peer.in, n);
+}
+
+static unsigned char *
+peer_sendapp(size_t *n)
+{
+	if (peer.answering) {           /* a new request begins */
+		peer.answering = false;
+		peer.out.n = 0;
+	}
+	*n = peer.out.cap - peer.out.n < peer.step ?
+	    peer.out.cap - peer.out.n : peer.step;
+	return peer.out.p + peer.out.n;
+}
+
+static void
+peer_sendapp_ack(size_t n)
+{
+	peer.out.n += n;
+}
+
+static unsigned char *
+peer_sendrec(size_t *n)
+{
+	*n = peer.records;
+	return peer.room;
+}
+
+static void
+peer_sendrec_ack(size_t n)
+{
+	peer.records -= n;
+}
+
+static unsigned char *
+peer_recvrec(size_t *n)
+{
+	static unsigned char record[16];
+
+	*n = sizeof record;
+	return record;
+}
+
+static void
+peer_flush(void)
+{
+	peer.answering = true;
+	peer.records = 3;
+	if (peer.answer != NULL)
+		peer.answer();
+}
+
+/* A new connection has come. */
+static int
+peer_reset(const char *host, int resume)
+{
+	(void)host;
+	if (peer.fd >= 0)
+		(void)close(peer.fd);
+	peer.fd = accept(peer.listener, NULL, NULL);
+	peer.connects++;
+	peer.resumed += resume != 0;
+	peer.answering = false;
+	peer.in = NOTHING;
+	peer.error = 0;
+	peer.records = 0;
+	peer.out.n = 0;
+	return 1;
+}
+
+/* Listen on a port of the loopback device. */
+static int
+listen_on(char port[6])
+{
+	struct sockaddr_in sin = { .sin_family = AF_INET };
+	socklen_t len = sizeof sin;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	if (fd < 0 || bind(fd, (struct sockaddr *)&sin, len) != 0 ||
+	    listen(fd, 16) != 0 ||
+	    getsockname(fd, (struct sockaddr *)&sin, &len) != 0)
+		abort();
+	(void)snprintf(port, 6, "%u", ntohs(sin.sin_port));
+	return fd;
+}
+
+/* Ready for a test: nothing said, whole pieces, stays. */
+static void
+peer_start(void (*answer)(void))
+{
+	if (peer.listener < 0)
+		peer.listener = listen_on(peer.port);
+	peer.in = NOTHING;
+	peer.step = 1 << 20;
+	peer.then = PEER_STAYS;
+	peer.answering = false;
+	peer.error = 0;
+	peer.records = 0;
+	peer.answer = answer;
+	peer.connects = peer.resumed = 0;
+	out_init(&peer.out, peer.room, sizeof peer.room);
+}
+
+/* ====================================================================
+ * 2. Memory: slices, arenas, builders, wiping
+ * ==================================================================== */
+
+static bool
+is_zero(const u8 *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (p[i] != 0)
+			return false;
+	return true;
+}
+
+static void
+test_mem_alloc(void)
+{
+	static const size_t sizes[] = { 0, 1, 15, 16, 17, 100, 4096 };
+	struct arena a;
+	u8 *p;
+
+	if (!CHECK(mem_open(&a, 16384)))
+		return;
+	EQUAL(a.used, 0);
+	for (size_t i = 0; i < LEN(sizes); i++) {
+		p = mem_alloc(&a, sizes[i]);
+		CHECK(p != NULL && (uintptr_t)p % 16 == 0);
+		CHECK(p + sizes[i] <= a.base + a.cap);
+		CHECK(is_zero(p, sizes[i]));
+		memset(p, 0xaa, sizes[i]);
+	}
+	CHECK(mem_alloc(&a, a.cap) == NULL);
+	CHECK(mem_alloc(&a, SIZE_MAX) == NULL);
+	CHECK(mem_alloc(&a, SIZE_MAX - 14) == NULL);
+	mem_reset(&a, 0);
+	CHECK(mem_alloc(&a, a.cap) != NULL);
+	CHECK(mem_alloc(&a, 1) == NULL);
+	mem_reset(&a, 0);
+	CHECK(mem_alloc(&a, a.cap + 1) == NULL);
+	(void)munmap(a.base, a.cap);
+}
+
+/* I6: what has not been given out is zero, whatever happened before. */
+static void
+test_mem_reset(void)
+{
+	struct arena a;
+	size_t mark[64];
+	size_t marks = 0;
+
+	if (!CHECK(mem_open(&a, 1 << 20)))
+		return;
+	for (int round = 0; round < 400; round++) {
+		size_t n = rnd(8) == 0 ? rnd(300000) : rnd(300);
+		u8 *p = mem_alloc(&a, n);
+
+		if (p != NULL) {
+			if (!CHECK(is_zero(p, n)))
+				break;
+			memset(p, 0x5a, n);
+		}
+		if (rnd(3) == 0 && marks < LEN(mark))
+			mark[marks++] = a.used;
+		if (rnd(4) == 0 && marks > 0) {
+			size_t keep = mark[rnd((uint32_t)marks)];
+
+			mem_reset(&a, keep);
+			EQUAL(a.used, keep);
+			if (!CHECK(is_zero(a.base + keep, a.cap - keep)))
+				break;
+			for (size_t i = marks; i-- > 0;)
+				if (mark[i] > keep)
+					mark[i] = mark[--marks];
+		}
+	}
+	mem_reset(&a, 0);
+	CHECK(is_zero(a.base, a.cap));
+	(void)munmap(a.base, a.cap);
+}
+
+/* A builder in an arena: alone while it is open, wiped by the reset even
+ * after it overflowed, and even when it is cut short afterwards. */
+static void
+test_mem_reset_builder(void)
+{
+	struct arena a;
+	struct out o;
+
+	if (!CHECK(mem_open(&a, 65536)))
+		return;
+	CHECK(mem_alloc(&a, 10) != NULL);
+	out_open(&o, &a);
+	CHECK(mem_alloc(&a, 1) == NULL);
+	out_put(&o, S("hello"));
+	SAME(out_close(&o, &a), S("hello"));
+	EQUAL(a.used, 15);
+	mem_reset(&a, 10);
+	CHECK(is_zero(a.base, a.cap));
+	out_open(&o, &a);
+	for (int i = 0; i < 10000; i++)
+		out_put(&o, S("0123456789"));
+	CHECK(o.over);
+	EQUAL(out_close(&o, &a).n, 65520);
+	mem_reset(&a, 0);
+	CHECK(is_zero(a.base, a.cap));
+	(void)munmap(a.base, a.cap);
+}
+
+/* A child that is forked sees zeros. */
+static void
+test_mem_open_fork(void)
+{
+	struct arena a;
+	int status = -1;
+	pid_t pid;
+	u8 *p;
+
+	if (!CHECK(mem_open(&a, 8192)))
+		return;
+	p = mem_alloc(&a, 100);
+	memset(p, 0x77, 100);
+	pid = fork();
+	if (pid == 0)
+		_exit(is_zero(p, 100) ? 0 : 1);
+	CHECK(waitpid(pid, &status, 0) == pid);
+#ifdef MADV_WIPEONFORK
+	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+#endif
+	EQUAL(p[50], 0x77);
+	(void)munmap(a.base, a.cap);
+}
+
+static void
+test_mem_wipe(void)
+{
+	u8 b[64];
+	struct {
+		int a, b;
+	} s = { 1, 2 };
+
+	memset(b, 1, sizeof b);
+	mem_wipe(b + 1, 62);
+	CHECK(b[0] == 1 && b[63] == 1 && is_zero(b + 1, 62));
+	mem_wipe(b, 0);
+	EQUAL(b[0], 1);
+	mem_wipe(NULL, 0);
+	WIPE(s);
+	CHECK(s.a == 0 && s.b == 0);
+}
+
+static void
+test_mem_out(void)
+{
+	u8 room[8];
+	struct out o;
+
+	out_init(&o, room, sizeof room);
+	out_put(&o, S("abc"));
+	out_byte(&o, 'd');
+	SAME(out_str(&o), S("abcd"));
+	out_put(&o, S("12345"));        /* does not fit */
+	CHECK(o.over);
+	SAME(out_str(&o), S("abcd"));
+	out_byte(&o, 'x');              /* would fit, but over is sticky */
+	out_put(&o, NOTHING);
+	SAME(out_str(&o), S("abcd"));
+	CHECK(o.over);
+	out_init(&o, room, sizeof room);
+	OUT(&o, S("1234"), S(""), S("5678"));
+	CHECK(!o.over);
+	out_put(&o, NOTHING);
+	CHECK(!o.over);
+	OUT(&o, S("9"), S(""));
+	CHECK(o.over);
+	EQUAL(o.n, 8);
+	out_init(&o, NULL, 8);
+	CHECK(o.over);
+	out_byte(&o, 'x');
+	EQUAL(o.n, 0);
+}
+
+static void
+test_mem_out_u64(void)
+{
+	static const struct {
+		uint64_t v;
+		const char *want;
+	} rows[] = { { 0, "0" }, { 7, "7" }, { 10, "10" }, { 99, "99" },
+		{ UINT32_MAX, "4294967295" },
+		{ UINT64_MAX, "18446744073709551615" } };
+	u8 room[24];
+	struct out o;
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		out_init(&o, room, sizeof room);
+		out_u64(&o, rows[i].v);
+		SAME(out_str(&o), str_c(rows[i].want));
+	}
+	out_init(&o, room, 19);
+	out_u64(&o, UINT64_MAX);
+	CHECK(o.over && o.n == 0);
+}
+
+static void
+test_mem_ct(void)
+{
+	u8 a[64], b[64];
+
+	for (size_t i = 0; i < sizeof a; i++)
+		a[i] = b[i] = (u8)rnd(256);
+	CHECK(ct_eq(a, b, 0));
+	CHECK(ct_eq(a, b, sizeof a));
+	for (size_t i = 0; i < 8 * sizeof a; i++) {
+		b[i / 8] = (u8)(b[i / 8] ^ 1 << i % 8);
+		if (!CHECK(!ct_eq(a, b, sizeof a)))
+			break;
+		b[i / 8] = (u8)(b[i / 8] ^ 1 << i % 8);
+	}
+	for (unsigned c = 0; c < 300; c++)
+		for (unsigned lo = 0; lo < 300; lo += 13)
+			for (unsigned hi = lo; hi < 300; hi += 17)
+				if (ct_range(c, lo, hi) !=
+				    (c >= lo && c <= hi ? ~0u : 0u)) {
+					CHECK(!"ct_range");
+					return;
+				}
+	CHECK(true);
+}
+
+static void
+test_str_eq(void)
+{
+	static const struct {
+		struct str a, b;
+		bool eq, nocase;
+	} rows[] = {
+		{ B(""), B(""), true, true },
+		{ B(""), { NULL, 0 }, true, true },
+		{ B("a"), B(""), false, false },
+		{ B("abc"), B("abc"), true, true },
+		{ B("abc"), B("abd"), false, false },
+		{ B("abc"), B("ab"), false, false },
+		{ B("aBc"), B("AbC"), false, true },
+		{ B("a\0b"), B("a\0c"), false, false },
+		{ B("a\0b"), B("A\0B"), false, true },
+		{ B("[]^_`"), B("{}~\x7f@"), false, false },
+		{ B("@"), B("`"), false, false },
+		{ B("["), B("{"), false, false },
+		/* only ASCII has letters here */
+		{ B("\xc3\xa9"), B("\xc3\x89"), false, false },
+		{ B("Z"), B("z"), false, true },
+	};
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		run.row = (const char *)rows[i].a.p;
+		EQUAL(str_eq(rows[i].a, rows[i].b), rows[i].eq);
+		EQUAL(str_eq(rows[i].b, rows[i].a), rows[i].eq);
+		EQUAL(str_nocase_eq(rows[i].a, rows[i].b), rows[i].nocase);
+		EQUAL(str_order(rows[i].a, rows[i].b) == 0, rows[i].eq);
+	}
+	run.row = NULL;
+	CHECK(str_order(S("b"), S("aa")) < 0);
+	CHECK(str_order(S("ab"), S("aa")) > 0);
+	CHECK(str_order(S("\x7f"), S("\x80")) < 0);
+	SAME(str_c(NULL), NOTHING);
+	SAME(str_c("x"), S("x"));
+	for (unsigned c = 0; c < 256; c++)
+		if (str_lower((u8)c) != (c >= 'A' && c <= 'Z' ? c + 32 : c)) {
+			CHECK(!"str_lower");
+			return;
+		}
+}
+
+static void
+test_str_slices(void)
+{
+	struct str s = S("hello"), none = NOTHING;
+
+	SAME(str_from(s, 0), S("hello"));
+	SAME(str_from(s, 2), S("llo"));
+	SAME(str_from(s, 5), S(""));
+	SAME(str_from(s, 99), S(""));
+	SAME(str_upto(s, 0), S(""));
+	SAME(str_upto(s, 2), S("he"));
+	SAME(str_upto(s, 99), S("hello"));
+	SAME(str_from(none, 3), S(""));
+	SAME(str_upto(none, 3), S(""));
+	EQUAL(str_find(s, 'l'), 2);
+	EQUAL(str_find(s, 'x'), 5);
+	EQUAL(str_find(none, 'x'), 0);
+	EQUAL(str_find(S("a\0b"), 'b'), 2);
+	CHECK(str_is_start(s, S("")));
+	CHECK(str_is_start(s, S("hell")));
+	CHECK(str_is_start(s, S("hello")));
+	CHECK(!str_is_start(s, S("hello!")));
+	CHECK(!str_is_start(s, S("Hell")));
+	CHECK(!str_is_start(none, S("x")));
+	SAME(str_dup(&T, s), s);
+	CHECK(str_dup(&T, s).p != s.p);
+	CHECK(str_dup(&T, none).p != NULL);
+}
+
+static void
+test_str_dup_full(void)
+{
+	struct arena a;
+
+	if (!CHECK(mem_open(&a, 4096)))
+		return;
+	CHECK(str_dup(&a, (struct str){ T.base, 4096 }).p != NULL);
+	CHECK(str_dup(&a, S("x")).p == NULL);
+	EQUAL(str_dup(&a, S("x")).n, 0);
+	(void)munmap(a.base, a.cap);
+}
+
+static void
+test_str_cut(void)
+{
+	static const struct {
+		const char *in, *want;
+	} rows[] = {
+		{ "", "[]" },
+		{ "a", "[a]" },
+		{ ",", "[][]" },
+		{ "a,b,c", "[a][b][c]" },
+		{ "a,,b", "[a][][b]" },
+		{ "a,b,", "[a][b][]" },
+		{ ",a", "[][a]" },
+	};
+	struct str rest, part;
+	u8 room[64];
+	struct out o;
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		run.row = rows[i].in;
+		rest = str_c(rows[i].in);
+		out_init(&o, room, sizeof room);
+		while (str_cut(&rest, ',', &part))
+			OUT(&o, S("["), part, S("]"));
+		SAME(out_str(&o), str_c(rows[i].want));
+	}
+	rest = NOTHING;
+	CHECK(!str_cut(&rest, ',', &part));
+}
+
+static void
+test_str_trim(void)
+{
+	static const struct str rows[][2] = {
+		{ B(""), B("") }, { B(" "), B("") }, { B(" \t "), B("") },
+		{ B("a"), B("a") }, { B(" a "), B("a") },
+		{ B("\ta b\t\t"), B("a b") }, { B("\na\n"), B("\na\n") },
+		{ B("\0a"), B("\0a") },
+	};
+
+	for (size_t i = 0; i < LEN(rows); i++)
+		SAME(str_trim(rows[i][0]), rows[i][1]);
+}
+
+static void
+test_str_u64(void)
+{
+	static const struct {
+		struct str s;
+		uint64_t max;
+		bool ok;
+		uint64_t want;
+	} rows[] = {
+		{ B("0"), 0, true, 0 },
+		{ B("1"), 0, false, 0 },
+		{ B("007"), 7, true, 7 },
+		{ B("65535"), 65535, true, 65535 },
+		{ B("65536"), 65535, false, 0 },
+		{ B("9999999999999999999"), UINT64_MAX, true,
+		    9999999999999999999u },
+		{ B("10000000000000000000"), UINT64_MAX, false, 0 },
+		{ B("00000000000000000001"), UINT64_MAX, false, 0 },
+		{ B(""), 9, false, 0 }, { B("-1"), 9, false, 0 },
+		{ B("+1"), 9, false, 0 }, { B(" 1"), 9, false, 0 },
+		{ B("1 "), 9, false, 0 }, { B("1x"), 9, false, 0 },
+		{ B("0x1"), 9, false, 0 }, { B("1\0"), 9, false, 0 },
+		{ B("\xb2"), 9, false, 0 }, { B("1.0"), 9, false, 0 },
+	};
+	uint64_t v;
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		run.row = (const char *)rows[i].s.p;
+		v = 4711;
+		EQUAL(str_u64(rows[i].s, rows[i].max, &v), rows[i].ok);
+		EQUAL(v, rows[i].ok ? rows[i].want : 4711);
+	}
+}
+
+/* ====================================================================
+ * 3. Errors: one struct, one table
+ * ==================================================================== */
+
+static void
+test_err_table(void)
+{
+	static const int known[] = { EX_OK, EX_USAGE, EX_DATAERR, EX_NOPERM,
+		EX_NOINPUT, EX_CONFIG, EX_PROTOCOL, EX_TEMPFAIL,
+		EX_UNAVAILABLE, EX_NOHOST, EX_SOFTWARE };
+
+	for (size_t i = 0; i < LEN(err_table); i++) {
+		const struct err_row *r = &err_table[i];
+		bool found = false;
+
+		run.row = r->word;
+		if (!CHECK(r->word != NULL && r->text != NULL))
+			continue;
+		CHECK(r->word[0] != '\0');
+		for (const char *p = r->word; *p != '\0'; p++)
+			CHECK((*p >= 'a' && *p <= 'z') || *p == '_');
+		CHECK((i == E_NONE) == (r->text[0] == '\0'));
+		for (size_t k = 0; k < LEN(known); k++)
+			found |= r->status == known[k];
+		CHECK(found);
+		CHECK((i == E_NONE) == (r->status == EX_OK));
+		for (size_t k = 0; k < i; k++)
+			CHECK(strcmp(r->word, err_table[k].word) != 0);
+	}
+}
+
+static void
+test_err_set(void)
+{
+	struct err e = { 0 };
+
+	FAILED(e, E_NONE);
+	CHECK(!fail_http(&e, E_SERVICE, "first", 503));
+	CHECK(!fail(&e, E_NET, "second"));
+	FAILED(e, E_SERVICE);
+	SAME(str_c(e.what), S("first"));
+	EQUAL(e.http, 503);
+	e = (struct err){ 0 };
+	CHECK(!fail(&e, E_NET, ""));
+	FAILED(e, E_NET);
+	EQUAL(e.http, 0);
+	EQUAL(e.step, 0);
+}
+
+/* ====================================================================
+ * 4. OS seam: clock, randomness, waiting, files, names, sockets, log
+ * ==================================================================== */
+
+/* A path below the scratch directory. */
+static char *
+path_of(const char *name)
+{
+	char *p = mem_alloc(&T, 512);
+
+	(void)snprintf(p, 512, "%s/%s", dir, name);
+	return p;
+}
+
+/* A file with this content and mode, new. */
+static char *
+file_with(const char *name, struct str content, mode_t mode)
+{
+	char *path = path_of(name);
+	int fd;
+
+	(void)unlink(path);
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
+	if (fd < 0 || write(fd, content.p, content.n) !=
+	    (ssize_t)content.n || fchmod(fd, mode) != 0)
+		abort();
+	(void)close(fd);
+	return path;
+}
+
+static void
+test_os_clock(void)
+{
+	struct os os;
+	u8 a[256] = { 0 }, b[256] = { 0 };
+	uint64_t start;
+
+	os_init(&os, LOG_ERROR);
+	EQUAL(os.watch, -1);
+	start = os.now_ms();
+	CHECK(start > 0 && os.now_ms() >= start);
+	CHECK(os.unix_time() > 1700000000);
+	CHECK(os.random(a, 256) && os.random(b, 256));
+	CHECK(memcmp(a, b, 256) != 0);
+	CHECK(!os.random(a, 257));
+	EQUAL(os_deadline(&fake_os, fake_ms + 10, 100), fake_ms + 10);
+	EQUAL(os_deadline(&fake_os, fake_ms + 1000, 100), fake_ms + 100);
+	EQUAL(os_deadline(&fake_os, 5, 100), 5);
+}
+
+static void
+test_os_wait(void)
+{
+	struct os os = fake_os;
+	struct err e = { 0 };
+	struct pollfd pfd[2];
+	uint64_t start = fake_ms;
+	int data[2], watch[2];
+
+	if (!CHECK(pipe(data) == 0 && pipe(watch) == 0))
+		return;
+	CHECK(!os_wait_fd(&os, data[0], POLLIN, start + 700, &e));
+	FAILED(e, E_TIMEOUT);           /* nothing came */
+	CHECK(fake_ms >= start + 700);
+	e = (struct err){ 0 };
+	start = fake_ms;
+	CHECK(os_wait_fd(&os, data[1], POLLOUT, start + 700, &e));
+	EQUAL(fake_ms, start);
+	CHECK(!os_wait_fd(&os, data[1], POLLOUT, start, &e));
+	FAILED(e, E_TIMEOUT);           /* too late, even though ready */
+	e = (struct err){ 0 };
+	CHECK(write(data[1], "x", 1) == 1);
+	CHECK(os_wait_fd(&os, data[0], POLLIN, start + 9, &e));
+	os.watch = watch[0];
+	CHECK(os_wait_fd(&os, data[0], POLLIN, start + 9, &e));
+	CHECK(write(watch[1], "x", 1) == 1);
+	CHECK(!os_wait_fd(&os, data[0], POLLIN, start + 9, &e));
+	FAILED(e, E_CANCEL);            /* the watch counts first */
+	e = (struct err){ 0 };
+	CHECK(read(watch[0], &e, 1) == 1);
+	(void)close(watch[1]);          /* its end counts as well */
+	e = (struct err){ 0 };
+	pfd[0] = (struct pollfd){ data[0], POLLIN, 0 };
+	CHECK(!os_wait(&os, pfd, 1, start + 9, &e));
+	FAILED(e, E_CANCEL);
+	(void)close(watch[0]);
+	(void)close(data[0]);
+	(void)close(data[1]);
+}
+
+static int eintr_left;
+
+static int
+eintr_poll(struct pollfd *pfd, nfds_t n, int ms)
+{
+	if (eintr_left-- > 0) {
+		errno = EINTR;
+		return -1;
+	}
+	return fake_poll(pfd, n, ms);
+}
+
+static int
+broken_poll(struct pollfd *pfd, nfds_t n, int ms)
+{
+	(void)pfd;
+	(void)n;
+	(void)ms;
+	errno = EINVAL;
+	return -1;
+}
+
+static void
+test_os_wait_signals(void)
+{
+	struct os os = fake_os;
+	struct err e = { 0 };
+	int fd[2];
+
+	if (!CHECK(pipe(fd) == 0))
+		return;
+	os.poll = eintr_poll;
+	eintr_left = 5;
+	CHECK(os_wait_fd(&os, fd[1], POLLOUT, fake_ms + 9, &e));
+	os.poll = broken_poll;
+	CHECK(!os_wait_fd(&os, fd[1], POLLOUT, fake_ms + 9, &e));
+	FAILED(e, E_INTERNAL);
+	(void)close(fd[0]);
+	(void)close(fd[1]);
+}
+
+/* Reading a file of some kind fails with what, and names its setting. */
+static void
+no_file(enum os_file kind, const char *path, const char *what)
+{
+	size_t mark = T.used;
+	struct err e = { 0 };
+	struct str text;
+
+	run.row = what;
+	CHECK(!os_read_file(&T, kind, path, &text, &e));
+	FAILED(e, E_CONFIG);
+	SAME(str_c(e.what), str_c(what));
+	SAME(str_c(e.where), str_c(os_files[kind].setting));
+	mem_reset(&T, mark);
+	run.row = NULL;
+}
+
+static void
+test_os_read_file(void)
+{
+	struct err e = { 0 };
+	struct str text;
+	char *path = file_with("token", S("ops_x\n"), 0600);
+
+	CHECK(os_read_file(&T, OS_FILE_TOKEN, path, &text, &e));
+	SAME(text, S("ops_x\n"));
+	path = file_with("ro", S("ops_y"), 0400);
+	CHECK(os_read_file(&T, OS_FILE_TOKEN, path, &text, &e));
+	SAME(text, S("ops_y"));
+	path = file_with("empty", S(""), 0600);
+	CHECK(os_read_file(&T, OS_FILE_TOKEN, path, &text, &e));
+	EQUAL(text.n, 0);
+	path = file_with("open", S("PEM"), 0666);
+	CHECK(os_read_file(&T, OS_FILE_CA, path, &text, &e));
+	SAME(text, S("PEM"));           /* a CA bundle is not secret */
+	FAILED(e, E_NONE);
+}
+
+static void
+test_os_read_file_refused(void)
+{
+	static const mode_t modes[] = { 0640, 0620, 0610, 0604, 0602, 0601,
+		0666, 0777, 0660 };
+	struct str big = { mem_alloc(&T, TOKEN_MAX + 1), TOKEN_MAX + 1 };
+	struct err e = { 0 };
+	struct str text;
+	char *path;
+
+	for (size_t i = 0; i < LEN(modes); i++)
+		no_file(OS_FILE_TOKEN, file_with("m", S("x"), modes[i]),
+		    "file is open to others: chmod 600");
+	no_file(OS_FILE_TOKEN, path_of("missing"), "file cannot be opened");
+	no_file(OS_FILE_CA, path_of("missing"), "file cannot be opened");
+	no_file(OS_FILE_TOKEN, "", "file cannot be opened");
+	no_file(OS_FILE_TOKEN, dir, "not a regular file");
+	no_file(OS_FILE_CA, "/dev/null", "not a regular file");
+	path = path_of("fifo");
+	CHECK(mkfifo(path, 0600) == 0);
+	no_file(OS_FILE_TOKEN, path, "not a regular file"); /* no waiting */
+	no_file(OS_FILE_CA, path, "not a regular file");
+	path = path_of("link");
+	CHECK(symlink(file_with("target", S("t"), 0600), path) == 0);
+	no_file(OS_FILE_TOKEN, path, "file cannot be opened");
+	CHECK(os_read_file(&T, OS_FILE_CA, path, &text, &e));
+	no_file(OS_FILE_TOKEN, file_with("big", big, 0600), "file too large");
+	path = file_with("fits", str_upto(big, TOKEN_MAX), 0600);
+	CHECK(os_read_file(&T, OS_FILE_TOKEN, path, &text, &e));
+	EQUAL(text.n, TOKEN_MAX);
+	if (geteuid() == 0) {           /* only root can give files away */
+		path = file_with("other", S("x"), 0600);
+		CHECK(chown(path, 12345, (gid_t)-1) == 0);
+		no_file(OS_FILE_TOKEN, path,
+		    "file belongs to somebody else");
+	}
+}
+
+static void
+test_os_slurp(void)
+{
+	struct err e = { 0 };
+	struct str text;
+	struct arena small;
+	int fd[2];
+
+	if (!CHECK(pipe(fd) == 0))
+		return;
+	CHECK(write(fd[1], "hello", 5) == 5);
+	(void)close(fd[1]);
+	CHECK(os_slurp(&T, fd[0], 5, &text, &e));
+	SAME(text, S("hello"));
+	CHECK(fcntl(fd[0], F_GETFD) < 0);       /* it has been closed */
+	if (!CHECK(pipe(fd) == 0))
+		return;
+	CHECK(write(fd[1], "hello!", 6) == 6);
+	(void)close(fd[1]);
+	CHECK(!os_slurp(&T, fd[0], 5, &text, &e));
+	FAILED(e, E_CONFIG);
+	e = (struct err){ 0 };
+	CHECK(!os_slurp(&T, 999, 5, &text, &e));
+	FAILED(e, E_CONFIG);
+	e = (struct err){ 0 };
+	if (!CHECK(pipe(fd) == 0 && mem_open(&small, 4096)))
+		return;
+	(void)!mem_alloc(&small, 4090);
+	CHECK(write(fd[1], "0123456789", 10) == 10);
+	(void)close(fd[1]);
+	CHECK(!os_slurp(&small, fd[0], 100, &text, &e));
+	FAILED(e, E_CONFIG);            /* no room for all of it */
+	(void)munmap(small.base, small.cap);
+}
+
+static void
+test_os_resolve(void)
+{
+	static const struct {
+		const char *host;
+		size_t n;
+		int family;
+	} rows[] = {
+		{ "127.0.0.1", 1, AF_INET }, { "::1", 1, AF_INET6 },
+		{ "localhost", 2, AF_INET }, { "LocalHost", 2, AF_INET },
+		{ "10.1.2.3", 1, AF_INET },
+	};
+	struct os_addrs to;
+	struct err e = { 0 };
+	struct os os;
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		run.row = rows[i].host;
+		CHECK(os_resolve(&fake_os, rows[i].host, "443", 0, &to, &e));
+		if (!EQUAL(to.n, rows[i].n))
+			continue;
+		EQUAL(to.at[0].sa.ss_family, rows[i].family);
+		CHECK(to.at[0].len > 0);
+		EQUAL(ntohs(((struct sockaddr_in *)&to.at[0].sa)->sin_port),
+		    443);
+	}
+	run.row = NULL;
+	FAILED(e, E_NONE);
+	os_init(&os, LOG_ERROR);        /* this one forks and really waits */
+	CHECK(!os_resolve(&os, "no-such-host.invalid", "443",
+	    os.now_ms() + 20000, &to, &e));
+	CHECK(e.code == E_DNS || e.code == E_TIMEOUT);
+	EQUAL(to.n, 0);
+}
+
+/* Addresses of a port on the loopback device. */
+static struct os_addrs
+loopback(const char *port, size_t n)
+{
+	struct os_addrs to = { 0 };
+	struct err e = { 0 };
+
+	while (to.n < n) {
+		struct os_addrs one;
+
+		if (!os_resolve(&fake_os, "127.0.0.1", port, 0, &one, &e))
+			abort();
+		to.at[to.n++] = one.at[0];
+	}
+	return to;
+}
+
+static void
+test_os_connect(void)
+{
+	char open_port[6], closed_port[6];
+	int listener = listen_on(open_port), closed = listen_on(closed_port);
+	struct os_addrs to = loopback(open_port, 1);
+	struct err e = { 0 };
+	struct os os;
+	int fd, watch[2];
+
+	os_init(&os, LOG_ERROR);
+	(void)close(closed);
+	CHECK(os_connect(&os, &to, os.now_ms() + 5000, &fd, &e));
+	if (CHECK(fd >= 0)) {
+		int flags = fcntl(fd, F_GETFL);
+
+		CHECK((flags & O_NONBLOCK) != 0);
+		CHECK((fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0);
+		(void)close(fd);
+	}
+	to = loopback(closed_port, 1);
+	CHECK(!os_connect(&os, &to, os.now_ms() + 5000, &fd, &e));
+	FAILED(e, E_NET);
+	EQUAL(fd, -1);
+	e = (struct err){ 0 };
+	to = loopback(closed_port, 8);          /* the last one answers */
+	to.at[7] = loopback(open_port, 1).at[0];
+	CHECK(os_connect(&os, &to, os.now_ms() + 5000, &fd, &e));
+	if (CHECK(fd >= 0))
+		(void)close(fd);
+	to.n = 0;
+	CHECK(!os_connect(&os, &to, os.now_ms() + 5000, &fd, &e));
+	FAILED(e, E_NET);
+	e = (struct err){ 0 };
+	if (!CHECK(pipe(watch) == 0))
+		return;
+	os.watch = watch[0];
+	(void)close(watch[1]);
+	to = loopback(open_port, 1);
+	CHECK(!os_connect(&os, &to, os.now_ms() + 5000, &fd, &e));
+	FAILED(e, E_CANCEL);
+	EQUAL(fd, -1);
+	os.watch = -1;
+	e = (struct err){ 0 };
+	CHECK(!os_connect(&os, &to, 0, &fd, &e));
+	FAILED(e, E_TIMEOUT);
+	EQUAL(fd, -1);
+	(void)close(watch[0]);
+	(void)close(listener);
+}
+
+/* What is logged goes to stderr, cut at 1 KiB, below the level not at all,
+ * and nobody waits for a reader. */
+static void
+test_os_log(void)
+{
+	int keep = dup(STDERR_FILENO), fd[2];
+	struct os os = fake_os;
+	char text[2000], got[4096];
+	ssize_t n;
+
+	memset(text, 'x', sizeof text);
+	if (!CHECK(pipe2(fd, O_NONBLOCK) == 0 && keep >= 0))
+		return;
+	os.log = LOG_WARN;
+	(void)fflush(stderr);
+	(void)dup2(fd[1], STDERR_FILENO);
+	os_log(&os, LOG_WARN, "hello %d", 42);
+	os_log(&os, LOG_INFO, "not this");
+	os_log(&os, LOG_ERROR, "%.*s", (int)sizeof text, text);
+	n = read(fd[0], got, sizeof got);
+	while (write(fd[1], text, sizeof text) > 0)
+		;
+	while (write(fd[1], text, 1) > 0)
+		;
+	os_log(&os, LOG_ERROR, "a full pipe");
+	(void)dup2(keep, STDERR_FILENO);
+	(void)close(keep);
+	if (CHECK(n > 22)) {
+		SAME(((struct str){ (u8 *)got, 22 }),
+		    S("opmcp: warn: hello 42\no"));
+		CHECK(n <= 22 + 1024 && got[n - 1] == '\n');
+		CHECK(memchr(got + 22, '\n', (size_t)n - 23) == NULL);
+	}
+	(void)close(fd[0]);
+	(void)close(fd[1]);
+}
+
+/* ====================================================================
+ * 5. Text codecs: base64, hex, ids, UTF-8, time
+ * ==================================================================== */
+
+/* RFC 4648 section 10, and what must not be taken for it. */
+static void
+test_b64_decode(void)
+{
+	static const struct {
+		const char *in;
+		bool ok;
+		struct str want;
+	} rows[] = {
+		{ "", true, B("") },
+		{ "Zg", true, B("f") },
+		{ "Zm8", true, B("fo") },
+		{ "Zm9v", true, B("foo") },
+		{ "Zm9vYg", true, B("foob") },
+		{ "Zm9vYmE", true, B("fooba") },
+		{ "Zm9vYmFy", true, B("foobar") },
+		{ "-_-_", true, B("\xfb\xff\xbf") },
+		{ "AAAA", true, B("\0\0\0") },
+		{ "AA", true, B("\0") },
+		{ "____", true, B("\xff\xff\xff") },
+		{ "Zg==", false, B("") },       /* padding */
+		{ "Zm8=", false, B("") },
+		{ "Zm9v=", false, B("") },
+		{ "=", false, B("") },
+		{ "Z", false, B("") },          /* impossible lengths */
+		{ "Zm9vY", false, B("") },
+		{ "Zh", false, B("") },         /* leftover bits */
+		{ "Zj", false, B("") },
+		{ "Zm9", false, B("") },
+		{ "AB", false, B("") },
+		{ "AAB", false, B("") },
+		{ "+/+/", false, B("") },       /* the other alphabet */
+		{ "Zm9v ", false, B("") },
+		{ " Zm9v", false, B("") },
+		{ "Zm\n9v", false, B("") },
+		{ "Zm9v\n", false, B("") },
+		{ "Z m9", false, B("") },
+		{ "Zm9\x80", false, B("") },
+		{ "%%%%", false, B("") },
+		{ "Zg.", false, B("") },
+	};
+	u8 room[64];
+	size_t n;
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		struct str in = str_c(rows[i].in);
+
+		run.row = rows[i].in;
+		EQUAL(b64_decode(room, in, &n), rows[i].ok);
+		if (rows[i].ok)
+			SAME(((struct str){ room, n }), rows[i].want);
+		memcpy(room, in.p, in.n);       /* in place is allowed */
+		EQUAL(b64_decode(room, (struct str){ room, in.n }, &n),
+		    rows[i].ok);
+		if (rows[i].ok)
+			SAME(((struct str){ room, n }), rows[i].want);
+	}
+	run.row = NULL;
+	CHECK(!b64_decode(room, (struct str)B("Zm\0v"), &n));
+}
+
+/* Every digit and everything that is none, at every place. */
+static void
+test_b64_digits(void)
+{
+	static const char set[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	    "abcdefghijklmnopqrstuvwxyz0123456789-_";
+	u8 text[4], out[4];
+	size_t n;
+
+	for (unsigned c = 0; c < 256; c++) {
+		const char *at = c != 0 ? strchr(set, (int)c) : NULL;
+
+		if (at != NULL)
+			EQUAL(b64_value(c, "-_"), at - set);
+		else
+			CHECK(b64_value(c, "-_") >= 64 &&
+			    b64_value(c, "-_") < 128);
+		for (size_t place = 0; place < 4; place++) {
+			memset(text, 'A', 4);
+			text[place] = (u8)c;
+			if (b64_decode(out, (struct str){ text, 4 }, &n) !=
+			    (at != NULL)) {
+				CHECK(!"a byte at some place");
+				return;
+			}
+		}
+	}
+	for (unsigned v = 0; v < 64; v++)
+		EQUAL(b64_digit(v, "-_"), set[v]);
+	EQUAL(b64_value('+', "+/"), 62);
+	EQUAL(b64_value('/', "+/"), 63);
+	CHECK(b64_value('-', "+/") >= 64 && b64_value('_', "+/") >= 64);
+	EQUAL(b64_digit(62, "+/"), '+');
+	EQUAL(b64_digit(63, "+/"), '/');
+}
+
+static void
+test_b64_put(void)
+{
+	static const struct {
+		const char *in, *url, *padded;
+	} rows[] = {
+		{ "", "", "" }, { "f", "Zg", "Zg==" },
+		{ "fo", "Zm8", "Zm8=" }, { "foo", "Zm9v", "Zm9v" },
+		{ "foob", "Zm9vYg", "Zm9vYg==" },
+		{ "fooba", "Zm9vYmE", "Zm9vYmE=" },
+		{ "foobar", "Zm9vYmFy", "Zm9vYmFy" },
+		{ "\xfb\xff\xfe", "-__-", "+//+" },
+	};
+	u8 room[512], plain[300], back[300];
+	struct out o;
+	size_t n;
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		run.row = rows[i].in;
+		out_init(&o, room, sizeof room);
+		b64_put_url(&o, str_c(rows[i].in));
+		SAME(out_str(&o), str_c(rows[i].url));
+		out_init(&o, room, sizeof room);
+		b64_put(&o, str_c(rows[i].in), "+/", '=');
+		SAME(out_str(&o), str_c(rows[i].padded));
+	}
+	run.row = "round trip";
+	for (size_t len = 0; len < sizeof plain; len++) {
+		for (size_t i = 0; i < len; i++)
+			plain[i] = (u8)rnd(256);
+		out_init(&o, room, sizeof room);
+		b64_put_url(&o, (struct str){ plain, len });
+		if (!CHECK(b64_decode(back, out_str(&o), &n) && n == len &&
+		    memcmp(plain, back, len) == 0))
+			break;
+		CHECK(b64_decode_exact(back, len, out_str(&o)));
+		CHECK(!b64_decode_exact(back, len + 1, out_str(&o)));
+		if (len > 0)
+			CHECK(!b64_decode_exact(back, len - 1, out_str(&o)));
+	}
+	out_init(&o, room, 3);
+	b64_put_url(&o, S("foo"));
+	CHECK(o.over);
+}
+
+static void
+test_text_hex(void)
+{
+	static const struct {
+		const char *in;
+		size_t n;
+		bool ok;
+		struct str want;
+	} rows[] = {
+		{ "00", 1, true, B("\0") },
+		{ "ff", 1, true, B("\xff") },
+		{ "FF", 1, true, B("\xff") },
+		{ "aB", 1, true, B("\xab") },
+		{ "f", 1, true, B("\x0f") },
+		{ "123", 2, true, B("\x01\x23") },
+		{ "123", 4, true, B("\0\0\x01\x23") },
+		{ "0123456789abcdefABCDEF", 11, true,
+		    B("\x01\x23\x45\x67\x89\xab\xcd\xef\xab\xcd\xef") },
+		{ "", 1, false, B("") },
+		{ "123", 1, false, B("") },
+		{ "0000", 1, false, B("") },
+		{ "g0", 1, false, B("") },
+		{ "0g", 1, false, B("") },
+		{ "0x", 1, false, B("") },
+		{ " 0", 1, false, B("") },
+		{ "0 ", 1, false, B("") },
+		{ "-1", 1, false, B("") },
+		{ "/0", 1, false, B("") },      /* neighbours of digits */
+		{ ":0", 1, false, B("") },
+		{ "@0", 1, false, B("") },
+		{ "G0", 1, false, B("") },
+		{ "`0", 1, false, B("") },
+		{ "\xe1\xe1", 1, false, B("") },
+	};
+	u8 room[16];
+	struct out o;
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		run.row = rows[i].in;
+		memset(room, 0xcc, sizeof room);
+		EQUAL(hex_decode(room, rows[i].n, str_c(rows[i].in)),
+		    rows[i].ok);
+		if (rows[i].ok)
+			SAME(((struct str){ room, rows[i].n }), rows[i].want);
+	}
+	run.row = NULL;
+	CHECK(!hex_decode(room, 1, (struct str)B("0\0")));
+	for (unsigned c = 0; c < 256; c++)
+		CHECK((hex_value(c) < 16) == (c != 0 &&
+		    strchr("0123456789abcdefABCDEF", (int)c) != NULL));
+	out_init(&o, room, sizeof room);
+	hex_put(&o, (struct str)B("\x00\x9a\xff\x10"));
+	SAME(out_str(&o), S("009aff10"));
+	out_init(&o, room, 3);
+	hex_put(&o, (struct str)B("ab"));
+	CHECK(o.over);
+}
+
+static void
+test_text_id(void)
+{
+	static const struct {
+		const char *in;
+		bool lower, upper;
+	} rows[] = {
+		{ "abcdefghijklmnopqrstuvwxyz", true, false },
+		{ "ABCDEFGHIJKLMNOPQRSTUVWXYZ", false, true },
+		{ "22222222222222222222222222", true, true },
+		{ "77777777777777777777777777", true, true },
+		{ "nrmvgca3h2g22rl6qws25y7bje", true, false },
+		{ "nrmvgca3h2g22rl6qws25y7bjE", false, false },
+		{ "nrmvgca3h2g22rl6qws25y7bj", false, false },
+		{ "nrmvgca3h2g22rl6qws25y7bjee", false, false },
+		{ "", false, false },
+		{ "nrmvgca3h2g22rl6qws25y7bj1", false, false },
+		{ "nrmvgca3h2g22rl6qws25y7bj8", false, false },
+		{ "nrmvgca3h2g22rl6qws25y7bj0", false, false },
+		{ "nrmvgca3h2g22rl6qws25y7bj/", false, false },
+		{ "nrmvgca3h2g22rl6qws25y7bj{", false, false },
+		{ "nrmvgca3h2g22rl6qws25y7bj`", false, false },
+		{ "../../../../../../../../..", false, false },
+		{ "nrmvgca3h2g22rl6qws25y7bj ", false, false },
+	};
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		run.row = rows[i].in;
+		EQUAL(id_is_valid(str_c(rows[i].in), 'a'), rows[i].lower);
+		EQUAL(id_is_valid(str_c(rows[i].in), 'A'), rows[i].upper);
+	}
+	CHECK(!id_is_valid(NOTHING, 'a'));
+}
+
+/* Every code point there and back; surrogates and what lies above are
+ * refused in this spelling as in every other. */
+static void
+test_text_utf8(void)
+{
+	u8 room[4];
+	struct out o;
+	uint32_t bad = 0;
+
+	for (uint32_t cp = 0; cp < 0x110800; cp++) {
+		bool ok = cp < 0x110000 && (cp < 0xd800 || cp > 0xdfff);
+		uint32_t back = 0;
+		struct str s;
+
+		out_init(&o, room, sizeof room);
+		utf8_put(&o, cp);
+		s = out_str(&o);
+		if (utf8_next(&s, &back) != ok ||
+		    (ok && (back != cp || s.n != 0)))
+			bad++;
+	}
+	EQUAL(bad, 0);
+}
+
+static void
+test_text_utf8_refused(void)
+{
+	static const struct str rows[] = {
+		B("\x80"), B("\xbf"), B("\xc0"), B("\xc1"),
+		B("\xc0\x80"), B("\xc1\xbf"),           /* overlong */
+		B("\xe0\x80\x80"), B("\xe0\x9f\xbf"),
+		B("\xf0\x80\x80\x80"), B("\xf0\x8f\xbf\xbf"),
+		B("\xed\xa0\x80"), B("\xed\xbf\xbf"),   /* surrogates */
+		B("\xed\xa0\xbd\xed\xb8\x80"),          /* CESU-8 */
+		B("\xf4\x90\x80\x80"), B("\xf5\x80\x80\x80"), /* too high */
+		B("\xf8\x88\x80\x80\x80"), B("\xfc\x84\x80\x80\x80\x80"),
+		B("\xfe"), B("\xff"),
+		B("\xc2"), B("\xe2\x82"), B("\xf0\x9f\x98"),  /* cut short */
+		B("\xe2"), B("\xf0"), B("\xf0\x9f"),
+		B("\xc2\x41"), B("\xc2\xc2"), B("\xe2\x82\x41"),
+		B("\xe2\x41\xac"), B("\xf0\x9f\x98\x41"),
+		B("\xf0\x41\x98\x80"), B("\xf0\x9f\x41\x80"),
+		B("\xc2\xff"), B("\xe2\xc0\x80"),
+	};
+	uint32_t cp;
+	unsigned bad = 0;
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		struct str s = rows[i];
+
+		run.row = cstr(hex(s.p, s.n));
+		CHECK(!utf8_next(&s, &cp));
+	}
+	run.row = NULL;
+	for (unsigned a = 0; a < 256; a++)              /* all pairs */
+		for (unsigned b = 0; b < 256; b++) {
+			u8 two[2] = { (u8)a, (u8)b };
+			struct str s = { two, 2 };
+			bool want = a < 0x80 || (a >= 0xc2 && a <= 0xdf &&
+			    b >= 0x80 && b <= 0xbf);
+
+			bad += utf8_next(&s, &cp) != want;
+		}
+	EQUAL(bad, 0);
+}
+
+/* Each class of what is not seen: its edges, and their neighbours. */
+static void
+test_text_hidden(void)
+{
+	static const struct {
+		uint32_t cp;
+		bool hidden;
+	} rows[] = {
+		{ 0x00, true }, { '\t', true }, { '\n', true }, { 0x1b, true },
+		{ 0x1f, true }, { ' ', false }, { '~', false },
+		{ 0x7f, true }, { 0x80, true }, { 0x85, true },
+		{ 0x9f, true }, { 0xa0, false }, { 0xac, false },
+		{ 0xad, true }, { 0xae, false }, { 0x34e, false },
+		{ 0x34f, true }, { 0x350, false }, { 0x61b, false },
+		{ 0x61c, true }, { 0x61d, false }, { 0x115e, false },
+		{ 0x115f, true }, { 0x1160, true }, { 0x1161, false },
+		{ 0x17b3, false }, { 0x17b4, true }, { 0x17b5, true },
+		{ 0x17b6, false }, { 0x180a, false }, { 0x180b, true },
+		{ 0x180e, true }, { 0x180f, true }, { 0x1810, false },
+		{ 0x200a, false }, { 0x200b, true }, { 0x200c, true },
+		{ 0x200d, true }, { 0x200e, true }, { 0x200f, true },
+		{ 0x2010, false }, { 0x2027, false }, { 0x2028, true },
+		{ 0x2029, true }, { 0x202a, true }, { 0x202b, true },
+		{ 0x202c, true }, { 0x202d, true }, { 0x202e, true },
+		{ 0x202f, false }, { 0x205f, false }, { 0x2060, true },
+		{ 0x2064, true }, { 0x2066, true }, { 0x2067, true },
+		{ 0x2068, true }, { 0x2069, true }, { 0x206a, true },
+		{ 0x206f, true }, { 0x2070, false }, { 0x3163, false },
+		{ 0x3164, true }, { 0x3165, false }, { 0xfefe, false },
+		{ 0xfeff, true }, { 0xff00, false }, { 0xff9f, false },
+		{ 0xffa0, true }, { 0xffa1, false }, { 0xfff8, false },
+		{ 0xfff9, true }, { 0xfffb, true }, { 0xfffc, false },
+		{ 0x1d172, false }, { 0x1d173, true }, { 0x1d17a, true },
+		{ 0x1d17b, false }, { 0xdffff, false }, { 0xe0000, true },
+		{ 0xe0001, true }, { 0xe0020, true }, { 0xe0041, true },
+		{ 0xe007f, true }, { 0x1f511, false }, { 0x65e5, false },
+		{ 0xe9, false }, { 0x301, false },
+	};
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		char label[16];
+
+		(void)snprintf(label, sizeof label, "U+%04X", rows[i].cp);
+		run.row = label;
+		EQUAL(text_is_hidden(rows[i].cp), rows[i].hidden);
+	}
+	run.row = NULL;
+}
+
+static void
+test_text_blank(void)
+{
+	static const uint32_t blank[] = { ' ', 0xa0, 0x1680, 0x2000, 0x2001,
+		0x2005, 0x200a, 0x202f, 0x205f, 0x3000 };
+	static const uint32_t other[] = { 'a', 0x9f, 0xa1, 0x167f, 0x1681,
+		0x1fff, 0x200b, 0x202e, 0x2030, 0x205e, 0x2060, 0x2fff,
+		0x3001, '_' };
+
+	for (size_t i = 0; i < LEN(blank); i++)
+		CHECK(text_is_blank(blank[i]));
+	for (size_t i = 0; i < LEN(other); i++)
+		CHECK(!text_is_blank(other[i]));
+}
+
+static void
+test_text_time(void)
+{
+	static const struct {
+		int64_t t;
+		const char *want;
+	} rows[] = {
+		{ 0, "1970-01-01T00:00:00Z" },
+		{ 1, "1970-01-01T00:00:01Z" },
+		{ 86399, "1970-01-01T23:59:59Z" },
+		{ 86400, "1970-01-02T00:00:00Z" },
+		{ 31535999, "1970-12-31T23:59:59Z" },
+		{ 31536000, "1971-01-01T00:00:00Z" },
+		{ 68169600, "1972-02-29T00:00:00Z" },
+		{ 68256000, "1972-03-01T00:00:00Z" },
+		{ 951782400, "2000-02-29T00:00:00Z" },
+		{ 951868800, "2000-03-01T00:00:00Z" },
+		{ 978307199, "2000-12-31T23:59:59Z" },
+		{ 1000000000, "2001-09-09T01:46:40Z" },
+		{ 1709251199, "2024-02-29T23:59:59Z" },
+		{ 1767323045, "2026-01-02T03:04:05Z" },
+		{ 2147483648, "2038-01-19T03:14:08Z" },
+		{ 4107542400, "2100-03-01T00:00:00Z" },
+		{ 4107542399, "2100-02-28T23:59:59Z" },
+		{ 253402300799, "9999-12-31T23:59:59Z" },
+	};
+	u8 room[32];
+	struct out o;
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		out_init(&o, room, sizeof room);
+		time_put(&o, rows[i].t);
+		SAME(out_str(&o), str_c(rows[i].want));
+	}
+	for (int64_t day = 0; day < 60000; day++) {     /* to 2134 */
+		time_t t = (time_t)(day * 86400 + 3661);
+		struct tm tm;
+		char want[32];
+
+		(void)gmtime_r(&t, &tm);
+		(void)strftime(want, sizeof want, "%Y-%m-%dT%H:%M:%SZ", &tm);
+		out_init(&o, room, sizeof room);
+		time_put(&o, t);
+		if (!str_eq(out_str(&o), str_c(want))) {
+			SAME(out_str(&o), str_c(want));
+			break;
+		}
+	}
+	EQUAL(time_days(1970, 1, 1), 0);
+	EQUAL(time_days(0, 3, 1), -719468);
+	EQUAL(time_days(1969, 12, 31), -1);
+}
+
+static void
+test_text_time_http(void)
+{
+	static const struct {
+		const char *in;
+		bool ok;
+		int64_t want;
+	} rows[] = {
+		{ "Sun, 06 Nov 1994 08:49:37 GMT", true, 784111777 },
+		{ "Thu, 01 Jan 1970 00:00:00 GMT", true, 0 },
+		{ "Fri, 02 Jan 2026 03:04:05 GMT", true, 1767323045 },
+		{ "Thu, 29 Feb 2024 23:59:59 GMT", true, 1709251199 },
+		{ "Sat, 31 Dec 2016 23:59:60 GMT", true, 1483228800 },
+		{ "Wed, 31 Dec 1969 23:59:59 GMT", true, -1 },
+		{ "", false, 0 },
+		{ "Sunday, 06-Nov-94 08:49:37 GMT", false, 0 },
+		{ "Sun Nov  6 08:49:37 1994", false, 0 },
+		{ "Sun, 06 Nov 1994 08:49:37 UTC", false, 0 },
+		{ "Sun, 06 Nov 1994 08:49:37 GMT ", false, 0 },
+		{ "Sun, 06 Nov 1994 08:49:37 gmt", false, 0 },
+		{ "Sun, 06 nov 1994 08:49:37 GMT", false, 0 },
+		{ "Sun, 06 Xyz 1994 08:49:37 GMT", false, 0 },
+		{ "Sun, 32 Nov 1994 08:49:37 GMT", false, 0 },
+		{ "Sun, 06 Nov 1994 24:49:37 GMT", false, 0 },
+		{ "Sun, 06 Nov 1994 08:60:37 GMT", false, 0 },
+		{ "Sun, 06 Nov 1994 08:49:61 GMT", false, 0 },
+		{ "Sun,  6 Nov 1994 08:49:37 GMT", false, 0 },
+		{ "Sun, 06 Nov -994 08:49:37 GMT", false, 0 },
+		{ "Sun, +6 Nov 1994 08:49:37 GMT", false, 0 },
+		{ "Sun, 06 anF 1994 08:49:37 GMT", false, 0 },
+	};
+	int64_t t;
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		run.row = rows[i].in;
+		t = 4711;
+		EQUAL(time_parse_http(str_c(rows[i].in), &t), rows[i].ok);
+		EQUAL(t, rows[i].ok ? rows[i].want : 4711);
+	}
+}
+
+/* ====================================================================
+ * 6. JSON: one strict reader, one writer
+ * ==================================================================== */
+
+/* Parse in T. */
+static bool
+parses(struct json *j, struct str text)
+{
+	struct err e = { 0 };
+	bool ok = json_parse(j, &T, text, &e);
+
+	if (!ok && e.code == E_NONE)
+		CHECK(!"a failure without an error");
+	if (!ok && (j->n != 0 || j->tok != NULL))
+		CHECK(!"a failure that leaves something");
+	return ok;
+}
+
+/* Exactly RFC 8259 in UTF-8, no repeated names, pairs of surrogates. */
+static void
+test_json_accept(void)
+{
+	static const struct str rows[] = {
+		B("{}"), B("[]"), B("\"\""), B("[[]]"), B("[{}]"),
+		B("{\"a\":{}}"), B("{\"a\":[]}"), B("{\"\":0}"),
+		B(" []"), B("[] "), B("\t[\n]\r\n "), B("[ ]"), B("{ }"),
+		B(" { \"a\" : 1 , \"b\" : 2 } "), B("\n\n[\n1\n,\n2\n]\n"),
+		B("[true]"), B("[false]"), B("[null]"),
+		B("[true,false,null]"), B("\"a string alone\""),
+		/* numbers */
+		B("[0]"), B("[-0]"), B("[1]"), B("[-1]"), B("[10]"),
+		B("[123456789012345678901234567890]"), B("[0.0]"),
+		B("[0.1]"), B("[-0.1]"), B("[1.5]"), B("[1e1]"), B("[1E1]"),
+		B("[1e+1]"), B("[1e-1]"), B("[1E+1]"), B("[0e0]"), B("[0e+0]"),
+		B("[0E-0]"), B("[1.0e10]"), B("[-1.23E-45]"), B("[1e400]"),
+		B("[0.000000000000000000000000000000000000001]"),
+		B("[1e00]"), B("[1.00]"), B("{\"a\":1.5e3}"), B("[-0e-0]"),
+		/* strings */
+		B("[\"\"]"), B("[\"a\"]"), B("[\"\\\"\"]"), B("[\"\\\\\"]"),
+		B("[\"\\/\"]"), B("[\"/\"]"), B("[\"\\b\\f\\n\\r\\t\"]"),
+		B("[\"\\u0000\"]"), B("[\"\\u0041\"]"), B("[\"\\u00e9\"]"),
+		B("[\"\\uABCD\"]"), B("[\"\\uabcd\"]"), B("[\"\\uFFFF\"]"),
+		B("[\"\\uD83D\\uDD11\"]"), B("[\"\\ud800\\udc00\"]"),
+		B("[\"\\uDBFF\\uDFFF\"]"), B("[\"a\\uD83D\\uDD11b\"]"),
+		B("[\"\\u2028\\u2029\"]"), B("[\"\\uFEFF\"]"),
+		B("[\"\\\\u0041\"]"), B("[\"\\\\\\\"\"]"), B("[\"\\u005c\"]"),
+		B("[\"\\u0022\"]"), B("[\"\x7f\"]"), B("[\"\xc2\x80\"]"),
+		B("[\"\xc3\xa9\"]"), B("[\"\xe2\x82\xac\"]"),
+		B("[\"\xf0\x9f\x94\x91\"]"), B("[\"\xef\xbf\xbf\"]"),
+		B("[\"\xed\x9f\xbf\"]"), B("[\"\xee\x80\x80\"]"),
+		B("[\"\xf4\x8f\xbf\xbf\"]"), B("[\"\xe2\x80\xa8\"]"),
+		B("[\"\xef\xbb\xbf\"]"), B("[\" \"]"), B("[\"[]{},:\"]"),
+		B("[\"// no comment /* here */\"]"), B("[\"true\"]"),
+		/* names */
+		B("{\"a\":1,\"b\":1}"), B("{\"a\":1,\"A\":1}"),
+		B("{\"a\":{\"a\":{\"a\":1}}}"), B("[{\"a\":1},{\"a\":1}]"),
+		B("{\"a\\u0000\":1,\"a\":2}"), B("{\"a\":1,\"a \":2}"),
+		B("{\"\xc3\xa9\":1,\"e\xcc\x81\":2}"), B("{\"a.b\":1}"),
+		B("{\"\\\"\":1,\"\\\\\":2}"), B("{\"true\":true}"),
+		B("{\"__proto__\":1}"),
+		/* shapes */
+		B("[1,2,3]"), B("[[],[],[]]"), B("[{},{}]"), B("[[1],[2,[3]]]"),
+		B("{\"a\":[1,{\"b\":[2]}],\"c\":{}}"), B("[[[[[[[[]]]]]]]]"),
+		B("[\"a\",1,true,null,{},[]]"), B("[[],1]"), B("[{},1]"),
+		B("{\"a\":[],\"b\":{},\"c\":\"\"}"), B("[\"]\"]"), B("[\"}\"]"),
+		B("{\"]\":\"[\"}"),
+		B("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}"),
+	};
+	struct json j;
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		run.row = cstr(rows[i]);
+		CHECK(parses(&j, rows[i]));
+	}
+}
+
+/* RFC 8259: any value is a text, also a number or a word. */
+static void
+test_json_accept_scalar(void)
+{
+	static const char *const rows[] = { "true", "false", "null", "0",
+		"42", "-1.5e3", " 1 ", "\t null\n" };
+	struct json j;
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		run.row = rows[i];
+		CHECK(parses(&j, str_c(rows[i])));
+	}
+}
+
+static void
+test_json_refuse(void)
+{
+	static const struct str rows[] = {
+		B(""), B(" "), B("\n"), B("{"), B("}"), B("["), B("]"),
+		B("[}"), B("{]"), B("[[]"), B("[]]"), B("{}}"), B("{{}}"),
+		B("[{]}"), B("[]["), B("[][]"), B("{}{}"), B("[],"), B("[],[]"),
+		B("[] x"), B("x []"), B("[]\0"), B("\0[]"), B("[\0]"),
+		B("\xef\xbb\xbf[]"), B("[]\xef\xbb\xbf"), B("\xff\xfe[\0]\0"),
+		/* commas and colons */
+		B("[,]"), B("[1,]"), B("[,1]"), B("[1,,2]"), B("[1 2]"),
+		B("[1;2]"), B("[1:2]"), B("{,}"), B("{\"a\"}"), B("{\"a\":}"),
+		B("{\"a\":1,}"), B("{,\"a\":1}"), B("{\"a\":1,,\"b\":2}"),
+		B("{\"a\" 1}"), B("{\"a\"::1}"), B("{:1}"), B("{\"a\":1 \"b\":2}"),
+		B("{\"a\",\"b\"}"), B("[\"a\":1]"), B("{\"a\":1:2}"),
+		B("{\"a\":1,2}"), B("{\"a\":1;\"b\":2}"), B("{\"a\"=1}"),
+		B(","), B(":"), B("[\"a\" \"b\"]"), B("[][1]"),
+		/* names */
+		B("{a:1}"), B("{'a':1}"), B("{1:1}"), B("{true:1}"),
+		B("{null:1}"), B("{[]:1}"), B("{{}:1}"), B("{\"a\\x\":1}"),
+		B("{\"a:1}"), B("{\"a\n\":1}"),
+		/* words */
+		B("[True]"), B("[TRUE]"), B("[tru]"), B("[truee]"), B("[nul]"),
+		B("[nulll]"), B("[NULL]"), B("[None]"), B("[undefined]"),
+		B("[NaN]"), B("[Infinity]"), B("[-Infinity]"), B("[fals]"),
+		B("[a]"), B("[true false]"), B("[truefalse]"), B("[t]"),
+		B("tru"), B("nul"), B("truex"), B("[true\0]"),
+		/* numbers */
+		B("[+1]"), B("[01]"), B("[-01]"), B("[00]"), B("[.5]"),
+		B("[1.]"), B("[-.5]"), B("[1.e1]"), B("[1e]"), B("[1e+]"),
+		B("[1E-]"), B("[e1]"), B("[1e1.5]"), B("[1.2.3]"), B("[--1]"),
+		B("[-]"), B("[- 1]"), B("[1 .5]"), B("[0x10]"), B("[0b1]"),
+		B("[1_000]"), B("[1,000,]"), B("[1e 1]"), B("[1a]"), B("[-a]"),
+		B("[1+2]"), B("[0.]"), B("[0.e1]"), B("[0e]"), B("[1ee1]"),
+		B("[1e++1]"), B("[\xef\xbc\x91]"), B("[-00]"), B("[0123]"),
+		B("[1-]"), B("-"), B("[1e1e1]"), B("[0.1.]"),
+		/* strings */
+		B("\""), B("[\"]"), B("[\"a]"), B("[\"a"), B("[a\"]"),
+		B("['a']"), B("[\"a\\\"]"), B("[\"\\\"]"), B("[\"\\"),
+		B("[\"\\a\"]"), B("[\"\\0\"]"), B("[\"\\'\"]"), B("[\"\\x41\"]"),
+		B("[\"\\v\"]"), B("[\"\\U0041\"]"), B("[\"\\ \"]"),
+		B("[\"\\\n\"]"), B("[\"\\\0\"]"), B("[\"\\\xc3\xa9\"]"),
+		B("[\"\n\"]"), B("[\"\t\"]"), B("[\"\r\"]"), B("[\"\0\"]"),
+		B("[\"\x1f\"]"), B("[\"\x01\"]"), B("[\"a\nb\"]"), B("[\"a\" b]"),
+		B("[\"\\u\"]"), B("[\"\\u0\"]"), B("[\"\\u00\"]"),
+		B("[\"\\u000\"]"), B("[\"\\u000g\"]"), B("[\"\\u+041\"]"),
+		B("[\"\\u 041\"]"), B("[\"\\u-001\"]"), B("[\"\\u00"),
+		B("[\"\\u{41}\"]"), B("[\"\\u004\x31"), B("[\"\\u00\xc3\xa9\"]"),
+		/* half surrogates */
+		B("[\"\\ud800\"]"), B("[\"\\udbff\"]"), B("[\"\\udc00\"]"),
+		B("[\"\\udfff\"]"), B("[\"\\ud800a\"]"), B("[\"\\ud800\\n\"]"),
+		B("[\"\\ud800\\u0041\"]"), B("[\"\\ud800\\ud800\"]"),
+		B("[\"\\udc00\\ud800\"]"), B("[\"\\ud83d\\udd1\"]"),
+		B("[\"\\ud800\\\"]"), B("[\"\\ud800\\u\"]"), B("[\"\\ud800"),
+		B("[\"\\ud83d\\ue000\"]"), B("[\"\\udc00\\udc00\"]"),
+		B("[\"\\ud83d\xed\xb4\x91\"]"), B("{\"\\ud800\":1}"),
+		/* UTF-8 */
+		B("[\"\x80\"]"), B("[\"\xbf\"]"), B("[\"\xc0\x80\"]"),
+		B("[\"\xc1\xbf\"]"), B("[\"\xe0\x80\x80\"]"),
+		B("[\"\xe0\x9f\xbf\"]"), B("[\"\xf0\x80\x80\x80\"]"),
+		B("[\"\xf0\x8f\xbf\xbf\"]"), B("[\"\xed\xa0\x80\"]"),
+		B("[\"\xed\xbf\xbf\"]"), B("[\"\xed\xa0\xbd\xed\xb4\x91\"]"),
+		B("[\"\xf4\x90\x80\x80\"]"), B("[\"\xf5\x80\x80\x80\"]"),
+		B("[\"\xff\"]"), B("[\"\xfe\"]"), B("[\"\xc3\"]"),
+		B("[\"\xe2\x82\"]"), B("[\"\xf0\x9f\x94\"]"), B("[\"\xc3"),
+		B("[\"\xc3\x28\"]"), B("[\"\xe9\"]"), B("[\"\xe2\x28\xa1\"]"),
+		B("{\"\xff\":1}"), B("[\xc3\xa9]"), B("[1\xc2\xa0]"),
+		B("[\"\xf8\x88\x80\x80\x80\"]"), B("[\xe2\x80\xa8]"),
+		/* other blanks, comments */
+		B("[\f]"), B("[\v1]"), B("[\xc2\xa0]"), B("[\xe3\x80\x80]"),
+		B("[1]//x"), B("/**/[]"), B("[1/*x*/]"), B("#[]"), B("[1]#"),
+		B("<[]>"), B("(1)"), B("[1]\x1a"),
+		/* repeated names, in any spelling */
+		B("{\"a\":1,\"a\":1}"), B("{\"a\":1,\"a\":2}"),
+		B("{\"a\":1,\"\\u0061\":2}"), B("{\"\\u0061\":1,\"a\":2}"),
+		B("{\"\\u0061\":1,\"\\u0061\":2}"), B("{\"\":1,\"\":2}"),
+		B("{\"/\":1,\"\\/\":2}"), B("{\"\\u002f\":1,\"\\/\":2}"),
+		B("{\"\xc3\xa9\":1,\"\\u00E9\":2}"),
+		B("{\"\xf0\x9f\x94\x91\":1,\"\\ud83d\\uDD11\":2}"),
+		B("{\"\\n\":1,\"\\u000a\":2}"), B("{\"a\":1,\"b\":2,\"a\":3}"),
+		B("{\"x\":{\"a\":1,\"a\":2}}"), B("[[{\"a\":1,\"a\":2}]]"),
+		B("{\"a\":{},\"a\":{}}"), B("{\"\\u0000\":1,\"\\u0000\":2}"),
+		B("{\"a\":{\"b\":1},\"c\":2,\"a\":[]}"),
+	};
+	struct json j;
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		run.row = cstr(rows[i]);
+		if (!CHECK(!parses(&j, rows[i])))
+			show(rows[i]), (void)putchar('\n');
+	}
+}
+
+/* Every proper beginning of a text is refused, and nothing is read past the
+ * end (the sanitizers watch the copy). */
+static void
+test_json_prefixes(void)
+{
+	static const char text[] = "{\"a\":[1,-2.5e+3,\"\\u00e9\\n\xf0\x9f\x94"
+	    "\x91\\ud83d\\udd11\"],\"b\":{\"c\":null,\"d\":true},\"e\":false}";
+	struct json j;
+
+	for (size_t n = 0; n < sizeof text; n++) {
+		u8 *copy = malloc(n + 1);
+
+		if (copy == NULL)
+			abort();
+		memcpy(copy, text, n);
+		copy = realloc(copy, n > 0 ? n : 1);
+		EQUAL(parses(&j, (struct str){ copy, n }),
+		    n == sizeof text - 1);
+		free(copy);
+	}
+}
+
+/* n times open, then n times close. */
+static struct str
+nested(const char *open, const char *inner, const char *close, size_t n)
+{
+	struct out o;
+
+	out_open(&o, &T);
+	for (size_t i = 0; i < n; i++)
+		out_put(&o, str_c(open));
+	out_put(&o, str_c(inner));
+	for (size_t i = 0; i < n; i++)
+		out_put(&o, str_c(close));
+	return out_close(&o, &T);
+}
+
+static void
+test_json_depth(void)
+{
+	struct json j;
+
+	CHECK(parses(&j, nested("[", "", "]", JSON_DEPTH_MAX)));
+	EQUAL(j.n, JSON_DEPTH_MAX + 1);
+	CHECK(!parses(&j, nested("[", "", "]", JSON_DEPTH_MAX + 1)));
+	CHECK(parses(&j, nested("{\"a\":", "1", "}", JSON_DEPTH_MAX)));
+	CHECK(!parses(&j, nested("{\"a\":", "1", "}", JSON_DEPTH_MAX + 1)));
+	CHECK(parses(&j, nested("[{\"a\":", "1", "}]", JSON_DEPTH_MAX / 2)));
+	CHECK(!parses(&j, nested("[{\"a\":", "1", "}]",
+	    JSON_DEPTH_MAX / 2 + 1)));
+	CHECK(!parses(&j, nested("[", "", "", 1000000)));
+	CHECK(!parses(&j, nested("{\"a\":", "", "", 100000)));
+	/* wide is not deep */
+	CHECK(parses(&j, nested("[[],", "0", "]", JSON_DEPTH_MAX - 1)));
+}
+
+/* Many values: the number of tokens is that of values and names, every one
+ * is found, and each subtree's size is right. */
+static void
+test_json_large(void)
+{
+	struct json j;
+	struct out o;
+	struct str s;
+	uint32_t n = 0, inner, sum = 1;
+
+	out_open(&o, &T);
+	out_put(&o, S("[0"));
+	for (unsigned i = 1; i < 10000; i++) {
+		OUT(&o, S(",{\"n\":["));
+		out_u64(&o, i);
+		OUT(&o, S("],\"s\":\"\\u0041\"}"));
+	}
+	out_put(&o, S("]"));
+	if (!CHECK(parses(&j, out_close(&o, &T))))
+		return;
+	EQUAL(j.n, 1 + 1 + 1 + 9999 * 6);
+	EQUAL(json_skip(&j, ROOT), j.n);
+	for (uint32_t k = json_first(&j, ROOT); k;
+	    k = json_next(&j, ROOT, k)) {
+		uint64_t v = 0;
+
+		sum += json_skip(&j, k) - k;
+		inner = json_first(&j, json_get(&j, k, S("n")));
+		if (n > 0 && (!str_u64(json_text(&j, inner), UINT64_MAX,
+		    &v) || v != n || !json_get_str(&j, k, S("s"), &s) ||
+		    !str_eq(s, S("A"))))
+			break;
+		n++;
+	}
+	EQUAL(n, 10000);
+	EQUAL(sum + 1, j.n);
+}
+
+/* Objects with many names: all are found, a repeated one is noticed wherever
+ * it stands, and no order of them is slow (a quadratic check would take
+ * minutes here). */
+static void
+test_json_many_names(void)
+{
+	static const size_t twins[] = { 0, 1, 16, 17, 24999, 49998 };
+	struct json j;
+	struct str s;
+	struct out o;
+
+	for (size_t t = 0; t <= LEN(twins); t++) {
+		size_t mark = T.used;
+
+		out_open(&o, &T);
+		out_byte(&o, '{');
+		for (size_t i = 0; i < 50000; i++) {
+			size_t name = i == 49999 && t < LEN(twins) ?
+			    twins[t] : i;
+
+			OUT(&o, i > 0 ? S(",") : S(""), S("\"k"));
+			out_u64(&o, name);
+			out_put(&o, S("\":"));
+			out_u64(&o, i);
+		}
+		out_byte(&o, '}');
+		s = out_close(&o, &T);
+		EQUAL(parses(&j, s), t == LEN(twins));
+		if (t == LEN(twins)) {
+			EQUAL(j.n, 2 + 100000);
+			SAME(json_text(&j, json_get(&j, ROOT,
+			    S("k49999"))), S("49999"));
+			EQUAL(json_get(&j, ROOT, S("k50000")), 0);
+		}
+		mem_reset(&T, mark);
+	}
+}
+
+/* 15 to 20 names, about where the check changes its place for them. */
+static void
+test_json_some_names(void)
+{
+	struct json j;
+	struct out o;
+
+	for (unsigned n = 1; n < 40; n++)
+		for (unsigned twin = 0; twin <= n; twin++) {
+			size_t mark = T.used;
+
+			out_open(&o, &T);
+			out_byte(&o, '{');
+			for (unsigned i = 0; i < n; i++) {
+				OUT(&o, i > 0 ? S(",") : S(""),
+				    S("\"\\u0061"));
+				out_u64(&o, i + 1 == n && twin < n ? twin : i);
+				out_put(&o, S("\":0"));
+			}
+			out_byte(&o, '}');
+			if (parses(&j, out_close(&o, &T)) !=
+			    (twin + 1 >= n))
+				CHECK(!"names");
+			mem_reset(&T, mark);
+		}
+	CHECK(true);
+}
+
+/* The text does not fit: an error, no overflow. */
+static void
+test_json_arena_full(void)
+{
+	struct arena a;
+	struct json j;
+	struct err e = { 0 };
+	struct str text = S("{\"\\u0061\":[1,2,3,4,5,6,7,8,9,\"\\u0062\"]}");
+	struct str s;
+	size_t least = 0;
+
+	for (size_t cap = 4096; cap > 0; cap -= 8) {
+		if (!CHECK(mem_open(&a, 4096)))
+			return;
+		(void)!mem_alloc(&a, 4096 - cap);
+		e = (struct err){ 0 };
+		if (json_parse(&j, &a, text, &e)) {
+			least = cap;
+			if (json_str(&j, json_first(&j, ROOT), &s))
+				SAME(s, S("a"));
+		} else {
+			CHECK(e.code == E_LARGE || e.code == E_ANSWER);
+		}
+		(void)munmap(a.base, a.cap);
+	}
+	CHECK(least >= 14 * sizeof(jsmntok_t));
+}
+
+static void
+test_json_strings(void)
+{
+	static const struct {
+		const char *text;
+		struct str want;
+	} rows[] = {
+		{ "\"\"", B("") },
+		{ "\"plain\"", B("plain") },
+		{ "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"", B("\"\\/\b\f\n\r\t") },
+		{ "\"\\u0000\"", B("\0") },
+		{ "\"a\\u0000b\"", B("a\0b") },
+		{ "\"\\u0041\\u007f\"", B("A\x7f") },
+		{ "\"\\u0080\\u07ff\"", B("\xc2\x80\xdf\xbf") },
+		{ "\"\\u0800\\uffff\"", B("\xe0\xa0\x80\xef\xbf\xbf") },
+		{ "\"\\ud7ff\\ue000\"", B("\xed\x9f\xbf\xee\x80\x80") },
+		{ "\"\\ud800\\udc00\"", B("\xf0\x90\x80\x80") },
+		{ "\"\\uDBFF\\uDFFF\"", B("\xf4\x8f\xbf\xbf") },
+		{ "\"x\\ud83d\\udd11y\"", B("x\xf0\x9f\x94\x91y") },
+		{ "\"\\\\n\"", B("\\n") },
+		{ "\"\\\\\\\\\"", B("\\\\") },
+		{ "\"\\\\u0041\"", B("\\u0041") },
+		{ "\"\xc3\xa9\\u00e9\"", B("\xc3\xa9\xc3\xa9") },
+		{ "\"a\\nb\\nc\"", B("a\nb\nc") },
+		{ "\"\\n\"", B("\n") },
+	};
+	struct json j;
+	struct str s;
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		run.row = rows[i].text;
+		if (!CHECK(parses(&j, str_c(rows[i].text))))
+			continue;
+		if (CHECK(json_str(&j, ROOT, &s)))
+			SAME(s, rows[i].want);
+		SAME(json_raw(&j, ROOT), str_c(rows[i].text));
+		EQUAL(j.n, 2);
+	}
+}
+
+/* Look-ups, and that each finds nothing where there is nothing. */
+static void
+test_json_look_up(void)
+{
+	struct json j;
+	struct str s = S("untouched");
+	uint32_t b, list;
+
+	if (!CHECK(parses(&j, S("{\"a\":1,\"b\":{\"c\":\"x\",\"d\":[10,\"y\","
+	    "{\"z\":null}, true]},\"\\u0065\":\"\\u0066\",\"g\":-12 , \"h\":"
+	    "1.5,\"i\":1e2,\"j\":null,\"k\":[]}"))))
+		return;
+	b = json_get(&j, ROOT, S("b"));
+	list = json_get(&j, b, S("d"));
+	CHECK(json_is_object(&j, ROOT) && !json_is_array(&j, ROOT));
+	CHECK(json_is_object(&j, b) && json_is_array(&j, list));
+	CHECK(!json_is_object(&j, 0) && !json_is_array(&j, 0));
+	CHECK(!json_is_object(&j, j.n) && !json_is_array(&j, j.n + 7));
+	SAME(json_raw(&j, list), S("[10,\"y\",{\"z\":null}, true]"));
+	CHECK(json_is_str(&j, b, S("c"), S("x")));
+	CHECK(!json_is_str(&j, b, S("c"), S("X")));
+	CHECK(!json_is_str(&j, b, S("C"), S("x")));
+	CHECK(json_is_str(&j, ROOT, S("e"), S("f")));
+	CHECK(!json_is_str(&j, ROOT, S("a"), S("1")));
+	CHECK(!json_is_str(&j, ROOT, S("\\u0065"), S("f")));
+	EQUAL(json_get(&j, ROOT, S("c")), 0);
+	EQUAL(json_get(&j, list, S("z")), 0);
+	EQUAL(json_get(&j, 0, S("a")), 0);
+	EQUAL(json_get(&j, json_get(&j, b, S("c")), S("a")), 0);
+	EQUAL(json_get(&j, json_get(&j, 0, S("x")), S("y")), 0);
+	CHECK(!json_get_str(&j, ROOT, S("a"), &s));
+	CHECK(!json_get_str(&j, ROOT, S("none"), &s));
+	CHECK(!json_str(&j, 0, &s) && !json_str(&j, j.n, &s));
+	SAME(s, S("untouched"));
+	CHECK(json_is_word(&j, json_get(&j, ROOT, S("a")), S("1")));
+	CHECK(!json_is_word(&j, 0, S("1")));
+	CHECK(!json_is_word(&j, json_get(&j, b, S("c")), S("x")));
+	CHECK(json_is_null(&j, 0));
+	CHECK(json_is_null(&j, json_get(&j, ROOT, S("j"))));
+	CHECK(!json_is_null(&j, json_get(&j, ROOT, S("a"))));
+	CHECK(json_is_integer(&j, json_get(&j, ROOT, S("a"))));
+	CHECK(json_is_integer(&j, json_get(&j, ROOT, S("g"))));
+	CHECK(!json_is_integer(&j, json_get(&j, ROOT, S("h"))));
+	CHECK(!json_is_integer(&j, json_get(&j, ROOT, S("i"))));
+	CHECK(!json_is_integer(&j, json_get(&j, ROOT, S("j"))));
+	CHECK(!json_is_integer(&j, json_get(&j, ROOT, S("e"))));
+	CHECK(!json_is_integer(&j, 0) && !json_is_integer(&j, b));
+	EQUAL(json_first(&j, json_get(&j, ROOT, S("k"))), 0);
+	EQUAL(json_first(&j, json_get(&j, b, S("c"))), 0);
+	EQUAL(json_first(&j, 0), 0);
+	EQUAL(json_first(&j, json_get(&j, ROOT, S("a"))), 0);
+}
+
+/* Steps through a box come by each element once and end. */
+static void
+test_json_walk(void)
+{
+	static const struct {
+		const char *text;
+		unsigned want;
+	} rows[] = {
+		{ "[]", 0 }, { "{}", 0 }, { "[1]", 1 }, { "[[1,2],[3]]", 2 },
+		{ "[{\"a\":[1,2]},3,\"x\"]", 3 }, { "{\"a\":1}", 1 },
+		{ "{\"a\":{\"b\":{\"c\":[]}},\"d\":[[[]]]}", 2 },
+		{ "[[],[],[[]],{}]", 4 }, { "\"x\"", 0 },
+	};
+	struct json j;
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		unsigned n = 0;
+
+		run.row = rows[i].text;
+		if (!CHECK(parses(&j, str_c(rows[i].text))))
+			continue;
+		for (uint32_t k = json_first(&j, ROOT); k && n < 99;
+		    k = json_next(&j, ROOT, k))
+			n++;
+		EQUAL(n, rows[i].want);
+		EQUAL(json_skip(&j, ROOT), j.n);
+	}
+}
+
+static void
+test_json_quote(void)
+{
+	static const struct {
+		struct str in;
+		const char *want;
+	} rows[] = {
+		{ B(""), "\"\"" },
+		{ B("abc"), "\"abc\"" },
+		{ B("\"\\/"), "\"\\\"\\\\/\"" },
+		{ B("\n\r\t"), "\"\\n\\r\\t\"" },
+		{ B("\0\x01\x08\x0c\x1f"),
+		    "\"\\u0000\\u0001\\u0008\\u000c\\u001f\"" },
+		{ B("\x7f"), "\"\x7f\"" },
+		{ B("\xc3\xa9\xf0\x9f\x94\x91"), "\"\xc3\xa9\xf0\x9f\x94\x91\"" },
+		{ B("\xe2\x80\xa8\xe2\x80\xa9"), "\"\\u2028\\u2029\"" },
+		{ B("a\xe2\x80\xa8" "b"), "\"a\\u2028b\"" },
+		{ B("\xe2\x80\xa7\xe2\x80\xaa"), "\"\xe2\x80\xa7\xe2\x80\xaa\"" },
+		{ B("\xe2\x82\xac"), "\"\xe2\x82\xac\"" },
+		{ B("x\"y"), "\"x\\\"y\"" },
+		{ B("\"\""), "\"\\\"\\\"\"" },
+		{ B("a\0b"), "\"a\\u0000b\"" },
+	};
+	u8 room[128];
+	struct out o;
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		run.row = rows[i].want;
+		out_init(&o, room, sizeof room);
+		jw_quote(&o, rows[i].in);
+		SAME(out_str(&o), str_c(rows[i].want));
+	}
+}
+
+/* Whatever string is written is read back as it was. */
+static void
+test_json_round_trip(void)
+{
+	struct json j;
+	struct out o;
+	struct str s;
+
+	for (int round = 0; round < 3000; round++) {
+		size_t mark = T.used;
+		struct out in;
+
+		out_init(&in, mem_alloc(&T, 256), 256);
+		for (uint32_t n = rnd(40); n > 0; n--) {
+			uint32_t cp = rnd(4) == 0 ? rnd(0x110000) :
+			    rnd(3) == 0 ? 0x2020 + rnd(16) : rnd(128);
+
+			if (cp < 0xd800 || cp > 0xdfff)
+				utf8_put(&in, cp);
+		}
+		out_open(&o, &T);
+		jw_quote(&o, out_str(&in));
+		if (!parses(&j, out_close(&o, &T)) ||
+		    !json_str(&j, ROOT, &s) ||
+		    !str_eq(s, out_str(&in))) {
+			SAME(s, out_str(&in));
+			break;
+		}
+		mem_reset(&T, mark);
+	}
+	CHECK(true);
+}
+
+static void
+test_json_writer(void)
+{
+	u8 room[256];
+	struct out o;
+	struct jw w = { &o, false };
+	struct json j;
+
+	out_init(&o, room, sizeof room);
+	jw_open(&w, '{');
+	jw_put(&w, S("a"), S("x\n"));
+	jw_key(&w, S("b\""));
+	jw_open(&w, '[');
+	jw_u64(&w, 1);
+	jw_str(&w, S("two"));
+	jw_raw(&w, S("null"));
+	jw_open(&w, '[');
+	jw_close(&w, ']');
+	jw_open(&w, '{');
+	jw_close(&w, '}');
+	jw_close(&w, ']');
+	jw_put_raw(&w, S("c"), S("{\"d\":1}"));
+	jw_key(&w, S("e"));
+	jw_open(&w, '{');
+	jw_put_raw(&w, S("f"), S("true"));
+	jw_close(&w, '}');
+	jw_close(&w, '}');
+	CHECK(!o.over);
+	SAME(out_str(&o), S("{\"a\":\"x\\n\",\"b\\\"\":[1,\"two\",null,[],{}],"
+	    "\"c\":{\"d\":1},\"e\":{\"f\":true}}"));
+	CHECK(parses(&j, out_str(&o)));
+	out_init(&o, room, 4);
+	w = (struct jw){ &o, false };
+	jw_str(&w, S("too long"));
+	CHECK(o.over);
+}
+
+/* Reading leaves the arena as long as it needs it and no secret behind. */
+static void
+test_json_scratch(void)
+{
+	size_t mark = T.used;
+	struct json j;
+
+	CHECK(!parses(&j, S("{\"\\u0073ecret\":1,\"secret\":2}")));
+	CHECK(parses(&j, S("{\"a\":\"\\u0073\"}")));
+	mem_reset(&T, mark);
+	CHECK(is_zero(T.base + mark, 4096));
+}
+
+/* ====================================================================
+ * 7. Configuration: one table of settings, token sources
+ * ==================================================================== */
+
+extern char **environ;
+
+/* Start from an environment without any of the settings. */
+static void
+clean_env(void)
+{
+	for (size_t i = 0; i < LEN(cfg_rows); i++) {
+		(void)unsetenv(cfg_rows[i].env);
+		if (cfg_rows[i].alias != NULL)
+			(void)unsetenv(cfg_rows[i].alias);
+	}
+}
+
+/* Settings from an environment that has just this one. */
+static bool
+cfg_with(struct cfg *cfg, const char *name, const char *value, struct str *bad)
+{
+	bool ok;
+
+	clean_env();
+	if (setenv(name, value, 1) != 0)
+		abort();
+	ok = cfg_from_env(cfg, environ, bad);
+	(void)unsetenv(name);
+	return ok;
+}
+
+static void
+test_cfg_defaults(void)
+{
+	struct cfg cfg;
+	struct str bad;
+
+	clean_env();
+	if (!CHECK(cfg_from_env(&cfg, environ, &bad)))
+		return;
+	SAME(str_c(cfg.vaults), S(DEF_VAULTS));
+	SAME(str_c(cfg.hosts), S(""));
+	SAME(str_c(cfg.no_proxy), S(""));
+	CHECK(cfg.token == NULL && cfg.token_file == NULL);
+	CHECK(cfg.cert_file == NULL && cfg.proxy == NULL);
+	EQUAL(cfg.token_fd, 0);
+	EQUAL(cfg.timeout_s, 30);
+	EQUAL(cfg.log, LOG_INFO);
+}
+
+/* What a text setting has become. */
+static struct str
+cfg_text(struct cfg *cfg, const struct cfg_row *row)
+{
+	return str_c(*(const char **)cfg_member(cfg, row));
+}
+
+/* Every row of the table, by name, by alias, and by flag. */
+static void
+test_cfg_rows(void)
+{
+	struct cfg cfg;
+	struct str bad;
+
+	for (size_t i = 0; i < LEN(cfg_rows); i++) {
+		const struct cfg_row *row = &cfg_rows[i];
+
+		run.row = row->env;
+		CHECK(row->help != NULL && row->help[0] != '\0');
+		CHECK(row->at < sizeof cfg);
+		CHECK((row->flag != NULL) == (row->arg != NULL));
+		if (row->kind != CFG_TEXT)
+			continue;
+		if (CHECK(cfg_with(&cfg, row->env, "/a value", &bad)))
+			SAME(cfg_text(&cfg, row), S("/a value"));
+		if (row->alias != NULL && CHECK(cfg_with(&cfg, row->alias,
+		    "other", &bad)))
+			SAME(cfg_text(&cfg, row), S("other"));
+		/* an empty value is none */
+		if (CHECK(cfg_with(&cfg, row->env, "", &bad)))
+			SAME(cfg_text(&cfg, row), str_c(row->def));
+	}
+}
+
+static void
+test_cfg_numbers(void)
+{
+	static const struct {
+		const char *env, *value;
+		bool ok;
+		uint64_t want;
+	} rows[] = {
+		{ "OPMCP_TIMEOUT", "1", true, 1 },
+		{ "OPMCP_TIMEOUT", "300", true, 300 },
+		{ "OPMCP_TIMEOUT", "", true, 30 },
+		{ "OPMCP_TIMEOUT", "0", false, 0 },
+		{ "OPMCP_TIMEOUT", "301", false, 0 },
+		{ "OPMCP_TIMEOUT", "-1", false, 0 },
+		{ "OPMCP_TIMEOUT", "1.5", false, 0 },
+		{ "OPMCP_TIMEOUT", "30s", false, 0 },
+		{ "OPMCP_TIMEOUT", " 30", false, 0 },
+		{ "OPMCP_TIMEOUT", "99999999999999999999", false, 0 },
+		{ "OPMCP_TOKEN_FD", "3", true, 3 },
+		{ "OPMCP_TOKEN_FD", "1023", true, 1023 },
+		{ "OPMCP_TOKEN_FD", "2", false, 0 },
+		{ "OPMCP_TOKEN_FD", "0", false, 0 },
+		{ "OPMCP_TOKEN_FD", "1024", false, 0 },
+		{ "OPMCP_TOKEN_FD", "x", false, 0 },
+		{ "OPMCP_LOG", "error", true, LOG_ERROR },
+		{ "OPMCP_LOG", "warn", true, LOG_WARN },
+		{ "OPMCP_LOG", "warning", true, LOG_WARN },
+		{ "OPMCP_LOG", "INFO", true, LOG_INFO },
+		{ "OPMCP_LOG", "Debug", true, LOG_DEBUG },
+		{ "OPMCP_LOG", "trace", false, 0 },
+		{ "OPMCP_LOG", "1", false, 0 },
+		{ "OPMCP_LOG", "debu", false, 0 },
+		{ "LOG_LEVEL", "debug", true, LOG_DEBUG },
+		{ "LOG_LEVEL", "loud", false, 0 },
+	};
+	struct cfg cfg;
+	struct str bad;
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		uint64_t got;
+
+		run.row = rows[i].value;
+		if (!EQUAL(cfg_with(&cfg, rows[i].env, rows[i].value, &bad),
+		    rows[i].ok))
+			continue;
+		got = str_eq(str_c(rows[i].env), S("OPMCP_TIMEOUT")) ?
+		    cfg.timeout_s : str_eq(str_c(rows[i].env),
+		    S("OPMCP_TOKEN_FD")) ? cfg.token_fd : cfg.log;
+		if (rows[i].ok)
+			EQUAL(got, rows[i].want);
+		else
+			SAME(bad, str_c(rows[i].env));
+	}
+}
+
+static void
+test_cfg_alias(void)
+{
+	struct cfg cfg;
+	struct str bad;
+
+	clean_env();
+	(void)setenv("OPMCP_VAULTS", "One", 1);
+	(void)setenv("SECURITY_DEFAULT_VAULT", "Two", 1);
+	CHECK(cfg_from_env(&cfg, environ, &bad));
+	SAME(str_c(cfg.vaults), S("One"));      /* the name counts first */
+	(void)setenv("OPMCP_VAULTS", "", 1);
+	CHECK(cfg_from_env(&cfg, environ, &bad));
+	SAME(str_c(cfg.vaults), S("Two"));
+	clean_env();
+}
+
+static void
+test_cfg_unknown(void)
+{
+	static const struct {
+		const char *pair;
+		bool known;
+	} rows[] = {
+		{ "PATH=/bin", true }, { "OP_FOO=1", true },
+		{ "OPMCP=1", true }, { "opmcp_vault=1", true },
+		{ "OPMCP_VAULTS=x", true }, { "OPMCP_LOG=", true },
+		{ "OPMCP_VAULT=x", false }, { "OPMCP_VAULTSS=x", false },
+		{ "OPMCP_=x", false }, { "OPMCP_vaults=x", false },
+		{ "OPMCP_LOG", true }, { "OPMCP_NEW", false },
+		{ "", true }, { "=", true },
+	};
+	struct cfg cfg;
+	struct str bad;
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		char *env[] = { cstr(S("HOME=/")), cstr(str_c(rows[i].pair)),
+			NULL };
+
+		run.row = rows[i].pair;
+		EQUAL(cfg_unknown(env) == NULL, rows[i].known);
+		if (!rows[i].known)
+			SAME(str_c(cfg_unknown(env)), str_c(rows[i].pair));
+	}
+	run.row = NULL;
+	clean_env();
+	CHECK(!cfg_with(&cfg, "OPMCP_VALUTS", "secret", &bad));
+	SAME(bad, S("OPMCP_VALUTS"));           /* without the value */
+}
+
+static void
+test_cfg_flags(void)
+{
+	static const struct {
+		const char *argv[2];
+		int took;
+	} rows[] = {
+		{ { "--vaults=a,b", NULL }, 1 },
+		{ { "--vaults", "a,b" }, 2 },
+		{ { "--vaults", NULL }, -1 },
+		{ { "--vaults=", NULL }, 1 },
+		{ { "--vault", "a" }, 0 },
+		{ { "--vaultss=a", NULL }, 0 },
+		{ { "--Vaults=a", NULL }, 0 },
+		{ { "--", "a" }, 0 },
+		{ { "--=a", NULL }, 0 },
+		{ { "--timeout=5", NULL }, 1 },
+		{ { "--timeout", "5" }, 2 },
+		{ { "--timeout=", NULL }, -1 },
+		{ { "--timeout", "0" }, -1 },
+		{ { "--timeout", "five" }, -1 },
+		{ { "--log", "debug" }, 2 },
+		{ { "--log=never", NULL }, -1 },
+		{ { "--token-fd=3", NULL }, 1 },
+		{ { "--token-fd=1", NULL }, -1 },
+		{ { "--token-file", "/x" }, 2 },
+		{ { "--hosts=h", NULL }, 1 },
+		{ { "--token=ops_x", NULL }, 0 },       /* never an argument */
+		{ { "--token", "ops_x" }, 0 },
+		{ { "--proxy=x", NULL }, 0 },
+	};
+	struct cfg cfg;
+	struct str bad;
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		char *argv[3] = { cstr(str_c(rows[i].argv[0])), NULL, NULL };
+
+		run.row = rows[i].argv[0];
+		if (rows[i].argv[1] != NULL)
+			argv[1] = cstr(str_c(rows[i].argv[1]));
+		clean_env();
+		CHECK(cfg_from_env(&cfg, environ, &bad));
+		EQUAL(cfg_from_flag(&cfg, argv), rows[i].took);
+		if (i < 2)
+			SAME(str_c(cfg.vaults), S("a,b"));
+	}
+}
+
+/* The token leaves the environment when it is wiped. */
+static void
+test_cfg_wipe(void)
+{
+	struct cfg cfg;
+	struct str bad;
+	char *value;
+
+	clean_env();
+	(void)setenv("OP_SERVICE_ACCOUNT_TOKEN", "ops_secret", 1);
+	CHECK(cfg_from_env(&cfg, environ, &bad));
+	value = getenv("OP_SERVICE_ACCOUNT_TOKEN");
+	CHECK(cfg.token == value);              /* the very bytes, no copy */
+	cfg_wipe(&cfg);
+	CHECK(cfg.token == NULL && is_zero((u8 *)value, 10));
+	cfg_wipe(&cfg);
+	SAME(str_c(getenv("OP_SERVICE_ACCOUNT_TOKEN")), S(""));
+	clean_env();
+}
+
+/* What comes out of a file with this content; refused when ok is false. */
+static void
+token_file(struct str content, bool ok, struct str want)
+{
+	struct cfg cfg = { .token_file = file_with("token", content, 0600) };
+	struct err e = { 0 };
+	struct str token;
+	int fd = open(cfg.token_file, O_RDONLY);
+
+	EQUAL(cfg_token(&cfg, &T, &token, &e), ok);
+	if (ok)
+		SAME(token, want);
+	else
+		FAILED(e, E_TOKEN);
+	cfg = (struct cfg){ .token_fd = (uint64_t)fd };
+	e = (struct err){ 0 };
+	EQUAL(cfg_token(&cfg, &T, &token, &e), ok);
+	if (ok)
+		SAME(token, want);
+	CHECK(fcntl(fd, F_GETFD) < 0);
+}
+
+static void
+test_cfg_token(void)
+{
+	struct cfg cfg = { 0 };
+	struct err e = { 0 };
+	struct str token;
+
+	CHECK(cfg_token(&cfg, &T, &token, &e));
+	EQUAL(token.n, 0);                      /* no source, no error */
+	token_file(S("ops_a"), true, S("ops_a"));
+	token_file(S("ops_a\n"), true, S("ops_a"));
+	token_file(S("ops_a\r\n"), true, S("ops_a"));
+	token_file(S("ops_a\n\n"), true, S("ops_a"));
+	token_file(S(" ops_a "), true, S(" ops_a "));
+	token_file(S(""), false, NOTHING);
+	token_file(S("\n"), false, NOTHING);
+	token_file(S("\r\n\r\n"), false, NOTHING);
+	cfg.token = cstr(S("ops_env"));
+	cfg.token_file = path_of("missing");    /* not looked at */
+	CHECK(cfg_token(&cfg, &T, &token, &e));
+	SAME(token, S("ops_env"));
+	cfg.token = NULL;
+	CHECK(!cfg_token(&cfg, &T, &token, &e));
+	FAILED(e, E_CONFIG);
+	SAME(str_c(e.where), S("OP_SERVICE_ACCOUNT_TOKEN_FILE"));
+	e = (struct err){ 0 };
+	cfg = (struct cfg){ .token_fd = 999 };
+	CHECK(!cfg_token(&cfg, &T, &token, &e));
+	FAILED(e, E_CONFIG);
+}
+
+static void
+test_cfg_list(void)
+{
+	static const struct {
+		const char *list, *item;
+		bool want;
+	} rows[] = {
+		{ "a,b", "a", true }, { "a,b", "b", true },
+		{ "a , B", "b", true }, { "a,b", "c", false },
+		{ "a,b", "a,b", false }, { "", "a", false },
+		{ "ab", "a", false }, { "a", "ab", false },
+		{ ",,a", "a", true }, { "*", "a", false },
+	};
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		run.row = rows[i].list;
+		EQUAL(cfg_list_is_member(rows[i].list, str_c(rows[i].item)),
+		    rows[i].want);
+	}
+}
+
+/* ====================================================================
+ * 8. Crypto: SRP, GCM, HMAC, OAEP, Ed25519 signing
+ * ==================================================================== */
+
+static void
+test_cry_sha256(void)
+{
+	u8 h[SHA256_LEN];
+
+	SHA256(h, S("abc"));
+	SAME(hex(h, sizeof h), S("ba7816bf8f01cfea414140de5dae2223"
+	    "b00361a396177a9cb410ff61f20015ad"));
+	SHA256(h, S("a"), S(""), NOTHING, S("b"), S("c"));
+	SAME(hex(h, 4), S("ba7816bf"));
+	SHA256(h, NOTHING);
+	SAME(hex(h, sizeof h), S("e3b0c44298fc1c149afbf4c8996fb924"
+	    "27ae41e4649b934ca495991b7852b855"));
+}
+
+/* RFC 4231; shorter keys are those with zeros behind (RFC 2104). */
+static void
+test_cry_hmac(void)
+{
+	static const struct {
+		const char *key;        /* hex */
+		struct str text;
+		const char *mac;
+	} rows[] = {
+		{ "0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b", B("Hi There"),
+		    "b0344c61d8db38535ca8afceaf0bf12b"
+		    "881dc200c9833da726e9376c2e32cff7" },
+		{ "4a656665", B("what do ya want for nothing?"),
+		    "5bdcc146bf60754e6a042426089575c7"
+		    "5a003f089d2739839dec58b964ec3843" },
+		{ "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+		    B("\xdd\xdd\xdd\xdd\xdd\xdd\xdd\xdd\xdd\xdd"
+		    "\xdd\xdd\xdd\xdd\xdd\xdd\xdd\xdd\xdd\xdd"
+		    "\xdd\xdd\xdd\xdd\xdd\xdd\xdd\xdd\xdd\xdd"
+		    "\xdd\xdd\xdd\xdd\xdd\xdd\xdd\xdd\xdd\xdd"
+		    "\xdd\xdd\xdd\xdd\xdd\xdd\xdd\xdd\xdd\xdd"),
+		    "773ea91e36800e46854db8ebd09181a7"
+		    "2959098b3ef8c122d9635514ced565fe" },
+		{ "0102030405060708090a0b0c0d0e0f10111213141516171819",
+		    B("\xcd\xcd\xcd\xcd\xcd\xcd\xcd\xcd\xcd\xcd"
+		    "\xcd\xcd\xcd\xcd\xcd\xcd\xcd\xcd\xcd\xcd"
+		    "\xcd\xcd\xcd\xcd\xcd\xcd\xcd\xcd\xcd\xcd"
+		    "\xcd\xcd\xcd\xcd\xcd\xcd\xcd\xcd\xcd\xcd"
+		    "\xcd\xcd\xcd\xcd\xcd\xcd\xcd\xcd\xcd\xcd"),
+		    "82558a389a443c0ea4cc819899f2083a"
+		    "85f0faa3e578f8077a2e3ff46729665b" },
+	};
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		u8 key[SHA256_LEN] = { 0 }, mac[SHA256_LEN];
+		struct str k = unhex(str_c(rows[i].key));
+
+		memcpy(key, k.p, k.n);
+		cry_hmac(mac, key, rows[i].text);
+		SAME(hex(mac, sizeof mac), str_c(rows[i].mac));
+	}
+}
+
+/* The key label of the request MACs, end to end. */
+static void
+test_cry_hmac_mac_key(void)
+{
+	u8 mac[SHA256_LEN];
+
+	load("test/data/mac.json");
+	cry_hmac(mac, hex_at(ROOT, "sessionKey").p,
+	    text_at(ROOT, "label"));
+	SAME(hex(mac, sizeof mac), text_at(ROOT, "macKey"));
+}
+
+/* The AES-256 cases 13 to 15 of McGrew and Viega's GCM specification, which
+ * SP 800-38D refers to (16 has associated data, 17 and 18 long nonces). */
+static void
+test_cry_gcm(void)
+{
+	static const struct {
+		const char *key, *iv, *plain, *box;
+	} rows[] = {
+		{ "00000000000000000000000000000000"
+		    "00000000000000000000000000000000",
+		    "000000000000000000000000", "",
+		    "530f8afbc74536b9a963b4f1c4cb738b" },
+		{ "00000000000000000000000000000000"
+		    "00000000000000000000000000000000",
+		    "000000000000000000000000",
+		    "00000000000000000000000000000000",
+		    "cea7403d4d606b6e074ec5d3baf39d18"
+		    "d0d1c8a799996bf0265b98b5d48ab919" },
+		{ "feffe9928665731c6d6a8f9467308308"
+		    "feffe9928665731c6d6a8f9467308308",
+		    "cafebabefacedbaddecaf888",
+		    "d9313225f88406e5a55909c5aff5269a"
+		    "86a7a9531534f7da2e4c303d8a318a72"
+		    "1c3c0c95956809532fcf0e2449a6b525"
+		    "b16aedf5aa0de657ba637b391aafd255",
+		    "522dc1f099567d07f47f37a32a84427d"
+		    "643a8cdcbfe5c0c97598a2bd2555d1aa"
+		    "8cb08e48590dbb3da7b08b1056828838"
+		    "c5f61e6393ba7a0abcc9f662898015ad"
+		    "b094dac5d93471bdec1a502270e3cc6c" },
+	};
+	struct cry_gcm g;
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		struct str key = unhex(str_c(rows[i].key));
+		struct str iv = unhex(str_c(rows[i].iv));
+		struct str plain = unhex(str_c(rows[i].plain));
+		struct str box = unhex(str_c(rows[i].box));
+		u8 room[128];
+		size_t n;
+
+		run.row = rows[i].box;
+		cry_gcm_init(&g, key.p);
+		memcpy(room, plain.p, plain.n);
+		cry_gcm_seal(&g, iv.p, room, plain.n);
+		SAME(hex(room, plain.n + GCM_TAG), str_c(rows[i].box));
+		CHECK(cry_gcm_open(&g, iv.p, room, box.n, &n));
+		SAME(((struct str){ room, n }), plain);
+		for (size_t bit = 0; bit < 8 * box.n; bit++) {
+			memcpy(room, box.p, box.n);
+			room[bit / 8] = (u8)(room[bit / 8] ^ 1 << bit % 8);
+			if (cry_gcm_open(&g, iv.p, room, box.n, &n) ||
+			    !is_zero(room, box.n)) {
+				CHECK(!"a forgery opens, or shows its text");
+				break;
+			}
+		}
+		memcpy(room, box.p, box.n);
+		CHECK(!cry_gcm_open(&g, iv.p, room, box.n - 1, &n));
+		memcpy(room, box.p, box.n);
+		CHECK(!cry_gcm_open(&g, key.p + 3, room, box.n, &n) ||
+		    i < 2);             /* another nonce */
+	}
+	for (size_t n = 0; n < GCM_TAG; n++) {
+		u8 room[GCM_TAG] = { 0 };
+		size_t got;
+
+		CHECK(!cry_gcm_open(&g, room, room, n, &got));
+	}
+}
+
+/* The key of the vectors' RSA key i. */
+static bool
+rsa_of(uint32_t keys, unsigned i, struct cry_rsa *rsa)
+{
+	struct sa sa = { .scratch = &T };
+	uint32_t k = json_first(&vec, keys);
+
+	while (i-- > 0)
+		k = json_next(&vec, keys, k);
+	return sa_jwk_rsa(&sa, json_raw(&vec, at(k, "pri")), rsa);
+}
+
+static void
+test_cry_oaep(void)
+{
+	uint32_t keys, vault;
+	struct cry_rsa rsa;
+	unsigned i = 0;
+	u8 box[512];
+	size_t n;
+
+	load("test/data/keys.json");
+	keys = at(ROOT, "rsaKeys");
+	vault = at(ROOT, "vaults");
+	EACH(v, vault) {
+		uint32_t access = at(at(v, "json"), "combinedAccess");
+		struct str data = text_at(at(access, "encVaultKey"), "data");
+		struct err e = { 0 };
+		struct json j;
+		struct str k;
+		u8 key[32];
+
+		run.row = cstr(text_at(at(v, "plain"), "name"));
+		if (!CHECK(rsa_of(keys, i, &rsa)))
+			continue;
+		EQUAL(rsa.bits, 2048);
+		EQUAL(rsa.sha256, i == 1);
+		CHECK(b64_decode(box, data, &n));
+		EQUAL(n, 256);
+		if (CHECK(cry_oaep_open(&rsa, box, n, &n)) &&
+		    CHECK(json_parse(&j, &T, (struct str){ box, n }, &e)) &&
+		    CHECK(json_get_str(&j, ROOT, S("k"), &k)) &&
+		    CHECK(b64_decode_exact(key, 32, k)))
+			SAME(hex(key, 32), text_at(v, "key"));
+		/* the other hash, the other key, another length */
+		CHECK(b64_decode(box, data, &n));
+		rsa.sha256 = !rsa.sha256;
+		CHECK(!cry_oaep_open(&rsa, box, n, &n));
+		CHECK(rsa_of(keys, 1 - i, &rsa));
+		CHECK(b64_decode(box, data, &n));
+		CHECK(!cry_oaep_open(&rsa, box, n, &n));
+		CHECK(rsa_of(keys, i, &rsa));
+		CHECK(b64_decode(box, data, &n));
+		CHECK(!cry_oaep_open(&rsa, box, n - 1, &n));
+		CHECK(!cry_oaep_open(&rsa, box, 0, &n));
+		i++;
+	}
+	EQUAL(i, 2);
+}
+
+static void
+test_cry_oaep_refused(void)
+{
+	uint32_t list;
+	unsigned rows = 0;
+
+	load("test/data/keys.json");
+	list = at(ROOT, "rsaRefuse");
+	EACH(k, list) {
+		struct cry_rsa rsa;
+		u8 box[512];
+		size_t n;
+
+		row_of(k);
+		if (!CHECK(rsa_of(at(ROOT, "rsaKeys"),
+		    (unsigned)number_at(k, "key"), &rsa)))
+			continue;
+		rsa.sha256 = json_is_str(&vec, k, S("enc"),
+		    S("RSA-OAEP-256"));
+		CHECK(b64_decode(box, text_at(k, "data"), &n));
+		CHECK(!cry_oaep_open(&rsa, box, n, &n));
+		rows++;
+	}
+	EQUAL(rows, 3);
+}
+
+/* The arithmetic against that of the compiler, with one and two words. */
+static void
+test_cry_numbers(void)
+{
+	for (int round = 0; round < 20000; round++) {
+		uint64_t m = ((uint64_t)rnd(UINT32_MAX) << 32 |
+		    rnd(UINT32_MAX)) >> rnd(60) | 1;
+		uint64_t x = ((uint64_t)rnd(UINT32_MAX) << 32 |
+		    rnd(UINT32_MAX)) % m;
+		uint64_t y = ((uint64_t)rnd(UINT32_MAX) << 32 |
+		    rnd(UINT32_MAX)) % m;
+		uint32_t mw[2] = { (uint32_t)m, (uint32_t)(m >> 32) };
+		uint32_t xw[2] = { (uint32_t)x, (uint32_t)(x >> 32) };
+		uint32_t yw[2] = { (uint32_t)y, (uint32_t)(y >> 32) };
+		uint32_t r[2], c;
+		u8 k[9], back[8];
+		unsigned __int128 want = 0;
+
+#define WORDS(w) ((uint64_t)(w)[1] << 32 | (w)[0])
+		for (size_t i = 0; i < sizeof k; i++) {
+			k[i] = (u8)rnd(256);
+			want = (want << 8 | k[i]) % m;
+		}
+		mod_mul(r, k, sizeof k, xw, mw, 2);
+		if (WORDS(r) != (uint64_t)(want * x % m))
+			CHECK(!"mod_mul");
+		memcpy(r, xw, sizeof r);
+		mod_add(r, yw, 0xffffffff, mw, 2);
+		if (WORDS(r) != (uint64_t)(((unsigned __int128)x + y) % m))
+			CHECK(!"mod_add");
+		memcpy(r, xw, sizeof r);
+		mod_add(r, yw, 0, mw, 2);
+		if (WORDS(r) != x)
+			CHECK(!"mod_add without");
+		mod_sub(r, yw, mw, 2);
+		if (WORDS(r) != (x >= y ? x - y : m - (y - x)))
+			CHECK(!"mod_sub");
+		memcpy(r, xw, sizeof r);
+		c = num_sub(r, yw, 0xffffffff, 2);
+		if (WORDS(r) != x - y || c != (x < y ? 0xffffffff : 0))
+			CHECK(!"num_sub");
+		memcpy(r, xw, sizeof r);
+		c = num_add(r, yw, 0xffffffff, 2);
+		if (WORDS(r) != x + y || c != (x + y < x ? 0xffffffff : 0))
+			CHECK(!"num_add");
+		num_load(r, 2, k + 1, 8);
+		num_store(back, 8, r);
+		if (memcmp(back, k + 1, 8) != 0)
+			CHECK(!"num_store");
+	}
+	CHECK(true);
+}
+
+/* Numbers are loaded and stored in full, short and too long ones too. */
+static void
+test_cry_numbers_io(void)
+{
+	static const u8 bytes[] = { 1, 2, 3, 4, 5, 6, 7 };
+	uint32_t r[2];
+	u8 out[8];
+
+	num_load(r, 2, bytes, 7);
+	EQUAL(r[0], 0x04050607);
+	EQUAL(r[1], 0x010203);
+	num_store(out, 7, r);
+	CHECK(memcmp(out, bytes, 7) == 0);
+	num_store(out, 8, r);
+	CHECK(out[0] == 0 && memcmp(out + 1, bytes, 7) == 0);
+	num_load(r, 1, bytes, 7);       /* what does not fit is dropped */
+	EQUAL(r[0], 0x04050607);
+	num_load(r, 2, bytes, 0);
+	CHECK(r[0] == 0 && r[1] == 0);
+}
+
+/* The group constants: the prime, k, and the hash in M1. */
+static void
+test_cry_srp_group(void)
+{
+	u8 n[SRP_LEN], five[SRP_LEN] = { 0 }, h[SHA256_LEN], g[SHA256_LEN];
+	static const u8 g5 = 5;
+
+	load("test/data/srp.json");
+	CHECK(hex_decode(n, SRP_LEN, S("0")));
+	if (!CHECK(hex_decode(n, SRP_LEN, str_c(srp_prime))))
+		return;
+	SAME(hex(n, SRP_LEN), text_at(at(ROOT, "group"), "N"));
+	five[SRP_LEN - 1] = 5;
+	SHA256(h, { n, SRP_LEN }, { five, SRP_LEN });
+	SAME(hex(h, sizeof h), text_at(at(ROOT, "group"), "k"));
+	SHA256(h, { n, SRP_LEN });
+	SHA256(g, { &g5, 1 });
+	for (size_t i = 0; i < sizeof h; i++)
+		h[i] ^= g[i];
+	SAME(hex(h, sizeof h), text_at(at(ROOT, "group"),
+	    "hashNxorHashG"));
+}
+
+/* A number of the vectors on the length of the group. */
+static struct str
+padded(uint32_t node, const char *name)
+{
+	u8 *p = mem_alloc(&T, SRP_LEN);
+
+	CHECK(p != NULL && hex_decode(p, SRP_LEN, text_at(node, name)));
+	return (struct str){ p, SRP_LEN };
+}
+
+/* One exchange step by step. */
+static void
+srp_case(uint32_t k)
+{
+	static struct cry_srp s;
+	struct err e = { 0 };
+	u8 u[SHA256_LEN], base[SRP_LEN], exp[SRP_LEN];
+	struct str salt = hex_at(ROOT, "salt");
+	struct str skid = text_at(ROOT, "skid");
+	struct str email = text_at(ROOT, "email");
+
+	row_of(k);
+	memset(&s, 0, sizeof s);
+	if (!CHECK(cry_srp_init(&s, hex_at(k, "a"), hex_at(k, "x"))) ||
+	    !CHECK(cry_srp_public(&s)) || !CHECK(cry_srp_verifier(&s)))
+		return;
+	SAME(((struct str){ s.A, SRP_LEN }), padded(k, "A"));
+	SAME(((struct str){ s.gx, SRP_LEN }), padded(k, "v"));
+	memcpy(s.B, padded(k, "B").p, SRP_LEN);
+	SHA256(u, { s.A, SRP_LEN }, { s.B, SRP_LEN });
+	SAME(hex(u, sizeof u), text_at(k, "u"));
+	if (CHECK(cry_srp_base(&s, base))) {
+		cry_srp_exponent(&s, u, exp);
+		CHECK(cry_modexp(&s, base, exp, SRP_LEN));
+		SAME(((struct str){ base, SRP_LEN }), padded(k, "S"));
+	}
+	cry_srp_hash_key(&s, base);
+	SAME(hex(s.key, SHA256_LEN), text_at(k, "K"));
+	/* and now all at once, from the text of the wire */
+	memset(s.key, 0, sizeof s.key);
+	memset(s.B, 0, sizeof s.B);
+	CHECK(cry_srp_finish(&s, text_at(k, "userB"), skid, email, salt, &e));
+	FAILED(e, E_NONE);
+	SAME(((struct str){ s.B, SRP_LEN }), padded(k, "B"));
+	SAME(hex(s.key, SHA256_LEN), text_at(k, "K"));
+	SAME(hex(s.m1, SHA256_LEN), text_at(k, "M1"));
+	SAME(hex(s.m2, SHA256_LEN), text_at(k, "M2"));
+	/* another x, salt, skid or e-mail gives another proof */
+	CHECK(cry_srp_finish(&s, text_at(k, "userB"), skid, email,
+	    str_from(salt, 1), &e));
+	CHECK(!str_eq(hex(s.m1, SHA256_LEN), text_at(k, "M1")));
+	SAME(hex(s.key, SHA256_LEN), text_at(k, "K"));
+	s.gx[SRP_LEN - 1] ^= 1;
+	CHECK(cry_srp_finish(&s, text_at(k, "userB"), skid, email, salt, &e));
+	CHECK(!str_eq(hex(s.key, SHA256_LEN), text_at(k, "K")));
+	CHECK(!str_eq(hex(s.m1, SHA256_LEN), text_at(k, "M1")));
+}
+
+static void
+test_cry_srp(void)
+{
+	unsigned rows = 0;
+	uint32_t list;
+
+	load("test/data/srp.json");
+	list = at(ROOT, "cases");
+	EACH(k, list) {
+		srp_case(k);
+		rows++;
+	}
+	EQUAL(rows, 8);
+}
+
+static void
+test_cry_srp_refused(void)
+{
+	static struct cry_srp s;
+	uint32_t list, first;
+	unsigned rows = 0;
+	struct str n;
+
+	load("test/data/srp.json");
+	first = json_first(&vec, at(ROOT, "cases"));
+	memset(&s, 0, sizeof s);
+	CHECK(cry_srp_init(&s, hex_at(first, "a"), hex_at(first, "x")));
+	CHECK(cry_srp_public(&s) && cry_srp_verifier(&s));
+	list = at(ROOT, "refuse");
+	EACH(k, list) {
+		struct err e = { 0 };
+
+		row_of(k);
+		memset(s.key, 0, sizeof s.key);
+		CHECK(!cry_srp_finish(&s, text_at(k, "userB"), S("ABCDEF"),
+		    S("a@b"), S("salt"), &e));
+		CHECK(e.code == E_SERVER || e.code == E_ANSWER);
+		CHECK(is_zero(s.key, sizeof s.key));
+		rows++;
+	}
+	EQUAL(rows, 5);
+	run.row = "more values of B";
+	n = text_at(at(ROOT, "group"), "N");
+	for (unsigned i = 0; i < 6; i++) {
+		char b[1030];
+		struct err e = { 0 };
+
+		(void)snprintf(b, sizeof b, "%.*s", FMT(n));
+		if (i == 0) {                   /* N + 1 */
+			b[1007] = 'a';
+			memset(b + 1008, '0', 16);
+		} else if (i == 1)
+			memset(b, 'f', 1024);
+		else if (i == 2)
+			b[1023] = 'e';          /* N - 1 is taken */
+		else if (i == 3)
+			b[1023] = '\0';         /* odd */
+		else if (i == 4)
+			b[0] = '\0';
+		else
+			(void)strcpy(b, "05\n");
+		EQUAL(cry_srp_finish(&s, str_c(b), S("ABCDEF"), S("a@b"),
+		    S("salt"), &e), i == 2);
+	}
+}
+
+static void
+test_cry_srp_init(void)
+{
+	static const struct {
+		size_t a, x;
+		bool ok;
+	} rows[] = { { 32, 32, true }, { 511, 32, true }, { 32, 1, true },
+		{ 32, SRPX_MAX, true }, { 31, 32, false }, { 512, 32, false },
+		{ 0, 32, false }, { 32, 0, false },
+		{ 32, SRPX_MAX + 1, false } };
+	static struct cry_srp s;
+	u8 bytes[600];
+
+	memset(bytes, 0x11, sizeof bytes);
+	for (size_t i = 0; i < LEN(rows); i++) {
+		memset(&s, 0, sizeof s);
+		EQUAL(cry_srp_init(&s, (struct str){ bytes, rows[i].a },
+		    (struct str){ bytes, rows[i].x }), rows[i].ok);
+	}
+	SAME(cry_srp_min(s.A), NOTHING);
+	s.A[SRP_LEN - 2] = 1;
+	SAME(cry_srp_min(s.A), ((struct str)B("\x01\0")));
+}
+
+static void
+test_cry_ed25519(void)
+{
+	uint32_t list;
+	unsigned rows = 0;
+	u8 sig[64];
+
+	load("test/data/ed25519.json");
+	list = at(ROOT, "cases");
+	EACH(k, list) {
+		row_of(k);
+		cry_ed25519_sign(sig, hex_at(k, "seed").p,
+		    hex_at(k, "msg"));
+		SAME(hex(sig, sizeof sig), text_at(k, "sig"));
+		rows++;
+	}
+	EQUAL(rows, 32);
+}
+
+/* The field: every spelling of a number is stored in its canonical one. */
+static void
+test_cry_field(void)
+{
+	static const int64_t p[16] = { 0xffed, 0xffff, 0xffff, 0xffff, 0xffff,
+		0xffff, 0xffff, 0xffff, 0xffff, 0xffff, 0xffff, 0xffff,
+		0xffff, 0xffff, 0xffff, 0x7fff };
+	struct fe f, g, r;
+	u8 s[32], one[32] = { 1 };
+
+	for (int64_t k = 0; k < 3; k++)
+		for (int64_t v = 0; v < 40; v++) {
+			for (size_t i = 0; i < 16; i++)
+				f.v[i] = k * p[i];
+			f.v[0] += v;
+			fe_store(s, &f);
+			if (k == 0 || v == 0)
+				EQUAL(s[0], v);
+			if (!CHECK(s[0] == v && is_zero(s + 1, 31)))
+				return;
+		}
+	for (size_t i = 0; i < 16; i++)
+		f.v[i] = p[i] - (i == 0);
+	fe_store(s, &f);                /* p - 1 stays */
+	EQUAL(s[0], 0xec);
+	EQUAL(s[31], 0x7f);
+	for (int round = 0; round < 30; round++) {
+		for (size_t i = 0; i < 16; i++)
+			f.v[i] = rnd(65536);
+		fe_invert(&g, &f);
+		fe_mul(&r, &f, &g);
+		fe_store(s, &r);
+		CHECK(memcmp(s, one, 32) == 0);
+		for (size_t i = 0; i < 16; i++)
+			g.v[i] = -(int64_t)rnd(65536);
+		fe_add(&r, &f, &g, -1);         /* f - g + g = f */
+		fe_add(&r, &r, &g, 1);
+		fe_store(s, &r);
+		fe_store(one, &f);
+		CHECK(memcmp(s, one, 32) == 0);
+		memset(one, 0, 32);
+		one[0] = 1;
+	}
+}
+
+/* ====================================================================
+ * 9. TLS and HTTP: one origin, one connection, every wait bounded
+ * ==================================================================== */
+
+static struct cfg http_cfg = { .vaults = "One", .hosts = "", .no_proxy = "",
+	.cert_file = "test/pki/ca.pem", .timeout_s = 30 };
+static struct arena http_session;
+static struct http *http;       /* much larger than a stack frame should be */
+
+/* A client of the peer; the trust anchors are kept between tests. */
+static void
+http_start(void (*answer)(void))
+{
+	peer_start(answer);
+	if (http == NULL) {
+		http = calloc(1, sizeof *http);
+		if (http == NULL || !mem_open(&http_session, 1 << 20))
+			abort();
+		http_init(http, &fake_os, &http_cfg, &http_session);
+	}
+	http_close(http);
+	http->can_resume = false;
+	(void)snprintf(http->host, sizeof http->host, "127.0.0.1");
+	(void)snprintf(http->port, sizeof http->port, "%s", peer.port);
+	http->call_deadline = fake_ms + 30000;
+}
+
+/* The answer that http_ask() gets. */
+static struct {
+	struct str text;
+	int then;
+} scripted;
+
+static void
+peer_says_it(void)
+{
+	peer.in = scripted.text;
+	peer.then = scripted.then;
+}
+
+static const struct http_request get_x = { { (const u8 *)"GET", 3 },
+	{ (const u8 *)"/x?y=1", 6 }, { (const u8 *)"Host: h\r\n", 9 },
+	{ NULL, 0 }, 0, true };
+
+static bool
+http_ask(struct http_answer *a, struct err *e)
+{
+	http->call_deadline = fake_ms + 30000;
+	*a = (struct http_answer){ 0 };
+	return http_begin(http, &T, &get_x, e) &&
+	    http_finish(http, &T, a, e);
+}
+
+/* Answers as they come over the wire, each cut into pieces of one byte, of
+ * three, and whole. */
+static void
+test_http_answers(void)
+{
+	static const struct {
+		struct str in;
+		int then;
+		enum err_code code;
+		int status;
+		struct str body;
+	} rows[] = {
+		{ B("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"),
+		    PEER_STAYS, E_NONE, 200, B("hello") },
+		{ B("HTTP/1.1 200 OK\r\ncontent-length:5\r\n\r\nhello"),
+		    PEER_STAYS, E_NONE, 200, B("hello") },
+		{ B("HTTP/1.1 404 \r\nContent-Length: 0\r\n\r\n"),
+		    PEER_STAYS, E_NONE, 404, B("") },
+		{ B("HTTP/1.1 200\r\nContent-Length: 1\r\n\r\nx"),
+		    PEER_STAYS, E_NONE, 200, B("x") },
+		{ B("HTTP/1.1 204 No Content\r\n\r\n"),
+		    PEER_STAYS, E_NONE, 204, B("") },
+		{ B("HTTP/1.1 204 No Content\r\nContent-Length: 3\r\n\r\n"),
+		    PEER_STAYS, E_NONE, 204, B("") },
+		{ B("HTTP/1.1 304 Not Modified\r\nContent-Length: 3\r\n\r\n"),
+		    PEER_STAYS, E_NONE, 304, B("") },
+		{ B("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n"
+		    "Content-Length: 2\r\n\r\nhi"),
+		    PEER_STAYS, E_NONE, 200, B("hi") },
+		{ B("HTTP/1.1 200 OK\r\nContent-Length: \t 2 \t\r\n\r\nhi"),
+		    PEER_STAYS, E_NONE, 200, B("hi") },
+		{ B("HTTP/1.1 200 OK\r\nX:\r\nY: a:b\r\nContent-Length: 2"
+		    "\r\n\r\nhi"), PEER_STAYS, E_NONE, 200, B("hi") },
+		{ B("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\n"
+		    "Link: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n"
+		    "\r\nhi"), PEER_STAYS, E_NONE, 200, B("hi") },
+		{ B("HTTP/1.1 200 OK\r\nContent-Encoding: identity\r\n"
+		    "Content-Length: 2\r\n\r\nhi"),
+		    PEER_STAYS, E_NONE, 200, B("hi") },
+		{ B("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n\0\xff\r\n"),
+		    PEER_STAYS, E_NONE, 200, B("\0\xff\r\n") },
+		/* chunks */
+		{ B("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+		    "5\r\nhello\r\n0\r\n\r\n"),
+		    PEER_STAYS, E_NONE, 200, B("hello") },
+		{ B("HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n"
+		    "3\r\nhel\r\n002\r\nlo\r\n000\r\n\r\n"),
+		    PEER_STAYS, E_NONE, 200, B("hello") },
+		{ B("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+		    "A;name=value\r\n0123456789\r\n0;last\r\nTrailer: x\r\n"
+		    "Content-Length: 7\r\n\r\n"),
+		    PEER_STAYS, E_NONE, 200, B("0123456789") },
+		{ B("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+		    "0\r\n\r\n"), PEER_STAYS, E_NONE, 200, B("") },
+		/* until the end */
+		{ B("HTTP/1.1 200 OK\r\n\r\nall of it"),
+		    PEER_CLOSES, E_NONE, 200, B("all of it") },
+		{ B("HTTP/1.0 200 OK\r\n\r\nold"),
+		    PEER_CLOSES, E_NONE, 200, B("old") },
+		{ B("HTTP/1.1 200 OK\r\nConnection: close\r\n"
+		    "Content-Length: 2\r\n\r\nhi"),
+		    PEER_CLOSES, E_NONE, 200, B("hi") },
+		{ B("HTTP/1.1 200 OK\r\n\r\n"), PEER_CLOSES, E_NONE, 200,
+		    B("") },
+		/* cuts */
+		{ B("HTTP/1.1 200 OK\r\n\r\nall of"),
+		    PEER_BREAKS, E_NET, 0, B("") },
+		{ B("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhell"),
+		    PEER_BREAKS, E_NET, 0, B("") },
+		{ B("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhell"),
+		    PEER_CLOSES, E_NET, 0, B("") },
+		{ B("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+		    "5\r\nhello\r\n"), PEER_CLOSES, E_NET, 0, B("") },
+		{ B("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+		    "5\r\nhello\r\n0\r\n"), PEER_CLOSES, E_NET, 0, B("") },
+		{ B("HTTP/1.1 200 OK\r\nContent-Le"),
+		    PEER_CLOSES, E_NET, 0, B("") },
+		{ B("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhell"),
+		    PEER_STAYS, E_TIMEOUT, 0, B("") },
+		{ B("HTTP/1.1 200 OK\r\nContent-Len"),
+		    PEER_STAYS, E_TIMEOUT, 0, B("") },
+		{ B("HTTP/1.1 200 OK\r\n\r\nopen end"),
+		    PEER_STAYS, E_TIMEOUT, 0, B("") },
+		/* what no answer looks like */
+		{ B("hello\r\n\r\n"), PEER_STAYS, E_ANSWER, 0, B("") },
+		{ B("\r\n\r\n"), PEER_STAYS, E_ANSWER, 0, B("") },
+		{ B("HTTP/2 200 OK\r\n\r\n"), PEER_STAYS, E_ANSWER, 0, B("") },
+		{ B("HTTP/1.1 200 OK\nContent-Length: 0\n\n"),
+		    PEER_STAYS, E_ANSWER, 0, B("") },
+		{ B("HTTP/1.1 200 OK\r\nContent-Length: 0\n\r\n"),
+		    PEER_STAYS, E_ANSWER, 0, B("") },
+		{ B("HTTP/1.1 200 OK\r\nA: b\x01\r\n\r\n"),
+		    PEER_STAYS, E_ANSWER, 0, B("") },
+		{ B("HTTP/1.1 200 OK\r\nA: b\0c\r\n\r\n"),
+		    PEER_STAYS, E_ANSWER, 0, B("") },
+		{ B("HTTP/1.1 200 OK\r\nA: b\rc\r\n\r\n"),
+		    PEER_STAYS, E_ANSWER, 0, B("") },
+		{ B("HTTP/1.1 200 OK\r\nno colon\r\n\r\n"),
+		    PEER_STAYS, E_ANSWER, 0, B("") },
+		{ B("HTTP/1.1 200 OK\r\n: x\r\n\r\n"),
+		    PEER_STAYS, E_ANSWER, 0, B("") },
+		{ B("HTTP/1.1 200 OK\r\nContent-Length : 0\r\n\r\n"),
+		    PEER_STAYS, E_ANSWER, 0, B("") },
+		{ B("HTTP/1.1 200 OK\r\nA: b\r\n Content-Length: 0\r\n\r\n"),
+		    PEER_STAYS, E_ANSWER, 0, B("") },
+		{ B("HTTP/1.1 200 OK\r\nA: b\r\n\tfolded\r\n\r\n"),
+		    PEER_STAYS, E_ANSWER, 0, B("") },
+		{ B("HTTP/1.1 101 Switching Protocols\r\n\r\n"),
+		    PEER_STAYS, E_ANSWER, 0, B("") },
+		/* two readings of one answer */
+		{ B("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n"
+		    "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+		    PEER_STAYS, E_ANSWER, 0, B("") },
+		{ B("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n"
+		    "Content-Length: 6\r\n\r\nhello!"),
+		    PEER_STAYS, E_ANSWER, 0, B("") },
+		{ B("HTTP/1.1 200 OK\r\nContent-Length: 5, 5\r\n\r\nhello"),
+		    PEER_STAYS, E_ANSWER, 0, B("") },
+		{ B("HTTP/1.1 200 OK\r\nContent-Length: +5\r\n\r\nhello"),
+		    PEER_STAYS, E_ANSWER, 0, B("") },
+		{ B("HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\nhello"),
+		    PEER_STAYS, E_ANSWER, 0, B("") },
+		{ B("HTTP/1.1 200 OK\r\nContent-Length: 0x5\r\n\r\nhello"),
+		    PEER_STAYS, E_ANSWER, 0, B("") },
+		{ B("HTTP/1.1 200 OK\r\nContent-Length:\r\n\r\nhello"),
+		    PEER_STAYS, E_ANSWER, 0, B("") },
+		{ B("HTTP/1.1 200 OK\r\n"
+		    "Content-Length: 99999999999999999999\r\n\r\n"),
+		    PEER_STAYS, E_ANSWER, 0, B("") },
+		{ B("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n"
+		    "\r\n0\r\n\r\n"), PEER_STAYS, E_ANSWER, 0, B("") },
+		{ B("HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\n"
+		    "\r\nx"), PEER_CLOSES, E_ANSWER, 0, B("") },
+		{ B("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n"
+		    "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+		    PEER_STAYS, E_ANSWER, 0, B("") },
+		{ B("HTTP/1.1 200 OK\r\nTransfer-Encoding:\r\n\r\n"),
+		    PEER_STAYS, E_ANSWER, 0, B("") },
+		{ B("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n"
+		    "Content-Length: 2\r\n\r\nhi"),
+		    PEER_STAYS, E_ANSWER, 0, B("") },
+		/* bad chunks */
+		{ B("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+		    "4\r\nhello\r\n0\r\n\r\n"), PEER_STAYS, E_ANSWER, 0,
+		    B("") },
+		{ B("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+		    "x\r\nhello\r\n0\r\n\r\n"), PEER_STAYS, E_ANSWER, 0,
+		    B("") },
+		{ B("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+		    "-5\r\nhello\r\n0\r\n\r\n"), PEER_STAYS, E_ANSWER, 0,
+		    B("") },
+		{ B("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+		    "0x5\r\nhello\r\n0\r\n\r\n"), PEER_STAYS, E_ANSWER, 0,
+		    B("") },
+		{ B("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+		    "\r\nhello\r\n0\r\n\r\n"), PEER_STAYS, E_ANSWER, 0,
+		    B("") },
+		{ B("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+		    "123456789\r\nhello\r\n0\r\n\r\n"), PEER_STAYS, E_ANSWER,
+		    0, B("") },
+		{ B("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+		    "5\nhello\n0\n\n"), PEER_STAYS, E_ANSWER, 0, B("") },
+		{ B("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+		    "ffffffff\r\nhello\r\n0\r\n\r\n"), PEER_STAYS, E_LARGE,
+		    0, B("") },
+		{ B("HTTP/1.1 200 OK\r\nContent-Length: 67108865\r\n\r\nx"),
+		    PEER_STAYS, E_LARGE, 0, B("") },
+		{ B("HTTP/1.1 200 OK\r\n"
+		    "Content-Length: 9999999999999999999\r\n\r\nx"),
+		    PEER_STAYS, E_LARGE, 0, B("") },
+	};
+	static const size_t steps[] = { 1, 3, 1 << 20 };
+
+	for (size_t i = 0; i < LEN(rows); i++)
+		for (size_t s = 0; s < LEN(steps); s++) {
+			size_t mark = T.used;
+			struct http_answer a;
+			struct err e = { 0 };
+			bool ok;
+
+			http_start(peer_says_it);
+			peer.step = steps[s];
+			scripted.text = rows[i].in;
+			scripted.then = rows[i].then;
+			run.row = (const char *)rows[i].in.p;
+			ok = http_ask(&a, &e);
+			EQUAL(ok, rows[i].code == E_NONE);
+			FAILED(e, rows[i].code);
+			if (ok && rows[i].code == E_NONE) {
+				EQUAL(a.status, rows[i].status);
+				SAME(a.body, rows[i].body);
+				EQUAL(peer.in.n, 0);
+			}
+			/* one row was read on a connection of its own */
+			if (!ok)
+				EQUAL(http->fd, -1);
+			mem_reset(&T, mark);
+		}
+}
+
+static void
+test_http_request(void)
+{
+	struct http_request post = { S("POST"), S("/p"), S("Host: a\r\n"
+	    "Content-Length: 5\r\n"), S("hello"), 1, true };
+	struct http_answer a;
+	struct err e = { 0 };
+
+	http_start(peer_says_it);
+	scripted.text = S("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n1");
+	scripted.then = PEER_STAYS;
+	peer.step = 2;
+	CHECK(http_begin(http, &T, &post, &e));
+	SAME(out_str(&peer.out), S("POST /p HTTP/1.1\r\nHost: a\r\n"
+	    "Content-Length: 5\r\n\r\nhello"));
+	CHECK(http_finish(http, &T, &a, &e));
+	EQUAL(peer.connects, 1);
+	EQUAL(http->requests >= 1, true);
+	CHECK(http_ask(&a, &e));                /* on the same connection */
+	SAME(out_str(&peer.out), S("GET /x?y=1 HTTP/1.1\r\nHost: h\r\n\r\n"));
+	EQUAL(peer.connects, 1);
+	FAILED(e, E_NONE);
+}
+
+/* A head that fills the buffer, and one that is too long for it. */
+static void
+test_http_head_size(void)
+{
+	static const char end[] = "\r\nContent-Length: 1\r\n\r\n1";
+
+	for (int over = 0; over < 2; over++) {
+		size_t n = HTTP_HEAD_MAX + 1 + (size_t)over;
+		u8 *p = mem_alloc(&T, n);
+		struct http_answer a;
+		struct err e = { 0 };
+
+		memset(p, 'x', n);
+		memcpy(p, "HTTP/1.1 200 OK\r\nX: ", 20);
+		memcpy(p + n - sizeof end + 1, end, sizeof end - 1);
+		http_start(peer_says_it);
+		scripted.text = (struct str){ p, n };
+		scripted.then = PEER_STAYS;
+		EQUAL(http_ask(&a, &e), over == 0);
+		FAILED(e, over == 0 ? E_NONE : E_ANSWER);
+	}
+}
+
+/* Many chunks, of which the lines between are not kept. */
+static void
+test_http_chunks_long(void)
+{
+	struct http_answer a;
+	struct err e = { 0 };
+	struct out o;
+
+	out_open(&o, &T);
+	out_put(&o, S("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"));
+	for (int i = 0; i < 20000; i++)
+		out_put(&o, S("1;x=0123456789012345678901234567890\r\na\r\n"));
+	out_put(&o, S("0\r\n\r\n"));
+	http_start(peer_says_it);
+	scripted.text = out_close(&o, &T);
+	scripted.then = PEER_STAYS;
+	peer.step = 1000;
+	CHECK(http_ask(&a, &e));
+	EQUAL(a.body.n, 20000);
+	CHECK(a.body.p[0] == 'a' && a.body.p[19999] == 'a');
+}
+
+/* The body is bounded however it comes, also in pieces that fit. */
+static void
+test_http_body_max(void)
+{
+	static const char *const heads[] = {
+		"HTTP/1.1 200 OK\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+	};
+	size_t n = HTTP_BODY_MAX + 100;
+	u8 *p;
+
+	p = mem_alloc(&T, n + 200);
+	for (size_t i = 0; i < LEN(heads); i++) {
+		size_t mark = T.used, at = strlen(heads[i]);
+		struct http_answer a;
+		struct err e = { 0 };
+
+		memcpy(p, heads[i], at);
+		if (i == 1) {
+			memcpy(p + at, "4000000\r\n", 9);
+			at += 9 + 0x4000000;
+			memcpy(p + at, "\r\n1\r\n", 5);
+			at += 5;
+		}
+		http_start(peer_says_it);
+		scripted.text = (struct str){ p, i == 0 ? n : at + 50 };
+		scripted.then = PEER_CLOSES;
+		CHECK(!http_ask(&a, &e));
+		FAILED(e, E_LARGE);
+		mem_reset(&T, mark);
+	}
+}
+
+/* The arena ends before the body does. */
+static void
+test_http_body_arena(void)
+{
+	struct arena small;
+	struct http_answer a;
+	struct err e = { 0 };
+
+	if (!CHECK(mem_open(&small, 8192)))
+		return;
+	http_start(peer_says_it);
+	scripted.text = S("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+	scripted.then = PEER_STAYS;
+	CHECK(http_begin(http, &T, &get_x, &e));
+	(void)!mem_alloc(&small, 8190);
+	CHECK(!http_finish(http, &small, &a, &e));
+	FAILED(e, E_LARGE);
+	(void)munmap(small.base, small.cap);
+}
+
+/* A kept connection that has ended is replaced once, silently; a request
+ * that must not arrive twice is not repeated. */
+static unsigned answers_left;
+
+static void
+peer_dies(void)
+{
+	peer.in = NOTHING;
+	peer.then = PEER_CLOSES;
+}
+
+static void
+peer_dies_once(void)
+{
+	if (answers_left-- == 1)
+		peer.then = PEER_BREAKS;
+	else {
+		peer.in = S("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+		peer.then = PEER_STAYS;
+	}
+}
+
+static void
+test_http_reconnect(void)
+{
+	struct http_request once = get_x;
+	struct http_answer a;
+	struct err e = { 0 };
+
+	http_start(peer_dies_once);
+	answers_left = 2;               /* an answer, none, an answer */
+	CHECK(http_ask(&a, &e));
+	EQUAL(peer.connects, 1);
+	CHECK(http_ask(&a, &e));
+	EQUAL(peer.connects, 2);
+	EQUAL(peer.resumed, 1);
+	SAME(a.body, S("ok"));
+	/* closed while idle: seen before anything is sent */
+	(void)close(peer.fd);
+	peer.fd = -1;
+	CHECK(http_ask(&a, &e));
+	EQUAL(peer.connects, 3);
+	FAILED(e, E_NONE);
+	/* dies again and again: only one more attempt */
+	peer.answer = peer_dies;
+	answers_left = 0;
+	CHECK(!http_ask(&a, &e));
+	FAILED(e, E_NET);
+	EQUAL(peer.connects, 4);
+	EQUAL(http->fd, -1);
+	e = (struct err){ 0 };
+	peer.answer = peer_dies_once;
+	answers_left = 2;
+	once.repeat = false;
+	CHECK(http_ask(&a, &e));
+	EQUAL(peer.connects, 5);
+	CHECK(!http_begin(http, &T, &once, &e) ||
+	    !http_finish(http, &T, &a, &e));
+	FAILED(e, E_NET);
+	EQUAL(peer.connects, 5);
+}
+
+/* "Connection: close", HTTP/1.0 and every failure end the connection. */
+static void
+test_http_close(void)
+{
+	static const struct {
+		const char *in;
+		bool kept;
+	} rows[] = {
+		{ "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", true },
+		{ "HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n", true },
+		{ "HTTP/1.1 200 OK\r\nConnection: keep-alive\r\n"
+		    "Content-Length: 0\r\n\r\n", true },
+		{ "HTTP/1.1 200 OK\r\nConnection: close\r\n"
+		    "Content-Length: 0\r\n\r\n", false },
+		{ "HTTP/1.1 200 OK\r\nConnection: a, Close ,b\r\n"
+		    "Content-Length: 0\r\n\r\n", false },
+		{ "HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n", false },
+	};
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		struct http_answer a;
+		struct err e = { 0 };
+
+		run.row = rows[i].in;
+		http_start(peer_says_it);
+		scripted.text = str_c(rows[i].in);
+		scripted.then = PEER_STAYS;
+		CHECK(http_ask(&a, &e));
+		EQUAL(http->fd >= 0, rows[i].kept);
+		CHECK(http_ask(&a, &e));
+		EQUAL(peer.connects, rows[i].kept ? 1 : 2);
+	}
+}
+
+/* What follows an answer unasked: the next request goes elsewhere, and the
+ * extra bytes are never taken for its answer. */
+static void
+test_http_extra_bytes(void)
+{
+	struct http_answer a;
+	struct err e = { 0 };
+
+	http_start(peer_says_it);
+	scripted.text = S("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+	    "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil");
+	scripted.then = PEER_STAYS;
+	CHECK(http_ask(&a, &e));
+	SAME(a.body, S("ok"));
+	CHECK(http_ask(&a, &e));
+	SAME(a.body, S("ok"));
+	EQUAL(peer.connects, 2);
+}
+
+/* Interim answers are skipped, but not for ever. */
+static void
+test_http_interim(void)
+{
+	struct http_answer a;
+	struct err e = { 0 };
+	struct out o;
+
+	for (int n = 7; n < 9; n++) {
+		out_open(&o, &T);
+		for (int i = 0; i < n; i++)
+			out_put(&o, S("HTTP/1.1 100 Continue\r\n\r\n"));
+		out_put(&o, S("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"));
+		http_start(peer_says_it);
+		scripted.text = out_close(&o, &T);
+		scripted.then = PEER_STAYS;
+		EQUAL(http_ask(&a, &e), n == 7);
+	}
+	FAILED(e, E_ANSWER);
+}
+
+static void
+test_http_deadlines(void)
+{
+	struct http_answer a;
+	struct err e = { 0 };
+	uint64_t start;
+
+	http_start(peer_says_it);
+	scripted.text = NOTHING;
+	scripted.then = PEER_STAYS;
+	start = fake_ms;
+	CHECK(!http_ask(&a, &e));
+	FAILED(e, E_TIMEOUT);
+	EQUAL(fake_ms - start, FIRST_BYTE_MS);
+	SAME(str_c(e.what), S("waiting for the answer"));
+	e = (struct err){ 0 };
+	scripted.text = S("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx");
+	start = fake_ms;
+	CHECK(!http_ask(&a, &e));
+	FAILED(e, E_TIMEOUT);
+	EQUAL(fake_ms - start, EXCHANGE_MS);
+	e = (struct err){ 0 };
+	start = fake_ms;
+	http_start(peer_says_it);
+	http->call_deadline = fake_ms + 1234;
+	CHECK(http_begin(http, &T, &get_x, &e));
+	CHECK(!http_finish(http, &T, &a, &e));
+	FAILED(e, E_TIMEOUT);
+	EQUAL(fake_ms - start, 1234);
+}
+
+static void
+test_http_status(void)
+{
+	static const struct {
+		const char *line;
+		bool ok;
+		int status;
+		bool close;
+	} rows[] = {
+		{ "HTTP/1.1 200 OK", true, 200, false },
+		{ "HTTP/1.1 200 ", true, 200, false },
+		{ "HTTP/1.1 200", true, 200, false },
+		{ "HTTP/1.0 404 Not Found", true, 404, true },
+		{ "HTTP/1.1 100 Continue", true, 100, false },
+		{ "HTTP/1.1 599 x", true, 599, false },
+		{ "HTTP/1.1 099 x", false, 0, false },
+		{ "HTTP/1.1 600 x", false, 0, false },
+		{ "HTTP/1.1 000", false, 0, false },
+		{ "HTTP/1.1 2000 OK", false, 0, false },
+		{ "HTTP/1.1 20 OK", false, 0, false },
+		{ "HTTP/1.1 -20 OK", false, 0, false },
+		{ "HTTP/1.1 2xx OK", false, 0, false },
+		{ "HTTP/1.1  200 OK", false, 0, false },
+		{ "HTTP/1.1\t200 OK", false, 0, false },
+		{ "HTTP/1.1 200OK", false, 0, false },
+		{ "HTTP/1.2 200 OK", false, 0, false },
+		{ "HTTP/2.0 200 OK", false, 0, false },
+		{ "HTTP/1.10 200 OK", false, 0, false },
+		{ "http/1.1 200 OK", false, 0, false },
+		{ "ICY 200 OK", false, 0, false },
+		{ "", false, 0, false },
+		{ "HTTP/1.1", false, 0, false },
+		{ "HTTP/1.1 20", false, 0, false },
+	};
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		struct http_head head = { 0 };
+		struct err e = { 0 };
+
+		run.row = rows[i].line;
+		EQUAL(http_status(&head, str_c(rows[i].line), &e), rows[i].ok);
+		if (rows[i].ok) {
+			EQUAL(head.status, rows[i].status);
+			EQUAL(head.close, rows[i].close);
+		} else {
+			FAILED(e, E_ANSWER);
+		}
+	}
+}
+
+static void
+test_http_field(void)
+{
+	static const struct {
+		const char *name, *value;
+		bool ok;
+		struct http_head want;
+	} rows[] = {
+		{ "Content-Length", "0", true, { .has_length = true } },
+		{ "CONTENT-LENGTH", "17", true, { .has_length = true,
+		    .length = 17 } },
+		{ "Content-Length", "", false, { 0 } },
+		{ "Content-Length", "1 2", false, { 0 } },
+		{ "Content-Length", "1,1", false, { 0 } },
+		{ "Content-Length", "1.0", false, { 0 } },
+		{ "Transfer-Encoding", "chunked", true, { .chunked = true } },
+		{ "transfer-encoding", "CHUNKED", true, { .chunked = true } },
+		{ "Transfer-Encoding", "chunked, chunked", false, { 0 } },
+		{ "Transfer-Encoding", "chunked;q=1", false, { 0 } },
+		{ "Transfer-Encoding", "xchunked", false, { 0 } },
+		{ "Transfer-Encoding", "deflate", false, { 0 } },
+		{ "Transfer-Encoding", "", false, { 0 } },
+		{ "Content-Encoding", "identity", true, { 0 } },
+		{ "Content-Encoding", "br", false, { 0 } },
+		{ "Content-Encoding", "", false, { 0 } },
+		{ "Connection", "close", true, { .close = true } },
+		{ "Connection", "Keep-Alive, CLOSE", true, { .close = true } },
+		{ "Connection", "closed", true, { 0 } },
+		{ "Connection", "", true, { 0 } },
+		{ "Retry-After", "60", true, { .retry_at = 60 } },
+		{ "Retry-After", "soon", true, { 0 } },
+		{ "X-Content-Length", "x", true, { 0 } },
+		{ "Content-Lengthx", "x", true, { 0 } },
+		{ "Set-Cookie", "a=b", true, { 0 } },
+	};
+
+	http_start(NULL);
+	for (size_t i = 0; i < LEN(rows); i++) {
+		struct http_head head = { 0 };
+		struct err e = { 0 };
+
+		run.row = rows[i].value;
+		EQUAL(http_field(http, &head, str_c(rows[i].name),
+		    str_c(rows[i].value), &e), rows[i].ok);
+		if (!rows[i].ok) {
+			FAILED(e, E_ANSWER);
+			continue;
+		}
+		EQUAL(head.close, rows[i].want.close);
+		EQUAL(head.chunked, rows[i].want.chunked);
+		EQUAL(head.has_length, rows[i].want.has_length);
+		EQUAL(head.length, rows[i].want.length);
+		EQUAL(head.retry_at, rows[i].want.retry_at == 0 ? 0 :
+		    fake_unix + rows[i].want.retry_at);
+	}
+}
+
+static void
+test_http_chunk_size(void)
+{
+	static const struct {
+		const char *line;
+		bool ok;
+		uint64_t want;
+	} rows[] = {
+		{ "0", true, 0 }, { "a", true, 10 }, { "A", true, 10 },
+		{ "1f", true, 31 }, { "00000010", true, 16 },
+		{ "ffffffff", true, 0xffffffff }, { "5;a=b", true, 5 },
+		{ "5 ;a", true, 5 }, { "5;", true, 5 }, { "5 ", true, 5 },
+		{ "5\t", true, 5 },
+		{ "", false, 0 }, { ";a", false, 0 }, { " ", false, 0 },
+		{ "g", false, 0 }, { "0x5", false, 0 }, { "+5", false, 0 },
+		{ "-5", false, 0 }, { "5 5", false, 0 }, { "5,", false, 0 },
+		{ "100000000", false, 0 }, { "5\r", false, 0 },
+		{ "5.0", false, 0 },
+	};
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		uint64_t size = 0;
+
+		run.row = rows[i].line;
+		if (EQUAL(http_chunk_size(str_c(rows[i].line), &size),
+		    rows[i].ok) && rows[i].ok)
+			EQUAL(size, rows[i].want);
+	}
+}
+
+static void
+test_http_retry_at(void)
+{
+	static const struct {
+		const char *value;
+		int64_t from_now;       /* 0: not sent */
+	} rows[] = {
+		{ "1", 1 }, { "60", 60 }, { "3600", 3600 }, { "3601", 3600 },
+		{ "4294967295", 3600 },
+		{ "0", 0 }, { "", 0 }, { "-1", 0 }, { "soon", 0 },
+		{ "1.5", 0 }, { "1 s", 0 },
+		{ "Fri, 02 Jan 2026 03:05:05 GMT", 60 },
+		{ "Fri, 02 Jan 2026 23:05:05 GMT", 3600 },
+		{ "Fri, 31 Dec 9999 23:59:59 GMT", 3600 },
+		{ "Fri, 02 Jan 2026 03:04:05 GMT", 0 },
+		{ "Fri, 02 Jan 2026 03:04:04 GMT", 0 },
+		{ "Sun, 06 Nov 1994 08:49:37 GMT", 0 },
+	};
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		int64_t got = http_retry_at(&fake_os, str_c(rows[i].value));
+
+		run.row = rows[i].value;
+		EQUAL(got, rows[i].from_now == 0 ? 0 :
+		    fake_unix + rows[i].from_now);
+	}
+}
+
+static void
+test_http_proxy_parse(void)
+{
+	static const struct {
+		const char *url;
+		bool ok;
+		const char *host, *port, *user;
+	} rows[] = {
+		{ "http://proxy:3128", true, "proxy", "3128", "" },
+		{ "http://proxy:3128/", true, "proxy", "3128", "" },
+		{ "proxy:3128", true, "proxy", "3128", "" },
+		{ "proxy", true, "proxy", "80", "" },
+		{ "http://proxy.example/x/y", true, "proxy.example", "80",
+		    "" },
+		{ "http://u:p@proxy:1", true, "proxy", "1", "u:p" },
+		{ "http://u@proxy", true, "proxy", "80", "u" },
+		{ "http://u:p@x@proxy:1", true, "proxy", "1", "u:p@x" },
+		{ "http://u:a%40b@proxy:1", true, "proxy", "1", "u:a%40b" },
+		{ "http://@proxy:1", true, "proxy", "1", "" },
+		{ "http://[::1]:3128", true, "::1", "3128", "" },
+		{ "http://[::1]", true, "::1", "80", "" },
+		{ "http://u:p@[fe80::1]:8/", true, "fe80::1", "8", "u:p" },
+		{ "http://10.0.0.1:65535", true, "10.0.0.1", "65535", "" },
+		{ "", false, "", "", "" },
+		{ "http://", false, "", "", "" },
+		{ "http:///", false, "", "", "" },
+		{ "http://:3128", false, "", "", "" },
+		{ "http://proxy:", false, "", "", "" },
+		{ "http://proxy:123456", false, "", "", "" },
+		{ "http://pro xy:1", false, "", "", "" },
+		{ "http://pro\nxy:1", false, "", "", "" },
+		{ "http://pr\xc3\xb6xy:1", false, "", "", "" },
+		{ "https://proxy:443", false, "", "", "" },
+		{ "socks5://proxy:1", false, "", "", "" },
+		{ "http://[]:1", false, "", "", "" },
+		{ "http://u:p@", false, "", "", "" },
+	};
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		struct proxy p = { .host = "" };
+		struct err e = { 0 };
+
+		run.row = rows[i].url;
+		if (!EQUAL(proxy_parse(&p, str_c(rows[i].url), &e),
+		    rows[i].ok))
+			continue;
+		if (!rows[i].ok) {
+			FAILED(e, E_CONFIG);
+			continue;
+		}
+		SAME(str_c(p.host), str_c(rows[i].host));
+		SAME(str_c(p.port), str_c(rows[i].port));
+		SAME(p.user, str_c(rows[i].user));
+	}
+	run.row = "long";
+	for (size_t n = 255; n < 257; n++) {
+		u8 *host = mem_alloc(&T, n);
+		struct proxy p;
+		struct err e = { 0 };
+
+		memset(host, 'h', n);
+		EQUAL(proxy_parse(&p, (struct str){ host, n }, &e), n == 255);
+	}
+}
+
+static void
+test_http_proxy_bypass(void)
+{
+	static const struct {
+		const char *list, *host, *port;
+		bool want;
+	} rows[] = {
+		{ "", "my.1password.com", "443", false },
+		{ "*", "my.1password.com", "443", true },
+		{ " * ", "my.1password.com", "443", true },
+		{ "my.1password.com", "my.1password.com", "443", true },
+		{ "MY.1Password.com", "my.1password.com", "443", true },
+		{ "1password.com", "my.1password.com", "443", true },
+		{ ".1password.com", "my.1password.com", "443", true },
+		{ ".1password.com", "1password.com", "443", true },
+		{ "a,b, .com ,c", "my.1password.com", "443", true },
+		{ "password.com", "my.1password.com", "443", false },
+		{ ".password.com", "my.1password.com", "443", false },
+		{ "x.my.1password.com", "my.1password.com", "443", false },
+		{ "my.1password.com.", "my.1password.com", "443", false },
+		{ "1password", "my.1password.com", "443", false },
+		{ "my.1password.com:443", "my.1password.com", "443", true },
+		{ "my.1password.com:8443", "my.1password.com", "443", false },
+		{ "my.1password.com:8443", "my.1password.com", "8443", true },
+		{ "*:443", "my.1password.com", "443", true },
+		{ "*:80", "my.1password.com", "443", false },
+		{ ",", "my.1password.com", "443", false },
+		{ ".", "my.1password.com", "443", false },
+		{ ":443", "my.1password.com", "443", false },
+		{ "*.1password.com", "my.1password.com", "443", false },
+		{ "127.0.0.1", "127.0.0.1", "1", true },
+		{ "0.0.1", "127.0.0.1", "1", true },
+	};
+
+	http_start(NULL);
+	for (size_t i = 0; i < LEN(rows); i++) {
+		run.row = rows[i].list;
+		http_cfg.no_proxy = rows[i].list;
+		(void)snprintf(http->host, sizeof http->host, "%s",
+		    rows[i].host);
+		(void)snprintf(http->port, sizeof http->port, "%s",
+		    rows[i].port);
+		EQUAL(proxy_is_bypassed(http), rows[i].want);
+	}
+	http_cfg.no_proxy = "";
+}
+
+static void
+test_http_proxy_user(void)
+{
+	static const struct {
+		const char *user, *want;
+	} rows[] = {
+		{ "Aladdin:open sesame", "QWxhZGRpbjpvcGVuIHNlc2FtZQ==" },
+		{ "u:p", "dTpw" }, { "u:a%40b", "dTphQGI=" },
+		{ "%75:p", "dTpw" }, { "u%3Ap", "dTpw" },
+		{ "%", "JQ==" }, { "%4", "JTQ=" }, { "%zz", "JXp6" },
+		{ "%00", "AA==" }, { "%C3%a9", "w6k=" }, { "", "" },
+		{ "\xfb\xff\xbf", "+/+/" },
+	};
+	u8 room[1024], user[600];
+	struct out o;
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		run.row = rows[i].user;
+		out_init(&o, room, sizeof room);
+		proxy_put_user(&o, str_c(rows[i].user));
+		SAME(out_str(&o), str_c(rows[i].want));
+	}
+	memset(user, 'u', sizeof user);
+	out_init(&o, room, sizeof room);
+	proxy_put_user(&o, (struct str){ user, 512 });
+	CHECK(!o.over);
+	out_init(&o, room, sizeof room);
+	proxy_put_user(&o, (struct str){ user, 513 });
+	CHECK(o.over);
+}
+
+/* Talk to a proxy over a socket pair: what it is sent, what it may say. */
+static void
+test_http_proxy_connect(void)
+{
+	static const struct {
+		const char *answer;
+		enum err_code code;
+		int status;
+	} rows[] = {
+		{ "HTTP/1.1 200 OK\r\n\r\n", E_NONE, 0 },
+		{ "HTTP/1.0 200 Connection established\r\nVia: x\r\n\r\n",
+		    E_NONE, 0 },
+		{ "HTTP/1.1 204 x\r\n\r\n", E_NONE, 0 },
+		{ "HTTP/1.1 407 Auth\r\nProxy-Authenticate: Basic\r\n\r\n",
+		    E_NET, 407 },
+		{ "HTTP/1.1 302 Found\r\n\r\n", E_NET, 302 },
+		{ "HTTP/1.1 100 Continue\r\n\r\n", E_NET, 100 },
+		{ "SSH-2.0-x\r\n\r\n", E_NET, 0 },
+		{ "\r\n\r\n", E_NET, 0 },
+		{ "HTTP/1.1 2xx\r\n\r\n", E_NET, 0 },
+		{ "HTTP/1.1 200 OK\r\n", E_NET, 0 },    /* and ends */
+		{ "", E_NET, 0 },
+	};
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		struct proxy p = { .host = "p", .user = S("u:p") };
+		struct err e = { 0 };
+		char got[512];
+		int fd[2];
+		ssize_t n;
+
+		run.row = rows[i].answer;
+		http_start(NULL);
+		(void)snprintf(http->host, sizeof http->host, "h.example");
+		(void)snprintf(http->port, sizeof http->port, "443");
+		if (!CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, fd) == 0))
+			return;
+		CHECK(fcntl(fd[0], F_SETFL, O_NONBLOCK) == 0);
+		http->fd = fd[0];
+		CHECK(write(fd[1], rows[i].answer, strlen(rows[i].answer)) >=
+		    0);
+		CHECK(shutdown(fd[1], SHUT_WR) == 0);
+		EQUAL(proxy_connect(http, &p, fake_ms + 100, &e),
+		    rows[i].code == E_NONE);
+		FAILED(e, rows[i].code);
+		EQUAL(e.http, rows[i].status);
+		n = read(fd[1], got, sizeof got);
+		SAME(((struct str){ (u8 *)got, (size_t)n }),
+		    S("CONNECT h.example:443 HTTP/1.1\r\n"
+		    "Host: h.example:443\r\n"
+		    "Proxy-Authorization: Basic dTpw\r\n\r\n"));
+		http_close(http);
+		(void)close(fd[1]);
+	}
+}
+
+/* A proxy that says nothing, and one that never ends its header. */
+static void
+test_http_proxy_slow(void)
+{
+	static u8 much[HTTP_HEAD_MAX + 100];
+	struct proxy p = { .host = "p" };
+	struct err e = { 0 };
+	int fd[2], size = 1 << 20;
+
+	http_start(NULL);
+	if (!CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, fd) == 0))
+		return;
+	CHECK(fcntl(fd[0], F_SETFL, O_NONBLOCK) == 0);
+	(void)setsockopt(fd[1], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+	http->fd = fd[0];
+	CHECK(!proxy_connect(http, &p, fake_ms + 100, &e));
+	FAILED(e, E_TIMEOUT);
+	SAME(str_c(e.what), S("asking the proxy"));
+	e = (struct err){ 0 };
+	memset(much, 'x', sizeof much);
+	CHECK(write(fd[1], much, sizeof much) == (ssize_t)sizeof much);
+	CHECK(!proxy_connect(http, &p, fake_ms + 100, &e));
+	FAILED(e, E_NET);
+	http_close(http);
+	(void)close(fd[1]);
+}
+
+static void
+test_tls_bundle(void)
+{
+	struct str pem = slurp("test/pki/ca.pem");
+	struct http *h = calloc(1, sizeof *h);
+	struct out o;
+
+	if (h == NULL)
+		abort();
+	h->session = &T;
+	out_open(&o, &T);
+	OUT(&o, S("# a comment\n"), pem, S("\n-----BEGIN CERTIFICATE-----\n"
+	    "bm90IGEgY2VydGlmaWNhdGU=\n-----END CERTIFICATE-----\n"
+	    "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"),
+	    pem);
+	pem = out_close(&o, &T);
+	for (int i = 0; i < 4; i++) {
+		struct err e = { 0 };
+		struct str in = i == 0 ? pem : i == 1 ? NOTHING :
+		    i == 2 ? S("-----BEGIN CERTIFICATE-----\nAAAA\n"
+		    "-----END CERTIFICATE-----\n") : S("garbage\n");
+
+		EQUAL(tls_load_pem(h, in, &e), i == 0);
+		EQUAL(h->anchors, i == 0 ? 2 : 0);
+		FAILED(e, i == 0 ? E_NONE : E_TLS);
+		if (i == 0) {
+			CHECK(h->anchor[0].dn.len > 0);
+			EQUAL(h->anchor[0].flags, BR_X509_TA_CA);
+			EQUAL(h->anchor[0].pkey.key_type,
+			    h->anchor[1].pkey.key_type);
+		}
+	}
+	free(h);
+}
+
+/* SSL_CERT_FILE is taken alone: what is wrong with it is an error. */
+static void
+test_tls_load(void)
+{
+	struct cfg cfg = { .cert_file = path_of("no-bundle") };
+	struct http *h = calloc(1, sizeof *h);
+	struct err e = { 0 };
+
+	if (h == NULL)
+		abort();
+	http_init(h, &fake_os, &cfg, &T);
+	EQUAL(h->fd, -1);
+	CHECK(!tls_load(h, &T, &e));
+	FAILED(e, E_CONFIG);
+	SAME(str_c(e.where), S("SSL_CERT_FILE"));
+	e = (struct err){ 0 };
+	cfg.cert_file = file_with("bundle", S("nothing in it\n"), 0644);
+	CHECK(!tls_load(h, &T, &e));
+	FAILED(e, E_TLS);
+	e = (struct err){ 0 };
+	cfg.cert_file = "test/pki/ca.pem";
+	CHECK(tls_load(h, &T, &e));
+	EQUAL(h->anchors, 1);
+	cfg.cert_file = path_of("no-bundle");
+	CHECK(tls_load(h, &T, &e));             /* done once */
+	free(h);
+}
+
+/* BearSSL's reasons as ours; none of them is taken for success. */
+static void
+test_tls_errors(void)
+{
+	static const struct {
+		int code;
+		enum err_code want;
+		const char *what;
+	} rows[] = {
+		{ BR_ERR_OK, E_NET, "the server closed the connection" },
+		{ BR_ERR_X509_EXPIRED, E_TLS,
+		    "the certificate is not valid at this time" },
+		{ BR_ERR_X509_BAD_SERVER_NAME, E_TLS,
+		    "the certificate is for another host" },
+		{ BR_ERR_X509_NOT_TRUSTED, E_TLS,
+		    "the certificate is not from a trusted CA" },
+		{ BR_ERR_X509_WEAK_PUBLIC_KEY, E_TLS,
+		    "the certificate is not acceptable" },
+		{ BR_ERR_X509_BAD_SIGNATURE, E_TLS,
+		    "the certificate is not acceptable" },
+		{ BR_ERR_RECV_FATAL_ALERT + 40, E_TLS,
+		    "the server ended the handshake; it must offer TLS 1.2" },
+		{ BR_ERR_RECV_FATAL_ALERT + 70, E_TLS,
+		    "the server ended the handshake; it must offer TLS 1.2" },
+		{ BR_ERR_UNSUPPORTED_VERSION, E_TLS,
+		    "the server does not speak TLS 1.2" },
+		{ BR_ERR_BAD_MAC, E_TLS, "broken TLS records" },
+		{ BR_ERR_TOO_LARGE, E_TLS, "broken TLS records" },
+	};
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		struct err e = { 0 };
+
+		http_start(NULL);
+		http->end = END_OPEN;
+		peer.error = rows[i].code;
+		CHECK(!tls_fail(http, &e));
+		FAILED(e, rows[i].want);
+		SAME(str_c(e.what), str_c(rows[i].what));
+		EQUAL(http->end, rows[i].code == 0 ? END_CLEAN : END_OPEN);
+	}
+	peer.error = 0;
+}
+
+/* A broken record in the middle of a body is no end of it. */
+static void
+peer_corrupts(void)
+{
+	if (answers_left-- == 1) {
+		peer.in = S("HTTP/1.1 200 OK\r\n\r\nhalf");
+		peer.then = PEER_STAYS;
+	}
+}
+
+static int
+corrupt_poll(struct pollfd *pfd, nfds_t n, int ms)
+{
+	if (peer_is_at_end()) {
+		peer.error = BR_ERR_BAD_MAC;
+		return 1;
+	}
+	return fake_poll(pfd, n, ms);
+}
+
+static void
+test_tls_cut(void)
+{
+	struct os os = fake_os;
+	struct http_answer a;
+	struct err e = { 0 };
+
+	http_start(peer_corrupts);
+	answers_left = 1;
+	os.poll = corrupt_poll;
+	http->os = &os;
+	CHECK(!http_ask(&a, &e));
+	FAILED(e, E_TLS);
+	http->os = &fake_os;
+}
+
+/* ====================================================================
+ * 10. Items: vault, item and field, and what a back end offers
+ * ==================================================================== */
+
+#define F(i, t, use, v) { B(i), B(t), use, B(v) }
+#define NO_VALUE(i, t, use) { B(i), B(t), use, { NULL, 0 } }
+
+/* An item with at most 8 fields; the rest of the room has no id. */
+struct item_row {
+	const char *name, *category;
+	struct field field[8];
+	const char *user, *password;    /* expected; NULL: none */
+};
+
+static struct item
+item_of(struct item_row *r)
+{
+	struct item it = { .category = str_c(r->category), .field = r->field };
+
+	while (it.fields < 8 && r->field[it.fields].id.p != NULL)
+		it.fields++;
+	return it;
+}
+
+static struct str
+value_of(const struct field *f)
+{
+	struct str s = NOTHING;
+
+	if (f != NULL)
+		(void)!item_reveal(ALLOW, f->value, &s);
+	return s;
+}
+
+static void
+test_item_login_field(void)
+{
+	static struct item_row rows[] = {
+		{ "login", "001", { F("username", "username", FOR_USERNAME,
+		    "u"), F("password", "password", FOR_PASSWORD, "p") },
+		    "u", "p" },
+		{ "login without a built-in password", "001",
+		    { F("username", "username", FOR_USERNAME, "u"),
+		    F("password", "password", FOR_NOTHING, "other") },
+		    "u", "other" },
+		{ "the built-in one counts first", "001",
+		    { F("password", "password", FOR_NOTHING, "other"),
+		    F("x", "y", FOR_PASSWORD, "p") }, NULL, "p" },
+		{ "built-in fields of another category", "003",
+		    { F("a", "b", FOR_USERNAME, "u"), F("c", "d",
+		    FOR_PASSWORD, "p") }, "u", "p" },
+		{ "password", "005", { F("password", "password", FOR_PASSWORD,
+		    "p") }, NULL, "p" },
+		{ "password with a user in a section", "005",
+		    { F("password", "password", FOR_PASSWORD, "p"),
+		    F("abc", "Username", FOR_NOTHING, "u") }, "u", "p" },
+		{ "database by id", "102", { F("username", "name", FOR_NOTHING,
+		    "u"), F("password", "pw", FOR_NOTHING, "p") }, "u", "p" },
+		{ "server by title", "110", { F("a1", "USERNAME", FOR_NOTHING,
+		    "u"), F("a2", "Password", FOR_NOTHING, "p") }, "u", "p" },
+		{ "id before title", "110", { F("a1", "password", FOR_NOTHING,
+		    "title"), F("password", "x", FOR_NOTHING, "id") },
+		    NULL, "id" },
+		{ "two with this title: neither", "110", { F("a1", "password",
+		    FOR_NOTHING, "1"), F("a2", "password", FOR_NOTHING, "2") },
+		    NULL, NULL },
+		{ "API credential", "112", { F("username", "username",
+		    FOR_NOTHING, "u"), F("credential", "credential",
+		    FOR_NOTHING, "c"), F("password", "password", FOR_NOTHING,
+		    "p") }, "u", "c" },
+		{ "API credential without one", "112", { F("password",
+		    "password", FOR_NOTHING, "p") }, NULL, NULL },
+		{ "credential elsewhere is none", "110", { F("credential",
+		    "credential", FOR_NOTHING, "c") }, NULL, NULL },
+		{ "nothing", "003", { F("notes", "notes", FOR_NOTHING, "n") },
+		    NULL, NULL },
+		{ "no value", "001", { NO_VALUE("username", "username",
+		    FOR_USERNAME), F("password", "password", FOR_PASSWORD,
+		    "") }, NULL, "" },
+	};
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		struct item it = item_of(&rows[i]);
+		struct str u = value_of(item_login_field(&it, FOR_USERNAME));
+		struct str p = value_of(item_login_field(&it, FOR_PASSWORD));
+
+		run.row = rows[i].name;
+		SAME(u, str_c(rows[i].user));
+		SAME(p, str_c(rows[i].password));
+		EQUAL(u.p == NULL, rows[i].user == NULL);
+		EQUAL(p.p == NULL, rows[i].password == NULL);
+	}
+}
+
+static void
+test_item_find(void)
+{
+	static struct item_row row = { "", "001", {
+		F("username", "username", FOR_USERNAME, "0"),
+		F("f1", "Host", FOR_NOTHING, "1"),
+		F("f2", "host 2", FOR_NOTHING, "2"),
+		F("f3", "twin", FOR_NOTHING, "3"),
+		F("f4", "TWIN", FOR_NOTHING, "4"),
+		F("host", "other", FOR_NOTHING, "5"),
+		F("f6", "f1", FOR_NOTHING, "6"),
+		F("f7", "\xc3\xa9t\xc3\xa9", FOR_NOTHING, "7") }, NULL, NULL };
+	static const struct {
+		const char *name, *want;        /* NULL: fails */
+	} rows[] = {
+		{ "username", "0" }, { "USERNAME", "0" }, { "f2", "2" },
+		{ "host", "5" }, { "HOST", "5" }, { "f1", "1" },
+		{ "host 2", "2" }, { "f3", "3" }, { "F4", "4" },
+		{ "\xc3\xa9t\xc3\xa9", "7" },
+		{ "twin", NULL }, { "Twin", NULL }, { "", NULL },
+		{ "hos", NULL }, { "host 22", NULL }, { "f8", NULL },
+		{ "\xc3\x89t\xc3\xa9", NULL },
+	};
+	struct item it = item_of(&row);
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		const struct field *f = NULL;
+		struct err e = { 0 };
+
+		run.row = rows[i].name;
+		if (!EQUAL(item_find(&it, str_c(rows[i].name), &f, &e),
+		    rows[i].want != NULL))
+			continue;
+		if (rows[i].want != NULL)
+			SAME(value_of(f), str_c(rows[i].want));
+		else
+			FAILED(e, E_FIELD);
+	}
+	it.fields = 0;
+	CHECK(item_login_field(&it, FOR_USERNAME) == NULL);
+}
+
+static void
+test_item_reveal(void)
+{
+	struct secret s = { (const u8 *)"pw", 2 }, none = { NULL, 0 };
+	struct str text = S("untouched");
+	enum verdict untouched = 0;
+
+	CHECK(!item_reveal(DENY, s, &text));
+	CHECK(!item_reveal(untouched, s, &text));
+	CHECK(!item_reveal(ALLOW, none, &text));
+	CHECK(!item_reveal((enum verdict)2, s, &text));
+	SAME(text, S("untouched"));
+	CHECK(item_reveal(ALLOW, s, &text));
+	SAME(text, S("pw"));
+}
+
+/* ====================================================================
+ * 11. Service account: sign-in, keys, vaults, items
+ * ==================================================================== */
+
+/* Decode a token with fresh memory; wiped whenever it is refused. */
+static bool
+token_is_taken(struct sa_token *t, struct str text, struct err *e)
+{
+	size_t mark = T.used;
+	bool ok;
+
+	memset(t, 0, sizeof *t);
+	*e = (struct err){ 0 };
+	ok = sa_token_decode(t, &T, text, e);
+	EQUAL(T.used, mark);
+	CHECK(is_zero(T.base + mark, 8192));
+	if (!ok) {
+		FAILED(*e, E_TOKEN);
+		CHECK(is_zero((u8 *)t, sizeof *t));
+	}
+	return ok;
+}
+
+static void
+token_same(uint32_t want, const struct sa_token *t)
+{
+	SAME(str_c(t->host), text_at(want, "host"));
+	EQUAL(strtol(t->port, NULL, 10), number_at(want, "port"));
+	SAME(((struct str){ t->email, t->email_len }),
+	    text_at(want, "email"));
+	SAME(((struct str){ t->format, 2 }), text_at(want, "skFormat"));
+	SAME(((struct str){ t->skid, 6 }), text_at(want, "skid"));
+	SAME(ID(t->device), text_at(want, "deviceUuid"));
+	SAME(hex(t->x, t->x_len), text_at(want, "srpX"));
+	SAME(hex(t->muk, 32), text_at(want, "muk"));
+	EQUAL(t->throttled, !json_is_null(&vec, at(want, "throttleSeed")));
+	if (t->throttled) {
+		SAME(hex(t->seed, 32), text_at(want, "throttleSeed"));
+		SAME(ID(t->kid), text_at(want, "throttleUuid"));
+	}
+}
+
+static void
+test_sa_token(void)
+{
+	unsigned rows = 0, good = 0;
+	uint32_t list;
+
+	load("test/data/token.json");
+	list = at(ROOT, "cases");
+	EACH(k, list) {
+		bool valid = json_is_word(&vec, at(k, "valid"), S("true"));
+		struct sa_token t;
+		struct err e;
+
+		row_of(k);
+		if (EQUAL(token_is_taken(&t, text_at(k, "token"), &e),
+		    valid) && valid)
+			token_same(at(k, "expect"), &t);
+		good += valid;
+		rows++;
+	}
+	EQUAL(rows, 36);
+	EQUAL(good, 12);
+}
+
+/* "ops_" and base64url of a text. */
+static struct str
+token_of(struct str plain)
+{
+	struct out o;
+
+	out_open(&o, &T);
+	out_put(&o, S("ops_"));
+	b64_put_url(&o, plain);
+	return out_close(&o, &T);
+}
+
+/* The first token of the vectors with one piece of its JSON replaced. */
+static struct str
+token_with(const char *old, const char *new)
+{
+	struct str token = text_at(json_first(&vec, at(ROOT, "cases")),
+	    "token");
+	u8 *plain = mem_alloc(&T, token.n);
+	struct str s = { plain, 0 };
+	struct out o;
+	size_t i = 0;
+
+	if (!CHECK(b64_decode(plain, str_from(token, 4), &s.n)))
+		return NOTHING;
+	while (i < s.n && !str_is_start(str_from(s, i), str_c(old)))
+		i++;
+	CHECK(i < s.n);
+	out_open(&o, &T);
+	OUT(&o, str_upto(s, i), str_c(new), str_from(s, i + strlen(old)));
+	return token_of(out_close(&o, &T));
+}
+
+/* More than the vectors have: each member, a value that is taken and one
+ * that is not. */
+static void
+test_sa_token_members(void)
+{
+	static const struct {
+		const char *old, *new;
+		bool ok;
+	} rows[] = {
+		{ "my.1password.com", "a.b", true },
+		{ "my.1password.com", "a.b:1", true },
+		{ "my.1password.com", "a.b:65535", true },
+		{ "my.1password.com", "a.b:0", false },
+		{ "my.1password.com", "a.b:65536", false },
+		{ "my.1password.com", "a.b:", false },
+		{ "my.1password.com", "a.b:x", false },
+		{ "my.1password.com", "a.b:000443", false },
+		{ "my.1password.com", "http://a.b", false },
+		{ "my.1password.com", "https://a.b/", true },
+		{ "my.1password.com", "https://a.b//", false },
+		{ "my.1password.com", "a.b/x", false },
+		{ "my.1password.com", "a.b?x", false },
+		{ "my.1password.com", "a.b#x", false },
+		{ "my.1password.com", "u@a.b", false },
+		{ "my.1password.com", "u:p@a.b", false },
+		{ "my.1password.com", "a b", false },
+		{ "my.1password.com", "a_b", false },
+		{ "my.1password.com", "a.b\\u0000", false },
+		{ "my.1password.com", "a.b\\r\\nX: y", false },
+		{ "my.1password.com", "[::1]", false },
+		{ "my.1password.com", "https://", false },
+		{ "my.1password.com", "/", false },
+		{ "my.1password.com", "\xc3\xa9.b", false },
+		{ "\"A3-", "\"A4-", true },
+		{ "\"A3-", "\"B3-", false },
+		{ "\"A3-", "\"AA-", false },
+		{ "\"A3-", "\"A3-A", false },
+		{ "\"A3-", "\"A3 ", true },
+		{ "\"A3-", "\"A3_", false },
+		{ "\"A3-", "\"a3", true },
+		{ "@1passwordserviceaccounts.com", "@x", true },
+		{ "@1passwordserviceaccounts.com", "", false },
+		{ "@1passwordserviceaccounts.com", "@", false },
+		{ "@1passwordserviceaccounts.com", "@x@y", false },
+		{ "@1passwordserviceaccounts.com", "@x y", false },
+		{ "@1passwordserviceaccounts.com", "@x\\\"", false },
+		{ "@1passwordserviceaccounts.com", "@x\\\\", false },
+		{ "@1passwordserviceaccounts.com", "@x\\n", false },
+		{ "@1passwordserviceaccounts.com", "@\xc3\xa9", false },
+		{ "\"deviceUuid\":\"f", "\"deviceUuid\":\"F", false },
+		{ "\"deviceUuid\":\"f", "\"deviceUuid\":\"", false },
+		{ "\"deviceUuid\":\"f", "\"deviceUuid\":\"/", false },
+		{ "\"deviceUuid\":\"f", "\"deviceUuid\":\"a", true },
+		{ "\"srpX\":\"90", "\"srpX\":\"", true },
+		{ "\"srpX\":\"90", "\"srpX\":\"9", true },
+		{ "\"srpX\":\"90", "\"srpX\":\" 9", false },
+		{ "\"srpX\":\"90", "\"srpX\":\"0x90", false },
+		{ "\"srpX\":\"90", "\"srpX\":\"0000000000000000000000000000"
+		    "00000000000000000000000000000000000090", true },
+		{ "\"srpX\":\"90", "\"srpX\":\"0000000000000000000000000000"
+		    "000000000000000000000000000000000000090", false },
+		{ "A256GCM", "A128GCM", false },
+		{ "\"userAuth\":{", "\"userAuth\":1,\"x\":{", false },
+		{ "\"userAuth\":{", "\"userAuth\":null,\"x\":{", false },
+		{ "\"seed\":\"a", "\"seed\":\"", false },
+		{ "\"seed\":\"a", "\"seed\":\"aa", false },
+		{ "\"seed\":\"a", "\"seed\":\"g", false },
+		{ "\"seed\":\"a", "\"seed\":\"A", true },
+		{ "\"uuid\":\"V", "\"uuid\":\"v", false },
+		{ "\"uuid\":\"V", "\"uuid\":\"8", false },
+		{ "\"throttleSecret\":{", "\"throttleSecret\":null,\"x\":{",
+		    true },
+		{ "\"throttleSecret\":{", "\"throttleSecret\":\"\",\"x\":{",
+		    false },
+		{ "{\"", "{\"email\":\"twice@x\",\"", false },
+		{ "{\"", "[{\"", false },
+	};
+
+	load("test/data/token.json");
+	for (size_t i = 0; i < LEN(rows); i++) {
+		struct sa_token t;
+		struct err e;
+
+		run.row = rows[i].new;
+		EQUAL(token_is_taken(&t, token_with(rows[i].old, rows[i].new),
+		    &e), rows[i].ok);
+	}
+}
+
+static void
+test_sa_token_size(void)
+{
+	struct sa_token t;
+	struct err e;
+	struct str text = { mem_alloc(&T, TOKEN_MAX + 1), 0 };
+
+	memset((u8 *)(uintptr_t)text.p, 'A', TOKEN_MAX + 1);
+	memcpy((u8 *)(uintptr_t)text.p, "ops_", 4);
+	for (text.n = TOKEN_MAX - 2; text.n <= TOKEN_MAX + 1; text.n++) {
+		CHECK(!token_is_taken(&t, text, &e));
+		EQUAL(str_eq(str_c(e.what), S("too long")),
+		    text.n > TOKEN_MAX);
+	}
+}
+
+static void
+test_sa_host(void)
+{
+	static const struct {
+		const char *host, *hosts;
+		bool want;
+	} rows[] = {
+		{ "my.1password.com", "", true },
+		{ "team.1password.ca", "", true },
+		{ "team.1password.eu", "", true },
+		{ "a.b.1password.com", "", true },
+		{ "1password.com", "", false },
+		{ ".1password.com", "", false },
+		{ "my1password.com", "", false },
+		{ "my.1password.com.evil.example", "", false },
+		{ "my.1password.org", "", false },
+		{ "evil.example", "", false },
+		{ "localhost", "", false },
+		{ "localhost", "localhost", true },
+		{ "localhost", "a, LOCALHOST ,b", true },
+		{ "evil.localhost", "localhost", false },
+		{ "127.0.0.1", "127.0.0.1", true },
+		{ "127.0.0.1", "*", false },
+	};
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		struct cfg cfg = { .hosts = rows[i].hosts };
+
+		run.row = rows[i].host;
+		EQUAL(sa_host_is_allowed(&cfg, rows[i].host), rows[i].want);
+	}
+}
+
+/* A service account without a server: for the functions below it. */
+static struct sa *
+sa_bare(void)
+{
+	struct sa *sa = mem_alloc(&T, sizeof *sa);
+	struct arena *names = &T;
+
+	if (sa == NULL)
+		abort();
+	sa->os = &fake_os;
+	sa->keys = names;
+	sa->scratch = &T;
+	sa->http.fd = -1;
+	return sa;
+}
+
+static void
+test_sa_throttle(void)
+{
+	struct sa *sa = sa_bare();
+	uint32_t root = ROOT;
+
+	load("test/data/throttle.json");
+	memcpy(sa->token.seed, hex_at(root, "seed").p, 32);
+	sa_copy_id(sa->token.kid, text_at(root, "uuid"));
+	sa_throttle_make(sa, fake_unix);
+	SAME(((struct str){ sa->throttle, sa->throttle_len }),
+	    text_at(root, "token"));
+	EQUAL(sa->throttle_exp, fake_unix + 3600);
+	sa_throttle_make(sa, fake_unix + 1);
+	CHECK(!str_eq((struct str){ sa->throttle, sa->throttle_len },
+	    text_at(root, "token")));
+}
+
+/* What is signed: lengths and pieces. */
+static void
+test_sa_throttle_pae(void)
+{
+	u8 room[512];
+	struct out o;
+
+	load("test/data/throttle.json");
+	out_init(&o, room, sizeof room);
+	out_put(&o, (struct str)B("\4\0\0\0\0\0\0\0"));
+	sa_pae(&o, S("v4.public."));
+	sa_pae(&o, text_at(ROOT, "message"));
+	sa_pae(&o, text_at(ROOT, "footer"));
+	sa_pae(&o, text_at(ROOT, "implicit"));
+	SAME(hex(room, o.n), text_at(ROOT, "signedBytes"));
+}
+
+static void
+test_sa_mac(void)
+{
+	struct sa *sa = sa_bare();
+	unsigned rows = 0;
+	uint32_t list;
+
+	load("test/data/mac.json");
+	sa_copy_id(sa->session, text_at(ROOT, "sessionID"));
+	memcpy(sa->mac_key, hex_at(ROOT, "macKey").p, SHA256_LEN);
+	list = at(ROOT, "cases");
+	EACH(k, list) {
+		u8 room[128], want[128];
+		struct out o, w;
+
+		row_of(k);
+		(void)snprintf(sa->http.host, sizeof sa->http.host, "%s",
+		    cstr(text_at(k, "host")));
+		sa->mac_id = (uint32_t)number_at(k, "requestId") - 1;
+		out_init(&o, room, sizeof room);
+		sa_put_mac(sa, &o, text_at(k, "method"),
+		    text_at(k, "target"));
+		out_init(&w, want, sizeof want);
+		OUT(&w, S("X-AgileBits-MAC: "), text_at(k, "header"),
+		    S("\r\n"));
+		SAME(out_str(&o), out_str(&w));
+		rows++;
+	}
+	EQUAL(rows, 6);
+}
+
+static void
+test_sa_open(void)
+{
+	struct sa *sa = sa_bare();
+	unsigned rows = 0;
+	uint32_t list;
+
+	load("test/data/envelope.json");
+	sa_copy_id(sa->session, text_at(ROOT, "sessionID"));
+	sa_key_init(&sa->key, ID(sa->session), hex_at(ROOT, "key").p);
+	list = at(ROOT, "cases");
+	EACH(k, list) {
+		struct err e = { 0 };
+		struct str plain = NOTHING;
+		u8 h[SHA256_LEN];
+
+		row_of(k);
+		CHECK(sa_open(sa, &vec, at(k, "envelope"), &sa->key, &plain,
+		    &e));
+		FAILED(e, E_NONE);
+		if (at(k, "plaintext") != 0) {
+			SAME(plain, text_at(k, "plaintext"));
+		} else {
+			EQUAL(plain.n, number_at(k, "plaintextLength"));
+			SHA256(h, plain);
+			SAME(hex(h, sizeof h), text_at(k, "plaintextSha256"));
+		}
+		rows++;
+	}
+	EQUAL(rows, 4);
+	list = at(ROOT, "refuse");
+	EACH(k, list) {
+		struct err e = { 0 };
+		struct str plain = NOTHING;
+
+		row_of(k);
+		CHECK(!sa_open(sa, &vec, at(k, "envelope"), &sa->key, &plain,
+		    &e));
+		FAILED(e, E_ANSWER);
+		CHECK(plain.p == NULL);
+		rows++;
+	}
+	EQUAL(rows, 12);
+}
+
+/* More that is no envelope. */
+static void
+test_sa_open_refused(void)
+{
+	static const char *const rows[] = {
+		"null", "[]", "\"x\"", "{}",
+		"{\"kid\":1,\"enc\":\"A256GCM\",\"cty\":\"b5+jwk+json\","
+		    "\"iv\":\"o3AakKFgfkzvP5Wy\",\"data\":\"\"}",
+		"{\"kid\":\"K\",\"enc\":\"A256GCM\",\"cty\":\"b5+jwk+json\","
+		    "\"iv\":\"o3AakKFgfkzvP5Wy\",\"data\":\"\"}",
+		"{\"kid\":\"K\",\"enc\":\"A256GCM\",\"cty\":\"json\","
+		    "\"iv\":\"o3AakKFgfkzvP5Wy\",\"data\":\"AAAA\"}",
+		"{\"kid\":\"K\",\"enc\":\"a256gcm\",\"cty\":\"b5+jwk+json\","
+		    "\"iv\":\"o3AakKFgfkzvP5Wy\",\"data\":\"AAAA\"}",
+		"{\"kid\":\"K\",\"enc\":\"A256GCM\",\"cty\":\"b5+jwk+json\","
+		    "\"iv\":\"o3AakKFgfkzvP5W\",\"data\":\"AAAA\"}",
+		"{\"kid\":\"K\",\"enc\":\"A256GCM\",\"cty\":\"b5+jwk+json\","
+		    "\"iv\":\"\",\"data\":\"AAAA\"}",
+		"{\"kid\":\"K\",\"enc\":\"A256GCM\",\"cty\":\"b5+jwk+json\","
+		    "\"iv\":\"o3AakKFgfkzvP5Wy\",\"data\":\"****\"}",
+		"{\"kid\":\"K\",\"enc\":\"A256GCM\",\"cty\":\"b5+jwk+json\","
+		    "\"iv\":\"o3AakKFgfkzvP5Wy\",\"data\":null}",
+		"{\"kid\":\"K\",\"enc\":\"A256GCM\",\"cty\":\"b5+jwk+json\","
+		    "\"iv\":\"o3AakKFgfkzvP5Wy\","
+		    "\"data\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"}",
+	};
+	struct sa *sa = sa_bare();
+	u8 key[32] = { 1 };
+
+	sa_key_init(&sa->key, S("K"), key);
+	for (size_t i = 0; i < LEN(rows); i++) {
+		struct err e = { 0 };
+		struct str plain;
+		struct json j;
+
+		run.row = rows[i];
+		if (!CHECK(parses(&j, str_c(rows[i]))))
+			continue;
+		CHECK(!sa_open(sa, &j, ROOT, &sa->key, &plain, &e));
+		FAILED(e, E_ANSWER);
+	}
+}
+
+static void
+test_sa_seal(void)
+{
+	static const char *const rows[] = { "", "{}", "{\"a\":\"\xc3\xa9\"}" };
+	struct sa *sa = sa_bare();
+	u8 key[32] = { 7 };
+
+	sa_copy_id(sa->session, S("2CMCXTNSO7JS6W7667GVAEUHIA"));
+	sa_key_init(&sa->key, ID(sa->session), key);
+	for (size_t i = 0; i < LEN(rows); i++) {
+		struct err e = { 0 };
+		struct str box, again, plain;
+		struct json j;
+
+		CHECK(sa_seal(sa, str_c(rows[i]), &box, &e));
+		CHECK(sa_seal(sa, str_c(rows[i]), &again, &e));
+		CHECK(!str_eq(box, again));     /* a fresh nonce */
+		if (CHECK(parses(&j, box)) && CHECK(sa_open(sa, &j, ROOT,
+		    &sa->key, &plain, &e)))
+			SAME(plain, str_c(rows[i]));
+		fake_random_fails = true;
+		CHECK(!sa_seal(sa, str_c(rows[i]), &box, &e));
+		FAILED(e, E_INTERNAL);
+		fake_random_fails = false;
+	}
+}
+
+/* The tree of keys, from the token's unlock key down to the vaults. */
+static void
+test_sa_keysets(void)
+{
+	struct sa *sa = sa_bare();
+	uint32_t list, expect;
+	unsigned rows = 0;
+
+	load("test/data/keys.json");
+	memcpy(sa->token.muk, hex_at(ROOT, "muk").p, 32);
+	list = at(at(ROOT, "keysetsResponse"), "keysets");
+	expect = at(at(ROOT, "expect"), "rsaKeyIds");
+	/* the child stands first: it opens only after its parent */
+	CHECK(!sa_keyset_open(sa, &vec, json_first(&vec, list)));
+	EQUAL(sa->keysets, 0);
+	for (int round = 0; round < 2; round++)
+		EACH(k, list)
+			if (sa_keyset_find(sa, text_at(k, "uuid")) == NULL)
+				rows += sa_keyset_open(sa, &vec, k);
+	EQUAL(rows, 2);
+	EACH(k, expect) {
+		struct str id = NOTHING;
+
+		CHECK(json_str(&vec, k, &id));
+		CHECK(sa_keyset_find(sa, id) != NULL);
+	}
+	CHECK(sa_keyset_find(sa, S("aaaaaaaaaaaaaaaaaaaaaaaaaa")) == NULL);
+	sa->token.muk[0] ^= 1;          /* another token opens none */
+	sa->keysets = 0;
+	EACH(k, list)
+		CHECK(!sa_keyset_open(sa, &vec, k));
+	EQUAL(sa->keysets, 0);
+}
+
+static void
+test_sa_vault_keys(void)
+{
+	struct sa *sa = sa_bare();
+	uint32_t list, vaults;
+
+	load("test/data/keys.json");
+	memcpy(sa->token.muk, hex_at(ROOT, "muk").p, 32);
+	list = at(at(ROOT, "keysetsResponse"), "keysets");
+	vaults = at(ROOT, "vaults");
+	for (int have = 0; have < 3; have++) {
+		sa->keysets = 0;        /* none, one, both */
+		for (int round = 0; round < 2 * (have == 2) + have; round++)
+			EACH(k, list)
+				if (sa_keyset_find(sa, text_at(k, "uuid")) ==
+				    NULL && (int)sa->keysets < have)
+					(void)!sa_keyset_open(sa, &vec, k);
+		EQUAL(sa->keysets, have);
+		EACH(k, vaults) {
+			struct sa_vault v = { .listed = false };
+			uint32_t node = at(k, "json");
+			struct str by = text_at(at(node, "combinedAccess"),
+			    "encryptedBy");
+			bool can = sa_keyset_find(sa, by) != NULL;
+
+			run.row = cstr(text_at(at(k, "plain"), "name"));
+			if (!CHECK(mem_open(&sa->names, 65536)))
+				return;
+			sa_copy_id(v.id, text_at(node, "uuid"));
+			EQUAL(sa_vault_open(sa, &vec, node, &v), can);
+			if (can) {
+				SAME(hex(v.key, 32), text_at(k, "key"));
+				SAME(ID(v.key_id), text_at(k, "keyId"));
+				SAME(v.pub.name, text_at(at(k, "plain"),
+				    "name"));
+			} else {
+				SAME(v.pub.name, NOTHING);
+			}
+			(void)munmap(sa->names.base, sa->names.cap);
+		}
+	}
+}
+
+/* A JWK of an RSA key whose numbers have these many bytes each. */
+static struct str
+jwk_of(const char *alg, size_t n, size_t p)
+{
+	static const char *const names[] = { "p", "q", "dp", "dq", "qi" };
+	u8 bytes[1024];
+	struct out o;
+
+	memset(bytes, 0x80, sizeof bytes);
+	out_open(&o, &T);
+	OUT(&o, S("{\"alg\":\""), str_c(alg), S("\",\"n\":\""));
+	b64_put_url(&o, (struct str){ bytes, n });
+	for (size_t i = 0; i < LEN(names); i++) {
+		OUT(&o, S("\",\""), str_c(names[i]), S("\":\""));
+		b64_put_url(&o, (struct str){ bytes, p });
+	}
+	out_put(&o, S("\"}"));
+	return out_close(&o, &T);
+}
+
+static void
+test_sa_jwk_rsa(void)
+{
+	static const struct {
+		const char *alg;
+		size_t n, p;
+		bool ok;
+	} rows[] = {
+		{ "RSA-OAEP", 256, 128, true },
+		{ "RSA-OAEP-256", 256, 128, true },
+		{ "RSA-OAEP", 384, 192, true },
+		{ "RSA-OAEP", 512, 256, true },         /* 4096 bits */
+		{ "RSA-OAEP-512", 256, 128, false },
+		{ "rsa-oaep", 256, 128, false },
+		{ "", 256, 128, false },
+		{ "RSA-OAEP", 513, 256, false },
+		{ "RSA-OAEP", 512, 257, false },
+		{ "RSA-OAEP", 0, 128, false },
+		{ "RSA-OAEP", 256, 0, false },
+	};
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		struct cry_rsa rsa = { .bits = 0 };
+		struct sa *sa = sa_bare();
+		char label[64];
+
+		(void)snprintf(label, sizeof label, "%s, %zu and %zu bytes",
+		    rows[i].alg, rows[i].n, rows[i].p);
+		run.row = label;
+		EQUAL(sa_jwk_rsa(sa, jwk_of(rows[i].alg, rows[i].n,
+		    rows[i].p), &rsa), rows[i].ok);
+		if (rows[i].ok) {
+			EQUAL(rsa.bits, rows[i].n * 8);
+			EQUAL(rsa.p_len, rows[i].p);
+			EQUAL(rsa.sha256, i == 1);
+		}
+	}
+	run.row = NULL;
+}
+
+static void
+test_sa_jwk_sym(void)
+{
+	static const struct {
+		const char *text;
+		bool ok;
+	} rows[] = {
+		{ "{\"alg\":\"A256GCM\",\"k\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+		    "AAAAAAAAAAAAAA\",\"kid\":\"rluj342tamtg7a3qthdw7yfkkm\"}",
+		    true },
+		{ "{\"alg\":\"A128GCM\",\"k\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+		    "AAAAAAAAAAAAAA\",\"kid\":\"rluj342tamtg7a3qthdw7yfkkm\"}",
+		    false },
+		{ "{\"alg\":\"A256GCM\",\"k\":\"AAAAAAAAAAAAAAAAAAAAAA\","
+		    "\"kid\":\"rluj342tamtg7a3qthdw7yfkkm\"}", false },
+		{ "{\"alg\":\"A256GCM\",\"k\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+		    "AAAAAAAAAAAAAA\",\"kid\":\"RLUJ\"}", false },
+		{ "{\"alg\":\"A256GCM\",\"k\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+		    "AAAAAAAAAAAAAA\"}", false },
+		{ "{\"k\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\","
+		    "\"kid\":\"rluj342tamtg7a3qthdw7yfkkm\"}", false },
+		{ "[]", false }, { "", false }, { "{", false },
+	};
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		struct sa *sa = sa_bare();
+		struct str kid;
+		u8 key[32];
+
+		run.row = rows[i].text;
+		EQUAL(sa_jwk_sym(sa, str_c(rows[i].text), key, &kid),
+		    rows[i].ok);
+	}
+}
+
+/* As many keysets and vaults as the limits promise find room. */
+static void
+test_sa_limits(void)
+{
+	struct arena keys;
+	struct sa *sa;
+	size_t keysets = 0, vaults = 0;
+
+	if (!CHECK(mem_open(&keys, ARENA_LOCKED)))
+		return;
+	sa = mem_alloc(&keys, sizeof *sa);
+	if (!CHECK(sa != NULL))
+		return;
+	sa->keys = &keys;
+	while (keysets < KEYSETS_MAX &&
+	    mem_alloc(&keys, sizeof(struct sa_keyset)) != NULL)
+		keysets++;
+	EQUAL(keysets, KEYSETS_MAX);
+	mem_reset(&keys, 0);
+	sa = mem_alloc(&keys, sizeof *sa);
+	sa->keys = &keys;
+	for (; vaults < VAULTS_MAX; vaults++) {
+		u8 id[ID_LEN + 1];
+
+		(void)snprintf((char *)id, sizeof id, "%026zu", vaults);
+		if (sa_vault_place(sa, ID(id)) == NULL)
+			break;
+	}
+	EQUAL(vaults, VAULTS_MAX);
+	CHECK(mem_alloc(&keys, sizeof(struct cry_srp)) != NULL);
+	(void)munmap(keys.base, keys.cap);
+}
+
+/* The item's part is what the vectors say. */
+static void
+part_same(struct sa *sa, const struct sa_vault *v, uint32_t box, uint32_t want,
+    struct str sha256)
+{
+	struct err e = { 0 };
+	struct json part;
+	u8 h[SHA256_LEN];
+
+	if (!CHECK(sa_item_part(sa, v, &vec, box, &part, &e)))
+		return;
+	if (want != 0)
+		CHECK(json_is_same(&part, ROOT, &vec, want));
+	if (sha256.n > 0) {
+		SHA256(h, part.text);
+		SAME(hex(h, sizeof h), sha256);
+	}
+}
+
+/* A field of the view that the item holds as text. */
+static bool
+view_is_text(uint32_t f)
+{
+	static const char *const kinds[] = { "Text", "Concealed", "Url",
+		"Email", "Phone", "Menu", "Totp", "CreditCardType",
+		"CreditCardNumber", "Reference" };
+
+	for (size_t i = 0; i < LEN(kinds); i++)
+		if (json_is_str(&vec, f, S("fieldType"), str_c(kinds[i])))
+			return true;
+	return false;
+}
+
+/* The item's fields are those of the view; dates and the like, which are
+ * stored as numbers or objects, have no text here. */
+static void
+fields_same(const struct item *it, uint32_t view)
+{
+	uint32_t list = at(view, "fields");
+	size_t texts = 0;
+
+	EACH(f, list) {
+		const struct field *found = NULL;
+		struct err e = { 0 };
+
+		if (!CHECK(item_find(it, text_at(f, "id"), &found, &e)))
+			continue;
+		SAME(found->id, text_at(f, "id"));
+		SAME(found->title, text_at(f, "title"));
+		if (view_is_text(f) && text_at(f, "value").n > 0) {
+			SAME(value_of(found), text_at(f, "value"));
+			texts++;
+		} else {
+			SAME(value_of(found), NOTHING);
+		}
+	}
+	CHECK(texts <= it->fields);
+}
+
+/* The value in the view of the login's own field, or of the field so named
+ * in another category. */
+static struct str
+view_value(uint32_t view, struct str category, struct str name)
+{
+	uint32_t list = at(view, "fields");
+	struct str value = NOTHING;
+
+	if (str_eq(category, S("112")) && str_eq(name, S("password")))
+		name = S("credential");
+	EACH(f, list)
+		if (json_is_str(&vec, f, S("id"), name))
+			value = text_at(f, "value");
+	return value;
+}
+
+static struct str
+base_name(struct str category)
+{
+	static const char *const names[][2] = {
+		{ "001", "Login" }, { "002", "CreditCard" },
+		{ "003", "SecureNote" }, { "004", "Identity" },
+		{ "005", "Password" }, { "006", "Document" },
+		{ "100", "SoftwareLicense" }, { "102", "Database" },
+		{ "109", "Router" }, { "110", "Server" },
+		{ "112", "ApiCredentials" }, { "114", "SshKey" },
+		{ "999", "Unsupported" },
+	};
+
+	for (size_t i = 0; i < LEN(names); i++)
+		if (str_eq(category, str_c(names[i][0])))
+			return str_c(names[i][1]);
+	return NOTHING;
+}
+
+static void
+item_case(struct sa *sa, const struct sa_vault *v, uint32_t k)
+{
+	uint32_t stored = at(k, "stored"), view = at(k, "view");
+	struct item it = { .category = text_at(stored, "templateUuid") };
+	struct err e = { 0 };
+	struct json part;
+	struct str title;
+
+	row_of(k);
+	part_same(sa, v, at(stored, "encOverview"), at(k, "overview"),
+	    NOTHING);
+	part_same(sa, v, at(stored, "encDetails"), at(k, "details"),
+	    text_at(k, "detailsSha256"));
+	EQUAL(sa_item_state(&vec, stored), json_is_str(&vec, stored,
+	    S("trashed"), S("N")) ? ITEM_ACTIVE : ITEM_ARCHIVED);
+	if (view == 0)
+		return;
+	if (CHECK(sa_item_part(sa, v, &vec, at(stored, "encOverview"), &part,
+	    &e)) && CHECK(json_get_str(&part, ROOT, S("title"), &title)))
+		SAME(title, text_at(view, "title"));
+	SAME(text_at(stored, "uuid"), text_at(view, "id"));
+	SAME(text_at(view, "category"), base_name(it.category));
+	if (!CHECK(sa_item_part(sa, v, &vec, at(stored, "encDetails"), &part,
+	    &e)) || !CHECK(sa_item_fields(sa, &it, &part, &e)))
+		return;
+	fields_same(&it, view);
+	SAME(value_of(item_login_field(&it, FOR_USERNAME)),
+	    view_value(view, it.category, S("username")));
+	SAME(value_of(item_login_field(&it, FOR_PASSWORD)),
+	    view_value(view, it.category, S("password")));
+}
+
+static void
+vault_of(struct sa_vault *v)
+{
+	memset(v, 0, sizeof *v);
+	memcpy(v->key, hex_at(ROOT, "vaultKey").p, 32);
+	sa_copy_id(v->key_id, text_at(ROOT, "vaultKeyId"));
+}
+
+static void
+test_sa_items(void)
+{
+	struct sa *sa = sa_bare();
+	struct sa_vault v;
+	unsigned rows = 0;
+	uint32_t list;
+
+	load("test/data/items.json");
+	vault_of(&v);
+	list = at(ROOT, "cases");
+	EACH(k, list) {
+		item_case(sa, &v, k);
+		rows++;
+	}
+	EQUAL(rows, 33);
+	run.row = "another key";
+	v.key[31] ^= 1;
+	EACH(k, list) {
+		struct err e = { 0 };
+		struct json part;
+
+		CHECK(!sa_item_part(sa, &v, &vec, at(at(k, "stored"),
+		    "encDetails"), &part, &e));
+		FAILED(e, E_ANSWER);
+	}
+}
+
+/* Details of every odd shape: what is not understood is left out. */
+static void
+test_sa_item_fields(void)
+{
+	static const struct {
+		const char *category, *details, *want;
+	} rows[] = {
+		{ "001", "{}", "" },
+		{ "001", "[]", "" },
+		{ "001", "\"x\"", "" },
+		{ "001", "{\"fields\":null,\"sections\":null}", "" },
+		{ "001", "{\"fields\":{},\"sections\":{}}", "" },
+		{ "001", "{\"fields\":[{\"designation\":\"username\",\"value\""
+		    ":\"u\"}]}", "username=u;" },
+		{ "001", "{\"fields\":[{\"designation\":\"password\",\"value\""
+		    ":\"p\"},{\"designation\":\"x\",\"value\":\"y\"},1,null,"
+		    "[]]}", "password=p;" },
+		{ "001", "{\"fields\":[{\"designation\":\"username\"}]}",
+		    "username=;" },
+		{ "001", "{\"fields\":[{\"designation\":\"username\",\"value\""
+		    ":5}]}", "username=;" },
+		{ "001", "{\"password\":\"p\"}", "" },
+		{ "005", "{\"password\":\"p\"}", "password=p;" },
+		{ "005", "{\"password\":\"\"}", "password=;" },
+		{ "005", "{\"password\":null}", "" },
+		{ "005", "{\"password\":7}", "password=;" },
+		{ "005", "{\"fields\":[{\"designation\":\"username\",\"value\""
+		    ":\"u\"}]}", "" },
+		{ "110", "{\"sections\":[{\"fields\":[{\"k\":\"string\",\"n\":"
+		    "\"a\",\"t\":\"A\",\"v\":\"1\"}]}]}", "a/A=1;" },
+		{ "110", "{\"sections\":[{\"fields\":[{\"k\":\"string\",\"n\":"
+		    "\"a\",\"v\":\"1\"}]}]}", "a=1;" },
+		{ "110", "{\"sections\":[{\"fields\":[{\"k\":\"string\",\"n\":"
+		    "\"a\",\"t\":1,\"v\":\"1\"}]}]}", "a=1;" },
+		{ "110", "{\"sections\":[{\"fields\":[{\"n\":\"a\",\"v\":\"1\""
+		    "}]}]}", "" },
+		{ "110", "{\"sections\":[{\"fields\":[{\"k\":\"string\",\"v\":"
+		    "\"1\"}]}]}", "" },
+		{ "110", "{\"sections\":[{\"fields\":[{\"k\":1,\"n\":\"a\"}]}"
+		    "]}", "" },
+		{ "110", "{\"sections\":[{\"fields\":[{\"k\":\"date\",\"n\":"
+		    "\"a\",\"v\":1}]}]}", "a;" },
+		{ "110", "{\"sections\":[{\"fields\":[{\"k\":\"file\",\"n\":"
+		    "\"a\",\"v\":{\"x\":\"y\"}}]}]}", "a;" },
+		{ "110", "{\"sections\":[{\"fields\":null},{},1,null,[],"
+		    "{\"fields\":[1,null,\"x\",[]]},{\"fields\":[{\"k\":"
+		    "\"string\",\"n\":\"b\",\"v\":\"\\u0000\"}]}]}",
+		    "b=\\u0000;" },
+		{ "110", "{\"sections\":[{\"fields\":[{\"k\":\"URL\",\"n\":\"a\""
+		    ",\"v\":\"1\"},{\"k\":\"menu\",\"n\":\"a\",\"v\":\"2\"}]}]}",
+		    "a=1;a=2;" },
+		{ "110", "{\"sections\":[{\"fields\":[{\"k\":\"sshKey\",\"n\":"
+		    "\"a\",\"v\":\"1\"},{\"k\":\"string\",\"n\":\"b\"},{\"k\":"
+		    "\"concealed\",\"n\":\"c\",\"v\":null}]}]}",
+		    "a;b=;c=;" },
+		{ "110", "{\"fields\":[{\"designation\":\"username\",\"value\""
+		    ":\"u\"}],\"password\":\"p\"}", "username=u;" },
+	};
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		struct sa *sa = sa_bare();
+		struct item it = { .category = str_c(rows[i].category) };
+		struct err e = { 0 };
+		struct json j;
+		u8 room[256];
+		struct out o;
+
+		run.row = rows[i].details;
+		if (!CHECK(parses(&j, str_c(rows[i].details))) ||
+		    !CHECK(sa_item_fields(sa, &it, &j, &e)))
+			continue;
+		out_init(&o, room, sizeof room);
+		for (size_t f = 0; f < it.fields; f++) {
+			struct str v = value_of(&it.field[f]);
+
+			out_put(&o, it.field[f].id);
+			if (!str_eq(it.field[f].title, it.field[f].id))
+				OUT(&o, S("/"), it.field[f].title);
+			if (v.p != NULL)
+				OUT(&o, S("="), str_eq(v, (struct str)B("\0")) ?
+				    S("\\u0000") : v);
+			out_put(&o, S(";"));
+		}
+		SAME(out_str(&o), str_c(rows[i].want));
+	}
+}
+
+static void
+test_sa_item_state(void)
+{
+	static const struct {
+		const char *text;
+		enum item_state want;
+	} rows[] = {
+		{ "{\"trashed\":\"N\"}", ITEM_ACTIVE },
+		{ "{\"trashed\":\"Y\"}", ITEM_ARCHIVED },
+		{ "{\"trashed\":\"D\"}", ITEM_DELETED },
+		{ "{}", ITEM_ACTIVE },
+		{ "{\"trashed\":null}", ITEM_ACTIVE },
+		{ "{\"trashed\":true}", ITEM_ACTIVE },
+	};
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		struct json j;
+
+		if (CHECK(parses(&j, str_c(rows[i].text))))
+			EQUAL(sa_item_state(&j, ROOT), rows[i].want);
+	}
+}
+
+/* --------------------------------------------------------------------
+ * A whole service: the peer answers as 1Password would. Its side of SRP
+ * comes from the vectors, where our random exponent is fixed as well.
+ * -------------------------------------------------------------------- */
+
+#define SESSION "2CMCXTNSO7JS6W7667GVAEUHIA"
+#define VAULT "nrmvgca3h2g22rl6qws25y7bje"
+
+/* One thing that goes wrong: an answer to the nth request whose path starts
+ * like this is replaced. */
+struct fault {
+	const char *path;
+	int status;             /* 0: the usual one */
+	const char *body;       /* NULL: the usual one */
+	bool plain;             /* the body is not sealed */
+	const char *head;       /* more header lines */
+	unsigned times;
+};
+
+static struct {
+	struct json srp, keys, items, token;
+	uint32_t exchange;      /* in srp */
+	struct cry_gcm gcm;
+	struct fault fault;
+	const char *first_status;       /* of step 1, once */
+	unsigned requests;
+	struct str log;         /* paths asked for, one letter each */
+	u8 log_room[256];
+	struct str cut;         /* vault list; n = 0: from the vectors */
+} onep;
+
+static void
+onep_load(void)
+{
+	load("test/data/token.json");
+	onep.token = vec;
+	load("test/data/keys.json");
+	onep.keys = vec;
+	load("test/data/items.json");
+	onep.items = vec;
+	load("test/data/srp.json");
+	onep.srp = vec;
+	onep.exchange = json_first(&vec, at(ROOT, "cases"));
+	cry_gcm_init(&onep.gcm, hex_at(onep.exchange, "K").p);
+	fake_bytes = hex_at(onep.exchange, "a");
+	onep.fault = (struct fault){ 0 };
+	onep.first_status = NULL;
+	onep.requests = 0;
+	onep.log = (struct str){ onep.log_room, 0 };
+	onep.cut = NOTHING;
+}
+
+static struct str
+member_of(const struct json *j, uint32_t node, const char *name)
+{
+	struct str s = NOTHING;
+
+	(void)!json_get_str(j, node, str_c(name), &s);
+	return s;
+}
+
+/* An envelope under the session key. */
+static struct str
+onep_seal(struct str plain)
+{
+	u8 nonce[GCM_IV] = { (u8)onep.requests, 1 };
+	u8 *room = mem_alloc(&T, plain.n + GCM_TAG);
+	struct out o;
+
+	memcpy(room, plain.p, plain.n);
+	cry_gcm_seal(&onep.gcm, nonce, room, plain.n);
+	out_open(&o, &T);
+	out_put(&o, S("{\"kid\":\"" SESSION "\",\"enc\":\"A256GCM\","
+	    "\"cty\":\"b5+jwk+json\",\"iv\":\""));
+	b64_put_url(&o, (struct str){ nonce, sizeof nonce });
+	out_put(&o, S("\",\"data\":\""));
+	b64_put_url(&o, (struct str){ room, plain.n + GCM_TAG });
+	out_put(&o, S("\"}"));
+	return out_close(&o, &T);
+}
+
+/* The object of the vectors' item with this id; n = 0: all, as a list. */
+static struct str
+onep_items(struct str id)
+{
+	uint32_t list = json_get(&onep.items, ROOT, S("cases"));
+	struct out o;
+	bool any = false;
+
+	out_open(&o, &T);
+	out_put(&o, id.n > 0 ? S("{\"item\":") :
+	    S("{\"batchComplete\":true,\"items\":["));
+	for (uint32_t k = json_first(&onep.items, list); k;
+	    k = json_next(&onep.items, list, k)) {
+		uint32_t stored = json_get(&onep.items, k, S("stored"));
+
+		if (id.n > 0 && !json_is_str(&onep.items, stored, S("uuid"),
+		    id))
+			continue;
+		OUT(&o, any ? S(",") : S(""), json_raw(&onep.items, stored));
+		any = true;
+	}
+	out_put(&o, id.n > 0 ? S("}") : S("]}"));
+	return any ? out_close(&o, &T) : (out_close(&o, &T), NOTHING);
+}
+
+static struct str
+onep_vaults(void)
+{
+	uint32_t list = json_get(&onep.keys, ROOT, S("vaults"));
+	struct out o;
+
+	if (onep.cut.n > 0)
+		return onep.cut;
+	out_open(&o, &T);
+	out_byte(&o, '[');
+	for (uint32_t k = json_first(&onep.keys, list); k;
+	    k = json_next(&onep.keys, list, k))
+		OUT(&o, o.p[o.n - 1] == '[' ? S("") : S(","),
+		    json_raw(&onep.keys, json_get(&onep.keys, k, S("json"))));
+	out_byte(&o, ']');
+	return out_close(&o, &T);
+}
+
+/* Step 1's answer. */
+static struct str
+onep_start(void)
+{
+	const char *status = onep.first_status != NULL ? onep.first_status :
+	    "ok";
+	struct str salt = unhex(member_of(&onep.srp, ROOT, "salt"));
+	struct out o;
+
+	onep.first_status = NULL;
+	out_open(&o, &T);
+	OUT(&o, S("{\"status\":\""), str_c(status), S("\",\"sessionID\":\""
+	    SESSION "\",\"accountKeyFormat\":\"A3\",\"accountKeyUuid\":"
+	    "\"ABCDEF\",\"userAuth\":{\"method\":\"SRPg-4096\",\"alg\":"
+	    "\"PBES2g-HS256\",\"iterations\":650000,\"salt\":\""));
+	b64_put_url(&o, salt);
+	out_put(&o, S("\"}}"));
+	return out_close(&o, &T);
+}
+
+/* {"name":"value of the exchange"} */
+static struct str
+onep_member(const char *name, const char *from)
+{
+	struct out o;
+
+	out_open(&o, &T);
+	OUT(&o, S("{\""), str_c(name), S("\":\""),
+	    member_of(&onep.srp, onep.exchange, from), S("\"}"));
+	return out_close(&o, &T);
+}
+
+/* The body for this request, and whether it travels sealed. NOTHING: no such
+ * thing. */
+static struct str
+onep_body(struct str method, struct str path, struct str sent, bool *sealed)
+{
+	struct str item = S("/api/v1/vault/" VAULT "/item/");
+	struct json j;
+	struct err e = { 0 };
+
+	*sealed = false;
+	if (str_eq(path, S("/api/v3/auth/start")))
+		return onep_start();
+	if (str_is_start(path, S("/api/v1/device")))
+		return S("{\"success\":1}");
+	if (str_eq(path, S("/api/v2/auth"))) {
+		CHECK(json_parse(&j, &T, sent, &e) && json_is_str(&j,
+		    ROOT, S("userA"), member_of(&onep.srp,
+		    onep.exchange, "userA")));
+		return onep_member("userB", "userB");
+	}
+	if (str_eq(path, S("/api/v2/auth/confirm-key"))) {
+		CHECK(json_parse(&j, &T, sent, &e) && json_is_str(&j,
+		    ROOT, S("clientVerifyHash"), member_of(&onep.srp,
+		    onep.exchange, "clientVerifyHash")));
+		return onep_member("serverVerifyHash", "serverVerifyHash");
+	}
+	*sealed = true;
+	if (str_eq(path, S("/api/v2/auth/complete")))
+		return S("{\"userUuid\":\"DW73RG42OIMWPYU53K46FCQZUM\"}");
+	CHECK(str_eq(method, S("GET")));
+	if (str_eq(path, S("/api/v2/account/keysets")))
+		return json_raw(&onep.keys, json_get(&onep.keys, ROOT,
+		    S("keysetsResponse")));
+	if (str_is_start(path, S("/api/v1/vaults?")))
+		return onep_vaults();
+	if (str_eq(path, S("/api/v1/vault/" VAULT "/items/overviews")))
+		return onep_items(NOTHING);
+	if (str_is_start(path, item))
+		return onep_items(str_from(path, item.n));
+	return NOTHING;
+}
+
+/* Letters for the log: s step 1, d device, a b c steps 2 to 4, k keysets,
+ * v vaults, l list, i item. */
+static u8
+onep_letter(struct str path)
+{
+	static const struct {
+		const char *path;
+		u8 letter;
+	} rows[] = {
+		{ "/api/v3/auth/start", 's' }, { "/api/v1/device", 'd' },
+		{ "/api/v2/auth/confirm-key", 'b' },
+		{ "/api/v2/auth/complete", 'c' }, { "/api/v2/auth", 'a' },
+		{ "/api/v2/account/keysets", 'k' }, { "/api/v1/vaults", 'v' },
+		{ "/api/v1/vault/" VAULT "/items/overviews", 'l' },
+		{ "/api/v1/vault/" VAULT "/item/", 'i' },
+	};
+
+	for (size_t i = 0; i < LEN(rows); i++)
+		if (str_is_start(path, str_c(rows[i].path)))
+			return rows[i].letter;
+	return '?';
+}
+
+static bool
+onep_has_head(struct str request, const char *line)
+{
+	for (size_t i = 0; i < request.n; i++)
+		if (str_is_start(str_from(request, i), str_c(line)))
+			return true;
+	return false;
+}
+
+static void
+onep_check_head(struct str request, bool first, bool sealed)
+{
+	CHECK(onep_has_head(request, "\r\nHost: 127.0.0.1:"));
+	CHECK(onep_has_head(request, "\r\nOP-Throttling-Token: v4.public."));
+	EQUAL(onep_has_head(request, "\r\nX-AgileBits-Session-ID: " SESSION
+	    "\r\n"), !first);
+	EQUAL(onep_has_head(request, "\r\nX-AgileBits-MAC: v1|"), sealed);
+	EQUAL(onep_has_head(request, "\r\nContent-Length: "),
+	    !str_is_start(request, S("GET ")));
+}
+
+static void
+onep_answer(void)
+{
+	struct str text = out_str(&peer.out), body, sent;
+	struct str method = NOTHING, path = NOTHING;
+	struct fault *f = &onep.fault;
+	int status = 200;
+	bool sealed;
+	struct out o;
+	size_t at = 0;
+
+	sent = text;
+	while (at < sent.n && !str_is_start(str_from(sent, at),
+	    S("\r\n\r\n")))
+		at++;
+	sent = str_dup(&T, str_from(sent, at + 4));
+	text = str_dup(&T, text);
+	body = text;
+	CHECK(str_cut(&body, ' ', &method) && str_cut(&body, ' ', &path));
+	onep.requests++;
+	if (onep.log.n < sizeof onep.log_room)
+		onep.log_room[onep.log.n++] = onep_letter(path);
+	body = onep_body(method, path, sent, &sealed);
+	onep_check_head(text, onep_letter(path) == 's', sealed);
+	if (body.p == NULL)
+		status = 404;
+	if (f->path != NULL && f->times > 0 &&
+	    str_is_start(path, str_c(f->path)) &&
+	    (strcmp(f->path, "/api/v2/auth") != 0 ||
+	    path.n == strlen(f->path))) {
+		f->times--;
+		if (f->status != 0)
+			status = f->status;
+		if (f->body != NULL)
+			body = str_c(f->body);
+		if (f->plain)
+			sealed = false;
+	}
+	if (body.p == NULL)
+		body = S("{}");
+	else if (sealed)
+		body = onep_seal(body);
+	out_open(&o, &T);
+	out_put(&o, S("HTTP/1.1 "));
+	out_u64(&o, (uint64_t)status);
+	out_put(&o, S(" x\r\n"));
+	if (f->path != NULL && f->head != NULL && status != 200)
+		out_put(&o, str_c(f->head));
+	out_put(&o, S("Content-Length: "));
+	out_u64(&o, body.n);
+	OUT(&o, S("\r\n\r\n"), body);
+	peer.in = out_close(&o, &T);
+	peer.then = PEER_STAYS;
+}
+
+/* A keeper whose token is that of the vectors and whose service is here. */
+static struct keeper *
+keeper_start(struct cfg *cfg, struct keeper *k)
+{
+	uint32_t first;
+
+	peer_start(onep_answer);
+	onep_load();
+	*cfg = (struct cfg){ .vaults = "One", .hosts = "", .no_proxy = "",
+		.cert_file = "test/pki/ca.pem", .timeout_s = 30 };
+	first = json_first(&onep.token, json_get(&onep.token, ROOT,
+	    S("cases")));
+	cfg->token = cstr(member_of(&onep.token, first, "token"));
+	if (!CHECK(keep_init(k, &fake_os, cfg)))
+		abort();
+	FAILED(k->setup, E_NONE);
+	CHECK(cfg->token == NULL);
+	(void)snprintf(k->sa->http.host, sizeof k->sa->http.host,
+	    "127.0.0.1");
+	(void)snprintf(k->sa->http.port, sizeof k->sa->http.port, "%s",
+	    peer.port);
+	return k;
+}
+
+static void
+keeper_end(struct keeper *k)
+{
+	(void)munmap(k->sa->names.base, k->sa->names.cap);
+	for (size_t i = 0; i < VAULTS_MAX && k->sa->vault[i] != NULL; i++)
+		(void)munmap(k->sa->vault[i]->list.base,
+		    k->sa->vault[i]->list.cap);
+	keep_wipe(k);
+	CHECK(is_zero(k->keys.base, k->keys.cap));
+	CHECK(is_zero(k->scratch.base, 1 << 16));
+	for (size_t i = 0; i < 4; i++) {
+		struct arena *a = i == 0 ? &k->keys : i == 1 ? &k->session :
+		    i == 2 ? &k->scratch : &k->reply;
+
+		(void)munmap(a->base, a->cap);
+	}
+	fake_bytes = NOTHING;
+}
+
+/* Run one call; the members of its result, or its error. */
+static struct str
+keeper_call(struct keeper *k, const char *params, struct err *e)
+{
+	const struct tool *t = NULL;
+	struct out o;
+	struct jw w = { &o, false };
+	size_t size = 1 << 20;
+
+	*e = (struct err){ 0 };
+	out_init(&o, mem_alloc(&T, size), size);
+	out_put(&o, S("{"));
+	(void)!keep_run(k, str_c(params), &t, &w, e);
+	out_put(&o, S("}"));
+	k->last = *e;
+	mem_reset(&k->scratch, 0);
+	return out_str(&o);
+}
+
+/* {"name":"get_1password_credentials","arguments":{...}} */
+static struct str
+credentials(struct keeper *k, const char *name, const char *vault,
+    struct err *e)
+{
+	u8 room[1024];
+	struct out o;
+
+	out_init(&o, room, sizeof room - 1);
+	out_put(&o, S("{\"name\":\"get_1password_credentials\","
+	    "\"arguments\":{\"item_name\":"));
+	jw_quote(&o, str_c(name));
+	if (vault != NULL) {
+		out_put(&o, S(",\"vault\":"));
+		jw_quote(&o, str_c(vault));
+	}
+	out_put(&o, S("}}"));
+	room[o.n] = '\0';
+	return keeper_call(k, (char *)room, e);
+}
+
+static void
+test_sa_sign_in(void)
+{
+	struct keeper k;
+	struct cfg cfg;
+	struct err e = { 0 };
+
+	keeper_start(&cfg, &k);
+	keep_start(&k);
+	CHECK(sa_sign_in(k.sa, &e));
+	FAILED(e, E_NONE);
+	SAME(onep.log, S("sabc"));
+	CHECK(k.sa->signed_in && k.sa->has_user);
+	SAME(ID(k.sa->user), S("DW73RG42OIMWPYU53K46FCQZUM"));
+	SAME(ID(k.sa->session), S(SESSION));
+	CHECK(is_zero(k.keys.base + k.keys.used, k.keys.cap - k.keys.used));
+	EQUAL(peer.connects, 1);
+	keeper_end(&k);
+}
+
+/* A device that is not known is announced, once. */
+static void
+test_sa_sign_in_device(void)
+{
+	static const struct {
+		const char *status;
+		enum err_code code;
+		const char *log;
+	} rows[] = {
+		{ "device-not-registered", E_NONE, "sdsabc" },
+		{ "device-deleted", E_NONE, "sdsabc" },
+		{ "mfa-required", E_ANSWER, "s" },
+		{ "", E_ANSWER, "s" },
+	};
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		size_t mark = T.used;
+		struct keeper k;
+		struct cfg cfg;
+		struct err e = { 0 };
+
+		keeper_start(&cfg, &k);
+		run.row = rows[i].status;
+		onep.first_status = rows[i].status;
+		keep_start(&k);
+		EQUAL(sa_sign_in(k.sa, &e), rows[i].code == E_NONE);
+		FAILED(e, rows[i].code);
+		SAME(onep.log, str_c(rows[i].log));
+		run.row = NULL;
+		keeper_end(&k);
+		mem_reset(&T, mark);
+	}
+}
+
+/* Everything that can go wrong on the way to the password; after it the
+ * next call starts over and succeeds. */
+static void
+test_sa_faults(void)
+{
+#define START "/api/v3/auth/start"
+#define AUTH "/api/v2/auth"
+#define CONFIRM "/api/v2/auth/confirm-key"
+#define COMPLETE "/api/v2/auth/complete"
+#define KEYSETS "/api/v2/account/keysets"
+#define VAULTS "/api/v1/vaults"
+#define LIST "/api/v1/vault/" VAULT "/items/"
+#define ITEM "/api/v1/vault/" VAULT "/item/"
+#define USER_AUTH ",\"userAuth\":{\"method\":\"SRPg-4096\",\"iterations\":" \
+	"650000,\"salt\":\"AAAA\"}}"
+	static const struct {
+		const char *path;
+		int status;
+		const char *body;
+		bool plain;
+		enum err_code code;
+		int step;
+	} rows[] = {
+		{ START, 400, "{}", false, E_SIGN_IN, 1 },
+		{ START, 401, "{}", false, E_SIGN_IN, 1 },
+		{ START, 403, "{}", false, E_SIGN_IN, 1 },
+		{ START, 404, "{}", false, E_SIGN_IN, 1 },
+		{ START, 409, "{}", false, E_SIGN_IN, 1 },
+		{ START, 429, "{}", false, E_RATE, 1 },
+		{ START, 500, "{}", false, E_SERVICE, 1 },
+		{ START, 503, "x", false, E_SERVICE, 1 },
+		{ START, 302, "", false, E_SERVICE, 1 },
+		{ START, 0, "", false, E_ANSWER, 1 },
+		{ START, 0, "<html>", false, E_ANSWER, 1 },
+		{ START, 0, "{}", false, E_ANSWER, 1 },
+		{ START, 0, "{\"sessionID\":\"" SESSION "\"}", false,
+		    E_ANSWER, 1 },
+		{ START, 0, "{\"status\":\"ok\",\"sessionID\":\"2cmcxtnso7"
+		    "js6w7667gvaeuhia\"" USER_AUTH, false, E_ANSWER, 1 },
+		{ START, 0, "{\"status\":\"ok\",\"sessionID\":\"A\\r\\nX\""
+		    USER_AUTH, false, E_ANSWER, 1 },
+		{ START, 0, "{\"status\":\"ok\",\"sessionID\":\"" SESSION
+		    "\",\"accountKeyUuid\":\"ABCDEG\"" USER_AUTH, false,
+		    E_ANSWER, 1 },
+		{ START, 0, "{\"status\":\"ok\",\"sessionID\":\"" SESSION
+		    "\",\"userAuth\":{\"method\":\"SRP-1024\",\"iterations\":"
+		    "650000,\"salt\":\"AAAA\"}}", false, E_ANSWER, 1 },
+		{ START, 0, "{\"status\":\"ok\",\"sessionID\":\"" SESSION
+		    "\",\"userAuth\":{\"method\":\"SRPg-4096\",\"iterations\":"
+		    "9999,\"salt\":\"AAAA\"}}", false, E_ANSWER, 1 },
+		{ START, 0, "{\"status\":\"ok\",\"sessionID\":\"" SESSION
+		    "\",\"userAuth\":{\"method\":\"SRPg-4096\",\"iterations\":"
+		    "1e6,\"salt\":\"AAAA\"}}", false, E_ANSWER, 1 },
+		{ START, 0, "{\"status\":\"ok\",\"sessionID\":\"" SESSION
+		    "\",\"userAuth\":{\"method\":\"SRPg-4096\",\"iterations\":"
+		    "650000,\"salt\":\"A\"}}", false, E_ANSWER, 1 },
+		{ START, 0, "{\"status\":\"ok\",\"sessionID\":\"" SESSION
+		    "\",\"userAuth\":{\"method\":\"SRPg-4096\",\"iterations\":"
+		    "650000}}", false, E_ANSWER, 1 },
+		{ START, 0, "{\"status\":\"ok\",\"sessionID\":\"" SESSION
+		    "\"}", false, E_ANSWER, 1 },
+		{ AUTH, 401, "{}", false, E_SIGN_IN, 2 },
+		{ AUTH, 0, "{}", false, E_ANSWER, 2 },
+		{ AUTH, 0, "{\"userB\":\"00\"}", false, E_SERVER, 2 },
+		{ AUTH, 0, "{\"userB\":\"\"}", false, E_ANSWER, 2 },
+		{ AUTH, 0, "{\"userB\":\"xy\"}", false, E_ANSWER, 2 },
+		{ AUTH, 0, "{\"userB\":7}", false, E_ANSWER, 2 },
+		{ CONFIRM, 403, "{}", false, E_SIGN_IN, 3 },
+		{ CONFIRM, 0, "{}", false, E_ANSWER, 3 },
+		{ CONFIRM, 0, "{\"serverVerifyHash\":\"\"}", false,
+		    E_ANSWER, 3 },
+		{ CONFIRM, 0, "{\"serverVerifyHash\":\"AAAAAAAAAAAAAAAAAAAAA"
+		    "AAAAAAAAAAAAAAAAAAAAAA\"}", false, E_SERVER, 3 },
+		{ COMPLETE, 401, "{}", true, E_SIGN_IN, 4 },
+		{ COMPLETE, 0, "{}", false, E_ANSWER, 4 },
+		{ COMPLETE, 0, "{\"userUuid\":\"DW73RG42OIMWPYU53K46FCQZUM\"}",
+		    true, E_ANSWER, 4 },
+		{ COMPLETE, 0, "{\"userUuid\":\"../\"}", false, E_ANSWER, 4 },
+		{ KEYSETS, 0, "{}", false, E_ANSWER, 0 },
+		{ KEYSETS, 0, "{\"keysets\":[]}", false, E_ANSWER, 0 },
+		{ KEYSETS, 0, "{\"keysets\":[1,null,{}]}", false, E_ANSWER,
+		    0 },
+		{ KEYSETS, 403, "{}", true, E_DENIED, 0 },
+		{ KEYSETS, 404, "{}", true, E_SERVICE, 0 },
+		{ VAULTS, 0, "{}", false, E_ANSWER, 0 },
+		{ VAULTS, 0, "[]", false, E_VAULT, 0 },
+		{ VAULTS, 0, "[{}]", false, E_ANSWER, 0 },
+		{ VAULTS, 0, "[{\"uuid\":\"" VAULT "\"}]", false, E_VAULT, 0 },
+		{ VAULTS, 0, "[{\"uuid\":\"../../x\"}]", false, E_ANSWER, 0 },
+		{ VAULTS, 500, "{}", true, E_SERVICE, 0 },
+		{ VAULTS, 0, "[]", true, E_ANSWER, 0 },
+		{ LIST, 0, "{}", false, E_ANSWER, 0 },
+		{ LIST, 0, "{\"batchComplete\":false,\"items\":[]}", false,
+		    E_ANSWER, 0 },
+		{ LIST, 0, "{\"batchComplete\":true,\"items\":{}}", false,
+		    E_ANSWER, 0 },
+		{ LIST, 403, "{}", true, E_DENIED, 0 },
+		{ LIST, 404, "{}", true, E_VAULT, 0 },
+		{ ITEM, 403, "{}", true, E_DENIED, 0 },
+		{ ITEM, 500, "{}", true, E_SERVICE, 0 },
+		{ ITEM, 0, "{}", false, E_ANSWER, 0 },
+		{ ITEM, 0, "{\"item\":{\"uuid\":\"aaaaaaaaaaaaaaaaaaaaaaaaaa"
+		    "\",\"templateUuid\":\"001\"}}", false, E_ANSWER, 0 },
+	};
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		size_t mark = T.used;
+		struct keeper k;
+		struct cfg cfg;
+		struct err e;
+		char label[64];
+
+		(void)snprintf(label, sizeof label, "%zu: %s %d", i,
+		    rows[i].path, rows[i].status);
+		keeper_start(&cfg, &k);
+		run.row = label;
+		onep.fault = (struct fault){ rows[i].path, rows[i].status,
+			rows[i].body, rows[i].plain, NULL, 1 };
+		(void)credentials(&k, "GitHub", NULL, &e);
+		FAILED(e, rows[i].code);
+		EQUAL(e.step, rows[i].step);
+		EQUAL(onep.fault.times, 0);
+		EQUAL(e.http, rows[i].status == 0 ? 0 : rows[i].status);
+		/* nothing secret is sent before the server has proved itself */
+		if (rows[i].step == 3)
+			CHECK(str_eq(onep.log, S("sab")));
+		if (rows[i].code != E_RATE) {
+			(void)credentials(&k, "GitHub", NULL, &e);
+			/* but a list without vaults is remembered */
+			FAILED(e, rows[i].body != NULL && !rows[i].plain &&
+			    strcmp(rows[i].body, "[]") == 0 ? E_VAULT :
+			    E_NONE);
+		}
+		run.row = NULL;
+		keeper_end(&k);
+		mem_reset(&T, mark);
+	}
+}
+
+/* A session that has ended is opened again, once. */
+static void
+test_sa_session_ends(void)
+{
+	struct keeper k;
+	struct cfg cfg;
+	struct err e;
+
+	keeper_start(&cfg, &k);
+	(void)credentials(&k, "x7ptdccw5lfbskxs55ml6eyoxq", NULL, &e);
+	FAILED(e, E_NONE);
+	SAME(onep.log, S("sabckvi"));
+	onep.fault = (struct fault){ ITEM, 401, "{}", true, NULL, 1 };
+	onep.log.n = 0;
+	(void)credentials(&k, "x7ptdccw5lfbskxs55ml6eyoxq", NULL, &e);
+	FAILED(e, E_NONE);
+	SAME(onep.log, S("isabci"));
+	onep.fault = (struct fault){ ITEM, 401, "{}", true, NULL, 9 };
+	onep.log.n = 0;
+	(void)credentials(&k, "x7ptdccw5lfbskxs55ml6eyoxq", NULL, &e);
+	FAILED(e, E_SIGN_IN);
+	SAME(onep.log, S("isabci"));
+	keeper_end(&k);
+}
+
+/* After a 429 nothing is sent until the time is over. */
+static void
+test_sa_rate(void)
+{
+	static const struct {
+		const char *head;
+		int64_t pause;
+	} rows[] = {
+		{ "Retry-After: 60\r\n", 60 },
+		{ "Retry-After: Fri, 02 Jan 2026 03:14:05 GMT\r\n", 600 },
+		{ "Retry-After: 999999\r\n", RETRY_AFTER_MAX_S },
+		{ "Retry-After: never\r\n", 0 },
+		{ "", 0 },
+	};
+	int64_t now = fake_unix;
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		size_t mark = T.used;
+		struct keeper k;
+		struct cfg cfg;
+		struct err e;
+
+		keeper_start(&cfg, &k);
+		run.row = rows[i].head;
+		onep.fault = (struct fault){ ITEM, 429, "{}", true,
+			rows[i].head, 1 };
+		(void)credentials(&k, "GitHub", NULL, &e);
+		FAILED(e, E_RATE);
+		EQUAL(e.until, rows[i].pause == 0 ? 0 : now + rows[i].pause);
+		onep.log.n = 0;
+		fake_unix = now + rows[i].pause - 1;
+		(void)credentials(&k, "GitHub", NULL, &e);
+		if (rows[i].pause > 0) {
+			FAILED(e, E_RATE);
+			EQUAL(onep.log.n, 0);
+			EQUAL(e.until, now + rows[i].pause);
+		}
+		fake_unix = now + rows[i].pause;
+		(void)credentials(&k, "GitHub", NULL, &e);
+		FAILED(e, E_NONE);
+		fake_unix = now;
+		run.row = NULL;
+		keeper_end(&k);
+		mem_reset(&T, mark);
+	}
+}
+
+/* The throttling token is made anew when less than five minutes are left. */
+static void
+test_sa_throttle_renewal(void)
+{
+	struct keeper k;
+	struct cfg cfg;
+	struct err e;
+	int64_t now = fake_unix, exp;
+
+	keeper_start(&cfg, &k);
+	(void)credentials(&k, "GitHub", NULL, &e);
+	exp = k.sa->throttle_exp;
+	EQUAL(exp, now + 3600);
+	fake_unix = exp - 300;
+	(void)credentials(&k, "GitHub", NULL, &e);
+	EQUAL(k.sa->throttle_exp, exp);
+	fake_unix = exp - 299;
+	(void)credentials(&k, "GitHub", NULL, &e);
+	EQUAL(k.sa->throttle_exp, exp - 299 + 3600);
+	FAILED(e, E_NONE);
+	fake_unix = now;
+	keeper_end(&k);
+}
+
+/* Randomness that fails is an error, not a weak key. */
+static void
+test_sa_random_fails(void)
+{
+	struct keeper k;
+	struct cfg cfg;
+	struct err e;
+	size_t used;
+
+	keeper_start(&cfg, &k);
+	used = k.keys.used;
+	fake_random_fails = true;
+	(void)credentials(&k, "GitHub", NULL, &e);
+	FAILED(e, E_INTERNAL);
+	EQUAL(onep.requests, 0);
+	EQUAL(k.keys.used, used);       /* or the arena would fill up */
+	fake_random_fails = false;
+	CHECK(is_zero(k.keys.base + k.keys.used, k.keys.cap - k.keys.used));
+	(void)credentials(&k, "GitHub", NULL, &e);
+	FAILED(e, E_NONE);
+	keeper_end(&k);
+}
+
+/* ====================================================================
+ * 12. Policy: which names are acceptable, which vaults may be used
+ * ==================================================================== */
+
+static void
+test_pol_name(void)
+{
+	static const struct {
+		struct str name;
+		bool ok;
+	} rows[] = {
+		{ B("a"), true }, { B("GitHub"), true },
+		{ B("two words"), true }, { B("a/b\\c\"d'e"), true },
+		{ B("100%"), true }, { B("<script>"), true },
+		{ B("\xe6\x97\xa5\xe6\x9c\xac"), true },
+		{ B("\xf0\x9f\x94\x91"), true }, { B("caf\xc3\xa9"), true },
+		{ B("cafe\xcc\x81"), true }, { B("a\xc2\xa0" "b"), true },
+		{ B("\xe2\x9d\xa4\xef\xb8\x8f"), true },
+		{ B(""), false }, { { NULL, 0 }, false },
+		{ B(" a"), false }, { B("a "), false }, { B(" "), false },
+		{ B("\xc2\xa0" "a"), false }, { B("a\xe3\x80\x80"), false },
+		{ B("\xe2\x80\x83x"), false },
+		{ B("a\0b"), false }, { B("\0"), false }, { B("a\nb"), false },
+		{ B("a\tb"), false }, { B("a\x1b[2J"), false },
+		{ B("a\x7f"), false }, { B("a\xc2\x85" "b"), false },
+		{ B("a\xc2\x9b"), false },
+		{ B("a\xc2\xad" "b"), false },          /* soft hyphen */
+		{ B("a\xcd\x8f" "b"), false },          /* joiner */
+		{ B("a\xd8\x9c" "b"), false },          /* Arabic mark */
+		{ B("\xe1\x85\x9f"), false },           /* Hangul fillers */
+		{ B("\xe1\x85\xa0"), false }, { B("\xe3\x85\xa4"), false },
+		{ B("\xef\xbe\xa0"), false },
+		{ B("\xe1\x9e\xb4"), false },           /* Khmer */
+		{ B("\xe1\xa0\x8e"), false },           /* Mongolian */
+		{ B("a\xe2\x80\x8b" "b"), false },      /* zero width */
+		{ B("a\xe2\x80\x8c" "b"), false },
+		{ B("a\xe2\x80\x8d" "b"), false },
+		{ B("a\xe2\x80\x8e" "b"), false },      /* directions */
+		{ B("a\xe2\x80\x8f" "b"), false },
+		{ B("a\xe2\x80\xae" "b"), false },
+		{ B("a\xe2\x81\xa6" "b"), false },
+		{ B("a\xe2\x81\xa9" "b"), false },
+		{ B("a\xe2\x80\xa8" "b"), false },      /* line ends */
+		{ B("a\xe2\x80\xa9" "b"), false },
+		{ B("a\xe2\x81\xa0" "b"), false },      /* word joiner */
+		{ B("\xef\xbb\xbf" "a"), false },       /* byte-order mark */
+		{ B("a\xef\xbf\xb9" "b"), false },      /* annotation */
+		{ B("a\xf0\x9d\x85\xb3" "b"), false },  /* music */
+		{ B("a\xf3\xa0\x80\x81" "b"), false },  /* tags */
+		{ B("a\xf3\xa0\x81\xa1" "b"), false },
+		{ B("a\xff" "b"), false }, { B("a\xc3"), false },
+		{ B("\xed\xa0\x80"), false }, { B("\xc0\xaf"), false },
+		{ B("\x80"), false },
+	};
+	u8 room[NAME_MAX_LEN + 1];
+	struct err e;
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		run.row = cstr(hex(rows[i].name.p, rows[i].name.n));
+		e = (struct err){ 0 };
+		EQUAL(pol_check_name(rows[i].name, &e), rows[i].ok);
+		FAILED(e, rows[i].ok ? E_NONE : E_NAME);
+	}
+	memset(room, 'n', sizeof room);
+	run.row = "length";
+	CHECK(pol_check_name((struct str){ room, NAME_MAX_LEN }, &e) == true);
+	CHECK(!pol_check_name((struct str){ room, NAME_MAX_LEN + 1 }, &e));
+}
+
+#define ID1 "aaaaaaaaaaaaaaaaaaaaaaaaa1"
+#define ID2 "aaaaaaaaaaaaaaaaaaaaaaaaa2"
+#define ID3 "aaaaaaaaaaaaaaaaaaaaaaaaa3"
+#define ID4 "aaaaaaaaaaaaaaaaaaaaaaaaa4"
+#define ID5 "aaaaaaaaaaaaaaaaaaaaaaaaa5"
+
+/* Two of the vaults bear the same name, one is locked, and one has taken
+ * the id of another for its name. */
+static const struct vault pol_list[] = {
+	{ B(ID1), B("AI"), false },
+	{ B(ID2), B("Work"), false },
+	{ B(ID3), B("work"), false },
+	{ B(ID4), B("Locked"), true },
+	{ B(ID5), B(ID1), false },
+};
+
+static void
+test_pol_pick_vault(void)
+{
+	static const struct {
+		const char *vaults, *name;
+		enum err_code code;
+		const char *want;
+	} rows[] = {
+		{ "AI", "", E_NONE, ID1 }, { "AI", "AI", E_NONE, ID1 },
+		{ "AI", "ai", E_NONE, ID1 }, { "ai", "AI", E_NONE, ID1 },
+		{ "AI", ID1, E_NONE, ID1 }, { ID1, "", E_NONE, ID1 },
+		{ ID1, "AI", E_NONE, ID1 }, { ID1, ID1, E_NONE, ID1 },
+		{ " AI , Work", "", E_NONE, ID1 },
+		{ "nope,AI", "AI", E_NONE, ID1 },
+		/* the default that does not exist is no other */
+		{ "nope,AI", "", E_VAULT, NULL },
+		{ "nope", "", E_VAULT, NULL },
+		/* what is not allowed is not seen */
+		{ "AI", "Work", E_VAULT, NULL }, { "AI", ID2, E_VAULT, NULL },
+		{ "AI", ID5, E_VAULT, NULL }, { "AI", "Locked", E_VAULT, NULL },
+		{ "AI", ID4, E_VAULT, NULL }, { "AI", "none", E_VAULT, NULL },
+		{ "AI", ID1 "x", E_VAULT, NULL },
+		/* an ambiguous name in the setting allows nothing */
+		{ "Work", "", E_VAULT_MANY, NULL },
+		{ "Work", "work", E_VAULT_MANY, NULL },
+		{ "AI, work", "Work", E_VAULT_MANY, NULL },
+		{ "Work", ID2, E_VAULT, NULL }, { "Work", ID3, E_VAULT, NULL },
+		{ ID2, "Work", E_NONE, ID2 }, { ID3, "Work", E_NONE, ID3 },
+		{ ID2 "," ID3, "Work", E_VAULT_MANY, NULL },
+		{ ID2 "," ID3, "", E_NONE, ID2 },
+		{ ID2 "," ID3, ID3, E_NONE, ID3 },
+		{ "AI," ID2 "," ID3, "work", E_VAULT_MANY, NULL },
+		/* locked: no name, only the id */
+		{ "Locked", "", E_VAULT, NULL },
+		{ "Locked", ID4, E_VAULT, NULL },
+		{ ID4, "", E_VAULT_LOCKED, NULL },
+		{ ID4, ID4, E_VAULT_LOCKED, NULL },
+		{ ID4, "Locked", E_VAULT, NULL },
+		{ "*", ID4, E_VAULT_LOCKED, NULL },
+		{ "*", "Locked", E_VAULT, NULL },
+		/* all */
+		{ "*", "AI", E_NONE, ID1 }, { "*", ID5, E_NONE, ID5 },
+		{ "*", "", E_ARGUMENT, NULL },
+		{ "*", "Work", E_VAULT_MANY, NULL },
+		{ "*", ID3, E_NONE, ID3 }, { "*", "none", E_VAULT, NULL },
+		{ "AI,*", "", E_NONE, ID1 }, { "AI,*", ID2, E_NONE, ID2 },
+		{ "*,AI", "", E_ARGUMENT, NULL },
+		/* an id counts before a name that looks like it; a setting
+		 * that is an id allows both */
+		{ "*", ID1, E_NONE, ID1 },
+		{ ID5, ID5, E_NONE, ID5 },
+		{ ID5, "", E_NONE, ID5 },
+		/* a list with nothing in it */
+		{ "", "", E_VAULT, NULL }, { ",", "", E_VAULT, NULL },
+		{ "", "AI", E_VAULT, NULL }, { " ", ID1, E_VAULT, NULL },
+	};
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		struct cfg cfg = { .vaults = rows[i].vaults };
+		const struct vault *v = NULL;
+		struct err e = { 0 };
+		char label[128];
+
+		(void)snprintf(label, sizeof label, "%s for %s", rows[i].name,
+		    rows[i].vaults);
+		run.row = label;
+		if (EQUAL(pol_pick_vault(&cfg, str_c(rows[i].name), pol_list,
+		    LEN(pol_list), &v, &e), rows[i].code == E_NONE) &&
+		    rows[i].want != NULL)
+			SAME(v->id, str_c(rows[i].want));
+		FAILED(e, rows[i].code);
+	}
+	run.row = NULL;
+}
+
+static void
+test_pol_vault(void)
+{
+	static const struct {
+		const char *vaults;
+		const char *want;       /* one letter per vault */
+	} rows[] = {
+		{ "AI", "ynnnn" }, { "", "nnnnn" }, { "*", "yyyyy" },
+		{ "a*", "nnnnn" }, { "**", "nnnnn" }, { " * ", "yyyyy" },
+		{ ID4, "nnnyn" }, { "Locked", "nnnnn" },
+		{ "AI,AI", "ynnnn" }, { ID1, "ynnny" },
+		{ "work", "nnnnn" }, { ID2 ",work", "nynnn" },
+		{ "A", "nnnnn" }, { "AI2", "nnnnn" },
+	};
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		struct cfg cfg = { .vaults = rows[i].vaults };
+		const char *want = rows[i].want;
+
+		run.row = rows[i].vaults;
+		for (size_t v = 0; v < LEN(pol_list); v++) {
+			EQUAL(pol_vault(&cfg, pol_list, LEN(pol_list),
+			    &pol_list[v]), *want++ == 'y' ? ALLOW : DENY);
+		}
+	}
+	run.row = "one vault, no others";
+	for (size_t v = 0; v < LEN(pol_list); v++) {
+		struct cfg cfg = { .vaults = "*" };
+
+		EQUAL(pol_vault(&cfg, &pol_list[v], 1, &pol_list[v]), ALLOW);
+	}
+}
+
+/* An empty place in the list is no name: it must not let in a vault whose
+ * name is missing or empty. */
+static void
+test_pol_vault_nameless(void)
+{
+	static const struct vault list[] = {
+		{ B(ID1), B("AI"), false }, { B(ID2), { NULL, 0 }, false },
+		{ B(ID4), { NULL, 0 }, true },
+	};
+	static const char *const rows[] = { "AI", "AI,", ",AI", "AI, ,x",
+		",", " ", "" };
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		struct cfg cfg = { .vaults = rows[i] };
+		const struct vault *v = NULL;
+		struct err e = { 0 };
+
+		run.row = rows[i];
+		EQUAL(pol_vault(&cfg, list, 3, &list[1]), DENY);
+		EQUAL(pol_vault(&cfg, list, 3, &list[2]), DENY);
+		CHECK(!pol_pick_vault(&cfg, S(ID2), list, 3, &v, &e));
+		FAILED(e, E_VAULT);
+		v = NULL;
+		e = (struct err){ 0 };
+		if (pol_pick_vault(&cfg, NOTHING, list, 3, &v, &e))
+			SAME(v->id, S(ID1));
+		else
+			FAILED(e, E_VAULT);
+	}
+}
+
+static void
+test_pol_default_vault(void)
+{
+	static const char *const rows[][2] = {
+		{ "AI", "AI" }, { "a,b", "a" }, { " a , b", "a" },
+		{ ",b", "b" }, { " , ,b", "b" }, { "", "" }, { ",", "" },
+		{ "*", "*" }, { "*,a", "*" },
+	};
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		struct cfg cfg = { .vaults = rows[i][0] };
+
+		SAME(pol_default_vault(&cfg), str_c(rows[i][1]));
+	}
+}
+
+/* ====================================================================
+ * 13. Sandbox: what each process gives up before it serves
+ * ==================================================================== */
+
+/* In a child, as there is no way back. */
+static void
+test_box_narrow(void)
+{
+	int status = -1;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		struct rlimit r;
+		bool ok;
+
+		box_narrow();
+		ok = getrlimit(RLIMIT_CORE, &r) == 0 && r.rlim_cur == 0 &&
+		    r.rlim_max == 0;
+#ifdef __linux__
+		ok = ok && prctl(PR_GET_DUMPABLE) == 0 &&
+		    prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1;
+#endif
+		_exit(ok ? 0 : 1);
+	}
+	CHECK(waitpid(pid, &status, 0) == pid);
+	EQUAL(status, 0);
+}
+
+/* ====================================================================
+ * 14. Tools and keeper: the table of tools, frames, the keeper's loop
+ * ==================================================================== */
+
+/* The result's member as text. */
+static struct str
+result_at(struct str result, const char *name)
+{
+	struct json j;
+	struct str s = NOTHING;
+
+	if (CHECK(parses(&j, result)))
+		(void)!json_get_str(&j, ROOT, str_c(name), &s);
+	return s;
+}
+
+/* All items by id and by title, over the wire. */
+static void
+test_tool_credentials(void)
+{
+	struct keeper k;
+	struct cfg cfg;
+	uint32_t list;
+	unsigned rows = 0;
+
+	keeper_start(&cfg, &k);
+	vec = onep.items;
+	list = at(ROOT, "cases");
+	EACH(c, list) {
+		uint32_t stored = at(c, "stored"), view = at(c, "view");
+		struct str cat = text_at(stored, "templateUuid");
+		struct str user, password, got;
+		struct err e;
+		bool active = json_is_str(&vec, stored, S("trashed"), S("N"));
+
+		row_of(c);
+		user = view_value(view, cat, S("username"));
+		password = view_value(view, cat, S("password"));
+		got = credentials(&k, cstr(text_at(stored, "uuid")), NULL,
+		    &e);
+		FAILED(e, !active ? E_ARCHIVED : user.p == NULL &&
+		    password.p == NULL ? E_FIELD : E_NONE);
+		rows++;
+		if (e.code != E_NONE) {
+			SAME(got, S("{}"));
+			continue;
+		}
+		SAME(result_at(got, "username"), user);
+		SAME(result_at(got, "password"), password);
+		SAME(result_at(got, "item_id"), text_at(stored, "uuid"));
+		SAME(result_at(got, "vault"), S("One"));
+		SAME(result_at(got, "retrieved_at"),
+		    S("2026-01-02T03:04:05Z"));
+		EQUAL(result_at(got, "correlation_id").n, 36);
+	}
+	EQUAL(rows, 33);
+	EQUAL(peer.connects, 1);
+	run.row = NULL;
+	keeper_end(&k);
+}
+
+static void
+test_tool_by_title(void)
+{
+	static const struct {
+		const char *name, *vault;
+		enum err_code code;
+		const char *password, *log;
+	} rows[] = {
+		{ "GitHub", NULL, E_NONE, "gh-p4ss/w0rd?&", "sabckvli" },
+		{ "github", "One", E_NONE, "gh-p4ss/w0rd?&", "i" },
+		{ "GITHUB", VAULT, E_NONE, "gh-p4ss/w0rd?&", "i" },
+		{ "x7ptdccw5lfbskxs55ml6eyoxq", NULL, E_NONE,
+		    "gh-p4ss/w0rd?&", "i" },
+		{ "no such item", NULL, E_ITEM, NULL, "l" },
+		{ "no such item", NULL, E_ITEM, NULL, "l" },
+		{ "aaaaaaaaaaaaaaaaaaaaaaaaaa", NULL, E_ITEM, NULL, "il" },
+		{ "GitHub", "Two", E_VAULT, NULL, "" },
+		{ "GitHub", "None", E_VAULT, NULL, "" },
+		{ "GitHub", "ftdrl544hbcoha5c3qs2bmte2y", E_VAULT, NULL, "" },
+		{ "", NULL, E_NAME, NULL, "" },
+		{ "GitHub", "", E_NAME, NULL, "" },
+		{ "GitHub ", NULL, E_NAME, NULL, "" },
+		{ "Git\xe2\x80\x8bHub", NULL, E_NAME, NULL, "" },
+		{ "GitHub", " One", E_NAME, NULL, "" },
+	};
+	struct keeper k;
+	struct cfg cfg;
+
+	keeper_start(&cfg, &k);
+	for (size_t i = 0; i < LEN(rows); i++) {
+		struct err e;
+		struct str got;
+
+		run.row = rows[i].name;
+		onep.log.n = 0;
+		got = credentials(&k, rows[i].name, rows[i].vault, &e);
+		FAILED(e, rows[i].code);
+		if (rows[i].password != NULL)
+			SAME(result_at(got, "password"),
+			    str_c(rows[i].password));
+		SAME(onep.log, str_c(rows[i].log));
+	}
+	run.row = NULL;
+	keeper_end(&k);
+}
+
+/* Titles that several items bear, and archived twins. */
+static void
+test_tool_ambiguous(void)
+{
+	struct keeper k;
+	struct cfg cfg;
+	uint32_t list;
+
+	keeper_start(&cfg, &k);
+	vec = onep.items;
+	list = at(ROOT, "cases");
+	EACH(c, list) {
+		struct str title = text_at(at(c, "overview"), "title");
+		struct str password = NOTHING, got;
+		unsigned active = 0;
+		enum err_code want;
+		struct err e;
+
+		if (title.n == 0 || !pol_check_name(title, &e))
+			continue;
+		EACH(d, list)
+			if (str_nocase_eq(text_at(at(d, "overview"),
+			    "title"), title) && json_is_str(&vec, at(d,
+			    "stored"), S("trashed"), S("N"))) {
+				active++;
+				password = view_value(at(d, "view"),
+				    text_at(at(d, "stored"), "templateUuid"),
+				    S("password"));
+			}
+		want = active > 1 ? E_ITEM_MANY : active == 0 ? E_ARCHIVED :
+		    E_NONE;
+		row_of(c);
+		got = credentials(&k, cstr(title), NULL, &e);
+		if (want == E_NONE && e.code == E_FIELD)
+			continue;               /* neither name nor password */
+		FAILED(e, want);
+		if (want == E_NONE)
+			SAME(result_at(got, "password"), password);
+	}
+	run.row = NULL;
+	keeper_end(&k);
+}
+
+/* What is not in the item is named, and only that. */
+static void
+test_tool_missing(void)
+{
+	static const struct {
+		const char *name, *missing;
+	} rows[] = {
+		{ "GitHub", "" }, { "anthropic", "[\"username\"]" },
+	};
+	struct keeper k;
+	struct cfg cfg;
+
+	keeper_start(&cfg, &k);
+	vec = onep.items;
+	for (size_t i = 0; i < LEN(rows); i++) {
+		struct str id = NOTHING, got;
+		struct json j;
+		struct err e;
+		uint32_t list = at(ROOT, "cases"), m;
+
+		EACH(c, list)
+			if (str_nocase_eq(text_at(c, "name"),
+			    str_c(rows[i].name)))
+				id = text_at(at(c, "stored"), "uuid");
+		got = credentials(&k, cstr(id), NULL, &e);
+		FAILED(e, E_NONE);
+		if (!CHECK(parses(&j, got)))
+			continue;
+		m = json_get(&j, ROOT, S("missing"));
+		SAME(m != 0 ? json_raw(&j, m) : S(""), str_c(rows[i].missing));
+		EQUAL(json_get(&j, ROOT, S("username")) == 0, i == 1);
+	}
+	keeper_end(&k);
+}
+
+/* No token, or none that can be used: every call says so, nothing is sent. */
+static void
+test_tool_no_token(void)
+{
+	static const struct {
+		const char *token, *hosts;
+		enum err_code code;
+	} rows[] = {
+		{ NULL, "", E_NO_TOKEN }, { "", "", E_NO_TOKEN },
+		{ "ops_AAAA", "", E_TOKEN }, { "garbage", "", E_TOKEN },
+		{ "host", "", E_HOST }, { "host", "evil.example", E_NONE },
+	};
+	struct str other;
+
+	load("test/data/token.json");
+	other = token_with("my.1password.com", "evil.example");
+	for (size_t i = 0; i < LEN(rows); i++) {
+		struct cfg cfg = { .vaults = "One", .hosts = rows[i].hosts,
+			.no_proxy = "", .timeout_s = 1 };
+		struct keeper k;
+		struct err e;
+		struct str got;
+
+		peer_start(NULL);
+		run.row = rows[i].token != NULL ? rows[i].token : "none";
+		if (rows[i].token != NULL)
+			cfg.token = strcmp(rows[i].token, "host") == 0 ?
+			    cstr(other) : cstr(str_c(rows[i].token));
+		if (!CHECK(keep_init(&k, &fake_os, &cfg)))
+			return;
+		FAILED(k.setup, rows[i].code);
+		if (rows[i].code != E_NONE) {
+			(void)credentials(&k, "GitHub", NULL, &e);
+			FAILED(e, rows[i].code);
+			got = keeper_call(&k, "{\"name\":\"get_health_status\""
+			    ",\"arguments\":{\"probe\":true}}", &e);
+			FAILED(e, E_NONE);
+			SAME(result_at(got, "overall_status"),
+			    S("unhealthy"));
+		}
+		EQUAL(peer.connects, 0);
+		run.row = NULL;
+		keeper_end(&k);
+	}
+}
+
+static void
+test_tool_health(void)
+{
+	struct keeper k;
+	struct cfg cfg;
+	struct err e;
+	struct str got;
+
+	keeper_start(&cfg, &k);
+	got = keeper_call(&k, "{\"name\":\"get_health_status\"}", &e);
+	FAILED(e, E_NONE);
+	SAME(result_at(got, "overall_status"), S("healthy"));
+	EQUAL(onep.requests, 0);                /* asks nobody */
+	got = keeper_call(&k, "{\"name\":\"get_health_status\",\"arguments\":"
+	    "{\"probe\":false}}", &e);
+	EQUAL(onep.requests, 0);
+	got = keeper_call(&k, "{\"name\":\"get_health_status\",\"arguments\":"
+	    "{\"probe\":true}}", &e);
+	SAME(result_at(got, "overall_status"), S("healthy"));
+	SAME(onep.log, S("sabckv"));
+	onep.fault = (struct fault){ VAULTS, 500, "{}", true, NULL, 1 };
+	got = keeper_call(&k, "{\"name\":\"get_health_status\",\"arguments\":"
+	    "{\"probe\":true}}", &e);
+	SAME(result_at(got, "overall_status"), S("degraded"));
+	keeper_end(&k);
+}
+
+static void
+test_tool_check_args(void)
+{
+	static const struct {
+		const char *tool, *args;
+		bool ok;
+		const char *what;
+	} rows[] = {
+		{ "get_1password_credentials", "{\"item_name\":\"x\"}", true,
+		    "" },
+		{ "get_1password_credentials",
+		    "{\"item_name\":\"x\",\"vault\":\"y\"}", true, "" },
+		{ "get_1password_credentials", "{\"vault\":\"y\"}", false,
+		    "item_name" },
+		{ "get_1password_credentials", "{}", false, "item_name" },
+		{ "get_1password_credentials", "{\"item_name\":1}", false,
+		    "item_name" },
+		{ "get_1password_credentials", "{\"item_name\":null}", false,
+		    "item_name" },
+		{ "get_1password_credentials", "{\"item_name\":[\"x\"]}",
+		    false, "item_name" },
+		{ "get_1password_credentials",
+		    "{\"item_name\":\"x\",\"vault\":null}", false, "vault" },
+		{ "get_1password_credentials",
+		    "{\"item_name\":\"x\",\"Vault\":\"y\"}", false,
+		    "an unknown argument" },
+		{ "get_1password_credentials",
+		    "{\"item_name\":\"x\",\"\":1}", false,
+		    "an unknown argument" },
+		{ "get_1password_credentials",
+		    "{\"item\\u005fname\":\"x\"}", true, "" },
+		{ "get_health_status", "{}", true, "" },
+		{ "get_health_status", "{\"probe\":true}", true, "" },
+		{ "get_health_status", "{\"probe\":false}", true, "" },
+		{ "get_health_status", "{\"probe\":\"true\"}", false,
+		    "probe" },
+		{ "get_health_status", "{\"probe\":1}", false, "probe" },
+		{ "get_health_status", "{\"probe\":null}", false, "probe" },
+		{ "get_health_status", "{\"x\":true}", false,
+		    "an unknown argument" },
+	};
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		const struct tool *t = tool_find(str_c(rows[i].tool));
+		struct err e = { 0 };
+		struct json j;
+
+		run.row = rows[i].args;
+		if (!CHECK(t != NULL && parses(&j, str_c(rows[i].args))))
+			continue;
+		EQUAL(tool_check_args(t, &j, ROOT, &e), rows[i].ok);
+		FAILED(e, rows[i].ok ? E_NONE : E_ARGUMENT);
+		SAME(str_c(e.what), str_c(rows[i].what));
+	}
+	CHECK(tool_find(S("get_health_statu")) == NULL);
+	CHECK(tool_find(S("GET_HEALTH_STATUS")) == NULL);
+	CHECK(tool_find(NOTHING) == NULL);
+}
+
+/* The schemas are JSON, closed, and made of the rows. */
+static void
+test_tool_schema(void)
+{
+	for (size_t i = 0; i < LEN(tools); i++) {
+		const struct tool *t = &tools[i];
+		struct json j;
+		struct out o;
+		struct jw w = { &o, false };
+		uint32_t props;
+
+		run.row = t->name;
+		out_open(&o, &T);
+		tool_put_schema(&w, t);
+		if (!CHECK(parses(&j, out_close(&o, &T))))
+			continue;
+		CHECK(json_is_str(&j, ROOT, S("type"), S("object")));
+		CHECK(json_is_word(&j, json_get(&j, ROOT,
+		    S("additionalProperties")), S("false")));
+		props = json_get(&j, ROOT, S("properties"));
+		for (size_t k = 0; k < t->args; k++) {
+			uint32_t p = json_get(&j, props,
+			    str_c(t->arg[k].name));
+			struct str help;
+
+			CHECK(json_is_object(&j, p));
+			CHECK(json_get_str(&j, p, S("description"), &help) &&
+			    help.n > 0);
+			CHECK(json_is_str(&j, p, S("type"), t->arg[k].kind ==
+			    ARG_BOOL ? S("boolean") : S("string")));
+		}
+		CHECK(json_is_array(&j, json_get(&j, ROOT,
+		    S("required"))));
+		CHECK(parses(&j, str_c(t->output)));
+		CHECK(json_is_str(&j, ROOT, S("type"), S("object")));
+		out_open(&o, &T);
+		OUT(&o, S("{"), str_c(t->hints), S("}"));
+		CHECK(parses(&j, out_close(&o, &T)));
+	}
+}
+
+static void
+test_tool_put_error(void)
+{
+	static const struct {
+		struct err e;
+		const char *ids, *want;
+	} rows[] = {
+		{ { .code = E_ITEM }, "", "item_not_found: No item in this "
+		    "vault has this title or id." },
+		{ { .code = E_ITEM, .what = "" }, "", "item_not_found: No "
+		    "item in this vault has this title or id." },
+		{ { .code = E_NET, .what = "x" }, "", "network_error: The "
+		    "server could not be reached or the connection broke. "
+		    "(x)" },
+		{ { .code = E_SIGN_IN, .http = 401, .step = 3 }, "",
+		    "sign_in_refused: 1Password refused to sign this service "
+		    "account in; the token may be revoked, expired or "
+		    "deleted. (sign-in step 3, HTTP 401)" },
+		{ { .code = E_RATE, .http = 429, .until = 1767323045 }, "",
+		    "rate_limited: 1Password's rate limit for this service "
+		    "account is reached; do not repeat the call at once. "
+		    "(HTTP 429, until 2026-01-02T03:04:05Z)" },
+		{ { .code = E_CONFIG, .what = "w", .where = "SETTING" }, "",
+		    "bad_setting: A setting of this server cannot be used. "
+		    "(SETTING: w)" },
+		{ { .code = E_CONFIG, .where = "SETTING" }, "",
+		    "bad_setting: A setting of this server cannot be used. "
+		    "(SETTING)" },
+		{ { .code = E_ITEM_MANY }, " a, b", "item_ambiguous: More "
+		    "than one item has this title; use one of these ids: a, "
+		    "b" },
+	};
+	u8 room[1024];
+	struct out o;
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		out_init(&o, room, sizeof room);
+		tool_put_error(&o, &rows[i].e, str_c(rows[i].ids));
+		SAME(out_str(&o), str_c(rows[i].want));
+	}
+	for (int code = E_ARGUMENT; code < E_COUNT; code++) {
+		struct err e = { .code = code };
+
+		out_init(&o, room, 512);        /* the door's room for one */
+		tool_put_error(&o, &e, NOTHING);
+		CHECK(!o.over);
+	}
+}
+
+static void
+test_tool_clean(void)
+{
+	static const struct str rows[][2] = {
+		{ B(""), B("") }, { B("plain"), B("plain") },
+		{ B("a\x1b[31mb\n"), B("a[31mb") },
+		{ B("a\xe2\x80\xae" "b\xe2\x80\x8b" "c"), B("abc") },
+		{ B("\xf3\xa0\x80\x81x"), B("x") },
+		{ B("\xe6\x97\xa5 \xf0\x9f\x94\x91"),
+		    B("\xe6\x97\xa5 \xf0\x9f\x94\x91") },
+		{ B("a\xff" "b"), B("a") },     /* no UTF-8: it ends there */
+	};
+	struct out o;
+	struct str s;
+
+	for (size_t i = 0; i < LEN(rows); i++)
+		SAME(tool_clean(&T, rows[i][0]), rows[i][1]);
+	out_open(&o, &T);
+	for (int i = 0; i < 1000; i++)
+		out_put(&o, S("\xe6\x97\xa5"));
+	s = tool_clean(&T, out_close(&o, &T));
+	CHECK(s.n >= 1024 && s.n <= 1027 && s.n % 3 == 0);
+}
+
+static void
+test_tool_uuid(void)
+{
+	static const u8 zero[16], ones[16] = { 255, 255, 255, 255, 255, 255,
+		255, 255, 255, 255, 255, 255, 255, 255, 255, 255 };
+	static const struct {
+		const u8 *bytes;
+		const char *want;
+	} rows[] = {
+		{ zero, "\"correlation_id\":"
+		    "\"00000000-0000-4000-8000-000000000000\"" },
+		{ ones, "\"correlation_id\":"
+		    "\"ffffffff-ffff-4fff-bfff-ffffffffffff\"" },
+	};
+	u8 room[128];
+	struct out o;
+	struct jw w = { &o, false };
+	struct err e = { 0 };
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		fake_bytes = (struct str){ rows[i].bytes, 16 };
+		out_init(&o, room, sizeof room);
+		w.comma = false;
+		CHECK(tool_put_uuid(&fake_os, &w, &e));
+		SAME(out_str(&o), str_c(rows[i].want));
+	}
+	fake_bytes = NOTHING;
+	fake_random_fails = true;
+	CHECK(!tool_put_uuid(&fake_os, &w, &e));
+	FAILED(e, E_INTERNAL);
+	fake_random_fails = false;
+}
+
+static void
+test_tool_frames(void)
+{
+	static const struct {
+		struct str head;
+		bool ok;
+		uint32_t n, kind, seq;
+	} rows[] = {
+		{ B("\0\0\0\0\1\0\0\0\0"), true, 0, 1, 0 },
+		{ B("\0\0\1\2\2\1\2\3\4"), true, 0x102, 2, 0x1020304 },
+		{ B("\0\x10\0\0\3\xff\xff\xff\xff"), true, 1 << 20, 3,
+		    UINT32_MAX },
+		{ B("\0\x10\0\1\3\0\0\0\0"), false, 0, 0, 0 },
+		{ B("\xff\xff\xff\xff\1\0\0\0\0"), false, 0, 0, 0 },
+		{ B("\0\0\0\0\0\0\0\0\0"), false, 0, 0, 0 },
+		{ B("\0\0\0\0\4\0\0\0\0"), false, 0, 0, 0 },
+		{ B("\0\0\0\0\xff\0\0\0\0"), false, 0, 0, 0 },
+	};
+	u8 room[FRAME_HEAD];
+	struct out o;
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		struct frame f = { 0 };
+
+		EQUAL(frame_parse_head(rows[i].head.p, &f), rows[i].ok);
+		if (!rows[i].ok)
+			continue;
+		EQUAL(f.payload.n, rows[i].n);
+		EQUAL(f.kind, rows[i].kind);
+		EQUAL(f.seq, rows[i].seq);
+		out_init(&o, room, sizeof room);
+		frame_put_head(&o, f.kind, f.seq, f.payload.n);
+		SAME(out_str(&o), rows[i].head);
+	}
+}
+
+/* The keeper's loop over a socket: calls, late cancels, nonsense. Nothing of
+ * a call is left in its arenas afterwards. */
+static void
+test_tool_keeper_loop(void)
+{
+	static const char call[] = "{\"name\":\"get_health_status\"}";
+	static u8 got[FRAME_HEAD + 65536];
+	struct keeper k;
+	struct cfg cfg;
+	struct frame f = { 0 };
+	struct json j;
+	struct out o;
+	u8 room[256];
+	int fd[2];
+
+	keeper_start(&cfg, &k);
+	if (!CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, fd) == 0))
+		return;
+	out_init(&o, room, sizeof room);
+	frame_put_head(&o, FRAME_CANCEL, 6, 0);
+	frame_put_head(&o, FRAME_CALL, 7, sizeof call - 1);
+	out_put(&o, S("{\"name\":\"get_health_status\"}"));
+	frame_put_head(&o, FRAME_CALL, 8, 2);
+	out_put(&o, S("[]"));
+	out_put(&o, S("\xff\xff\xff\xff nonsense"));
+	CHECK(write(fd[1], o.p, o.n) == (ssize_t)o.n);
+	keep_serve(&k, fd[0]);                  /* ends at the nonsense */
+	(void)close(fd[0]);
+	if (CHECK(keep_recv(fd[1], got, FRAME_HEAD) &&
+	    frame_parse_head(got, &f) && keep_recv(fd[1], got, f.payload.n))) {
+		EQUAL(f.seq, 7);
+		EQUAL(f.kind, FRAME_RESULT);
+		CHECK(parses(&j, (struct str){ got, f.payload.n }) &&
+		    json_is_object(&j, json_get(&j, ROOT, S("data"))));
+	}
+	if (CHECK(keep_recv(fd[1], got, FRAME_HEAD) &&
+	    frame_parse_head(got, &f) && keep_recv(fd[1], got, f.payload.n))) {
+		EQUAL(f.seq, 8);
+		CHECK(parses(&j, (struct str){ got, f.payload.n }) &&
+		    json_get(&j, ROOT, S("error")) != 0);
+	}
+	CHECK(!keep_recv(fd[1], got, 1));
+	(void)close(fd[1]);
+	EQUAL(k.scratch.used, 0);
+	EQUAL(k.reply.used, 0);
+	CHECK(is_zero(k.scratch.base, 1 << 20));
+	CHECK(is_zero(k.reply.base, k.reply.cap));
+	EQUAL(k.calls, 2);
+	keeper_end(&k);
+}
+
+/* Cancelled while it waits for the service. */
+static int cancel_fd = -1;
+
+static void
+onep_cancels(void)
+{
+	onep.requests++;
+	if (cancel_fd >= 0)
+		(void)close(cancel_fd);
+	cancel_fd = -1;
+}
+
+static void
+test_tool_cancel(void)
+{
+	struct os os = fake_os;
+	struct keeper k;
+	struct cfg cfg;
+	struct err e;
+	int fd[2];
+
+	keeper_start(&cfg, &k);
+	peer.answer = onep_cancels;
+	if (!CHECK(pipe(fd) == 0))
+		return;
+	os.watch = fd[0];
+	cancel_fd = fd[1];
+	k.os = k.sa->os = k.sa->http.os = &os;
+	(void)credentials(&k, "GitHub", NULL, &e);
+	FAILED(e, E_CANCEL);
+	EQUAL(onep.requests, 1);
+	EQUAL(k.sa->http.fd, -1);
+	(void)close(fd[0]);
+	os.watch = -1;
+	peer.answer = onep_answer;
+	(void)credentials(&k, "GitHub", NULL, &e);
+	FAILED(e, E_NONE);
+	keeper_end(&k);
+}
+
+/* ====================================================================
+ * 15. Door: framing, JSON-RPC, both eras of MCP
+ * ==================================================================== */
+
+static struct door *door;       /* the one under test */
+static struct arena door_home;
+
+static void
+door_start(void)
+{
+	if (door != NULL) {
+		struct arena *all[] = { &door->line, &door->out,
+			&door->to_keeper };
+
+		for (size_t i = 0; i < BATCHES_MAX; i++)
+			(void)munmap(door->batch[i].mem.base,
+			    door->batch[i].mem.cap);
+		for (size_t i = 0; i < LEN(all); i++)
+			(void)munmap(all[i]->base, all[i]->cap);
+		(void)munmap(door_home.base, door_home.cap);
+	}
+	if (!mem_open(&door_home, ARENA_LINE))
+		abort();
+	door = mem_alloc(&door_home, sizeof *door);
+	door->os = &fake_os;
+	door->sock = -1;
+	if (!CHECK(door_init(door, &door_home)))
+		exit(2);
+}
+
+/* One line in, what comes out. Every line of it must be JSON. */
+static struct str
+say(const char *line)
+{
+	struct str out, rest, one;
+	struct json j;
+
+	door_line(door, str_dup(&T, str_c(line)));
+	call_next(door);
+	out = str_dup(&T, (struct str){ door->out.base, door->out.used });
+	mem_reset(&door->out, 0);
+	EQUAL(door->line.used, 0);
+	rest = out;
+	if (out.n > 0)
+		CHECK(out.p[out.n - 1] == '\n');
+	while (rest.n > 0 && str_cut(&rest, '\n', &one))
+		if (one.n > 0 && !CHECK(parses(&j, one)))
+			show(one), (void)putchar('\n');
+	return out;
+}
+
+/* What the door has queued for the keeper. */
+static struct str
+to_keeper(void)
+{
+	struct str s = str_dup(&T, (struct str){ door->to_keeper.base,
+	    door->to_keeper.used });
+
+	mem_reset(&door->to_keeper, 0);
+	return s;
+}
+
+/* The answer of the keeper to a call: whether the door takes it, and what it
+ * then says. */
+static bool
+keeper_says(uint32_t seq, const char *payload, struct str *out)
+{
+	struct frame f = { FRAME_RESULT, seq, str_c(payload) };
+	bool ok = door_result(door, &f);
+
+	call_next(door);
+	*out = str_dup(&T, (struct str){ door->out.base, door->out.used });
+	mem_reset(&door->out, 0);
+	return ok;
+}
+
+/* The source text at a path like "result>tools>0>name"; empty when it is not
+ * there. */
+static struct str
+path_at(struct str text, const char *path)
+{
+	struct str rest = str_c(path), part;
+	uint32_t node = ROOT;
+	struct json j;
+
+	if (!parses(&j, text))
+		return S("(not JSON)");
+	while (node != 0 && str_cut(&rest, '>', &part)) {
+		uint64_t n;
+
+		if (!json_is_array(&j, node)) {
+			node = json_get(&j, node, part);
+			continue;
+		}
+		if (!str_u64(part, 1000, &n))
+			return NOTHING;
+		node = json_first(&j, node);
+		while (node != 0 && n-- > 0) {
+			uint32_t next = json_skip(&j, node);
+
+			node = next < j.n ? next : 0;
+		}
+	}
+	return node == 0 ? NOTHING : json_raw(&j, node);
+}
+
+static const char init_2024[] = "{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":"
+    "\"initialize\",\"params\":{\"protocolVersion\":\"2024-11-05\","
+    "\"capabilities\":{},\"clientInfo\":{\"name\":\"t\",\"version\":\"1\"}}}";
+static const char init_2025_03[] = "{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":"
+    "\"initialize\",\"params\":{\"protocolVersion\":\"2025-03-26\"}}";
+static const char init_2025_11[] = "{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":"
+    "\"initialize\",\"params\":{\"protocolVersion\":\"2025-11-25\"}}";
+
+#define META "\"_meta\":{\"" META_VERSION "\":\"2026-07-28\",\"" \
+	META_CAPABILITIES "\":{}}"
+#define CALL(id, item) "{\"jsonrpc\":\"2.0\",\"id\":" id ",\"method\":" \
+	"\"tools/call\",\"params\":{\"name\":\"get_1password_credentials\"," \
+	"\"arguments\":{\"item_name\":\"" item "\"}}}"
+
+static void
+test_mcp_initialize(void)
+{
+	static const char *const rows[][2] = {
+		{ "2024-11-05", "2024-11-05" }, { "2025-03-26", "2025-03-26" },
+		{ "2025-06-18", "2025-06-18" }, { "2025-11-25", "2025-11-25" },
+		{ "2026-07-28", "2025-11-25" }, { "2099-01-01", "2025-11-25" },
+		{ "", "2025-11-25" }, { "2024-11-5", "2025-11-25" },
+	};
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		char line[256], want[32];
+		struct str out;
+
+		run.row = rows[i][0];
+		door_start();
+		(void)snprintf(line, sizeof line, "{\"jsonrpc\":\"2.0\","
+		    "\"id\":1,\"method\":\"initialize\",\"params\":{"
+		    "\"protocolVersion\":\"%s\"}}", rows[i][0]);
+		(void)snprintf(want, sizeof want, "\"%s\"", rows[i][1]);
+		out = say(line);
+		SAME(path_at(out, "result>protocolVersion"), str_c(want));
+		SAME(path_at(out, "result>serverInfo>name"), S("\"opmcp\""));
+		SAME(path_at(out, "result>capabilities"), S(CAPABILITIES));
+		SAME(path_at(out, "id"), S("1"));
+		CHECK(path_at(out, "result>instructions").n > 2);
+	}
+	run.row = NULL;
+	EQUAL(say("{\"jsonrpc\":\"2.0\",\"method\":"
+	    "\"notifications/initialized\"}").n, 0);
+	SAME(path_at(say("{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":"
+	    "\"initialize\",\"params\":{}}"), "error>code"), S("-32602"));
+	SAME(path_at(say("{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":"
+	    "\"initialize\"}"), "error>code"), S("-32602"));
+}
+
+/* Lines and the codes of their errors; "" is no answer at all, "ok" a
+ * result. All in a session of 2025-11-25. */
+static void
+test_mcp_requests(void)
+{
+	static const struct {
+		const char *line, *code, *id;
+	} rows[] = {
+		{ "", "", "" }, { "   ", "", "" }, { "\t", "", "" },
+		{ "{", "-32700", "" }, { "x", "-32700", "" },
+		{ "{}{}", "-32700", "" },
+		{ "{\"jsonrpc\":\"2.0\",\"id\":1,\"id\":2,\"method\":\"ping\"}",
+		    "-32700", "" },
+		{ "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"p\xff\"}",
+		    "-32700", "" },
+		{ "{}", "-32600", "" }, { "[]", "-32600", "" },
+		{ "\"x\"", "-32600", "" },
+		{ "[{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}]",
+		    "-32600", "" },
+		{ "{\"id\":1,\"method\":\"ping\"}", "-32600", "1" },
+		{ "{\"jsonrpc\":\"1.0\",\"id\":1,\"method\":\"ping\"}",
+		    "-32600", "1" },
+		{ "{\"jsonrpc\":2.0,\"id\":1,\"method\":\"ping\"}", "-32600",
+		    "1" },
+		{ "{\"jsonrpc\":\"2.0\",\"id\":null,\"method\":\"ping\"}",
+		    "-32600", "" },
+		{ "{\"jsonrpc\":\"2.0\",\"id\":1.5,\"method\":\"ping\"}",
+		    "-32600", "" },
+		{ "{\"jsonrpc\":\"2.0\",\"id\":1e2,\"method\":\"ping\"}",
+		    "-32600", "" },
+		{ "{\"jsonrpc\":\"2.0\",\"id\":true,\"method\":\"ping\"}",
+		    "-32600", "" },
+		{ "{\"jsonrpc\":\"2.0\",\"id\":{},\"method\":\"ping\"}",
+		    "-32600", "" },
+		{ "{\"jsonrpc\":\"2.0\",\"id\":[1],\"method\":\"ping\"}",
+		    "-32600", "" },
+		{ "{\"jsonrpc\":\"2.0\",\"id\":1}", "-32600", "1" },
+		{ "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":7}", "-32600",
+		    "1" },
+		{ "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":null}", "-32600",
+		    "1" },
+		{ "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"none\"}",
+		    "-32601", "1" },
+		{ "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"Ping\"}",
+		    "-32601", "1" },
+		{ "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"\"}", "-32601",
+		    "1" },
+		{ "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"resources/list"
+		    "\"}", "-32601", "1" },
+		{ "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}", "ok",
+		    "1" },
+		{ "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"pi\\u006eg\"}",
+		    "ok", "1" },
+		{ "{\"jsonrpc\":\"2.0\",\"id\":-7,\"method\":\"ping\"}", "ok",
+		    "-7" },
+		{ "{\"jsonrpc\":\"2.0\",\"id\":123456789012345678901,"
+		    "\"method\":\"ping\"}", "ok", "123456789012345678901" },
+		{ "{\"jsonrpc\":\"2.0\",\"id\":\"a\\u0000\\\"b\",\"method\":"
+		    "\"ping\"}", "ok", "\"a\\u0000\\\"b\"" },
+		{ "{\"jsonrpc\":\"2.0\",\"id\":\"\",\"method\":\"ping\"}",
+		    "ok", "\"\"" },
+		{ " {\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"} \r",
+		    "ok", "1" },
+		{ "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\",\"params"
+		    "\":[]}", "-32602", "1" },
+		{ "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\",\"params"
+		    "\":{}}", "ok", "1" },
+		/* notifications and responses are never answered */
+		{ "{\"jsonrpc\":\"2.0\",\"method\":\"ping\"}", "", "" },
+		{ "{\"jsonrpc\":\"2.0\",\"method\":\"none\"}", "", "" },
+		{ "{\"jsonrpc\":\"2.0\",\"method\":\"tools/call\",\"params\":"
+		    "{\"name\":\"get_health_status\"}}", "", "" },
+		{ "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled"
+		    "\"}", "", "" },
+		{ "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled"
+		    "\",\"params\":[]}", "", "" },
+		{ "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled"
+		    "\",\"params\":{\"requestId\":99}}", "", "" },
+		{ "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}", "", "" },
+		{ "{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{}}", "", "" },
+		{ "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{}}", "", "" },
+		/* tools */
+		{ "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/list\"}",
+		    "ok", "1" },
+		{ "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/list\","
+		    "\"params\":{\"cursor\":\"x\"}}", "-32602", "1" },
+		{ "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\"}",
+		    "-32602", "1" },
+		{ "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\","
+		    "\"params\":{\"name\":7}}", "-32602", "1" },
+		{ "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\","
+		    "\"params\":{\"name\":\"none\"}}", "-32602", "1" },
+		{ "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\","
+		    "\"params\":{\"name\":\"get_health_status\",\"arguments\":"
+		    "[]}}", "-32602", "1" },
+		{ "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\","
+		    "\"params\":{\"name\":\"get_health_status\",\"arguments\":"
+		    "null}}", "-32602", "1" },
+		/* the other era */
+		{ "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"server/discover"
+		    "\"}", "-32602", "1" },
+		{ "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":"
+		    "\"subscriptions/listen\",\"params\":{}}", "-32602", "1" },
+	};
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		struct str out;
+
+		run.row = rows[i].line;
+		door_start();
+		(void)say(init_2025_11);
+		out = say(rows[i].line);
+		if (rows[i].code[0] == '\0') {
+			SAME(out, S(""));
+			EQUAL(to_keeper().n, 0);
+			continue;
+		}
+		SAME(path_at(out, "jsonrpc"), S("\"2.0\""));
+		SAME(path_at(out, "id"), str_c(rows[i].id));
+		SAME(path_at(out, "error>code"), strcmp(rows[i].code, "ok") ==
+		    0 ? NOTHING : str_c(rows[i].code));
+		EQUAL(path_at(out, "result").n > 0,
+		    strcmp(rows[i].code, "ok") == 0);
+	}
+}
+
+/* Before initialize there is little. */
+static void
+test_mcp_no_session(void)
+{
+	door_start();
+	SAME(path_at(say("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}"),
+	    "result"), S("{}"));
+	SAME(path_at(say("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":"
+	    "\"tools/list\"}"), "error>code"), S("-32602"));
+	SAME(path_at(say(CALL("1", "x")), "error>code"), S("-32602"));
+	SAME(path_at(say("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"none\"}"),
+	    "error>code"), S("-32602"));
+	SAME(path_at(say("[]"), "error>code"), S("-32600"));
+	EQUAL(to_keeper().n, 0);
+}
+
+/* The modern era: version and capabilities in every request. */
+static void
+test_mcp_modern(void)
+{
+	static const struct {
+		const char *method, *params, *code;
+	} rows[] = {
+		{ "tools/list", META, "ok" },
+		{ "server/discover", META, "ok" },
+		{ "ping", META, "-32601" },
+		{ "initialize", META, "-32601" },
+		{ "none", META, "-32601" },
+		{ "tools/list", "\"_meta\":{\"" META_VERSION "\":"
+		    "\"2026-07-28\"}", "-32602" },
+		{ "tools/list", "\"_meta\":{\"" META_VERSION "\":"
+		    "\"2026-07-28\",\"" META_CAPABILITIES "\":[]}", "-32602" },
+		{ "tools/list", "\"_meta\":{\"" META_VERSION "\":7,\""
+		    META_CAPABILITIES "\":{}}", "-32602" },
+		{ "tools/list", "\"_meta\":{\"" META_VERSION "\":"
+		    "\"2025-11-25\",\"" META_CAPABILITIES "\":{}}", "-32022" },
+		{ "tools/list", "\"_meta\":{\"" META_VERSION "\":\"\",\""
+		    META_CAPABILITIES "\":{}}", "-32022" },
+		{ "tools/list", "\"_meta\":{\"" META_VERSION "\":"
+		    "\"2026-07-28\",\"" META_CAPABILITIES "\":{},\""
+		    META_LOG_LEVEL "\":\"debug\"}", "ok" },
+		{ "tools/list", "\"_meta\":{\"" META_VERSION "\":"
+		    "\"2026-07-28\",\"" META_CAPABILITIES "\":{},\""
+		    META_LOG_LEVEL "\":\"loud\"}", "-32602" },
+		{ "tools/list", "\"_meta\":{}", "-32602" },     /* legacy */
+		{ "tools/list", "\"_meta\":7", "-32602" },
+		{ "tools/list", META ",\"cursor\":\"x\"", "-32602" },
+		{ "tools/call", META ",\"name\":\"none\"", "-32602" },
+	};
+	struct str out;
+
+	door_start();
+	for (size_t i = 0; i < LEN(rows); i++) {
+		char line[1024];
+
+		(void)snprintf(line, sizeof line, "{\"jsonrpc\":\"2.0\","
+		    "\"id\":\"r\",\"method\":\"%s\",\"params\":{%s}}",
+		    rows[i].method, rows[i].params);
+		run.row = line;
+		out = say(line);
+		SAME(path_at(out, "id"), S("\"r\""));
+		if (strcmp(rows[i].code, "ok") != 0) {
+			SAME(path_at(out, "error>code"), str_c(rows[i].code));
+			continue;
+		}
+		SAME(path_at(out, "result>resultType"), S("\"complete\""));
+		SAME(path_at(out, "result>_meta>io.modelcontextprotocol/"
+		    "serverInfo>name"), S("\"opmcp\""));
+		SAME(path_at(out, "result>ttlMs"), S("300000"));
+	}
+	run.row = NULL;
+	out = say("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"x\",\"params\":{"
+	    "\"_meta\":{\"" META_VERSION "\":\"2020-01-01\"}}}");
+	SAME(path_at(out, "error>data>supported"), S(REV_LIST));
+	SAME(path_at(out, "error>data>requested"), S("\"2020-01-01\""));
+	EQUAL(door->rev, REV_NONE);             /* no session was opened */
+}
+
+/* The list of tools has the members that the revision knows, no others. */
+static void
+test_mcp_tools_list(void)
+{
+	static const struct {
+		const char *init;
+		bool title, output, annotations;
+	} rows[] = {
+		{ init_2024, false, false, false },
+		{ init_2025_03, false, false, true },
+		{ init_2025_11, true, true, true },
+	};
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		struct str out;
+
+		run.row = rows[i].init;
+		door_start();
+		(void)say(rows[i].init);
+		out = say("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":"
+		    "\"tools/list\"}");
+		SAME(path_at(out, "result>tools>0>name"),
+		    S("\"get_1password_credentials\""));
+		SAME(path_at(out, "result>tools>1>name"),
+		    S("\"get_health_status\""));
+		CHECK(path_at(out, "result>tools>0>description").n > 2);
+		SAME(path_at(out, "result>tools>0>inputSchema>required"),
+		    S("[\"item_name\"]"));
+		EQUAL(path_at(out, "result>tools>0>title").n > 0,
+		    rows[i].title);
+		EQUAL(path_at(out, "result>tools>0>outputSchema").n > 0,
+		    rows[i].output);
+		EQUAL(path_at(out, "result>tools>0>annotations").n > 0,
+		    rows[i].annotations);
+		EQUAL(path_at(out, "result>nextCursor").n, 0);
+	}
+}
+
+/* A call travels to the keeper as it stood; its answer comes back in the
+ * shape of the revision. */
+static void
+test_mcp_tools_call(void)
+{
+	static const struct {
+		const char *init;
+		bool structured;
+	} rows[] = { { init_2024, false }, { init_2025_03, false },
+		{ init_2025_11, true } };
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		struct frame f = { 0 };
+		struct str out, frame;
+
+		door_start();
+		(void)say(rows[i].init);
+		SAME(say(CALL("\"c\"", "GitHub")), S(""));
+		frame = to_keeper();
+		if (!CHECK(frame.n > FRAME_HEAD &&
+		    frame_parse_head(frame.p, &f)))
+			continue;
+		EQUAL(f.kind, FRAME_CALL);
+		SAME(str_from(frame, FRAME_HEAD), S("{\"name\":"
+		    "\"get_1password_credentials\",\"arguments\":{"
+		    "\"item_name\":\"GitHub\"}}"));
+		EQUAL(f.payload.n, frame.n - FRAME_HEAD);
+		CHECK(keeper_says(f.seq, "{\"data\":{\"username\":\"u\\n\"}}",
+		    &out));
+		SAME(path_at(out, "id"), S("\"c\""));
+		SAME(path_at(out, "result>content>0>type"), S("\"text\""));
+		SAME(path_at(out, "result>content>0>text"),
+		    S("\"{\\\"username\\\":\\\"u\\\\n\\\"}\""));
+		SAME(path_at(out, "result>isError"), NOTHING);
+		SAME(path_at(out, "result>structuredContent"),
+		    rows[i].structured ? S("{\"username\":\"u\\n\"}") :
+		    NOTHING);
+		(void)say(CALL("2", "GitHub"));
+		frame = to_keeper();
+		if (!CHECK(frame.n > 9 && frame_parse_head(frame.p, &f)))
+			continue;
+		CHECK(keeper_says(f.seq, "{\"error\":\"no\"}", &out));
+		SAME(path_at(out, "result>isError"), S("true"));
+		SAME(path_at(out, "result>content>0>text"), S("\"no\""));
+		SAME(path_at(out, "result>structuredContent"), NOTHING);
+		EQUAL(call_first(door, CALL_RUNS) == NULL, true);
+	}
+}
+
+/* One call at a time; the others wait in order. */
+static void
+test_mcp_queue(void)
+{
+	struct frame f = { 0 };
+	struct str out, frame;
+	char line[256];
+
+	door_start();
+	(void)say(init_2025_11);
+	for (unsigned i = 0; i < CALLS_MAX; i++) {
+		(void)snprintf(line, sizeof line, CALL("%u", "x"), i);
+		SAME(say(line), S(""));
+	}
+	out = say(CALL("999", "x"));
+	SAME(path_at(out, "result>isError"), S("true"));
+	CHECK(str_is_start(path_at(out, "result>content>0>text"),
+	    S("\"busy: ")));
+	SAME(say(CALL("5", "x")), S(""));       /* this id is in use */
+	for (unsigned i = 0; i < CALLS_MAX; i++) {
+		char want[16];
+
+		frame = to_keeper();
+		if (!CHECK(frame.n > 9 && frame_parse_head(frame.p, &f) &&
+		    frame.n == FRAME_HEAD + f.payload.n))
+			return;
+		CHECK(keeper_says(f.seq, "{\"data\":{}}", &out));
+		(void)snprintf(want, sizeof want, "%u", i);
+		SAME(path_at(out, "id"), str_c(want));
+	}
+	EQUAL(to_keeper().n, 0);
+	SAME(say(CALL("5", "x")), S(""));       /* and now it is free */
+	CHECK(to_keeper().n > 0);
+}
+
+static void
+test_mcp_cancel(void)
+{
+	struct frame f = { 0 };
+	struct str out, frame;
+
+	door_start();
+	(void)say(init_2025_11);
+	(void)say(CALL("1", "a"));
+	(void)say(CALL("2", "b"));
+	(void)say(CALL("\"2\"", "c"));
+	frame = to_keeper();
+	CHECK(frame.n > 9 && frame_parse_head(frame.p, &f));
+	/* one that waits just goes */
+	SAME(say("{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\","
+	    "\"params\":{\"requestId\":2}}"), S(""));
+	EQUAL(to_keeper().n, 0);
+	/* one that runs is stopped; its slot is kept until it lets go */
+	SAME(say("{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\","
+	    "\"params\":{\"requestId\":1}}"), S(""));
+	frame = to_keeper();
+	EQUAL(frame.n, FRAME_HEAD);
+	EQUAL(frame.n > 4 ? frame.p[4] : 0, FRAME_CANCEL);
+	CHECK(keeper_says(f.seq, "{\"error\":\"cancelled\"}", &out));
+	SAME(out, S(""));                       /* never answered */
+	frame = to_keeper();
+	if (CHECK(frame.n > 9 && frame_parse_head(frame.p, &f)))
+		CHECK(keeper_says(f.seq, "{\"data\":{}}", &out));
+	SAME(path_at(out, "id"), S("\"2\""));
+	EQUAL(to_keeper().n, 0);
+	EQUAL(door->eof || door->lost || door->gone, false);
+}
+
+/* Frames the keeper does not send are not taken. */
+static void
+test_mcp_bad_frames(void)
+{
+	static const char *const rows[] = { "", "{}", "[]", "{\"data\":7}",
+		"{\"data\":[]}", "{\"error\":7}", "{\"data\":{}",
+		"{\"error\":\"\xff\"}" };
+	struct str out, frame;
+	struct frame f = { 0 };
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		run.row = rows[i];
+		door_start();
+		(void)say(init_2025_11);
+		CHECK(!keeper_says(1, "{\"data\":{}}", &out));
+		SAME(say(CALL("1", "a")), S(""));
+		frame = to_keeper();
+		if (!CHECK(frame.n > 9 && frame_parse_head(frame.p, &f)))
+			return;
+		CHECK(!keeper_says(f.seq + 1, "{\"data\":{}}", &out));
+		CHECK(!keeper_says(f.seq, rows[i], &out));
+		SAME(out, S(""));
+		f.kind = FRAME_CALL;
+		f.payload = S("{\"data\":{}}");
+		CHECK(!door_result(door, &f));
+	}
+}
+
+/* The keeper is gone: everybody who waits is told. */
+static void
+test_mcp_mourn(void)
+{
+	struct str rest, one;
+	unsigned n = 0;
+
+	door_start();
+	(void)say(init_2025_11);
+	for (int i = 0; i < 3; i++)
+		(void)say(i == 0 ? CALL("1", "a") : i == 1 ? CALL("2", "a") :
+		    CALL("3", "a"));
+	door_mourn(door);
+	rest = (struct str){ door->out.base, door->out.used };
+	while (str_cut(&rest, '\n', &one) && one.n > 0) {
+		SAME(path_at(one, "result>isError"), S("true"));
+		n++;
+	}
+	EQUAL(n, 3);
+}
+
+/* Batches: in a 2025-03-26 session only, one array in answer to one. */
+static void
+test_mcp_batch(void)
+{
+	static const struct {
+		const char *line;
+		const char *want;       /* ids of the answers */
+	} rows[] = {
+		{ "[{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}]",
+		    "1" },
+		{ "[{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"},"
+		    "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"ping\"}]",
+		    "1 2" },
+		{ "[{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"none\"},7,"
+		    "{\"jsonrpc\":\"2.0\",\"method\":\"x\"},"
+		    "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"ping\"}]",
+		    "1 - 2" },
+		{ "[{\"jsonrpc\":\"2.0\",\"method\":\"x\"}]", "" },
+		{ "[{\"jsonrpc\":\"2.0\",\"id\":9,\"result\":{}}]", "" },
+		{ "[[],[]]", "- -" },
+		{ "[{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"initialize\","
+		    "\"params\":{\"protocolVersion\":\"2025-11-25\"}}]",
+		    "3" },
+		{ "[{\"jsonrpc\":\"2.0\",\"id\":4,\"method\":\"tools/call\","
+		    "\"params\":{}}]", "4" },
+	};
+
+	door_start();
+	(void)say(init_2025_03);
+	for (size_t i = 0; i < LEN(rows); i++) {
+		struct str out, ids;
+		u8 room[64];
+		struct out o;
+
+		run.row = rows[i].line;
+		out = say(rows[i].line);
+		out_init(&o, room, sizeof room);
+		for (int k = 0; k < 5; k++) {
+			char path[16];
+
+			(void)snprintf(path, sizeof path, "%d", k);
+			if (out.n == 0 || path_at(out, path).n == 0)
+				break;
+			(void)snprintf(path, sizeof path, "%d>id", k);
+			ids = path_at(out, path);
+			OUT(&o, k > 0 ? S(" ") : S(""), ids.n > 0 ? ids :
+			    S("-"));
+		}
+		SAME(out_str(&o), str_c(rows[i].want));
+		EQUAL(door->batch[0].used, false);
+	}
+	run.row = NULL;
+	EQUAL(door->rev, REV_2025_03);
+	SAME(path_at(say("[]"), "error>code"), S("-32600"));
+}
+
+/* Calls in a batch: the array goes out with the last answer. */
+static void
+test_mcp_batch_calls(void)
+{
+	struct frame f = { 0 };
+	struct str out, frame;
+
+	door_start();
+	(void)say(init_2025_03);
+	SAME(say("[" CALL("1", "a") ",{\"jsonrpc\":\"2.0\",\"id\":2,\"method\""
+	    ":\"ping\"}," CALL("3", "b") "," CALL("4", "c") "]"), S(""));
+	SAME(path_at(say("{\"jsonrpc\":\"2.0\",\"id\":9,\"method\":\"ping\"}"),
+	    "id"), S("9"));
+	for (int i = 0; i < 3; i++) {
+		frame = to_keeper();
+		if (!CHECK(frame.n > 9 && frame_parse_head(frame.p, &f)))
+			return;
+		if (i == 0)
+			SAME(say("{\"jsonrpc\":\"2.0\",\"method\":"
+			    "\"notifications/cancelled\",\"params\":{"
+			    "\"requestId\":4}}"), S(""));
+		if (i == 2)
+			break;
+		CHECK(keeper_says(f.seq, "{\"data\":{}}", &out));
+		if (i == 0)
+			SAME(out, S(""));
+		else
+			break;
+	}
+	SAME(path_at(out, "0>id"), S("2"));
+	SAME(path_at(out, "1>id"), S("1"));
+	SAME(path_at(out, "2>id"), S("3"));
+	SAME(path_at(out, "3"), NOTHING);
+	EQUAL(door->batch[0].used, false);
+}
+
+static void
+test_mcp_batch_many(void)
+{
+	struct str out;
+	char line[512];
+
+	door_start();
+	(void)say(init_2025_03);
+	for (unsigned i = 0; i <= BATCHES_MAX; i++) {
+		(void)snprintf(line, sizeof line, "[" CALL("%u", "a") "]",
+		    i + 1);
+		out = say(line);
+		SAME(path_at(out, "error>code"), i < BATCHES_MAX ?
+		    i == 0 ? S("(not JSON)") : S("(not JSON)") :
+		    S("-32600"));
+	}
+}
+
+/* When stdout's queue has just no room left for it, a message is dropped
+ * whole: what is in the queue stays a row of complete lines. */
+static void
+test_mcp_full_queue(void)
+{
+	static const char *const rows[] = {
+		"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}",
+		"[{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}]",
+	};
+
+	for (size_t i = 0; i < LEN(rows); i++)
+		for (size_t room = 0; room < 48; room++) {
+			u8 *fill;
+
+			door_start();
+			(void)say(init_2025_03);
+			fill = mem_alloc(&door->out, OUT_MAX - room);
+			if (!CHECK(fill != NULL))
+				return;
+			fill[OUT_MAX - room - 1] = '\n';
+			door_line(door, str_c(rows[i]));
+			if (door->out.base[door->out.used - 1] != '\n') {
+				char label[64];
+
+				(void)snprintf(label, sizeof label,
+				    "%s, %zu bytes free", i == 0 ? "single" :
+				    "batch", room);
+				run.row = label;
+				CHECK(!"a broken line in the queue");
+				run.row = NULL;
+				break;
+			}
+		}
+	CHECK(true);
+}
+
+/* The buffer of stdin: lines in pieces, several at once, one too long. */
+static void
+feed(const char *bytes, size_t n)
+{
+	memcpy(door->in + door->in_len, bytes, n);
+	door->in_len += n;
+	door_lines(door);
+}
+
+static struct str
+take_out(void)
+{
+	struct str s = str_dup(&T, (struct str){ door->out.base,
+	    door->out.used });
+
+	mem_reset(&door->out, 0);
+	return s;
+}
+
+static void
+test_mcp_lines(void)
+{
+	static const char ping[] = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":"
+	    "\"ping\"}\n";
+	static const char pong[] = "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":"
+	    "{}}\n";
+	struct str out;
+	size_t n = sizeof ping - 1;
+
+	door_start();
+	for (size_t i = 0; i < n; i++) {
+		EQUAL(door->out.used, 0);
+		feed(ping + i, 1);
+	}
+	SAME(take_out(), str_c(pong));
+	EQUAL(door->in_len, 0);
+	for (int i = 0; i < 3; i++) {
+		memcpy(door->in + door->in_len, ping, n);
+		door->in_len += n;
+	}
+	feed("{\"jsonrpc\"", 10);
+	out = take_out();
+	EQUAL(out.n, 3 * (sizeof pong - 1));
+	EQUAL(door->in_len, 10);
+	feed(ping + 10, n - 10);
+	SAME(take_out(), str_c(pong));
+	feed("\n\r\n\n", 4);
+	SAME(take_out(), S(""));
+}
+
+static void
+test_mcp_long_line(void)
+{
+	static const char ping[] = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":"
+	    "\"ping\"}\n";
+	struct str out;
+
+	door_start();
+	memset(door->in, ' ', LINE_MAX_LEN);
+	door->in_len = LINE_MAX_LEN;
+	door_lines(door);
+	out = take_out();
+	SAME(path_at(out, "error>code"), S("-32600"));
+	EQUAL(door->in_len, 0);
+	CHECK(door->skipping);
+	memset(door->in, 'x', LINE_MAX_LEN);    /* still the same line */
+	door->in_len = LINE_MAX_LEN;
+	door_lines(door);
+	SAME(take_out(), S(""));
+	feed("tail\n", 5);
+	SAME(take_out(), S(""));
+	feed(ping, sizeof ping - 1);
+	CHECK(take_out().n > 0);
+	/* the longest that is taken */
+	memset(door->in, ' ', LINE_MAX_LEN);
+	memcpy(door->in, ping, sizeof ping - 2);
+	door->in[LINE_MAX_LEN - 1] = '\n';
+	door->in_len = LINE_MAX_LEN;
+	door_lines(door);
+	SAME(path_at(take_out(), "result"), S("{}"));
+	EQUAL(door->in_len, 0);
+}
+
+/* While the host does not read, nothing more is answered; then the lines
+ * that are there come first. */
+static void
+test_mcp_slow_host(void)
+{
+	static const char ping[] = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":"
+	    "\"ping\"}\n";
+
+	door_start();
+	CHECK(mem_alloc(&door->out, OUT_PAUSE + 1) != NULL);
+	feed(ping, sizeof ping - 1);
+	EQUAL(door->out.used, OUT_PAUSE + 1);
+	EQUAL(door->in_len, sizeof ping - 1);
+	mem_reset(&door->out, 0);
+	door_lines(door);
+	CHECK(door->out.used > 0);
+	EQUAL(door->in_len, 0);
+}
+
+/* An id and arguments that are too long. */
+static void
+test_mcp_sizes(void)
+{
+	for (size_t i = 0; i < 4; i++) {
+		size_t n = i < 2 ? ID_MAX - 2 + i : ARGS_MAX - 100 + 200 * (i -
+		    2);
+		u8 *x = mem_alloc(&T, n + 1);
+		struct str out;
+		struct out o;
+
+		memset(x, 'x', n);
+		door_start();
+		(void)say(init_2025_11);
+		out_open(&o, &T);
+		if (i < 2)
+			OUT(&o, S("{\"jsonrpc\":\"2.0\",\"id\":\""),
+			    ((struct str){ x, n }),
+			    S("\",\"method\":\"ping\"}"), (struct str)B("\0"));
+		else
+			OUT(&o, S("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":"
+			    "\"tools/call\",\"params\":{\"name\":"
+			    "\"get_health_status\",\"x\":\""),
+			    ((struct str){ x, n }), S("\"}}"),
+			    (struct str)B("\0"));
+		out = say((const char *)out_close(&o, &T).p);
+		if (i == 0)
+			SAME(path_at(out, "result"), S("{}"));
+		else if (i == 1)
+			SAME(path_at(out, "error>code"), S("-32600"));
+		else if (i == 2)
+			SAME(out, S(""));
+		else
+			CHECK(str_is_start(path_at(out,
+			    "result>content>0>text"), S("\"too_large: ")));
+	}
+}
+
+/* Door and keeper together, over their socket. */
+static void
+test_mcp_hear(void)
+{
+	struct frame f = { 0 };
+	u8 got[4096], room[256];
+	struct out o;
+	int fd[2];
+	ssize_t n;
+
+	door_start();
+	if (!CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, fd) == 0))
+		return;
+	door->sock = fd[0];
+	(void)say(init_2025_11);
+	door_line(door, S(CALL("1", "a")));
+	door_line(door, S(CALL("2", "a")));
+	call_next(door);
+	door_feed(door);
+	EQUAL(door->to_keeper.used, 0);
+	n = read(fd[1], got, sizeof got);
+	if (!CHECK(n > FRAME_HEAD && frame_parse_head(got, &f)))
+		return;
+	EQUAL(f.payload.n, (size_t)n - FRAME_HEAD);
+	out_init(&o, room, sizeof room);
+	frame_put_head(&o, FRAME_RESULT, f.seq, 20);
+	out_put(&o, S("{\"data\":{\"a\":\"sec\"}}"));
+	for (size_t i = 0; i < o.n; i++) {      /* byte by byte */
+		EQUAL(door->out.used, 0);
+		CHECK(write(fd[1], o.p + i, 1) == 1);
+		door_hear(door);
+	}
+	SAME(path_at(take_out(), "id"), S("1"));
+	CHECK(!door->lost);
+	EQUAL(door->frame_len, 0);
+	CHECK(is_zero(door->frame, o.n));       /* nothing of it is left */
+	CHECK(write(fd[1], "\xff\xff\xff\xff\3\0\0\0\1", 9) == 9);
+	door_hear(door);
+	CHECK(door->lost);
+	door->lost = false;
+	door->frame_len = 0;
+	(void)close(fd[1]);
+	door_hear(door);
+	CHECK(door->lost);
+	(void)close(fd[0]);
+}
+
+/* ====================================================================
+ * 16. CLI and main
+ * ==================================================================== */
+
+static void
+test_cli_args(void)
+{
+	static const struct {
+		const char *argv[7];
+		int status;             /* -1: go on */
+		const char *item, *vault, *field;
+	} rows[] = {
+		{ { NULL }, -1, NULL, NULL, NULL },
+		{ { "get", "x", NULL }, -1, "x", NULL, NULL },
+		{ { "get", "x", "--vault", "v", "--field", "f", NULL }, -1,
+		    "x", "v", "f" },
+		{ { "--vaults", "a", "get", "x", NULL }, -1, "x", NULL,
+		    NULL },
+		{ { "get", "--vaults=a", "x", NULL }, -1, "x", NULL, NULL },
+		{ { "get", NULL }, EX_USAGE, NULL, NULL, NULL },
+		{ { "get", "x", "y", NULL }, EX_USAGE, NULL, NULL, NULL },
+		{ { "get", "x", "--vault", NULL }, EX_USAGE, NULL, NULL,
+		    NULL },
+		{ { "x", NULL }, EX_USAGE, NULL, NULL, NULL },
+		{ { "--vault", "v", NULL }, EX_USAGE, NULL, NULL, NULL },
+		{ { "--nope", NULL }, EX_USAGE, NULL, NULL, NULL },
+		{ { "-x", NULL }, EX_USAGE, NULL, NULL, NULL },
+		{ { "--timeout", "0", NULL }, EX_USAGE, NULL, NULL, NULL },
+		{ { "--timeout", NULL }, EX_USAGE, NULL, NULL, NULL },
+		{ { "--token", "ops_x", NULL }, EX_USAGE, NULL, NULL, NULL },
+	};
+	int keep = dup(STDERR_FILENO), null = open("/dev/null", O_WRONLY);
+
+	(void)fflush(stderr);
+	(void)dup2(null, STDERR_FILENO);
+	for (size_t i = 0; i < LEN(rows); i++) {
+		struct cfg cfg = { .vaults = "AI" };
+		struct cli cli = { 0 };
+		char *argv[9] = { cstr(S("opmcp")) };
+
+		for (size_t k = 0; k < 7 && rows[i].argv[k] != NULL; k++)
+			argv[k + 1] = cstr(str_c(rows[i].argv[k]));
+		run.row = rows[i].argv[0];
+		if (!EQUAL(cli_args(&cfg, &cli, argv), rows[i].status) ||
+		    rows[i].status >= 0)
+			continue;
+		SAME(str_c(cli.item), str_c(rows[i].item));
+		SAME(str_c(cli.vault), str_c(rows[i].vault));
+		SAME(str_c(cli.field), str_c(rows[i].field));
+	}
+	(void)fflush(stderr);
+	(void)dup2(keep, STDERR_FILENO);
+	(void)close(keep);
+	(void)close(null);
+}
+
+/* What "get" prints. */
+static void
+test_cli_show(void)
+{
+	static const struct {
+		const char *item, *field;
+		enum err_code code;
+		const char *want;
+	} rows[] = {
+		{ "GitHub", NULL, E_NONE,
+		    "username: octo-bot\npassword: gh-p4ss/w0rd?&\n" },
+		{ "GitHub", "password", E_NONE, "gh-p4ss/w0rd?&\n" },
+		{ "GitHub", "USERNAME", E_NONE, "octo-bot\n" },
+		{ "GitHub", "pat", E_NONE, "ghp_exampletoken0123456789\n" },
+		{ "GitHub", "personal access token", E_NONE,
+		    "ghp_exampletoken0123456789\n" },
+		{ "GitHub", "expires", E_FIELD, "" },
+		{ "GitHub", "none", E_FIELD, "" },
+		{ "none", NULL, E_ITEM, "" },
+		{ "", NULL, E_NAME, "" },
+	};
+	struct keeper k;
+	struct cfg cfg;
+
+	keeper_start(&cfg, &k);
+	for (size_t i = 0; i < LEN(rows); i++) {
+		struct cli cli = { true, rows[i].item, NULL, rows[i].field };
+		struct err e = { 0 };
+		int keep, fd[2];
+		char got[256];
+		ssize_t n;
+		bool ok;
+
+		run.row = rows[i].field != NULL ? rows[i].field : "none";
+		(void)fflush(stdout);
+		keep = dup(STDOUT_FILENO);
+		if (!CHECK(keep >= 0 && pipe(fd) == 0))
+			return;
+		(void)dup2(fd[1], STDOUT_FILENO);
+		(void)close(fd[1]);
+		ok = cli_show(&k, &cli, &e);
+		(void)fflush(stdout);
+		(void)dup2(keep, STDOUT_FILENO);
+		(void)close(keep);
+		n = read(fd[0], got, sizeof got);
+		(void)close(fd[0]);
+		EQUAL(ok, rows[i].code == E_NONE);
+		FAILED(e, rows[i].code);
+		SAME(((struct str){ (u8 *)got, n > 0 ? (size_t)n : 0 }),
+		    str_c(rows[i].want));
+		mem_reset(&k.scratch, 0);
+	}
+	run.row = NULL;
+	keeper_end(&k);
+}
+
+/* ====================================================================
+ * All of them
+ * ==================================================================== */
+
+#define TEST(name) { #name, name }
+
+static const struct {
+	const char *name;
+	void (*run)(void);
+} tests[] = {
+	TEST(test_mem_alloc), TEST(test_mem_reset),
+	TEST(test_mem_reset_builder), TEST(test_mem_open_fork),
+	TEST(test_mem_wipe), TEST(test_mem_out), TEST(test_mem_out_u64),
+	TEST(test_mem_ct), TEST(test_str_eq), TEST(test_str_slices),
+	TEST(test_str_dup_full), TEST(test_str_cut), TEST(test_str_trim),
+	TEST(test_str_u64), TEST(test_err_table), TEST(test_err_set),
+	TEST(test_os_clock), TEST(test_os_wait), TEST(test_os_wait_signals),
+	TEST(test_os_read_file), TEST(test_os_read_file_refused),
+	TEST(test_os_slurp), TEST(test_os_resolve), TEST(test_os_connect),
+	TEST(test_os_log), TEST(test_b64_decode), TEST(test_b64_digits),
+	TEST(test_b64_put), TEST(test_text_hex), TEST(test_text_id),
+	TEST(test_text_utf8), TEST(test_text_utf8_refused),
+	TEST(test_text_hidden), TEST(test_text_blank), TEST(test_text_time),
+	TEST(test_text_time_http), TEST(test_json_accept),
+	TEST(test_json_accept_scalar), TEST(test_json_refuse),
+	TEST(test_json_prefixes), TEST(test_json_depth),
+	TEST(test_json_large), TEST(test_json_many_names),
+	TEST(test_json_some_names), TEST(test_json_arena_full),
+	TEST(test_json_strings), TEST(test_json_look_up),
+	TEST(test_json_walk), TEST(test_json_quote),
+	TEST(test_json_round_trip), TEST(test_json_writer),
+	TEST(test_json_scratch), TEST(test_cfg_defaults), TEST(test_cfg_rows),
+	TEST(test_cfg_numbers), TEST(test_cfg_alias), TEST(test_cfg_unknown),
+	TEST(test_cfg_flags), TEST(test_cfg_wipe), TEST(test_cfg_token),
+	TEST(test_cfg_list), TEST(test_cry_sha256), TEST(test_cry_hmac),
+	TEST(test_cry_hmac_mac_key), TEST(test_cry_gcm), TEST(test_cry_oaep),
+	TEST(test_cry_oaep_refused), TEST(test_cry_numbers),
+	TEST(test_cry_numbers_io), TEST(test_cry_srp_group),
+	TEST(test_cry_srp), TEST(test_cry_srp_refused),
+	TEST(test_cry_srp_init), TEST(test_cry_ed25519), TEST(test_cry_field),
+	TEST(test_http_answers), TEST(test_http_request),
+	TEST(test_http_head_size), TEST(test_http_chunks_long),
+	TEST(test_http_body_max), TEST(test_http_body_arena),
+	TEST(test_http_reconnect), TEST(test_http_close),
+	TEST(test_http_extra_bytes), TEST(test_http_interim),
+	TEST(test_http_deadlines), TEST(test_http_status),
+	TEST(test_http_field), TEST(test_http_chunk_size),
+	TEST(test_http_retry_at), TEST(test_http_proxy_parse),
+	TEST(test_http_proxy_bypass), TEST(test_http_proxy_user),
+	TEST(test_http_proxy_connect), TEST(test_http_proxy_slow),
+	TEST(test_tls_bundle), TEST(test_tls_load), TEST(test_tls_errors),
+	TEST(test_tls_cut), TEST(test_item_login_field), TEST(test_item_find),
+	TEST(test_item_reveal), TEST(test_sa_token),
+	TEST(test_sa_token_members), TEST(test_sa_token_size),
+	TEST(test_sa_host), TEST(test_sa_throttle),
+	TEST(test_sa_throttle_pae), TEST(test_sa_mac), TEST(test_sa_open),
+	TEST(test_sa_open_refused), TEST(test_sa_seal), TEST(test_sa_keysets),
+	TEST(test_sa_vault_keys), TEST(test_sa_jwk_rsa),
+	TEST(test_sa_jwk_sym), TEST(test_sa_limits), TEST(test_sa_items),
+	TEST(test_sa_item_fields), TEST(test_sa_item_state),
+	TEST(test_sa_sign_in), TEST(test_sa_sign_in_device),
+	TEST(test_sa_faults), TEST(test_sa_session_ends), TEST(test_sa_rate),
+	TEST(test_sa_throttle_renewal), TEST(test_sa_random_fails),
+	TEST(test_pol_name), TEST(test_pol_pick_vault), TEST(test_pol_vault),
+	TEST(test_pol_vault_nameless), TEST(test_pol_default_vault),
+	TEST(test_box_narrow), TEST(test_tool_credentials),
+	TEST(test_tool_by_title), TEST(test_tool_ambiguous),
+	TEST(test_tool_missing), TEST(test_tool_no_token),
+	TEST(test_tool_health), TEST(test_tool_check_args),
+	TEST(test_tool_schema), TEST(test_tool_put_error),
+	TEST(test_tool_clean), TEST(test_tool_uuid), TEST(test_tool_frames),
+	TEST(test_tool_keeper_loop), TEST(test_tool_cancel),
+	TEST(test_mcp_initialize), TEST(test_mcp_requests),
+	TEST(test_mcp_no_session), TEST(test_mcp_modern),
+	TEST(test_mcp_tools_list), TEST(test_mcp_tools_call),
+	TEST(test_mcp_queue), TEST(test_mcp_cancel),
+	TEST(test_mcp_bad_frames), TEST(test_mcp_mourn), TEST(test_mcp_batch),
+	TEST(test_mcp_batch_calls), TEST(test_mcp_batch_many),
+	TEST(test_mcp_full_queue), TEST(test_mcp_lines),
+	TEST(test_mcp_long_line), TEST(test_mcp_slow_host),
+	TEST(test_mcp_sizes), TEST(test_mcp_hear), TEST(test_cli_args),
+	TEST(test_cli_show),
+};
+
+/* Remove the scratch directory and what is in it. */
+static void
+clean_up(void)
+{
+	static const char *const names[] = { "token", "ro", "empty", "open",
+		"m", "fifo", "link", "target", "big", "fits", "other",
+		"bundle" };
+
+	for (size_t i = 0; i < LEN(names); i++)
+		(void)unlink(path_of(names[i]));
+	(void)rmdir(dir);
+}
+
+int
+main(int argc, char **argv)
+{
+	bool verbose = argc > 1 && strcmp(argv[1], "-v") == 0;
+	const char *prefix = argc > 1 + verbose ? argv[1 + verbose] : "";
+	const char *tmp = getenv("TMPDIR");
+	unsigned passed = 0, failed = 0;
+
+	(void)setvbuf(stdout, NULL, _IOLBF, 0);
+	(void)signal(SIGPIPE, SIG_IGN);
+	(void)snprintf(dir, sizeof dir, "%s/opmcp-unit-XXXXXX",
+	    tmp != NULL ? tmp : "/tmp");
+	if (mkdtemp(dir) == NULL || !mem_open(&T, (size_t)1 << 30)) {
+		perror("unit");
+		return 2;
+	}
+	for (size_t i = 0; i < LEN(tests); i++) {
+		if (strncmp(tests[i].name, prefix, strlen(prefix)) != 0)
+			continue;
+		run.test = tests[i].name;
+		run.row = NULL;
+		run.passed = run.failed = 0;
+		tests[i].run();
+		mem_reset(&T, 0);
+		if (verbose || run.failed > 0)
+			(void)printf("%s: %u passed, %u failed\n",
+			    run.test, run.passed, run.failed);
+		passed += run.passed;
+		failed += run.failed;
+	}
+	clean_up();
+	(void)printf("%u passed, %u failed\n", passed, failed);
+	return failed > 0 ? 1 : 0;
+}
