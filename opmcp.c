@@ -4832,11 +4832,11 @@ sa_sign_in(struct sa *sa, struct err *e)
 	bool ok;
 
 	sa->signed_in = false;
-	if (srp == NULL || !sa->os->random(a, sizeof a) ||
-	    !cry_srp_init(srp, (struct str){ a, sizeof a }, x))
-		return fail(e, E_INTERNAL, "SRP");
+	ok = (srp != NULL && sa->os->random(a, sizeof a) &&
+	    cry_srp_init(srp, (struct str){ a, sizeof a }, x)) ||
+	    fail(e, E_INTERNAL, "memory or randomness");
 	WIPE(a);
-	ok = sa_start(sa, srp, &salt, e);
+	ok = ok && sa_start(sa, srp, &salt, e);
 	if (ok) {
 		step = 2;
 		ok = sa_exchange(sa, srp, &user_b, e) && cry_srp_finish(srp,
@@ -4905,7 +4905,7 @@ sa_jwk_number(const struct json *j, struct str name, u8 to[static 256],
 {
 	struct str s;
 
-	return json_get_str(j, ROOT, name, &s) && s.n > 0 && s.n <= 341 &&
+	return json_get_str(j, ROOT, name, &s) && s.n > 0 && s.n <= 342 &&
 	    b64_decode(to, s, len);
 }
 

@@ -53,7 +53,7 @@
 #define FRAME_MAX (1u << 20)         /* door to keeper and back */
 
 /* Address space; only pages that are written cost memory. */
-#define ARENA_LOCKED (96u << 10)     /* keys: mlock works in a default docker */
+#define ARENA_LOCKED (512u << 10)    /* keys; RLIMIT_MEMLOCK is 8 MB today */
 #define ARENA_SESSION (4u << 20)     /* trust anchors, vault list */
 #define ARENA_LIST (32u << 20)       /* titles and ids of one vault */
 #define ARENA_REQUEST (320u << 20)   /* one call in the keeper */
