@@ -172,6 +172,21 @@ _Static_assert(HTTP_BODY_MAX < INT_MAX && LINE_MAX_LEN < INT_MAX,
  * Owns:   struct arena, struct out; the only mmap and memcmp.
  * Trusts: its callers' lengths.
  * Calls:  1 types.                   Tests: test_mem_*, test_str_*
+ *
+ * There is no malloc. A process reserves a few regions of address space at
+ * its start (arenas), whose pages cost memory only when they are written;
+ * what one call needs is taken from the bottom of a region and given back in
+ * one step, wiped. So nothing leaks, nothing is freed twice, and a reader
+ * who wants to know how long a secret lives looks for one mem_reset().
+ *
+ * Text is a pointer and a length (struct str). Nothing looks for a NUL, the
+ * functions below can shrink a slice but not leave it, and a slice owns
+ * nothing: it is valid as long as what it points into. C strings occur only
+ * at the border to the system.
+ *
+ * Text is built with struct out. Puts never fail: they stop at the first
+ * overflow, and the one who began asks once at the end. That keeps the
+ * builders free of error paths, and an error cannot be forgotten half way.
  * ==================================================================== */
 
 /* Overwrite n bytes at p with zeros in a way the compiler must keep. What it
@@ -243,7 +258,7 @@ mem_reset(struct arena *a, size_t mark)
 	size_t keep = (mark + 0xffff) & ~(size_t)0xffff;
 
 	mem_wipe(a->base + mark, a->high - mark);
-	if (a->high > keep)
+	if (a->high > keep + 0xffff)    /* a page fault costs more than a few */
 		(void)madvise(a->base + keep, a->high - keep, MADV_DONTNEED);
 	a->used = a->high = mark;
 }
@@ -291,6 +306,7 @@ str_nocase_eq(struct str a, struct str b)
 	return true;
 }
 
+/* s without its first at bytes; empty when it has no more. */
 static struct str
 str_from(struct str s, size_t at)
 {
@@ -299,12 +315,14 @@ str_from(struct str s, size_t at)
 	return at == 0 ? s : (struct str){ s.p + at, s.n - at };
 }
 
+/* The first n bytes of s, or all of it. */
 static struct str
 str_upto(struct str s, size_t n)
 {
 	return (struct str){ s.p, n < s.n ? n : s.n };
 }
 
+/* True when s begins with the given bytes. */
 static bool
 str_is_start(struct str s, struct str with)
 {
@@ -401,6 +419,8 @@ struct out {
 	bool over;
 };
 
+/* Build in the caller's cap bytes at p; a NULL p is an overflow at once, so
+ * the result of mem_alloc() can be handed in unseen. */
 static void
 out_init(struct out *o, u8 *p, size_t cap)
 {
@@ -427,6 +447,7 @@ out_close(struct out *o, struct arena *a)
 	return (struct str){ o->p, o->n };
 }
 
+/* Append s whole, or nothing of it and note the overflow. */
 static void
 out_put(struct out *o, struct str s)
 {
@@ -445,6 +466,7 @@ out_byte(struct out *o, u8 c)
 	out_put(o, (struct str){ &c, 1 });
 }
 
+/* Append v in decimal. */
 static void
 out_u64(struct out *o, uint64_t v)
 {
@@ -520,6 +542,12 @@ ct_range(unsigned c, unsigned lo, unsigned hi)
  * Owns:   struct err, enum err_code, the table of words and exit codes.
  * Trusts: nothing from outside enters an error: its text is a literal.
  * Calls:  2 memory.                  Tests: test_err_*
+ *
+ * One convention in the whole file: a function that can fail returns bool,
+ * true is success, and the compiler complains when it is not looked at
+ * (MUST). The reason goes into a struct err that the caller hands in; the
+ * deepest layer that knows fills it, the layers above pass it on. Look-ups
+ * return a pointer or NULL, or a node or 0, and have no reason to give.
  * ==================================================================== */
 
 enum err_code {
@@ -603,7 +631,7 @@ static const struct err_row {
 	[E_TLS] = { "tls_error", EX_UNAVAILABLE,
 	    "No trustworthy TLS connection to the server was possible." },
 	[E_TIMEOUT] = { "timeout", EX_TEMPFAIL,
-	    "The server did not answer in time (OPMCP_TIMEOUT)." },
+	    "The server did not answer in time." },
 	[E_CANCEL] = { "cancelled", EX_TEMPFAIL,
 	    "The call was cancelled." },
 	[E_LARGE] = { "too_large", EX_DATAERR,
@@ -643,9 +671,16 @@ err_set(struct err *e, enum err_code code, const char *what, int http)
  *         system; the one open(), the one socket(), the one look-up.
  * Trusts: the kernel. Files and resolver answers are only bytes.
  * Calls:  2 memory, 3 errors.        Tests: test_os_*
+ *
+ * Sockets are non-blocking and every wait for one goes through os_wait(),
+ * which knows a deadline and watches the door at the same time. So a call
+ * that was cancelled, or whose host has gone, stops wherever it waits, and
+ * nobody above needs to think of it (I5).
  * ==================================================================== */
 
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
+
+static const char *const log_name[] = { "error", "warn", "info", "debug" };
 
 /* The system as one process sees it. The functions are members so that a
  * test can freeze the clock or cut a read short. */
@@ -660,6 +695,7 @@ struct os {
 	ssize_t (*write)(int, const void *, size_t);
 };
 
+/* The clock that deadlines are measured on: it never jumps. */
 static uint64_t
 os_now_ms(void)
 {
@@ -669,6 +705,7 @@ os_now_ms(void)
 	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 }
 
+/* The clock that people and certificates go by; it may be set at any time. */
 static int64_t
 os_unix_time(void)
 {
@@ -697,7 +734,6 @@ os_init(struct os *os, enum log_level log)
 PRINTF(3, 4) static void
 os_log(const struct os *os, enum log_level level, const char *fmt, ...)
 {
-	static const char *const name[] = { "error", "warn", "info", "debug" };
 	struct pollfd pfd = { STDERR_FILENO, POLLOUT, 0 };
 	char line[1024];
 	va_list ap;
@@ -705,7 +741,7 @@ os_log(const struct os *os, enum log_level level, const char *fmt, ...)
 
 	if (level > os->log)
 		return;
-	n = snprintf(line, sizeof line, "opmcp: %s: ", name[level]);
+	n = snprintf(line, sizeof line, "opmcp: %s: ", log_name[level]);
 	va_start(ap, fmt);
 	(void)vsnprintf(line + n, sizeof line - (size_t)n - 1, fmt, ap);
 	va_end(ap);
@@ -798,7 +834,8 @@ os_file_fits(int fd, const struct os_file_rule *rule, struct err *e)
 }
 
 /* Read descriptor fd to its end into the arena, at most max bytes, and close
- * it. The result may be secret; the arena's owner wipes it. */
+ * it. A pipe that stays open and silent for LOOKUP_MS is given up. The
+ * result may be secret; the arena's owner wipes it. */
 MUST static bool
 os_slurp(struct arena *a, int fd, size_t max, struct str *text, struct err *e)
 {
@@ -809,7 +846,10 @@ os_slurp(struct arena *a, int fd, size_t max, struct str *text, struct err *e)
 	if (o.cap > max + 1)
 		o.cap = max + 1;
 	do {
-		got = read(fd, o.p + o.n, o.cap - o.n);
+		struct pollfd pfd = { fd, POLLIN, 0 };
+
+		got = poll(&pfd, 1, LOOKUP_MS) == 1 ?
+		    read(fd, o.p + o.n, o.cap - o.n) : -1;
 		if (got > 0)
 			o.n += (size_t)got;
 	} while (o.n < o.cap && (got > 0 || (got < 0 && errno == EINTR)));
@@ -817,7 +857,8 @@ os_slurp(struct arena *a, int fd, size_t max, struct str *text, struct err *e)
 	*text = out_close(&o, a);
 	if (text->n > max)
 		return fail(e, E_CONFIG, "file too large");
-	return got == 0 || fail(e, E_CONFIG, "file cannot be read");
+	return (got == 0 && o.cap > 0) ||
+	    fail(e, E_CONFIG, "cannot be read to its end");
 }
 
 /* The whole of a file of the given kind, into the arena; the caller owns it
@@ -1051,6 +1092,11 @@ os_connect(const struct os *os, const struct os_addrs *to, uint64_t deadline,
  * Owns:   no state.
  * Trusts: nothing; decoders refuse whatever is not canonical.
  * Calls:  2 memory.                  Tests: test_b64_*, test_text_*
+ *
+ * Keys travel as base64 and hex, so these codecs have no table that is
+ * indexed by a secret and no branch that depends on one: each digit is
+ * compared with all ranges, and masks select. What is malformed is noted in
+ * one flag and reported after the last digit.
  * ==================================================================== */
 
 /* Value of one base64 digit, or 64 and more for anything else; alt are the
@@ -1345,7 +1391,8 @@ time_put(struct out *o, int64_t t)
 	out_byte(o, 'Z');
 }
 
-/* Read "Sun, 06 Nov 1994 08:49:37 GMT" (IMF-fixdate, RFC 9110 5.6.7). */
+/* Read "Sun, 06 Nov 1994 08:49:37 GMT" (IMF-fixdate, RFC 9110 5.6.7). The
+ * day of the week and the separators are not looked at. */
 MUST static bool
 time_parse_http(struct str s, int64_t *t)
 {
@@ -1408,6 +1455,7 @@ struct json_scan {
 	u8 open[JSON_DEPTH_MAX];
 };
 
+/* Skip JSON's four kinds of white space. */
 static void
 scan_blank(struct json_scan *c)
 {
@@ -1508,6 +1556,7 @@ scan_digits(struct json_scan *c)
 	return n > 0;
 }
 
+/* A number (RFC 8259 6): no leading zeros, no bare point, no plus sign. */
 MUST static bool
 scan_number(struct json_scan *c)
 {
@@ -1744,7 +1793,7 @@ json_is_unique(struct str *key, size_t n)
 /* No key occurs twice in this object, escapes undone: else one reader could
  * check one value and the next use the other. */
 MUST static bool
-json_check_keys(const struct json *j, uint32_t object)
+json_check_keys(const struct json *j, uint32_t object, struct err *e)
 {
 	struct str few[16], *key = few;
 	size_t n = 0, mark = j->arena->used;
@@ -1755,12 +1804,14 @@ json_check_keys(const struct json *j, uint32_t object)
 	if (n > LEN(few))
 		key = mem_alloc(j->arena, n * sizeof *key);
 	if (key == NULL)
-		return false;
+		return fail(e, E_LARGE, "JSON with too many names");
 	n = 0;
 	for (uint32_t k = json_first(j, object); k && ok;
 	    k = json_next(j, object, k))
 		ok = json_str(j, k, &key[n++]);
-	ok = ok && json_is_unique(key, n);
+	ok = ok ? json_is_unique(key, n) ||
+	    fail(e, E_ANSWER, "JSON with a repeated name") :
+	    fail(e, E_LARGE, "JSON with too long names");
 	if (mark != j->arena->used)
 		mem_reset(j->arena, mark);
 	return ok;
@@ -1769,14 +1820,14 @@ json_check_keys(const struct json *j, uint32_t object)
 /* Turn jsmn's child counts into subtree sizes, children first, then check
  * every object's keys. */
 MUST static bool
-json_index(struct json *j)
+json_index(struct json *j, struct err *e)
 {
 	for (uint32_t i = ROOT; i < j->n; i++)
 		j->tok[i].size = 1;
 	for (uint32_t i = j->n - 1; i > ROOT; i--)
 		j->tok[j->tok[i].parent + 1].size += j->tok[i].size;
 	for (uint32_t i = ROOT; i < j->n; i++)
-		if (j->tok[i].type == JSMN_OBJECT && !json_check_keys(j, i))
+		if (j->tok[i].type == JSMN_OBJECT && !json_check_keys(j, i, e))
 			return false;
 	return true;
 }
@@ -1823,9 +1874,9 @@ json_parse(struct json *j, struct arena *a, struct str text, struct err *e)
 	if (n == 1 && json_is_bare(j))
 		return true;
 	if (jsmn_parse(&parser, (const char *)text.p, text.n,
-	    j->tok + ROOT, n) != (int)n || !json_index(j)) {
+	    j->tok + ROOT, n) != (int)n || !json_index(j, e)) {
 		*j = (struct json){ 0 };
-		return fail(e, E_ANSWER, "JSON with a repeated name");
+		return fail(e, E_ANSWER, "not valid JSON");
 	}
 	return true;
 }
@@ -1836,14 +1887,21 @@ json_parse(struct json *j, struct arena *a, struct str text, struct err *e)
 static uint32_t
 json_get(const struct json *j, uint32_t box, struct str name)
 {
+	uint32_t found = 0;
 	struct str key;
+	size_t mark;
 
 	if (!json_is_object(j, box))
 		return 0;
-	for (uint32_t k = json_first(j, box); k; k = json_next(j, box, k))
+	mark = j->arena->used;
+	for (uint32_t k = json_first(j, box); k && found == 0;
+	    k = json_next(j, box, k)) {
 		if (json_str(j, k, &key) && str_eq(key, name))
-			return k + 1;
-	return 0;
+			found = k + 1;
+		if (mark != j->arena->used)     /* the key had escapes */
+			mem_reset(j->arena, mark);
+	}
+	return found;
 }
 
 /* The string value of member name, escapes undone; false when it is missing,
@@ -1956,6 +2014,7 @@ jw_quote(struct out *o, struct str s)
 	out_byte(o, '"');
 }
 
+/* The comma that is due before the next value, if any. */
 static void
 jw_comma(struct jw *w)
 {
@@ -2034,6 +2093,11 @@ jw_put_raw(struct jw *w, struct str name, struct str json)
  * Owns:   struct cfg; the table behind environment, flags and --help.
  * Trusts: the operator's values, but not their form.
  * Calls:  2 memory, 3 errors, 4 OS seam.       Tests: test_cfg_*
+ *
+ * A row of the table is everything there is to know about a setting: its
+ * name in the environment, its older name, its flag, its default, the range
+ * it must lie in, its line in --help. A flag wins over the environment. The
+ * token has no flag: arguments are visible to every user of the machine.
  * ==================================================================== */
 
 /* The settings of one run. Strings belong to the environment or argv. */
@@ -2095,15 +2159,13 @@ cfg_member(struct cfg *cfg, const struct cfg_row *row)
 MUST static bool
 cfg_level(struct str s, uint64_t *level)
 {
-	static const char *const names[] = { "error", "warn", "info", "debug",
-	    "warning" };
-
-	for (size_t i = 0; i < LEN(names); i++)
-		if (str_nocase_eq(s, str_c(names[i]))) {
-			*level = i < 4 ? i : LOG_WARN;
+	for (size_t i = 0; i < LEN(log_name); i++)
+		if (str_nocase_eq(s, str_c(log_name[i]))) {
+			*level = i;
 			return true;
 		}
-	return false;
+	*level = LOG_WARN;
+	return str_nocase_eq(s, S("warning"));
 }
 
 /* Set one member from text; false when the text does not fit the row. The
@@ -2210,30 +2272,30 @@ cfg_wipe(struct cfg *cfg)
 	cfg->token = NULL;
 }
 
-/* The token from the first source that is set, into the arena (secret).
- * Line ends after it are dropped in files, which often have one. An empty
- * result without error: no source is set. */
+/* The token from the first source that is set, into the arena (secret). Line
+ * ends after it are dropped: files often have one. Nothing, without error:
+ * no source is set. */
 MUST static bool
 cfg_token(struct cfg *cfg, struct arena *a, struct str *token, struct err *e)
 {
+	bool ok = true;
+
 	*token = NOTHING;
 	if (cfg->token != NULL) {
 		*token = str_dup(a, str_c(cfg->token));
-		return token->p != NULL || fail(e, E_TOKEN, "too long");
+		return token->p != NULL || fail(e, E_INTERNAL, "memory");
 	}
 	if (cfg->token_file != NULL) {
-		if (!os_read_file(a, OS_FILE_TOKEN, cfg->token_file, token, e))
-			return false;
+		ok = os_read_file(a, OS_FILE_TOKEN, cfg->token_file, token, e);
 	} else if (cfg->token_fd != 0) {
-		if (!os_slurp(a, (int)cfg->token_fd, TOKEN_MAX, token, e))
-			return false;
-	} else {
-		return true;
+		ok = os_slurp(a, (int)cfg->token_fd, TOKEN_MAX, token, e);
+		e->where = ok ? NULL : "OPMCP_TOKEN_FD";
 	}
 	while (token->n > 0 && (token->p[token->n - 1] == '\n' ||
 	    token->p[token->n - 1] == '\r'))
 		token->n--;
-	return token->n > 0 || fail(e, E_TOKEN, "the file is empty");
+	return ok && (token->p == NULL || token->n > 0 ||
+	    fail(e, E_TOKEN, "its source is empty"));
 }
 
 /* True when item is in the comma-separated list, ASCII case and blanks around
@@ -2255,6 +2317,20 @@ cfg_list_is_member(const char *list, struct str item)
  * Owns:   struct cry_gcm, cry_rsa, cry_srp. Callers own and wipe them.
  * Trusts: BearSSL 0.6, through bearssl.h only.
  * Calls:  2 memory, 3 errors, 5 codecs.        Tests: test_cry_*
+ *
+ * Hashes, ciphers, RSA and modular powers are BearSSL's. Ours are three
+ * things that it does not offer: the arithmetic around the powers of SRP,
+ * signing with Ed25519, and the order in which 1Password puts all of it
+ * together. They are written for one reading rather than for speed:
+ * schoolbook numbers, one loop each, masks instead of branches. An array
+ * that holds a secret is marked so where it is declared and wiped before
+ * its function returns; what is marked public is not worth the line.
+ *
+ * What SRP gains here: the token holds x, which stands for the password, and
+ * the server holds g^x. Each proves to the other that it knows its part
+ * without sending it, and both end with the same fresh key K. Somebody who
+ * listens learns nothing, and somebody who poses as the server without g^x
+ * cannot compute M2 and is found out in step 3.
  * ==================================================================== */
 
 #define SHA256_LEN 32
@@ -2361,19 +2437,16 @@ struct cry_rsa {
  * for label and mask. BearSSL does it in constant time; a wrong length is
  * the only early way out. */
 MUST static bool
-cry_oaep_open(const struct cry_rsa *key, u8 *box, size_t box_len, size_t *n)
+cry_oaep_open(struct cry_rsa *k, u8 *box, size_t box_len, size_t *n)
 {
-	struct cry_rsa k = *key;        /* BearSSL wants it writable: wiped */
-	br_rsa_private_key sk = { k.bits, k.p, k.p_len, k.q, k.q_len,
-	    k.dp, k.dp_len, k.dq, k.dq_len, k.qi, k.qi_len };
-	const br_hash_class *hash = k.sha256 ? &br_sha256_vtable :
+	br_rsa_private_key sk = { k->bits, k->p, k->p_len, k->q, k->q_len,
+	    k->dp, k->dp_len, k->dq, k->dq_len, k->qi, k->qi_len };
+	const br_hash_class *hash = k->sha256 ? &br_sha256_vtable :
 	    &br_sha1_vtable;
-	uint32_t ok;
 
 	*n = box_len;
-	ok = br_rsa_oaep_decrypt_get_default()(hash, NULL, 0, &sk, box, n);
-	WIPE(k);
-	return ok == 1;
+	return br_rsa_oaep_decrypt_get_default()(hash, NULL, 0, &sk, box,
+	    n) == 1;
 }
 
 /* Numbers for the two places where BearSSL has no function of its own: n
@@ -2496,18 +2569,11 @@ struct cry_srp {
  * nevertheless walks all 8 * len bits and selects from its window table by
  * masks, and that is what protects a and x here. */
 MUST static bool
-cry_modexp(struct cry_srp *s, u8 base[static SRP_LEN], const u8 *e, size_t len)
+cry_modexp(struct cry_srp *s, u8 base[static SRP_LEN], u8 *e, size_t len)
 {
-	u8 copy[SRP_LEN];       /* secret: wiped */
-	br_rsa_public_key pk = { s->n, SRP_LEN, copy, len };
-	uint32_t ok;
+	br_rsa_public_key pk = { s->n, SRP_LEN, e, len };
 
-	if (len > SRP_LEN)
-		return false;
-	memcpy(copy, e, len);
-	ok = br_rsa_public_get_default()(base, SRP_LEN, &pk);
-	WIPE(copy);
-	return ok == 1;
+	return br_rsa_public_get_default()(base, SRP_LEN, &pk) == 1;
 }
 
 /* Take a and x (big-endian), a_len at least 32. Fails only when a length
@@ -2548,6 +2614,31 @@ cry_srp_verifier(struct cry_srp *s)
 	return cry_modexp(s, s->gx, s->x + SRPX_MAX - s->x_len, s->x_len);
 }
 
+/* n without its leading zero bytes. */
+static struct str
+cry_srp_min(const u8 n[static SRP_LEN])
+{
+	struct str s = { n, SRP_LEN };
+
+	while (s.n > 0 && s.p[0] == 0)
+		s = str_from(s, 1);
+	return s;
+}
+
+/* n as hex text without leading zeros, in the caller's room. */
+static struct str
+cry_srp_hex(u8 room[static 2 * SRP_LEN], const u8 n[static SRP_LEN])
+{
+	struct out hex;
+	struct str text;
+
+	out_init(&hex, room, 2 * SRP_LEN);
+	hex_put(&hex, (struct str){ n, SRP_LEN });
+	for (text = out_str(&hex); text.n > 1 && text.p[0] == '0';)
+		text = str_from(text, 1);
+	return text;
+}
+
 /* base = B - k * g^x mod N, with k = H(N | PAD(g)). False when B is not
  * below N or is 0: such a server would not need to know anything. */
 MUST static bool
@@ -2555,14 +2646,12 @@ cry_srp_base(const struct cry_srp *s, u8 base[static SRP_LEN])
 {
 	uint32_t n[NUM_MAX], b[NUM_MAX], gx[NUM_MAX], kgx[NUM_MAX]; /* wiped */
 	u8 k[SHA256_LEN], pad[SRP_LEN] = { 0 };         /* public */
-	uint32_t any = 0, below;
+	uint32_t below;
 
 	pad[SRP_LEN - 1] = 5;
 	SHA256(k, { s->n, SRP_LEN }, { pad, SRP_LEN });
 	num_load(n, NUM_MAX, s->n, SRP_LEN);
 	num_load(b, NUM_MAX, s->B, SRP_LEN);
-	for (size_t i = 0; i < NUM_MAX; i++)
-		any |= b[i];
 	below = num_sub(b, n, 0xffffffff, NUM_MAX);
 	(void)num_add(b, n, 0xffffffff, NUM_MAX);
 	num_load(gx, NUM_MAX, s->gx, SRP_LEN);
@@ -2572,7 +2661,7 @@ cry_srp_base(const struct cry_srp *s, u8 base[static SRP_LEN])
 	WIPE(b);
 	WIPE(gx);
 	WIPE(kgx);
-	return any != 0 && below != 0;
+	return cry_srp_min(s->B).n > 0 && below != 0;
 }
 
 /* e = a + u * x, exact: with a below 2^4088 and u * x below 2^768 both terms
@@ -2595,17 +2684,6 @@ cry_srp_exponent(const struct cry_srp *s, const u8 u[static SHA256_LEN],
 	WIPE(ux);
 }
 
-/* n without its leading zero bytes. */
-static struct str
-cry_srp_min(const u8 n[static SRP_LEN])
-{
-	struct str s = { n, SRP_LEN };
-
-	while (s.n > 0 && s.p[0] == 0)
-		s = str_from(s, 1);
-	return s;
-}
-
 /* The session key K from S: the hash of S as hex text without leading zeros,
  * as the protocol has it. That the number of zeros shows in the time of one
  * hash is unavoidable and tells nothing of use. */
@@ -2613,15 +2691,8 @@ static void
 cry_srp_hash_key(struct cry_srp *s, const u8 secret[static SRP_LEN])
 {
 	u8 room[2 * SRP_LEN];           /* secret: wiped */
-	struct out hex;
-	struct str text;
 
-	out_init(&hex, room, sizeof room);
-	hex_put(&hex, (struct str){ secret, SRP_LEN });
-	text = out_str(&hex);
-	while (text.n > 1 && text.p[0] == '0')
-		text = str_from(text, 1);
-	SHA256(s->key, text);
+	SHA256(s->key, cry_srp_hex(room, secret));
 	WIPE(room);
 }
 
@@ -2884,15 +2955,6 @@ ed_hash(u8 big[static SHA512_LEN], struct str a, struct str b, struct str c)
 	WIPE(h);
 }
 
-/* r = k mod the group order: k times 1. k is len big-endian bytes. */
-static void
-ed_reduce(uint32_t r[static 8], const u8 *k, size_t len, const uint32_t *order)
-{
-	static const uint32_t one[8] = { 1 };
-
-	mod_mul(r, k, len, one, order, 8);
-}
-
 /* sig = the Ed25519 signature (RFC 8032 5.1.6) of msg under the 32-byte seed,
  * which is secret. Deterministic: the same message gives the same bytes. Two
  * multiplications of the base point, about two milliseconds, once an hour. */
@@ -2901,6 +2963,7 @@ cry_ed25519_sign(u8 sig[static 64], const u8 seed[static 32], struct str msg)
 {
 	static const uint32_t order[8] = { 0x5cf5d3ed, 0x5812631a, 0xa2f79cd6,
 	    0x14def9de, 0, 0, 0, 0x10000000 };
+	static const uint32_t one[8] = { 1 };
 	u8 h[SHA512_LEN], k[SHA512_LEN], pub[32], prefix[32];   /* wiped */
 	uint32_t a[8], r[8], s[8];                              /* wiped */
 
@@ -2910,9 +2973,9 @@ cry_ed25519_sign(u8 sig[static 64], const u8 seed[static 32], struct str msg)
 	h[32] = (u8)((h[32] & 0x7f) | 0x40);
 	h[63] &= 0xf8;
 	ge_mul_base(pub, h + 32);
-	ed_reduce(a, h + 32, 32, order);
+	mod_mul(a, h + 32, 32, one, order, 8);  /* modulo the order */
 	ed_hash(k, (struct str){ prefix, 32 }, msg, NOTHING);
-	ed_reduce(r, k, SHA512_LEN, order);
+	mod_mul(r, k, SHA512_LEN, one, order, 8);
 	num_store(h, 32, r);
 	ge_mul_base(sig, h);
 	ed_hash(k, (struct str){ sig, 32 }, (struct str){ pub, 32 }, msg);
@@ -2940,6 +3003,18 @@ cry_ed25519_sign(u8 sig[static 64], const u8 seed[static 32], struct str msg)
  * TLS 1.2 with ECDHE and AEAD suites only (BearSSL has no 1.3). Redirects
  * are not followed. A body ends by its length, by the last chunk, or, when
  * neither is announced, by close_notify; TCP's end alone is a cut (I7).
+ *
+ * One exchange is two calls: http_begin() sends, http_finish() receives, and
+ * in between the caller may compute. The connection is kept for the next
+ * exchange when the server agrees and everything was read to its end; after
+ * any failure it is dropped, so an answer that comes late can never be taken
+ * for the answer to something else. There is no pipelining, no cookie, no
+ * cache and no compression, and nothing of an answer is believed beyond what
+ * the functions below check.
+ *
+ * BearSSL is an engine without input or output of its own: it says which
+ * records it wants to send or receive and where application data may go.
+ * tls_pump() is the one loop that serves it.
  * ==================================================================== */
 
 /* Where distributions keep their CA bundle; the first that opens is used. */
@@ -2971,7 +3046,6 @@ struct http_request {
 	struct str head;                /* header lines, each with CRLF */
 	struct str body;
 	int step;                       /* for the log: 1-4 at sign-in, or 0 */
-	bool repeat;                    /* harmless if it arrives twice */
 };
 
 /* An answer; the body lies in the caller's arena. */
@@ -3014,6 +3088,7 @@ struct tls_cert {
 	bool over;
 };
 
+/* BearSSL hands out the subject's name piece by piece. */
 static void
 tls_put_dn(void *ctx, const void *p, size_t n)
 {
@@ -3171,6 +3246,7 @@ tls_setup(struct http *h)
 	br_ssl_engine_context *eng = &h->ssl.eng;
 
 	br_ssl_client_zero(&h->ssl);
+	br_ssl_engine_set_all_flags(eng, BR_OPT_NO_RENEGOTIATION);
 	br_ssl_engine_set_versions(eng, BR_TLS12, BR_TLS12);
 	br_ssl_engine_set_suites(eng, suites, LEN(suites));
 	br_x509_minimal_init(&h->x509, &br_sha256_vtable, h->anchor,
@@ -3228,46 +3304,45 @@ tls_fail(struct http *h, struct err *e)
 	return fail(e, E_TLS, "broken TLS records");
 }
 
-/* Send what the engine has ready; when the socket takes nothing, wait until
- * it does. True means progress or a wait that ended well, not that everything
- * is out: tls_pump() comes back. */
+/* Send what the engine has ready. The wait comes first, even if the socket
+ * would take it at once: a peer that keeps us busy must not keep us from
+ * seeing the deadline or the door's end (I5). True means progress, not that
+ * everything is out: tls_pump() comes back. */
 MUST static bool
 tls_send(struct http *h, uint64_t deadline, struct err *e)
 {
 	size_t len;
 	const u8 *p = br_ssl_engine_sendrec_buf(&h->ssl.eng, &len);
-	ssize_t n = h->os->write(h->fd, p, len);
+	ssize_t n;
 
-	if (n > 0) {
+	if (!os_wait_fd(h->os, h->fd, POLLOUT, deadline, e))
+		return false;
+	n = h->os->write(h->fd, p, len);
+	if (n > 0)
 		br_ssl_engine_sendrec_ack(&h->ssl.eng, (size_t)n);
+	if (n > 0 || (n < 0 && (errno == EINTR || errno == EAGAIN)))
 		return true;
-	}
-	if (n < 0 && errno == EINTR)
-		return true;
-	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
-		return os_wait_fd(h->os, h->fd, POLLOUT, deadline, e);
 	h->end = END_CUT;
 	return fail(e, E_NET, "the connection broke while sending");
 }
 
-/* Receive into the engine; when there is nothing, wait until there is. The
- * end of TCP without close_notify is END_CUT: whoever can cut the line must
- * not be able to end an answer (I7). */
+/* Receive into the engine, after the same wait. The end of TCP without
+ * close_notify is END_CUT: whoever can cut the line must not be able to end
+ * an answer (I7). */
 MUST static bool
 tls_recv(struct http *h, uint64_t deadline, struct err *e)
 {
 	size_t len;
 	u8 *p = br_ssl_engine_recvrec_buf(&h->ssl.eng, &len);
-	ssize_t n = h->os->read(h->fd, p, len);
+	ssize_t n;
 
-	if (n > 0) {
+	if (!os_wait_fd(h->os, h->fd, POLLIN, deadline, e))
+		return false;
+	n = h->os->read(h->fd, p, len);
+	if (n > 0)
 		br_ssl_engine_recvrec_ack(&h->ssl.eng, (size_t)n);
+	if (n > 0 || (n < 0 && (errno == EINTR || errno == EAGAIN)))
 		return true;
-	}
-	if (n < 0 && errno == EINTR)
-		return true;
-	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
-		return os_wait_fd(h->os, h->fd, POLLIN, deadline, e);
 	h->end = END_CUT;
 	return fail(e, E_NET, "the connection broke while receiving");
 }
@@ -3372,9 +3447,10 @@ MUST static bool
 proxy_parse(struct proxy *p, struct str url, struct err *e)
 {
 	struct str host, port = S("80");
+	uint64_t number;
 	size_t at, end;
 
-	if (str_is_start(url, S("http://")))
+	if (str_nocase_eq(str_upto(url, 7), S("http://")))
 		url = str_from(url, 7);
 	url = str_upto(url, str_find(url, '/'));
 	at = url.n;
@@ -3383,12 +3459,15 @@ proxy_parse(struct proxy *p, struct str url, struct err *e)
 	p->user = str_upto(url, at > 0 ? at - 1 : 0);
 	url = str_from(url, at);
 	end = str_is_start(url, S("[")) ? str_find(url, ']') : 0;
+	if (end > 0 && end == url.n)
+		return fail(e, E_CONFIG, "HTTPS_PROXY: http://[address]:port");
 	host = end > 0 ? (struct str){ url.p + 1, end - 1 } :
 	    str_upto(url, str_find(url, ':'));
 	url = str_from(url, end > 0 ? end + 1 : host.n);
-	if (url.n > 0 && url.p[0] == ':')
-		port = str_from(url, 1);
-	if (!proxy_copy(p->host, sizeof p->host, host) ||
+	if (url.n > 0)          /* nothing but a port may follow */
+		port = url.p[0] == ':' ? str_from(url, 1) : NOTHING;
+	if (!str_u64(port, 65535, &number) || number == 0 ||
+	    !proxy_copy(p->host, sizeof p->host, host) ||
 	    !proxy_copy(p->port, sizeof p->port, port))
 		return fail(e, E_CONFIG, "HTTPS_PROXY: http://host:port");
 	return true;
@@ -3398,7 +3477,7 @@ proxy_parse(struct proxy *p, struct str url, struct err *e)
 static void
 proxy_put_user(struct out *o, struct str user)
 {
-	u8 plain[512], byte[1];         /* secret: wiped */
+	u8 plain[512], byte[1];         /* secret: both wiped */
 	struct out raw;
 
 	out_init(&raw, plain, sizeof plain);
@@ -3416,6 +3495,7 @@ proxy_put_user(struct out *o, struct str user)
 	o->over |= raw.over;
 	b64_put(o, out_str(&raw), "+/", '=');
 	WIPE(plain);
+	WIPE(byte);
 }
 
 /* Send or receive exactly len bytes on the bare socket, before TLS begins.
@@ -3472,6 +3552,7 @@ proxy_connect(struct http *h, const struct proxy *p, uint64_t deadline,
     struct err *e)
 {
 	struct out o;
+	bool ok;
 
 	out_init(&o, h->head, sizeof h->head);
 	OUT(&o, S("CONNECT "), str_c(h->host), S(":"), str_c(h->port),
@@ -3485,8 +3566,9 @@ proxy_connect(struct http *h, const struct proxy *p, uint64_t deadline,
 	out_put(&o, S("\r\n"));
 	if (o.over)
 		return fail(e, E_CONFIG, "HTTPS_PROXY is too long");
-	return proxy_move(h, o.p, o.n, true, deadline, e) &&
-	    proxy_answer(h, deadline, e);
+	ok = proxy_move(h, o.p, o.n, true, deadline, e);
+	mem_wipe(h->head, sizeof h->head);      /* the password was in there */
+	return ok && proxy_answer(h, deadline, e);
 }
 
 /* TCP to the origin, or to the proxy and through it. On success h->fd is
@@ -3570,12 +3652,8 @@ http_put(struct http *h, struct str s, struct err *e)
 MUST static bool
 http_put_request(struct http *h, struct err *e)
 {
-	static const struct str part[] = {
-		{ (const u8 *)" ", 1 }, { (const u8 *)" HTTP/1.1\r\n", 11 },
-		{ (const u8 *)"\r\n", 2 },
-	};
-	const struct str all[] = { h->req.method, part[0], h->req.path,
-	    part[1], h->req.head, part[2], h->req.body };
+	const struct str all[] = { h->req.method, S(" "), h->req.path,
+	    S(" HTTP/1.1\r\n"), h->req.head, S("\r\n"), h->req.body };
 
 	h->got = h->head_used = 0;
 	h->requests++;
@@ -3602,37 +3680,34 @@ http_is_alive(const struct http *h)
 	    h->os->poll(&pfd, 1, 0) == 0;
 }
 
-/* True when the failure means no more than that an idle connection had been
- * closed: then the request may go out once again on a new one. */
+/* True when the last exchange failed in a way that means no more than that
+ * an idle connection had been closed: not a byte of an answer came on a
+ * connection that had served before. Whether the request may be sent again
+ * is the caller's to know. */
 static bool
 http_is_idle_end(const struct http *h, const struct err *e)
 {
-	return h->reused && h->got == 0 && h->req.repeat &&
+	return h->reused && h->got == 0 &&
 	    (e->code == E_NET || e->code == E_TLS);
 }
 
 /* Send the request on the kept connection or a new one. After it the caller
  * may compute before http_finish(): the answer is on its way. The slices of
- * req must stay in place until then. */
+ * req must stay in place until then. A failure to send on a kept connection
+ * is left for http_finish() to find. */
 MUST static bool
 http_begin(struct http *h, struct arena *scratch,
     const struct http_request *req, struct err *e)
 {
-	struct err idle = { 0 };
+	struct err later = { 0 };
 
 	h->req = *req;
 	h->started = h->os->now_ms();
 	h->deadline = os_deadline(h->os, h->call_deadline, EXCHANGE_MS);
 	h->reused = http_is_alive(h);
 	if (h->reused) {
-		if (http_put_request(h, &idle))
-			return true;
-		if (!http_is_idle_end(h, &idle)) {
-			*e = idle;
-			http_close(h);
-			return false;
-		}
-		h->reused = false;
+		(void)!http_put_request(h, &later);
+		return true;
 	}
 	http_close(h);
 	if (http_connect(h, scratch, e) && http_put_request(h, e))
@@ -3652,6 +3727,7 @@ http_peek(struct http *h, uint64_t deadline, struct str *s, struct err *e)
 	return true;
 }
 
+/* The first n bytes that http_peek() showed are used up. */
 static void
 http_take(struct http *h, size_t n)
 {
@@ -3937,26 +4013,16 @@ http_log(const struct http *h, const struct http_answer *answer, bool ok)
 }
 
 /* Receive the answer to http_begin()'s request; its body goes to the arena.
- * A kept connection that turns out to be closed is replaced once. After a
- * failure the connection is gone: an answer that comes late must not be
- * taken for the next one's. */
+ * After a failure the connection is gone: an answer that comes late must not
+ * be taken for the next one's. */
 MUST static bool
 http_finish(struct http *h, struct arena *a, struct http_answer *answer,
     struct err *e)
 {
-	struct err first = { 0 };
 	bool ok;
 
 	*answer = (struct http_answer){ 0 };
-	ok = http_read(h, a, answer, &first);
-	if (!ok && http_is_idle_end(h, &first)) {
-		h->reused = false;
-		http_close(h);
-		ok = http_connect(h, a, e) && http_put_request(h, e) &&
-		    http_read(h, a, answer, e);
-	} else if (!ok) {
-		*e = first;
-	}
+	ok = http_read(h, a, answer, e);
 	if (!ok)
 		http_close(h);
 	http_log(h, answer, ok);
@@ -3982,6 +4048,11 @@ http_init(struct http *h, const struct os *os, const struct cfg *cfg,
  * Owns:   struct vault, item_ref, field, item and backend.
  * Trusts: a back end to fill them; never what people wrote into a vault.
  * Calls:  2 memory, 3 errors.                  Tests: test_item_*
+ *
+ * This is what the tools see of 1Password, whichever back end serves them:
+ * a list of vaults, a list of titles for each, and single items as a list of
+ * fields. A value that protects something has its own type from the moment
+ * it is found, and only item_reveal() turns it into text.
  * ==================================================================== */
 
 /* A vault as the token sees it. Locked: listed, but its key does not open,
@@ -4095,6 +4166,21 @@ item_reveal(enum verdict verdict, struct secret value, struct str *text)
  *
  * The protocol is not documented by 1Password; the numbered steps are those
  * of SECURITY.md. Whole struct sa lies in the locked arena.
+ *
+ * Who opens what:
+ *
+ *   token --muk--> keyset "mp" --RSA--> other keysets --RSA--> vault keys
+ *   sign-in -----> session key: the envelope around every answer
+ *   vault key ---> vault's name, item overviews, item details
+ *
+ * A keyset, a vault or a list entry that does not open is left out, not
+ * fatal: an account may hold what this token cannot read. A thing that was
+ * asked for by id and does not open is an error.
+ *
+ * What is remembered for the run: keysets, vault keys, vault names, and of
+ * each vault that was used the titles and ids. So the first credential
+ * costs eight requests and each later one a single request. A session that
+ * the service has ended is opened again once, without being asked.
  * ==================================================================== */
 
 #define ID_LEN 26
@@ -4156,8 +4242,14 @@ struct sa {
 	struct http http;
 };
 
+_Static_assert(sizeof(struct sa) + sizeof(struct cry_srp) + 16 +
+    KEYSETS_MAX * (sizeof(struct sa_keyset) + 16) +
+    VAULTS_MAX * (sizeof(struct sa_vault) + 16) <= ARENA_LOCKED,
+    "the locked arena holds all that the limits promise");
+
 #define ID(bytes) ((struct str){ (bytes), ID_LEN })
 
+/* Make a key ready for envelopes; kid stays the owner's. */
 static void
 sa_key_init(struct sa_key *key, struct str kid, const u8 bytes[static 32])
 {
@@ -4497,8 +4589,7 @@ sa_put_head(struct sa *sa, struct out *o, const struct sa_request *r)
 }
 
 /* Send one request; the answer is taken with sa_finish(). Refused without a
- * request while a 429 is in force. A repeated POST of the sign-in changes
- * nothing, so every request here may go out again on a fresh connection. */
+ * request while a 429 is in force. */
 MUST static bool
 sa_begin(struct sa *sa, const struct sa_request *r, struct err *e)
 {
@@ -4515,7 +4606,7 @@ sa_begin(struct sa *sa, const struct sa_request *r, struct err *e)
 	out_open(&head, sa->scratch);
 	sa_put_head(sa, &head, r);
 	req = (struct http_request){ r->method, r->path,
-	    out_close(&head, sa->scratch), r->body, r->step, true };
+	    out_close(&head, sa->scratch), r->body, r->step };
 	if (head.over)
 		return fail(e, E_INTERNAL, "memory");
 	return http_begin(&sa->http, sa->scratch, &req, e);
@@ -4602,17 +4693,29 @@ sa_seal(struct sa *sa, struct str plain, struct str *box, struct err *e)
 }
 
 /* Take the answer and parse it: plain JSON in the first three steps, an
- * envelope under the session key after them. */
+ * envelope under the session key after them. A request that found its kept
+ * connection closed is sent once more, with a MAC of its own, as the service
+ * may refuse one it has seen; not in steps 2 to 4, which cannot be done
+ * twice. */
 MUST static bool
 sa_finish(struct sa *sa, const struct sa_request *r, enum err_code missing,
     struct json *j, struct err *e)
 {
+	struct err first = { 0 };
 	struct http_answer a;
 	struct str plain;
 	struct json box;
 
-	if (!http_finish(&sa->http, sa->scratch, &a, e) ||
-	    !sa_check_status(sa, &a, r->step, missing, e))
+	if (!http_finish(&sa->http, sa->scratch, &a, &first)) {
+		if (r->step > 1 || !http_is_idle_end(&sa->http, &first)) {
+			*e = first;
+			return false;
+		}
+		if (!sa_begin(sa, r, e) ||
+		    !http_finish(&sa->http, sa->scratch, &a, e))
+			return false;
+	}
+	if (!sa_check_status(sa, &a, r->step, missing, e))
 		return false;
 	if (!r->mac)
 		return json_parse(j, sa->scratch, a.body, e);
@@ -4743,15 +4846,10 @@ sa_exchange(struct sa *sa, struct cry_srp *srp, struct str *user_b,
 	struct sa_request r = { S("POST"), S("/api/v2/auth"), NOTHING, 2, true,
 	    false };
 	u8 room[2 * SRP_LEN];           /* public */
-	struct out hex;
-	struct str a;
 	struct json j;
 
-	out_init(&hex, room, sizeof room);
-	hex_put(&hex, (struct str){ srp->A, SRP_LEN });
-	for (a = out_str(&hex); a.n > 1 && a.p[0] == '0';)
-		a = str_from(a, 1);
-	r.body = JOIN(sa->scratch, S("{\"userA\":\""), a, S("\"}"));
+	r.body = JOIN(sa->scratch, S("{\"userA\":\""),
+	    cry_srp_hex(room, srp->A), S("\"}"));
 	if (!sa_begin(sa, &r, e))
 		return false;
 	if (!cry_srp_verifier(srp))
@@ -4941,7 +5039,7 @@ sa_jwk_rsa(struct sa *sa, struct str text, struct cry_rsa *rsa)
 }
 
 /* The opened keyset of this id, or NULL. There are few: a linear search. */
-static const struct sa_keyset *
+static struct sa_keyset *
 sa_keyset_find(const struct sa *sa, struct str id)
 {
 	for (size_t i = 0; i < sa->keysets; i++)
@@ -4956,7 +5054,7 @@ MUST static bool
 sa_open_rsa(struct sa *sa, const struct json *j, uint32_t box,
     struct str *plain)
 {
-	const struct sa_keyset *ks;
+	struct sa_keyset *ks;
 	struct str kid, data;
 	u8 *room;
 	size_t n;
@@ -5172,11 +5270,13 @@ sa_item_state(const struct json *j, uint32_t item)
 }
 
 /* One entry of the list: id, state and title, copied to the list's arena.
- * False: the entry does not open and is left out. The scratch arena is as
- * before afterwards, so a list of any length needs one entry's room. */
+ * False without an error: the entry does not open and is left out. False
+ * with one: there is no room, and a list with holes would make a title look
+ * unique that is not. The scratch arena is as before afterwards, so a list
+ * of any length needs one entry's room. */
 MUST static bool
 sa_list_entry(struct sa *sa, struct sa_vault *v, struct sa_key *key,
-    const struct json *j, uint32_t node)
+    const struct json *j, uint32_t node, struct err *e)
 {
 	struct item_ref *ref = &v->item[v->items];
 	size_t mark = sa->scratch->used;
@@ -5193,7 +5293,10 @@ sa_list_entry(struct sa *sa, struct sa_vault *v, struct sa_key *key,
 		ref->id = str_dup(&v->list, id);
 		ref->title = str_dup(&v->list, title);
 		ref->state = sa_item_state(j, node);
-		ok = ref->id.p != NULL && ref->title.p != NULL;
+		ok = (ref->id.p != NULL && ref->title.p != NULL) ||
+		    fail(e, E_LARGE, "item list");
+	} else if (bad.code == E_LARGE) {
+		*e = bad;
 	}
 	mem_reset(sa->scratch, mark);
 	return ok;
@@ -5235,12 +5338,12 @@ sa_load_items(struct sa *sa, struct sa_vault *v, struct err *e)
 	if (v->item == NULL)
 		return fail(e, E_LARGE, "number of items");
 	sa_key_init(&key, ID(v->key_id), v->key);
-	for (uint32_t k = json_first(&j, list); k;
+	for (uint32_t k = json_first(&j, list); k && e->code == E_NONE;
 	    k = json_next(&j, list, k))
-		if (sa_list_entry(sa, v, &key, &j, k))
+		if (sa_list_entry(sa, v, &key, &j, k, e))
 			v->items++;
 	WIPE(key);
-	v->listed = v->items > 0 || n == 0;
+	v->listed = e->code == E_NONE && (v->items > 0 || n == 0);
 	return v->listed || fail(e, E_ANSWER, "no item of the list opens");
 }
 
@@ -5465,8 +5568,8 @@ pol_check_name(struct str name, struct err *e)
 }
 
 /* True when entry, a name or an id, means this vault and no other. A name
- * that several vaults bear means none: whoever can create a vault could
- * otherwise slip one in under an allowed name. */
+ * that several vaults bear means none, and what looks like an id is never a
+ * name: whoever can create or rename a vault could otherwise slip one in. */
 static bool
 pol_entry_is_vault(struct str entry, const struct vault *list, size_t n,
     const struct vault *v)
@@ -5475,7 +5578,8 @@ pol_entry_is_vault(struct str entry, const struct vault *list, size_t n,
 
 	if (str_eq(entry, v->id))
 		return true;
-	if (v->locked || entry.n == 0 || !str_nocase_eq(entry, v->name))
+	if (v->locked || entry.n == 0 || id_is_valid(entry, 'a') ||
+	    !str_nocase_eq(entry, v->name))
 		return false;
 	for (size_t i = 0; i < n; i++)
 		same += !list[i].locked && str_nocase_eq(entry, list[i].name);
@@ -5531,7 +5635,7 @@ pol_pick_vault(const struct cfg *cfg, struct str name,
 
 		same += !list[i].locked && str_nocase_eq(list[i].name, name);
 		if (pol_vault(cfg, list, n, &list[i]) != ALLOW ||
-		    (!id && !any && (list[i].locked ||
+		    (!id && !any && (list[i].locked || id_is_valid(name, 'a') ||
 		    !str_nocase_eq(list[i].name, name))))
 			continue;
 		*v = &list[i];
@@ -5610,6 +5714,17 @@ box_is_locked(const struct arena *a)
  * Owns:   struct tool, struct keeper, the frames of the socketpair.
  * Trusts: nothing from the door: a frame is checked like any input.
  * Calls:  2 to 13.                   Tests: test_tool_*, e2e
+ *
+ * The keeper is plain sequential code: it takes a call from the socket, does
+ * it, sends the result, wipes, and waits for the next. It has no stdin and
+ * no stdout. While it works, all that can come from the door is the cancel
+ * of this very call or the end of everything, so the wait functions need not
+ * read the socket to know what its being readable means.
+ *
+ * A tool is a row of tools[]: its texts, its arguments and its function. The
+ * function gets arguments that fit the row, and writes the members of the
+ * result object; everything else (framing, errors, log, wiping) is done
+ * around it and cannot be forgotten in a new tool.
  * ==================================================================== */
 
 /* One argument of a tool. The published schema and the check of a call are
@@ -5911,7 +6026,8 @@ tool_health(struct keeper *k, const struct json *j, uint32_t args,
 	const struct vault *list, *v;
 	size_t n;
 
-	if (probe && token && k->be->vaults(k->sa, &fresh, &list, &n, &bad))
+	if (probe && token && k->be->vaults(k->sa, &fresh, &list, &n, &bad) &&
+	    !str_eq(pol_default_vault(k->cfg), S("*")))
 		(void)!pol_pick_vault(k->cfg, NOTHING, list, n, &v, &bad);
 	if (bad.code == E_CANCEL) {
 		*e = bad;
@@ -5938,7 +6054,7 @@ tool_health(struct keeper *k, const struct json *j, uint32_t args,
 	if (probe && token)
 		tool_put_check(w, S("service"), bad.code == E_NONE,
 		    str_c(bad.code == E_NONE ?
-		    "1Password answers and the default vault is there" :
+		    "1Password answers, and the default vault can be used" :
 		    err_table[bad.code].text));
 	jw_close(w, ']');
 	jw_put(w, S("summary"), !token ? S("No usable token: calls fail.") :
@@ -6302,10 +6418,11 @@ static void
 keep_log(struct keeper *k, const struct tool *t, const struct err *e,
     uint64_t ms)
 {
-	k->calls++;
 	if (t != NULL && t->run != tool_health && e->code != E_ARGUMENT &&
-	    e->code != E_NAME && e->code != E_CANCEL)
+	    e->code != E_NAME && e->code != E_CANCEL) {
+		k->calls++;
 		k->last = e->code < E_NO_TOKEN ? (struct err){ 0 } : *e;
+	}
 	os_log(k->os, LOG_INFO, "call tool=%s result=%s%s%s step=%d http=%d "
 	    "requests=%llu ms=%llu", t != NULL ? t->name : "?",
 	    err_table[e->code].word, e->what != NULL && *e->what ? " what=" :
@@ -6395,6 +6512,21 @@ keep_serve(struct keeper *k, int fd)
  * while the keeper works. The era of a request is decided by the request
  * alone: one that names its protocol version in _meta is modern, any other
  * belongs to the session that initialize opened.
+ *
+ *   line -> JSON? -> array: a batch, if the session's revision has them
+ *                 -> response: ignored, as this server asks nothing yet
+ *                 -> notification: cancelled is heeded, others are ignored
+ *                 -> request: era, checks of that era, method, answer
+ *
+ *   a call:  WAITS -> RUNS -> answered
+ *              |        +---> CANCELLED -> forgotten when the keeper is done
+ *              +-> forgotten (cancelled), or refused (waited too long)
+ *
+ * The session of the legacy era is one number, the revision; the modern era
+ * has no state. Ids are kept and echoed as source text, since 1, 1.0 and "1"
+ * are different ids and 64-bit numbers do not survive a double. Answers are
+ * queued in one arena and written as the host reads; when it does not, no
+ * further input is taken. What has been written is wiped.
  * ==================================================================== */
 
 /* The protocol revisions, oldest first; all but the last are legacy. */
@@ -6418,12 +6550,16 @@ static const char *const rev_name[] = { "2024-11-05", "2025-03-26",
 	"ambiguous, ask which of the ids is meant. An error says what to " \
 	"do; do not repeat a refused call unchanged."
 
-enum rpc_code {
-	RPC_PARSE = -32700, RPC_REQUEST = -32600, RPC_METHOD = -32601,
-	RPC_PARAMS = -32602, RPC_VERSION = -32022
-};
+/* JSON-RPC error codes, as they are written. */
+#define RPC_PARSE "-32700"
+#define RPC_REQUEST "-32600"
+#define RPC_METHOD "-32601"
+#define RPC_PARAMS "-32602"
+#define RPC_VERSION "-32022"
 
-/* The answers to a batch (2025-03-26 only), collected until all are there. */
+/* The answers to a batch (2025-03-26 only), collected until all are there:
+ * pending counts the calls that are queued, and one for the batch itself as
+ * long as its members are being read. */
 struct batch {
 	bool used;
 	unsigned pending;
@@ -6436,6 +6572,7 @@ enum call_state { CALL_FREE, CALL_WAITS, CALL_RUNS, CALL_CANCELLED };
 struct call {
 	enum call_state state;
 	uint32_t seq;                   /* order of arrival */
+	uint64_t until;                 /* it is given up, monotonic ms */
 	int rev;
 	struct batch *batch;            /* or NULL */
 	u8 id[ID_MAX];                  /* source text of the JSON-RPC id */
@@ -6452,10 +6589,9 @@ struct door {
 	int rev;                        /* of the legacy session, or REV_NONE */
 	uint32_t seq;
 	struct arena line;              /* parsing of one message */
+	uint64_t wait_ms;               /* how long a call may wait its turn */
 	struct arena out;               /* what stdout has not taken yet */
 	size_t sent;                    /* bytes of it that are written */
-	struct arena to_keeper;         /* likewise for the keeper */
-	size_t to_keeper_sent;
 	u8 *in;                         /* LINE_MAX_LEN bytes of stdin */
 	size_t in_len, in_seen;         /* filled; searched for a line end */
 	bool skipping;                  /* inside a line that is too long */
@@ -6541,20 +6677,18 @@ result_close(struct door *d, struct reply *r)
 }
 
 /* Answer with a JSON-RPC error. Without an id (n = 0) the member is left out,
- * as it is when the id could not be read: the newer schemas forbid null.
- * message is a literal; data is JSON text or n = 0. */
+ * as when it could not be read: the newer schemas forbid null. data is JSON
+ * text or n = 0. */
 static void
-rpc_fail(struct door *d, struct batch *b, struct str id, enum rpc_code code,
+rpc_fail(struct door *d, struct batch *b, struct str id, const char *code,
     const char *message, struct str data)
 {
 	struct reply r;
-	char number[16];
 
 	reply_open(d, &r, b, id);
-	(void)snprintf(number, sizeof number, "%d", (int)code);
 	jw_key(&r.w, S("error"));
 	jw_open(&r.w, '{');
-	jw_put_raw(&r.w, S("code"), str_c(number));
+	jw_put_raw(&r.w, S("code"), str_c(code));
 	jw_put(&r.w, S("message"), str_c(message));
 	if (data.n > 0)
 		jw_put_raw(&r.w, S("data"), data);
@@ -6564,14 +6698,14 @@ rpc_fail(struct door *d, struct batch *b, struct str id, enum rpc_code code,
 
 /* The same for a request. */
 static void
-rpc_refuse(struct door *d, const struct rpc *q, enum rpc_code code,
+rpc_refuse(struct door *d, const struct rpc *q, const char *code,
     const char *message)
 {
 	rpc_fail(d, q->batch, q->id, code, message, NOTHING);
 }
 
-/* One answer of a batch is there, or will not come. With the last one the
- * array goes out; if nothing is in it, nothing does. */
+/* One of the things a batch waits for is done: b may be NULL. After the last
+ * the array goes out; if nothing is in it, nothing does. */
 static void
 batch_done(struct door *d, struct batch *b)
 {
@@ -6611,7 +6745,6 @@ tool_result(struct door *d, struct batch *b, struct str id, int rev,
 	else if (rev >= REV_2025_06)
 		jw_put_raw(&r.w, S("structuredContent"), data);
 	result_close(d, &r);
-	batch_done(d, b);
 }
 
 /* Answer a call with one of our errors, as the keeper would: a result with
@@ -6629,16 +6762,18 @@ tool_refuse(struct door *d, struct batch *b, struct str id, int rev,
 	tool_result(d, b, id, rev, NOTHING, out_str(&o));
 }
 
-/* Append a frame for the keeper. */
+/* Send the keeper a frame. It does not block: a call is sent when the keeper
+ * waits for one, and the one cancel that may follow fits the socket. */
 static void
 door_send(struct door *d, enum frame_kind kind, uint32_t seq, struct str data)
 {
-	struct out o;
+	u8 room[FRAME_HEAD];
+	struct out head;
 
-	out_open(&o, &d->to_keeper);
-	frame_put_head(&o, kind, seq, data.n);
-	out_put(&o, data);
-	(void)out_close(&o, &d->to_keeper);
+	out_init(&head, room, sizeof room);
+	frame_put_head(&head, kind, seq, data.n);
+	d->lost |= !keep_send(d->sock, out_str(&head)) ||
+	    !keep_send(d->sock, data);
 }
 
 /* The call in a given state that came first, or NULL. */
@@ -6676,12 +6811,26 @@ call_find(const struct door *d, struct str id)
 	return NULL;
 }
 
+/* Done with a call, which may have been the last of its batch. */
 static void
-call_free(struct call *c)
+call_free(struct door *d, struct call *c)
 {
+	struct batch *b = c->batch;
+
 	mem_wipe(c->params, c->params_len);
 	c->params_len = 0;
 	c->state = CALL_FREE;
+	c->batch = NULL;
+	batch_done(d, b);
+}
+
+/* Answer a call that never got to the keeper, or not back. */
+static void
+call_refuse(struct door *d, struct call *c, enum err_code code,
+    const char *what)
+{
+	tool_refuse(d, c->batch, call_id(c), c->rev, code, what);
+	call_free(d, c);
 }
 
 /* Give the keeper its next call. It has one at a time, so that whatever it
@@ -6719,8 +6868,11 @@ call_add(struct door *d, const struct rpc *q, struct str params)
 	}
 	c->state = CALL_WAITS;
 	c->seq = ++d->seq;
+	c->until = d->os->now_ms() + d->wait_ms;
 	c->rev = q->rev;
 	c->batch = q->batch;
+	if (c->batch != NULL)
+		c->batch->pending++;
 	memcpy(c->id, q->id.p, q->id.n);
 	c->id_len = q->id.n;
 	memcpy(c->params, params.p, params.n);
@@ -6738,15 +6890,33 @@ call_cancel(struct door *d, const struct json *j, uint32_t params)
 
 	if (c == NULL)
 		return;
+	if (c->state == CALL_WAITS) {
+		call_free(d, c);
+		return;
+	}
+	door_send(d, FRAME_CANCEL, c->seq, NOTHING);
+	c->state = CALL_CANCELLED;
 	b = c->batch;
 	c->batch = NULL;
-	if (c->state == CALL_RUNS) {
-		door_send(d, FRAME_CANCEL, c->seq, NOTHING);
-		c->state = CALL_CANCELLED;
-	} else {
-		call_free(c);
-	}
 	batch_done(d, b);
+}
+
+/* Calls that have waited too long for their turn are told so: with a service
+ * that hangs, the last of many would otherwise outlive its host's patience.
+ * Returns how long the next one may still wait, or -1: none waits. */
+static int64_t
+call_expire(struct door *d)
+{
+	struct call *c;
+	uint64_t now;
+
+	while ((c = call_first(d, CALL_WAITS)) != NULL) {
+		now = d->os->now_ms();
+		if (c->until > now)
+			return (int64_t)(c->until - now);
+		call_refuse(d, c, E_BUSY, "earlier calls take too long");
+	}
+	return -1;
 }
 
 /* initialize: the revision asked for if we speak it, else our newest legacy
@@ -6773,29 +6943,6 @@ mcp_initialize(struct door *d, const struct rpc *q)
 	    "\"version\":\"" OPMCP_VERSION "\"}") :
 	    S("{\"name\":\"opmcp\",\"version\":\"" OPMCP_VERSION "\"}"));
 	jw_put(&r.w, S("instructions"), S(INSTRUCTIONS));
-	result_close(d, &r);
-}
-
-static void
-mcp_ping(struct door *d, const struct rpc *q)
-{
-	struct reply r;
-
-	result_open(d, &r, q->batch, q->id, q->rev);
-	result_close(d, &r);
-}
-
-static void
-mcp_discover(struct door *d, const struct rpc *q)
-{
-	struct reply r;
-
-	result_open(d, &r, q->batch, q->id, q->rev);
-	jw_put_raw(&r.w, S("supportedVersions"), S(REV_LIST));
-	jw_put_raw(&r.w, S("capabilities"), S(CAPABILITIES));
-	jw_put(&r.w, S("instructions"), S(INSTRUCTIONS));
-	jw_put_raw(&r.w, S("ttlMs"), S("300000"));
-	jw_put(&r.w, S("cacheScope"), S("private"));
 	result_close(d, &r);
 }
 
@@ -6857,25 +7004,26 @@ mcp_tools_call(struct door *d, const struct rpc *q)
 		rpc_refuse(d, q, RPC_PARAMS, "unknown tool");
 	else if (args != 0 && !json_is_object(q->j, args))
 		rpc_refuse(d, q, RPC_PARAMS, "arguments must be an object");
-	else {
+	else
 		call_add(d, q, json_raw(q->j, q->params));
-		return;
-	}
-	batch_done(d, q->batch);
 }
 
-/* The methods of each era. A deferred one answers later; all others are done
- * when their function returns. */
+/* The methods of each era. One whose result never changes has it here, as
+ * JSON members; the others have a function that answers, now or later. */
 static const struct method {
 	const char *name;
-	bool legacy, modern, deferred;
+	bool legacy, modern;
+	const char *result;
 	void (*run)(struct door *d, const struct rpc *q);
 } methods[] = {
-	{ "initialize", true, false, false, mcp_initialize },
-	{ "ping", true, false, false, mcp_ping },
-	{ "server/discover", false, true, false, mcp_discover },
-	{ "tools/list", true, true, false, mcp_tools_list },
-	{ "tools/call", true, true, true, mcp_tools_call },
+	{ "initialize", true, false, NULL, mcp_initialize },
+	{ "ping", true, false, "", NULL },
+	{ "server/discover", false, true, "\"supportedVersions\":" REV_LIST
+	    ",\"capabilities\":" CAPABILITIES ",\"instructions\":\""
+	    INSTRUCTIONS "\",\"ttlMs\":300000,\"cacheScope\":\"private\"",
+	    NULL },
+	{ "tools/list", true, true, NULL, mcp_tools_list },
+	{ "tools/call", true, true, NULL, mcp_tools_call },
 };
 
 static const struct method *
@@ -6890,19 +7038,23 @@ method_find(struct str name, int rev)
 }
 
 /* Run a method. What is not in the era's column of the table does not exist:
- * -32601. A method that has answered also ends its place in a batch; a
- * deferred one does so later. */
+ * -32601. */
 static void
 door_dispatch(struct door *d, struct rpc *q, struct str name)
 {
 	const struct method *m = method_find(name, q->rev);
+	struct reply r;
 
-	if (m == NULL)
+	if (m == NULL) {
 		rpc_refuse(d, q, RPC_METHOD, "method not found");
-	else
+	} else if (m->run != NULL) {
 		m->run(d, q);
-	if (m == NULL || !m->deferred)
-		batch_done(d, q->batch);
+	} else {
+		result_open(d, &r, q->batch, q->id, q->rev);
+		if (m->result[0] != '\0')
+			jw_raw(&r.w, str_c(m->result));
+		result_close(d, &r);
+	}
 }
 
 /* logLevel, where it is given, is one of syslog's words. */
@@ -6921,89 +7073,76 @@ door_is_log_level(const struct json *j, uint32_t node)
 	return false;
 }
 
-/* A request of the modern era: version and capabilities come with it, and it
- * neither needs nor touches the session of the legacy era. Checked in the
- * order that the revision gives: version type, version known, capabilities,
- * log level, method. */
-static void
-door_modern(struct door *d, struct rpc *q, uint32_t meta, struct str name)
+/* What is wrong with a request of the modern era, or NULL. Version and
+ * capabilities come with it, and it neither needs nor touches the session of
+ * the legacy era. Checked in the order that the revision gives. */
+static const char *
+door_modern(const struct rpc *q, uint32_t meta, const char **code)
 {
-	uint32_t version = json_get(q->j, meta, S(META_VERSION));
 	uint32_t level = json_get(q->j, meta, S(META_LOG_LEVEL));
-	const char *problem = NULL;
-	struct str v;
+	struct str version;
 
-	q->rev = REV_2026_07;
-	if (!json_str(q->j, version, &v)) {
-		problem = META_VERSION " must be a string";
-	} else if (!str_eq(v, str_c(rev_name[REV_2026_07]))) {
-		rpc_fail(d, q->batch, q->id, RPC_VERSION,
-		    "protocol version not supported", JOIN(&d->line,
-		    S("{\"supported\":" REV_LIST ",\"requested\":"),
-		    json_raw(q->j, version), S("}")));
-		batch_done(d, q->batch);
-		return;
-	} else if (!json_is_object(q->j, json_get(q->j, meta,
-	    S(META_CAPABILITIES)))) {
-		problem = META_CAPABILITIES " must be an object";
-	} else if (level != 0 && !door_is_log_level(q->j, level)) {
-		problem = META_LOG_LEVEL " is not a level";
+	if (!json_get_str(q->j, meta, S(META_VERSION), &version))
+		return META_VERSION " must be a string";
+	if (!str_eq(version, str_c(rev_name[REV_2026_07]))) {
+		*code = RPC_VERSION;
+		return "protocol version not supported";
 	}
-	if (problem == NULL) {
-		door_dispatch(d, q, name);
-		return;
-	}
-	rpc_refuse(d, q, RPC_PARAMS, problem);
-	batch_done(d, q->batch);
+	if (!json_is_object(q->j, json_get(q->j, meta, S(META_CAPABILITIES))))
+		return META_CAPABILITIES " must be an object";
+	if (level != 0 && !door_is_log_level(q->j, level))
+		return META_LOG_LEVEL " is not a level";
+	return NULL;
 }
 
-/* A request without a modern claim: it belongs to the session, or opens it,
- * or there is none. */
-static void
-door_legacy(struct door *d, struct rpc *q, struct str name)
+/* What is wrong with a request without a modern claim, or NULL: it belongs
+ * to the session, or opens it, or there is none. */
+static const char *
+door_legacy(const struct rpc *q, struct str name, const char **code)
 {
-	const char *problem = NULL;
-	enum rpc_code code = RPC_PARAMS;
+	bool opens = str_eq(name, S("initialize"));
 
-	q->rev = d->rev;
-	if (str_eq(name, S("initialize")))
-		q->rev = REV_2024_11;
-	if (q->batch != NULL && str_eq(name, S("initialize"))) {
-		problem = "initialize must not be in a batch";
-		code = RPC_REQUEST;
-	} else if (str_eq(name, S("server/discover")) ||
-	    str_eq(name, S("subscriptions/listen"))) {
-		problem = "_meta needs " META_VERSION " and "
-		    META_CAPABILITIES;
-	} else if (q->rev == REV_NONE && !str_eq(name, S("ping"))) {
-		problem = "send initialize first, or the protocol version "
-		    "in _meta";
+	if (opens && q->batch != NULL) {
+		*code = RPC_REQUEST;
+		return "initialize must not be in a batch";
 	}
-	if (problem == NULL) {
-		door_dispatch(d, q, name);
-		return;
-	}
-	rpc_refuse(d, q, code, problem);
-	batch_done(d, q->batch);
+	if (str_eq(name, S("server/discover")) ||
+	    str_eq(name, S("subscriptions/listen")))
+		return "_meta needs " META_VERSION " and " META_CAPABILITIES;
+	if (q->rev == REV_NONE && !opens && !str_eq(name, S("ping")))
+		return "send initialize first, or the protocol version in "
+		    "_meta";
+	return NULL;
 }
 
-/* A request whose frame is right. One whose id is still in use is ignored:
- * an answer could be taken for the first one's. */
+/* A request whose frame is right: its era, its checks, its method. One whose
+ * id is still in use is ignored: an answer could be taken for the first
+ * one's. */
 static void
 door_request(struct door *d, struct rpc *q, struct str name)
 {
 	uint32_t meta = json_get(q->j, q->params, S("_meta"));
+	uint32_t version = json_get(q->j, meta, S(META_VERSION));
+	const char *problem, *code = RPC_PARAMS;
+	struct str data = NOTHING;
 
-	if (call_find(d, q->id) != NULL) {
-		batch_done(d, q->batch);
-	} else if (q->params != 0 && !json_is_object(q->j, q->params)) {
-		rpc_refuse(d, q, RPC_PARAMS, "params must be an object");
-		batch_done(d, q->batch);
-	} else if (json_get(q->j, meta, S(META_VERSION)) != 0) {
-		door_modern(d, q, meta, name);
-	} else {
-		door_legacy(d, q, name);
+	if (call_find(d, q->id) != NULL)
+		return;
+	q->rev = version != 0 ? REV_2026_07 : d->rev;
+	if (q->params != 0 && !json_is_object(q->j, q->params))
+		problem = "params must be an object";
+	else if (version != 0)
+		problem = door_modern(q, meta, &code);
+	else
+		problem = door_legacy(q, name, &code);
+	if (problem == NULL) {
+		door_dispatch(d, q, name);
+		return;
 	}
+	if (str_eq(str_c(code), S(RPC_VERSION)))
+		data = JOIN(&d->line, S("{\"supported\":" REV_LIST
+		    ",\"requested\":"), json_raw(q->j, version), S("}"));
+	rpc_fail(d, q->batch, q->id, code, problem, data);
 }
 
 /* A JSON-RPC id that can be echoed: a string or an integer, not too long. */
@@ -7039,13 +7178,10 @@ door_message(struct door *d, const struct json *j, uint32_t node,
 		;       /* a response */
 	else if (!json_str(j, method, &name))
 		rpc_refuse(d, &q, RPC_REQUEST, "method must be a string");
-	else if (id != 0) {
+	else if (id != 0)
 		door_request(d, &q, name);
-		return;
-	} else if (str_eq(name, S("notifications/cancelled"))) {
+	else if (str_eq(name, S("notifications/cancelled")))
 		call_cancel(d, j, q.params);
-	}
-	batch_done(d, b);
 }
 
 /* An array of messages: only a 2025-03-26 session has those. They run as if
@@ -7054,25 +7190,29 @@ door_message(struct door *d, const struct json *j, uint32_t node,
 static void
 door_batch(struct door *d, const struct json *j)
 {
+	const char *problem = NULL;
 	struct batch *b = NULL;
+	size_t n = 0;
 
 	for (size_t i = 0; i < BATCHES_MAX && b == NULL; i++)
 		if (!d->batch[i].used)
 			b = &d->batch[i];
-	if (d->rev != REV_2025_03 || json_first(j, ROOT) == 0 ||
-	    b == NULL) {
-		rpc_fail(d, NULL, NOTHING, RPC_REQUEST, d->rev != REV_2025_03 ?
-		    "batches are not part of this protocol version" :
-		    b == NULL ? "too many batches" : "empty batch", NOTHING);
+	for (uint32_t k = json_first(j, ROOT); k; k = json_next(j, ROOT, k))
+		n++;
+	if (d->rev != REV_2025_03)
+		problem = "batches are not part of this protocol version";
+	else if (n == 0)
+		problem = "empty batch";
+	else if (b == NULL || n > BATCH_MEMBERS_MAX)
+		problem = "too many batches or messages in one";
+	if (problem != NULL) {
+		rpc_fail(d, NULL, NOTHING, RPC_REQUEST, problem, NOTHING);
 		return;
 	}
 	b->used = true;
-	b->pending = 1;         /* ours: the array is not complete before */
-	for (uint32_t k = json_first(j, ROOT); k;
-	    k = json_next(j, ROOT, k)) {
-		b->pending++;
+	b->pending = 1;
+	for (uint32_t k = json_first(j, ROOT); k; k = json_next(j, ROOT, k))
 		door_message(d, j, k, b);
-	}
 	batch_done(d, b);
 }
 
@@ -7170,27 +7310,6 @@ door_write(struct door *d)
 	d->sent = 0;
 }
 
-/* Send the keeper what its socket takes now; the rest goes when poll() says
- * so. At most one call and one cancel are ever in there. */
-static void
-door_feed(struct door *d)
-{
-	while (d->to_keeper_sent < d->to_keeper.used && !d->lost) {
-		ssize_t n = send(d->sock, d->to_keeper.base +
-		    d->to_keeper_sent, d->to_keeper.used - d->to_keeper_sent,
-		    MSG_DONTWAIT | MSG_NOSIGNAL);
-
-		if (n >= 0)
-			d->to_keeper_sent += (size_t)n;
-		else if (errno == EAGAIN || errno == EWOULDBLOCK)
-			return;
-		else if (errno != EINTR)
-			d->lost = true;
-	}
-	mem_reset(&d->to_keeper, 0);
-	d->to_keeper_sent = 0;
-}
-
 /* A result has come: answer the call it belongs to, unless that has been
  * cancelled meanwhile. False: not a frame the keeper sends. */
 MUST static bool
@@ -7215,7 +7334,7 @@ door_result(struct door *d, const struct frame *f)
 		tool_result(d, c->batch, call_id(c), c->rev,
 		    json_is_object(&j, data) ? json_raw(&j, data) : NOTHING,
 		    text);
-	call_free(c);
+	call_free(d, c);
 	mem_reset(&d->line, 0);
 	return true;
 }
@@ -7261,9 +7380,8 @@ door_mourn(struct door *d)
 		struct call *c = &d->call[i];
 
 		if (c->state == CALL_WAITS || c->state == CALL_RUNS)
-			tool_refuse(d, c->batch, call_id(c), c->rev,
-			    E_INTERNAL, "the keeper process ended");
-		c->state = CALL_FREE;
+			call_refuse(d, c, E_INTERNAL,
+			    "the keeper process ended");
 	}
 }
 
@@ -7307,8 +7425,7 @@ door_init(struct door *d, struct arena *home)
 		if (!mem_open(&d->batch[i].mem, OUT_MAX))
 			return false;
 	return d->in != NULL && d->frame != NULL && d->call != NULL &&
-	    mem_open(&d->line, ARENA_LINE) && mem_open(&d->out, OUT_MAX) &&
-	    mem_open(&d->to_keeper, OUT_MAX);
+	    mem_open(&d->line, ARENA_LINE) && mem_open(&d->out, OUT_MAX);
 }
 
 /* What tells that the host has gone while its input is not read. */
@@ -7321,23 +7438,27 @@ door_init(struct door *d, struct arena *home)
 /* Serve until the host is gone, a signal comes or the keeper ends. Each
  * round: wait, then take and give whatever is ready. While too much output
  * waits, no input is taken, but its end is noticed; lines that were read
- * before are handled as soon as the host has read enough. */
+ * before are handled as soon as the host has read enough. A keeper that ends
+ * because the whole group was told to is no crash: the signal for the door
+ * may come a moment later. */
 static void
 door_serve(struct door *d)
 {
+	static const struct timespec grace = { 0, 50000000 };
 	sigset_t wait;
 
 	door_catch(&wait);
 	while (!d->eof && !d->gone && !d->lost && !door_signalled) {
 		bool paused = d->out.used > OUT_PAUSE;
-		bool feed = d->to_keeper_sent < d->to_keeper.used;
+		int64_t ms = call_expire(d);
+		struct timespec limit = { ms / 1000, ms % 1000 * 1000000 };
 		struct pollfd pfd[3] = {
 			{ STDIN_FILENO, paused ? DOOR_HUP : POLLIN, 0 },
 			{ STDOUT_FILENO, d->out.used > 0 ? POLLOUT : 0, 0 },
-			{ d->sock, feed ? POLLIN | POLLOUT : POLLIN, 0 },
+			{ d->sock, POLLIN, 0 },
 		};
 
-		if (ppoll(pfd, 3, NULL, &wait) < 0)
+		if (ppoll(pfd, 3, ms < 0 ? NULL : &limit, &wait) < 0)
 			continue;
 		if (pfd[2].revents != 0)
 			door_hear(d);
@@ -7350,10 +7471,11 @@ door_serve(struct door *d)
 		do {
 			door_lines(d);
 			call_next(d);
-			door_feed(d);
 			door_write(d);
 		} while (d->in_seen < d->in_len && d->out.used <= OUT_PAUSE);
 	}
+	if (d->lost && !door_signalled)
+		(void)ppoll(NULL, 0, &grace, &wait);
 }
 
 /* Flush what is still to be said, as long as the host reads, and let the
@@ -7379,8 +7501,7 @@ door_end(struct door *d, pid_t keeper)
 	(void)shutdown(d->sock, SHUT_WR);
 	while (!d->lost && os_wait(d->os, ended, 1, until, &late))
 		door_hear(d);
-	if (!d->lost)
-		(void)kill(keeper, SIGKILL);
+	(void)kill(keeper, SIGKILL);    /* it has ended, or will not */
 	while (waitpid(keeper, NULL, 0) < 0 && errno == EINTR)
 		;
 	return crash ? EX_SOFTWARE : EX_OK;
@@ -7424,13 +7545,26 @@ cli_help(void)
 	    "timeout or rate limit, 77 refused,\n78 no usable token.");
 }
 
-/* Say what is wrong with the command line or a setting. */
+/* Say what is wrong with the command line or a setting. Of an argument only
+ * what stands before "=" is shown, and only if it is a flag: somebody may
+ * have given a token where none belongs. */
 static int
 cli_usage(const char *problem, struct str name)
 {
+	name = str_upto(name, str_find(name, '='));
+	if (str_is_start(name, S("ops_")))
+		name = S("(not shown)");
 	(void)fprintf(stderr, "opmcp: %s: %.*s\nTry opmcp --help.\n", problem,
 	    FMT(name));
 	return EX_USAGE;
+}
+
+/* Say what the system lacks. */
+static int
+cli_failed(const char *what)
+{
+	(void)fprintf(stderr, "opmcp: %s\n", what);
+	return EX_OSERR;
 }
 
 /* What the get command was told. */
@@ -7447,6 +7581,8 @@ cli_arg(struct cli *c, char **argv)
 		c->vault = argv[1];
 	else if (strcmp(argv[0], "--field") == 0 && c->get && argv[1] != NULL)
 		c->field = argv[1];
+	else if (strcmp(argv[0], "--") == 0 && c->get && argv[1] != NULL)
+		c->item = argv[1];      /* a title may begin with a dash */
 	else if (strcmp(argv[0], "get") == 0 && !c->get) {
 		c->get = true;
 		return 1;
@@ -7467,8 +7603,6 @@ cli_print(const struct field *f, const char *name, struct err *e)
 {
 	struct str text;
 
-	if (f == NULL)
-		return false;
 	if (!item_reveal(ALLOW, f->value, &text))
 		return fail(e, E_FIELD, "it holds no text");
 	if (name != NULL)
@@ -7478,30 +7612,33 @@ cli_print(const struct field *f, const char *name, struct err *e)
 	return true;
 }
 
-/* Find the item and print what was asked for. */
+/* Find the item and print what was asked for: one field, or username and
+ * password as far as the item has them. */
 MUST static bool
 cli_show(struct keeper *k, const struct cli *c, struct err *e)
 {
-	const struct field *f;
-	const struct vault *vault;
+	static const char *const name[] = { "username", "password" };
 	struct str field = str_c(c->field);
-	bool user, password;
+	const struct vault *vault;
+	const struct field *f;
+	struct err none = { 0 };
+	bool known = false, shown = false;
 	struct item it;
 
 	keep_start(k);
 	if (!tool_locate(k, str_c(c->item), str_c(c->vault), &vault, &it, e))
 		return false;
-	user = c->field == NULL || str_nocase_eq(field, S("username"));
-	password = c->field == NULL || str_nocase_eq(field, S("password"));
-	if (c->field != NULL && !user && !password)
+	for (size_t i = 0; i < LEN(name); i++) {
+		if (c->field != NULL && !str_nocase_eq(field, str_c(name[i])))
+			continue;
+		known = true;
+		f = item_login_field(&it, i == 0 ? FOR_USERNAME : FOR_PASSWORD);
+		shown |= f != NULL &&
+		    cli_print(f, c->field == NULL ? name[i] : NULL, &none);
+	}
+	if (!known)
 		return item_find(&it, field, &f, e) && cli_print(f, NULL, e);
-	user = user && cli_print(item_login_field(&it, FOR_USERNAME),
-	    c->field == NULL ? "username" : NULL, e);
-	password = password && cli_print(item_login_field(&it, FOR_PASSWORD),
-	    c->field == NULL ? "password" : NULL, e);
-	if (user || password)
-		*e = (struct err){ 0 };
-	return user || password || fail(e, E_FIELD, "");
+	return shown || fail(e, E_FIELD, "");
 }
 
 /* opmcp get: one process, no door, as nothing hostile is read. */
@@ -7515,15 +7652,15 @@ cli_get(struct cfg *cfg, const struct os *os, const struct cli *c)
 	bool ok;
 
 	if (!keep_init(&k, os, cfg))
-		return EX_OSERR;
+		return cli_failed("not enough address space");
 	ok = cli_show(&k, c, &e);
+	if (ok && fflush(stdout) != 0)
+		return cli_failed("stdout cannot be written");
 	if (!ok) {
 		out_init(&text, room, sizeof room);
 		tool_put_error(&text, &e, k.ids);
 		(void)fprintf(stderr, "opmcp: %.*s\n", FMT(out_str(&text)));
 	}
-	if (fflush(stdout) != 0)
-		ok = fail(&e, E_INTERNAL, "");
 	keep_wipe(&k);
 	return ok ? EX_OK : err_table[e.code].status;
 }
@@ -7575,7 +7712,7 @@ cli_serve(struct cfg *cfg, struct os *os)
 {
 	pid_t self = getpid(), keeper;
 	u8 ready;
-	struct door d = { .os = os };
+	struct door d = { .os = os, .wait_ms = cfg->timeout_s * 1000 };
 	struct arena home;
 	int pair[2];
 
@@ -7597,7 +7734,7 @@ cli_serve(struct cfg *cfg, struct os *os)
 		(void)close((int)cfg->token_fd);
 	d.sock = pair[0];
 	if (keeper < 0 || !mem_open(&home, ARENA_LINE) || !door_init(&d, &home))
-		return EX_OSERR;
+		return cli_failed("no process or not enough address space");
 	box_narrow();
 	box_narrow_door();
 	d.lost = !keep_recv(d.sock, &ready, 1);
@@ -7626,16 +7763,15 @@ cli_descriptors(uint64_t token_fd)
 {
 	int fd[2];
 
-	if (token_fd == 0)
-		token_fd = 2;
-	cli_close(3, (unsigned)token_fd - 1);
-	cli_close((unsigned)token_fd + 1, UINT_MAX);
-
 	while (fcntl(STDERR_FILENO, F_GETFD) < 0 ||
 	    fcntl(STDOUT_FILENO, F_GETFD) < 0 ||
 	    fcntl(STDIN_FILENO, F_GETFD) < 0)
 		if (pipe(fd) != 0)
 			return;
+	if (token_fd == 0)
+		token_fd = 2;
+	cli_close(3, (unsigned)token_fd - 1);
+	cli_close((unsigned)token_fd + 1, UINT_MAX);
 }
 
 /* Read the arguments: settings that have a flag, the command get with its
@@ -7654,7 +7790,7 @@ cli_args(struct cfg *cfg, struct cli *c, char **argv)
 			(void)puts("opmcp " OPMCP_VERSION);
 			return EX_OK;
 		}
-		if (strncmp(*argv, "--", 2) == 0)
+		if (strncmp(*argv, "--", 2) == 0 && (*argv)[2] != '\0')
 			took = cfg_from_flag(cfg, argv);
 		if (took < 0)
 			return cli_usage("missing or unusable value of",

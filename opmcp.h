@@ -48,6 +48,7 @@
 /* How much may wait or grow. */
 #define CALLS_MAX 64u                /* tool calls in flight or waiting */
 #define BATCHES_MAX 4u               /* JSON-RPC batches being answered */
+#define BATCH_MEMBERS_MAX 1024u      /* messages in one */
 #define OUT_MAX (32u << 20)          /* bytes waiting for the host to read */
 #define OUT_PAUSE (1u << 20)         /* above it stdin is not read */
 #define FRAME_MAX (1u << 20)         /* door to keeper and back */

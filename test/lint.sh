@@ -36,7 +36,7 @@ P90_MCCABE=10
 MAX_COLUMNS=80
 # Lines that hold only comment, in percent of non-blank lines of all files;
 # licence lines count as neither.
-MIN_COMMENT=20
+MIN_COMMENT=15
 MAX_COMMENT=35
 
 # Item 3. Refused everywhere.
