@@ -7509,6 +7509,39 @@ test_mcp_queue(void)
 	CHECK(to_keeper().n > 0);
 }
 
+/* A call that has waited too long for its turn is told so. */
+static void
+test_mcp_expire(void)
+{
+	struct str out;
+
+	door_start();
+	door->wait_ms = 5000;
+	(void)say(init_2025_11);
+	EQUAL(call_expire(door), -1);
+	(void)say(CALL("1", "a"));
+	(void)say(CALL("2", "b"));
+	fake_ms += 1000;
+	(void)say(CALL("3", "c"));
+	EQUAL(call_expire(door), 4000);
+	fake_ms += 3999;
+	EQUAL(call_expire(door), 1);
+	EQUAL(door->out.used, 0);
+	fake_ms += 1;
+	EQUAL(call_expire(door), 1000);         /* 2 is refused, 3 waits */
+	out = str_dup(&T, (struct str){ door->out.base, door->out.used });
+	mem_reset(&door->out, 0);
+	SAME(path_at(out, "id"), S("2"));
+	SAME(path_at(out, "result>isError"), S("true"));
+	CHECK(str_is_start(path_at(out, "result>content>0>text"),
+	    S("\"busy: ")));
+	fake_ms += 100000;                      /* 1 runs: not ours to end */
+	EQUAL(call_expire(door), -1);
+	SAME(path_at((struct str){ door->out.base, door->out.used }, "id"),
+	    S("3"));
+	CHECK(call_first(door, CALL_RUNS) != NULL);
+}
+
 static void
 test_mcp_cancel(void)
 {
@@ -8106,7 +8139,7 @@ static const struct {
 	TEST(test_mcp_initialize), TEST(test_mcp_requests),
 	TEST(test_mcp_no_session), TEST(test_mcp_modern),
 	TEST(test_mcp_tools_list), TEST(test_mcp_tools_call),
-	TEST(test_mcp_queue), TEST(test_mcp_cancel),
+	TEST(test_mcp_queue), TEST(test_mcp_expire), TEST(test_mcp_cancel),
 	TEST(test_mcp_bad_frames), TEST(test_mcp_mourn), TEST(test_mcp_batch),
 	TEST(test_mcp_batch_calls), TEST(test_mcp_batch_many),
 	TEST(test_mcp_full_queue), TEST(test_mcp_lines),
