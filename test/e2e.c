@@ -4,7 +4,8 @@
  * the stand-in server.
  *
  *	e2e [--opmcp PATH] [--standin PATH] [--pki DIR] [--data DIR]
- *	    [--only PATTERN] [--jobs N] [--valgrind] [--times] [--list]
+ *	    [--only PATTERN] [--skip NAME] [--jobs N] [--valgrind] [--times]
+ *	    [--list]
  *
  * PATTERN is a glob over the names of the cases; without * it is a prefix.
  * Each case runs in a process (and process group) of its own, a few at a
@@ -5185,7 +5186,7 @@ static const struct test {
 
 struct options {
 	struct lab lab;
-	const char *only;
+	const char *only, *skip;
 	long jobs;
 	bool list, times;
 };
@@ -5270,6 +5271,8 @@ wanted(const struct options *o, const struct test *c)
 
 	if (o->lab.valgrind && c->flags & NO_GRIND)
 		return false;
+	if (o->skip && !strcmp(o->skip, c->name))
+		return false;
 	if (!o->only)
 		return true;
 	snprintf(glob, sizeof(glob), "%s%s", o->only,
@@ -5315,9 +5318,9 @@ static bool
 options_read(struct options *o, int argc, char **argv)
 {
 	const char *const *text[] = { &o->lab.opmcp, &o->lab.standin,
-		&o->lab.pki, &o->lab.data, &o->only };
+		&o->lab.pki, &o->lab.data, &o->only, &o->skip };
 	static const char *const name[] = { "--opmcp", "--standin", "--pki",
-		"--data", "--only" };
+		"--data", "--only", "--skip" };
 	size_t k;
 	int i;
 
@@ -5355,7 +5358,8 @@ main(int argc, char **argv)
 		fprintf(stderr,
 		    "usage: e2e [--opmcp PATH] [--standin PATH] "
 		    "[--pki DIR] [--data DIR]\n           [--only PATTERN] "
-		    "[--jobs N] [--valgrind] [--times] [--list]\n");
+		    "[--skip NAME] [--jobs N] [--valgrind] [--times] "
+		    "[--list]\n");
 		return 64;
 	}
 	if (o.lab.valgrind)

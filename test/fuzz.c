@@ -1298,8 +1298,8 @@ static const struct kind {
 	struct str piece[24];   /* what to put in */
 } kinds[] = {
 	{ "JSON", fuzz_json, {
-		B("{\"a\":[1,-2.5e+3,\"\\u00e9\\n\\ud83d\\udd11\"],\"b\":{\"c\":"
-		    "null,\"d\":true},\"e\":false}"),
+		B("{\"a\":[1,-2.5e+3,\"\\u00e9\\n\\ud83d\\udd11\"],\"b\":{"
+		    "\"c\":null,\"d\":true},\"e\":false}"),
 		B("[[[[[[]]]]],{},\"\",0]"), B(" {\"\\u0061\":1,\"b\":\"\"} "),
 		B("\"\xf0\x9f\x94\x91\""), B("-0.0e-0"), B("null"),
 		B("{\"a\":1,\"\\u0061\":1}"), B("[\"\\ud800\\udc00\"]"),
@@ -1341,10 +1341,10 @@ static const struct kind {
 		B("{\"signInAddress\":\"my.1password.com\",\"userAuth\":{},"
 		    "\"email\":\"a@b\",\"srpX\":\"90dd57\",\"muk\":{\"alg\":"
 		    "\"A256GCM\",\"k\":\"7YI0RMuFk393GbRRlGZkbIpexsYxmLPA2JrWAs"
-		    "AlVjQ\"},\"secretKey\":\"A3-ABCDEF-GHJKLM-NPQRS-TVWXY-Z2345"
-		    "-6789A\",\"throttleSecret\":{\"seed\":\"ad43c4713b9b7342a4fb"
-		    "99a7af1a4cf139b97d0178d5271652c67084d99df1d4\",\"uuid\":"
-		    "\"VVB4I4J3TNZUFJH3TGT26GSM6E\"},\"deviceUuid\":"
+		    "AlVjQ\"},\"secretKey\":\"A3-ABCDEF-GHJKLM-NPQRS-TVWXY-"
+		    "Z2345-6789A\",\"throttleSecret\":{\"seed\":\"ad43c4713b9b"
+		    "7342a4fb99a7af1a4cf139b97d0178d5271652c67084d99df1d4\","
+		    "\"uuid\":\"VVB4I4J3TNZUFJH3TGT26GSM6E\"},\"deviceUuid\":"
 		    "\"fdpki4cgoigqxpwtexaqbbbyv4\"}"),
 		B("ops_e30"), B("{\"signInAddress\":\"https://a.b:8443/\"}"),
 	}, {
@@ -1356,22 +1356,23 @@ static const struct kind {
 	{ "LINE", fuzz_line, {
 		B("3{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\","
 		    "\"params\":{\"name\":\"get_1password_credentials\","
-		    "\"arguments\":{\"item_name\":\"x\"}}}\n{\"jsonrpc\":\"2.0\","
-		    "\"method\":\"notifications/cancelled\",\"params\":{"
-		    "\"requestId\":1}}\n"),
+		    "\"arguments\":{\"item_name\":\"x\"}}}\n{\"jsonrpc\":"
+		    "\"2.0\",\"method\":\"notifications/cancelled\","
+		    "\"params\":{\"requestId\":1}}\n"),
 		B("1[{\"jsonrpc\":\"2.0\",\"id\":\"a\",\"method\":\"ping\"},"
 		    "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"tools/call\","
 		    "\"params\":{\"name\":\"get_health_status\"}},7,[]]\n"
-		    "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"tools/list\"}\n"),
+		    "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":"
+		    "\"tools/list\"}\n"),
 		B("4{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/list\","
-		    "\"params\":{\"_meta\":{\"" META_VERSION "\":\"2026-07-28\","
-		    "\"" META_CAPABILITIES "\":{}}}}\n"),
+		    "\"params\":{\"_meta\":{\"" META_VERSION "\":"
+		    "\"2026-07-28\",\"" META_CAPABILITIES "\":{}}}}\n"),
 		B("4{\"jsonrpc\":\"2.0\",\"id\":-1,\"method\":"
 		    "\"server/discover\",\"params\":{\"_meta\":{\"" META_VERSION
 		    "\":\"\\u0032\"}}}\r\n\n{}\n{\n"),
 		B("0{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"initialize\","
-		    "\"params\":{\"protocolVersion\":\"x\"}}\n{\"jsonrpc\":\"2.0"
-		    "\",\"id\":null,\"result\":{}}\n"),
+		    "\"params\":{\"protocolVersion\":\"x\"}}\n{\"jsonrpc\":"
+		    "\"2.0\",\"id\":null,\"result\":{}}\n"),
 	}, {
 		B("\n"), B("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\""),
 		B("ping\"}"), B("tools/call\""), B("tools/list\""),
@@ -1384,25 +1385,27 @@ static const struct kind {
 		B("initialize"), B("server/discover"), B("\r"),
 	} },
 	{ "ITEM", fuzz_item, {
-		B("0{\"fields\":[{\"designation\":\"username\",\"value\":\"u\"},"
-		    "{\"designation\":\"password\",\"value\":\"p\"}],\"sections\":"
-		    "[{\"fields\":[{\"k\":\"string\",\"n\":\"a\",\"t\":\"Username"
-		    "\",\"v\":\"1\"},{\"k\":\"date\",\"n\":\"b\",\"v\":1}]}]}"),
+		B("0{\"fields\":[{\"designation\":\"username\",\"value\":"
+		    "\"u\"},{\"designation\":\"password\",\"value\":\"p\"}],"
+		    "\"sections\":[{\"fields\":[{\"k\":\"string\",\"n\":\"a\","
+		    "\"t\":\"Username\",\"v\":\"1\"},{\"k\":\"date\",\"n\":"
+		    "\"b\",\"v\":1}]}]}"),
 		B("1{\"password\":\"p\",\"sections\":[]}"),
 		B("2{\"sections\":[{\"fields\":[{\"k\":\"concealed\",\"n\":"
-		    "\"credential\",\"t\":\"\",\"v\":\"c\"},{\"k\":\"file\",\"n\":"
-		    "\"A\",\"t\":\"a\",\"v\":{}}]}]}"),
+		    "\"credential\",\"t\":\"\",\"v\":\"c\"},{\"k\":\"file\","
+		    "\"n\":\"A\",\"t\":\"a\",\"v\":{}}]}]}"),
 	}, {
 		B("\"fields\":"), B("\"sections\":"), B("\"k\":\"string\""),
 		B("\"n\":\"password\""), B("\"t\":\"password\""), B("\"v\":"),
 		B("\"designation\":\"username\""), B("[{"), B("},{"), B("}]"),
-		B(","), B("null"), B("\"x\""), B("\"\\u0000\""), B("{}"), B("1"),
-		B("\"USERNAME\""), B("\"value\":"), B("\"password\":"),
+		B(","), B("null"), B("\"x\""), B("\"\\u0000\""), B("{}"),
+		B("1"), B("\"USERNAME\""), B("\"value\":"), B("\"password\":"),
 	} },
 	{ "NAME", fuzz_name, {
 		B("GitHub"), B("\xe6\x97\xa5\xe6\x9c\xac"), B("a b"),
 		B("AI|AI|Work|"), B("*|a|a|a"), B("Work,AI|ai|work|WORK"),
-		B("" ID1 "|x|" ID1 "|" ID1 ""), B(",|||"), B("a\xe2\x80\x8b" "b"),
+		B("" ID1 "|x|" ID1 "|" ID1 ""), B(",|||"),
+		B("a\xe2\x80\x8b" "b"),
 		B("\xf3\xa0\x81\xa1|\xc2\xa0|\xef\xbb\xbf|*"),
 	}, {
 		B("|"), B(","), B("*"), B(" "), B(ID1), B(ID2), B("AI"),
