@@ -49,7 +49,8 @@ opmcp: opmcp.c opmcp.h Makefile
 	fi
 
 demo test check-all bench interop lint repro: opmcp
-	@CC='$(CC)' WARN='$(WARN)' sh test/run.sh $@
+	@CC='$(CC)' WARN='$(WARN)' BEARSSL='$(BEARSSL)' JSMN='$(JSMN)' \
+	    sh test/run.sh $@
 
 install: opmcp
 	mkdir -p $(DESTDIR)$(PREFIX)/bin

@@ -6,6 +6,10 @@ CC=${CC:-cc}
 WARN=${WARN:--Wall -Wextra}
 B=test/build
 mkdir -p $B
+# Source trees given to make take the place of the packages.
+INC="${BEARSSL:+-isystem $BEARSSL/inc} ${JSMN:+-isystem $JSMN}"
+LIB=${BEARSSL:+$BEARSSL/build/libbearssl.a}
+LIB=${LIB:--lbearssl}
 passed=0 failed=0
 
 # check NAME COMMAND...: one check of a larger suite; prints only failures.
@@ -57,8 +61,8 @@ tool() {
 	[ -z "$(find test/$name.c test/harness.h opmcp.c opmcp.h -newer \
 	    $B/$name 2>/dev/null)" ] && [ -x $B/$name ] && return
 	echo "building $B/$name"
-	$CC -std=c11 -O2 -g -Wall -Wextra -Wshadow -o $B/$name test/$name.c \
-	    "$@" -lbearssl || exit 1
+	$CC -std=c11 -O2 -g -Wall -Wextra -Wshadow $INC -o $B/$name \
+	    test/$name.c "$@" $LIB || exit 1
 }
 
 # e2e ARGS...: the end-to-end suite with the stand-in built here.
@@ -111,12 +115,12 @@ run_repro() {
 
 # The strict set of warnings, as errors, for one compiler.
 strict() {
-	$1 -std=c11 -O2 $WARN -Werror -c -o $B/strict.o opmcp.c
+	$1 -std=c11 -O2 $WARN -Werror $INC -c -o $B/strict.o opmcp.c
 }
 
 # The build a person types; it must be static and answer.
 by_hand() {
-	cc -O2 -static -o $B/by-hand opmcp.c -lbearssl &&
+	cc -O2 -static $INC -o $B/by-hand opmcp.c $LIB &&
 	    file $B/by-hand | grep -q 'statically linked' &&
 	    $B/by-hand --version
 }
@@ -148,15 +152,15 @@ in_chroot() {
 sanitized() {
 	flags="-std=c11 -O1 -g -fsanitize=address,undefined
 	    -fno-sanitize-recover=all -fno-omit-frame-pointer"
-	$1 $flags -o $B/unit-$1 test/unit.c -lbearssl &&
-	    $1 $flags -o $B/opmcp-$1 opmcp.c -lbearssl
+	$1 $flags $INC -o $B/unit-$1 test/unit.c $LIB &&
+	    $1 $flags $INC -o $B/opmcp-$1 opmcp.c $LIB
 }
 
 # fuzz KIND: a few seconds of libFuzzer.
 fuzz() {
 	clang -std=c11 -O1 -g -fsanitize=fuzzer,address,undefined \
-	    -fno-sanitize-recover=all -DFUZZ_$1 -o $B/fuzz-$1 test/fuzz.c \
-	    -lbearssl && $B/fuzz-$1 -max_total_time=${2:-15} -max_len=4096 \
+	    -fno-sanitize-recover=all -DFUZZ_$1 $INC -o $B/fuzz-$1 \
+	    test/fuzz.c $LIB && $B/fuzz-$1 -max_total_time=${2:-15} -max_len=4096 \
 	    -verbosity=0 -print_final_stats=0 -artifact_prefix=$B/
 }
 
@@ -188,7 +192,7 @@ run_check_all() {
 	    --skip secret_memory
 	suite "unit tests under valgrind" valgrind -q --error-exitcode=9 \
 	    --leak-check=full $B/unit
-	cc -std=c11 -O1 -g -o $B/opmcp-valgrind opmcp.c -lbearssl || exit 1
+	cc -std=c11 -O1 -g $INC -o $B/opmcp-valgrind opmcp.c $LIB || exit 1
 	suite "end to end under valgrind" e2e --valgrind $only \
 	    --opmcp $B/opmcp-valgrind
 	for kind in JSON HTTP B64 TOKEN LINE ITEM NAME; do
