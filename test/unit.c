@@ -1351,7 +1351,9 @@ test_b64_decode(void)
 		{ "Z", false, B("") },          /* impossible lengths */
 		{ "Zm9vY", false, B("") },
 		{ "Zh", false, B("") },         /* leftover bits */
-		{ "Zj", false, B("") },
+		{ "Zi", false, B("") },
+		{ "Zo", false, B("") },
+		{ "Zm-", false, B("") },
 		{ "Zm9", false, B("") },
 		{ "AB", false, B("") },
 		{ "AAB", false, B("") },
@@ -4642,6 +4644,7 @@ test_sa_token_members(void)
 		{ "\"A3-", "\"A3_", false },
 		{ "\"A3-", "\"a3", true },
 		{ "@1passwordserviceaccounts.com", "@x", true },
+		{ "abcdefghijk2m@1", "@1", false },
 		{ "@1passwordserviceaccounts.com", "", false },
 		{ "@1passwordserviceaccounts.com", "@", false },
 		{ "@1passwordserviceaccounts.com", "@x@y", false },
@@ -5011,6 +5014,42 @@ test_sa_vault_keys(void)
 			(void)munmap(sa->names.base, sa->names.cap);
 		}
 	}
+}
+
+/* One clear error for each status; never success for what is none. */
+static void
+test_sa_status(void)
+{
+	static const struct {
+		int status;
+		enum err_code signing_in, later;
+	} rows[] = {
+		{ 200, E_NONE, E_NONE }, { 201, E_NONE, E_NONE },
+		{ 299, E_NONE, E_NONE },
+		{ 300, E_SERVICE, E_SERVICE }, { 301, E_SERVICE, E_SERVICE },
+		{ 304, E_SERVICE, E_SERVICE }, { 399, E_SERVICE, E_SERVICE },
+		{ 400, E_SIGN_IN, E_SERVICE }, { 401, E_SIGN_IN, E_SIGN_IN },
+		{ 402, E_SERVICE, E_SERVICE }, { 403, E_SIGN_IN, E_DENIED },
+		{ 404, E_SIGN_IN, E_ITEM }, { 409, E_SIGN_IN, E_SERVICE },
+		{ 429, E_RATE, E_RATE }, { 500, E_SERVICE, E_SERVICE },
+		{ 503, E_SERVICE, E_SERVICE }, { 599, E_SERVICE, E_SERVICE },
+	};
+	struct sa *sa = sa_bare();
+
+	for (size_t i = 0; i < LEN(rows); i++)
+		for (int step = 0; step <= 4; step++) {
+			enum err_code want = step > 0 ? rows[i].signing_in :
+			    rows[i].later;
+			struct http_answer a = { .status = rows[i].status };
+			struct err e = { 0 };
+
+			EQUAL(sa_check_status(sa, &a, step, E_ITEM, &e),
+			    want == E_NONE);
+			FAILED(e, want);
+			EQUAL(e.http, want == E_NONE ? 0 : rows[i].status);
+			SAME(str_c(e.what), rows[i].status / 100 == 3 ?
+			    S("a redirect") : NOTHING);
+		}
 }
 
 /* A JWK of an RSA key whose numbers have these many bytes each. */
@@ -6630,6 +6669,97 @@ test_tool_missing(void)
 	keeper_end(&k);
 }
 
+/* An item's text as it is stored, with one piece of it replaced. */
+static const char *
+stored_with(const char *id, const char *old, const char *new)
+{
+	struct str text = onep_items(str_c(id));
+	size_t at = str_search(text, str_c(old));
+
+	CHECK(at < text.n);
+	return cstr(JOIN(&T, str_upto(text, at), str_c(new), str_from(text,
+	    at + strlen(old))));
+}
+
+/* The answer is about the item that was asked for, and that one is in use:
+ * what the service sends instead is not passed on. */
+static void
+test_tool_other_item(void)
+{
+	static const char github[] = "x7ptdccw5lfbskxs55ml6eyoxq";
+	const char *openai = "";
+	uint32_t list;
+	struct keeper k;
+	struct cfg cfg;
+	struct err e;
+
+	keeper_start(&cfg, &k);
+	vec = onep.items;
+	list = at(ROOT, "cases");
+	EACH(c, list)
+		if (json_is_str(&vec, c, S("name"), S("openai")))
+			openai = cstr(text_at(at(c, "stored"), "uuid"));
+	for (int i = 0; i < 6; i++) {
+		const char *name = i % 2 == 0 ? github : "GitHub";
+		enum err_code want = i < 2 || i == 5 ? E_ITEM : i < 4 ?
+		    E_ARCHIVED : E_ANSWER;
+
+		onep.fault = (struct fault){ ITEM, 0, NULL, false, NULL, 9 };
+		if (i < 4)
+			onep.fault.body = stored_with(github,
+			    "\"trashed\": \"N\"", i < 2 ?
+			    "\"trashed\": \"D\"" : "\"trashed\": \"Y\"");
+		else if (i == 4)        /* a whole item, but another one */
+			onep.fault.body = stored_with(openai, "{", "{");
+		else                    /* the right id, another title */
+			onep.fault.body = stored_with(openai, openai, github);
+		(void)credentials(&k, name, NULL, &e);
+		FAILED(e, want);
+	}
+	onep.fault = (struct fault){ .path = NULL };
+	(void)credentials(&k, github, NULL, &e);
+	FAILED(e, E_NONE);
+	keeper_end(&k);
+}
+
+/* A call that fails when the password stands in the reply already: nothing
+ * of it is in what is sent or left in memory. */
+static void
+test_tool_late_failure(void)
+{
+	static u8 got[4096];
+	struct frame f = { FRAME_CALL, 9, S("{\"name\":"
+	    "\"get_1password_credentials\",\"arguments\":{\"item_name\":"
+	    "\"GitHub\"}}") };
+	struct keeper k;
+	struct cfg cfg;
+	struct err e;
+	int fd[2];
+	ssize_t n;
+
+	keeper_start(&cfg, &k);
+	(void)credentials(&k, "GitHub", NULL, &e);
+	FAILED(e, E_NONE);
+	if (!CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, fd) == 0))
+		return;
+	for (int i = 0; i < 2; i++) {
+		fake_random_fails = i == 0;     /* at the correlation id */
+		CHECK(keep_answer(&k, fd[0], &f));
+		mem_reset(&k.scratch, 0);
+		n = read(fd[1], got, sizeof got);
+		if (!CHECK(n > FRAME_HEAD))
+			continue;
+		EQUAL(str_search((struct str){ got, (size_t)n },
+		    S("gh-p4ss")) < (size_t)n, i == 1);
+		EQUAL(str_search((struct str){ got, (size_t)n },
+		    S("{\"error\":\"internal_error")) < (size_t)n, i == 0);
+		CHECK(is_zero(k.reply.base, k.reply.cap));
+	}
+	(void)close(fd[0]);
+	(void)close(fd[1]);
+	keeper_end(&k);
+}
+
 /* No token, or none that can be used: every call says so, nothing is sent. */
 static void
 test_tool_no_token(void)
@@ -8135,7 +8265,7 @@ static const struct {
 	TEST(test_sa_host), TEST(test_sa_throttle),
 	TEST(test_sa_throttle_pae), TEST(test_sa_mac), TEST(test_sa_open),
 	TEST(test_sa_open_refused), TEST(test_sa_seal), TEST(test_sa_keysets),
-	TEST(test_sa_vault_keys), TEST(test_sa_jwk_rsa),
+	TEST(test_sa_vault_keys), TEST(test_sa_status), TEST(test_sa_jwk_rsa),
 	TEST(test_sa_jwk_sym), TEST(test_sa_limits), TEST(test_sa_items),
 	TEST(test_sa_item_fields), TEST(test_sa_item_state),
 	TEST(test_sa_sign_in), TEST(test_sa_sign_in_device),
@@ -8146,7 +8276,8 @@ static const struct {
 	TEST(test_pol_vault_nameless), TEST(test_pol_default_vault),
 	TEST(test_box_narrow), TEST(test_tool_credentials),
 	TEST(test_tool_by_title), TEST(test_tool_ambiguous),
-	TEST(test_tool_missing), TEST(test_tool_no_token),
+	TEST(test_tool_missing), TEST(test_tool_other_item),
+	TEST(test_tool_late_failure), TEST(test_tool_no_token),
 	TEST(test_tool_health), TEST(test_tool_check_args),
 	TEST(test_tool_schema), TEST(test_tool_put_error),
 	TEST(test_tool_clean), TEST(test_tool_uuid), TEST(test_tool_frames),
