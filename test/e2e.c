@@ -3091,6 +3091,28 @@ t_vault_settings(struct t *t)
 	world_close(&w);
 }
 
+/* An allowed id never means a vault that somebody gave that id as name. */
+static void
+t_vault_named_like_id(struct t *t)
+{
+	const char *ai, *ops;
+	struct world w;
+
+	if (!world_open(&w, t, NULL))
+		return;
+	ai = find(&w, "AI", ITEM)->vault_id;
+	ops = find(&w, "Ops", ITEM)->vault_id;
+	standin_do(&w.s, "rename\t%s\t%s", ops, ai);
+	env_set(&w.env, "OPMCP_VAULTS", ai);
+	world_serve(&w, LEGACY_NEW);
+	get_word(&w, ITEM, ops, "vault_not_allowed", "a vault named like an id");
+	want_count(&w, "item", 0, "a vault named like an id");
+	get(&w, ITEM, ai, "the vault of that id");
+	CHECK(t, client_ok(&w.c), "the vault of that id: seen %s",
+	    client_seen(&w.c));
+	world_close(&w);
+}
+
 /* Two vaults of one name: neither is taken by chance. A setting that names
  * them by name may as well allow neither. */
 static void
@@ -3927,6 +3949,54 @@ token_for(struct world *w, const char *fmt, int port)
 	if (CHECK(w->t, standin_do(&w->s, "token host %s", host),
 		"stand-in: no token for %s", host))
 		env_set(&w->env, "OP_SERVICE_ACCOUNT_TOKEN", w->s.line.p);
+}
+
+/*
+ * A peer that needs no key: TLS warning alerts without end, which the engine
+ * skips.  There is always something to read, and the deadline counts all the
+ * same.
+ */
+static void
+flood(int listener)
+{
+	static const unsigned char alert[] = { 0x15, 3, 3, 0, 2, 1, 0x5a };
+	unsigned char many[sizeof(alert) * 512];
+	size_t i;
+	int fd;
+
+	for (i = 0; i < sizeof(many); i++)
+		many[i] = alert[i % sizeof(alert)];
+	fd = accept(listener, NULL, NULL);
+	while (fd >= 0 && send(fd, many, sizeof(many), MSG_NOSIGNAL) > 0)
+		;
+	_exit(0);
+}
+
+static void
+t_tls_flood(struct t *t)
+{
+	int port = 0, fd = bind_any(AF_INET, &port);
+	struct world w;
+	int64_t from;
+	pid_t pid;
+
+	if (!world_open(&w, t, NULL))
+		return;
+	CHECK(t, listen(fd, 4) == 0, "listen");
+	pid = fork();
+	if (pid == 0)
+		flood(fd);
+	close(fd);
+	token_for(&w, "localhost:%d", port);
+	env_set(&w.env, "OPMCP_TIMEOUT", slow_s(t));
+	world_serve(&w, LEGACY_NEW);
+	from = now_ms();
+	get_word(&w, ITEM, NULL, "timeout", "flood of alerts");
+	CHECK(t, now_ms() - from < (t->lab->valgrind ? 20000 : 4000),
+	    "flood of alerts: took %ld ms", (long)(now_ms() - from));
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	world_close(&w);
 }
 
 static void
@@ -5139,6 +5209,7 @@ static const struct test {
 	{ "vault_ids", t_vault_ids, 0 },
 	{ "vault_oracle", t_vault_oracle, 0 },
 	{ "vault_ambiguous", t_vault_ambiguous, 0 },
+	{ "vault_named_like_id", t_vault_named_like_id, 0 },
 	{ "vault_locked", t_locked_vault, 0 },
 	{ "count_first", t_count_first, 0 },
 	{ "count_by_id", t_count_by_id, 0 },
@@ -5157,6 +5228,7 @@ static const struct test {
 	{ "net_tls_silent", t_tls_silent, 0 },
 	{ "net_trust", t_trust, 0 },
 	{ "net_port_closed", t_port_closed, 0 },
+	{ "net_tls_flood", t_tls_flood, 0 },
 	{ "net_no_such_host", t_no_such_host, 0 },
 	{ "net_ipv4_only", t_ipv4_only, 0 },
 	{ "net_ipv6_only", t_ipv6_only, 0 },
