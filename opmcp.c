@@ -5625,11 +5625,12 @@ pol_pick_vault(const struct cfg *cfg, struct str name,
     const struct vault *list, size_t n, const struct vault **v, struct err *e)
 {
 	size_t hits = 0, same = 0;
-	bool any;
+	bool any = false;       /* no vault is named, and none is the default */
 
-	if (name.n == 0)
+	if (name.n == 0) {
 		name = pol_default_vault(cfg);
-	any = str_eq(name, S("*"));
+		any = str_eq(name, S("*"));
+	}
 	for (size_t i = 0; i < n; i++) {
 		bool id = str_eq(list[i].id, name);
 

@@ -1295,7 +1295,7 @@ static const struct kind {
 	const char *name;
 	void (*run)(struct str in);
 	struct str seed[12];    /* examples to start from */
-	struct str piece[24];   /* what to put in */
+	struct str piece[32];   /* what to put in */
 } kinds[] = {
 	{ "JSON", fuzz_json, {
 		B("{\"a\":[1,-2.5e+3,\"\\u00e9\\n\\ud83d\\udd11\"],\"b\":{"
@@ -1308,7 +1308,8 @@ static const struct kind {
 		B("\\u"), B("\\u0061"), B("\\ud83d"), B("\\udd11"), B("\"a\":"),
 		B("true"), B("null"), B("e+1"), B("0"), B("-"), B("."),
 		B("\\"), B("\xc3\xa9"), B("\xed\xa0\x80"), B("[[[[[[[["),
-		B("]]]]]]]]"), B("\0"),
+		B("]]]]]]]]"), B("\0"), B("\\ue000"), B("\\udfff"),
+		B("\\ud800"), B("\xed\xbf\xbf"), B("\xee\x80\x80"), B("\x1f"),
 	} },
 	{ "HTTP", fuzz_http, {
 		B("0HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"),
