@@ -98,7 +98,6 @@
 #define _GNU_SOURCE             /* ppoll, pipe2, mlock2, MADV_* */
 #endif
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
