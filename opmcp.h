@@ -7,7 +7,7 @@
 #ifndef OPMCP_H
 #define OPMCP_H
 
-#define OPMCP_VERSION "0.1.0"
+#define OPMCP_VERSION "0.2.0"
 
 /* What the service is told about the client (X-AgileBits-Client): the build
  * of the official SDK whose protocol this program speaks. Our own name and
@@ -18,6 +18,7 @@
 
 /* Defaults of the settings (see --help). */
 #define DEF_VAULTS "AI"         /* the only vault that may be used */
+#define DEF_REVEAL "allow"      /* values may reach the model: what it is for */
 #define DEF_LOG "info"          /* error, warn, info, debug */
 #define DEF_TIMEOUT_S "30"      /* a whole call, in seconds; hosts give 60 */
 
@@ -28,6 +29,10 @@
 #define HANDSHAKE_MS 8000       /* TLS or the proxy's CONNECT */
 #define FIRST_BYTE_MS 15000     /* request sent to first byte of the answer */
 #define EXCHANGE_MS 25000       /* request sent to last byte of the answer */
+#define ASK_MS 180000           /* for a person to answer a question */
+#define STATE_MS 600000         /* for a modern host to come back with it */
+#define PROGRESS_MS 3000        /* between two notes of progress */
+#define NOTES_MS 200            /* at least; five a second at most */
 #define DRAIN_MS 500            /* at the end: flush stdout, wait for keeper */
 
 /* Sizes of what comes from outside. */
@@ -36,7 +41,12 @@
 #define ARGS_MAX (64u << 10)         /* arguments of one tool call */
 #define JSON_DEPTH_MAX 64u           /* nesting; real messages need about 12 */
 #define TOKEN_MAX (16u << 10)        /* a service-account token: about 1 KiB */
-#define NAME_MAX_LEN 255u            /* item, vault and field names, in bytes */
+#define NAME_MAX_LEN 255u            /* item, vault, field names, characters */
+#define CLEAN_MAX 1024u              /* a name from a vault as it is shown */
+#define URI_MAX 4096u                /* of a resource; a name takes 3 KB */
+#define CAPS_MAX (16u << 10)         /* a host's capabilities */
+#define ANSWER_MAX (16u << 10)       /* an answer to a question of ours */
+#define PROMPT_MAX (32u << 10)       /* a prompt with its arguments */
 #define HTTP_HEAD_MAX (16u << 10)    /* status line and headers of an answer */
 #define HTTP_BODY_MAX (64u << 20)    /* 10,000 items are 8.3 MB; six times it */
 #define CA_BUNDLE_MAX (4u << 20)     /* Debian's is 220 KB */
@@ -48,6 +58,13 @@
 /* How much may wait or grow. */
 #define CALLS_MAX 64u                /* tool calls in flight or waiting */
 #define BATCHES_MAX 4u               /* JSON-RPC batches being answered */
+#define LISTENS_MAX 16u              /* open subscriptions/listen */
+#define ASKS_MAX 256u                /* questions that may be open at once */
+#define ASKS_OF_CALL 16u             /* questions put during one legacy call */
+#define PAGE_ITEMS 100u              /* items on a page of a resource */
+#define VALUES_MAX 100u              /* values of a completion; MCP's limit */
+#define COMPLETIONS_MAX 40u          /* completions ... */
+#define COMPLETIONS_MS 10000u        /* ... in this time; typing is slower */
 #define BATCH_MEMBERS_MAX 1024u      /* messages in one */
 #define OUT_MAX (32u << 20)          /* bytes waiting for the host to read */
 #define OUT_PAUSE (1u << 20)         /* above it stdin is not read */
@@ -59,5 +76,7 @@
 #define ARENA_LIST (32u << 20)       /* titles and ids of one vault */
 #define ARENA_REQUEST (320u << 20)   /* one call in the keeper */
 #define ARENA_LINE (64u << 20)       /* one message in the door */
+#define ARENA_HOME (48u << 20)       /* the door's input and calls */
+#define CALL_ROOM (512u << 10)       /* one call that waits */
 
 #endif

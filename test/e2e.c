@@ -252,6 +252,36 @@ response_good(const struct json *j, int at)
 	return true;
 }
 
+static bool
+is_message(const struct json *j)
+{
+	return json_is_type(j, 0, JSMN_OBJECT) && json_top(j, "method") >= 0;
+}
+
+/* A message of opmcp's own: a notification, or a request whose id is "s..."
+ * so that none of ours is taken for it. */
+static bool
+message_good(const struct json *j)
+{
+	int i, k, n = 2, id = json_get(j, 0, "id");
+	int params = json_get(j, 0, "params");
+
+	if (!json_is(j, json_get(j, 0, "jsonrpc"), "2.0") ||
+	    !json_is_type(j, json_get(j, 0, "method"), JSMN_STRING))
+		return false;
+	if (params >= 0 && !json_is_type(j, params, JSMN_OBJECT))
+		return false;
+	if (id >= 0 &&
+	    (!json_is_type(j, id, JSMN_STRING) ||
+		j->text[j->tok[id].start] != 's'))
+		return false;
+	n += (id >= 0) + (params >= 0);
+	for (i = 0, k = 1; i < json_len(j, 0); i++, k = json_next(j, k + 1))
+		if (json_is(j, k, "result") || json_is(j, k, "error"))
+			return false;
+	return json_len(j, 0) == n;
+}
+
 /* What holds for every line opmcp writes. */
 static bool
 line_good(const struct client *c)
@@ -269,6 +299,8 @@ line_good(const struct client *c)
 		if (json_is_type(j, i, JSMN_PRIMITIVE) &&
 		    j->text[j->tok[i].start] == 'n')
 			return false;
+	if (is_message(j))
+		return message_good(j);
 	if (json_is_type(j, 0, JSMN_OBJECT))
 		return response_good(j, 0);
 	for (i = 0; i < json_len(j, 0); i++)
@@ -292,7 +324,7 @@ error_keep(struct world *w)
 
 /* Reads the next line, which must be there and good. */
 static bool
-next(struct world *w, const char *what)
+next_any(struct world *w, const char *what)
 {
 	enum line got = client_read(&w->c, w->c.wait_ms);
 
@@ -302,6 +334,15 @@ next(struct world *w, const char *what)
 	error_keep(w);
 	return CHECK(w->t, line_good(&w->c), "%s: malformed message, seen %s",
 	    what, client_seen(&w->c));
+}
+
+/* The same for an answer: neither a notification nor a request. */
+static bool
+next(struct world *w, const char *what)
+{
+	return next_any(w, what) &&
+	    CHECK(w->t, !is_message(&w->c.last),
+		"%s: expected an answer, seen %s", what, client_seen(&w->c));
 }
 
 /* Request and answer by method. */
@@ -1196,7 +1237,7 @@ t_tools_call_bare(struct t *t)
 		result_read(&w, &r, "bare call");
 	if (ask(&w, "tools/call",
 		"{\"name\":\"" HEALTH "\",\"arguments\":{},"
-		"\"_meta\":{\"progressToken\":1,\"x\":2},\"task\":{}}",
+		"\"_meta\":{\"progressTokens\":1,\"x\":2},\"task\":{}}",
 		"_meta"))
 		result_read(&w, &r, "_meta and task");
 	if (ask(&w, "tools/call", "{\"name\":\"" CREDENTIALS "\"}", "bare"))
@@ -2879,7 +2920,7 @@ t_missing(struct t *t)
 static void
 t_invalid_names(struct t *t)
 {
-	static const char *const name[] = { "\"\"", "\" \"", "\"   \"",
+	static const char *const name[] = { "\" \"", "\"   \"",
 		"\" GitHub\"", "\"GitHub \"", "\"\\tGitHub\"", "\"GitHub\\n\"",
 		"\"Git\\u0000Hub\"", "\"Git\\u0007Hub\"",
 		"\"Git\\u001b[2JHub\"", "\"Git\\u007fHub\"",
@@ -2903,13 +2944,17 @@ t_invalid_names(struct t *t)
 		if (call(&w, CREDENTIALS, args, args))
 			want_word(&w, "invalid_name", args);
 	}
+	/* The schema says 1 to 255 characters, however many bytes. */
 	for (i = 0; i < NAME_MAX_LEN + 1; i++)
-		buf_str(&long_name, "a");
-	get_word(&w, long_name.p, NULL, "invalid_name", "256 bytes");
-	get_word(&w, ITEM, long_name.p, "invalid_name", "vault, 256 bytes");
+		buf_str(&long_name, i % 2 ? "a" : "\xf0\x9f\x9a\x80");
+	get_word(&w, long_name.p, NULL, "invalid_argument", "256 characters");
+	get_word(&w, ITEM, long_name.p, "invalid_argument",
+	    "vault, 256 characters");
+	get_word(&w, "", NULL, "invalid_argument", "an empty name");
+	get_word(&w, ITEM, "", "invalid_argument", "vault, an empty name");
 	want_count(&w, NULL, 0, "invalid names");
-	buf_cut(&long_name, 1);
-	get_word(&w, long_name.p, NULL, "item_not_found", "255 bytes");
+	buf_cut(&long_name, 4);
+	get_word(&w, long_name.p, NULL, "item_not_found", "255 characters");
 	buf_free(&long_name);
 	get_usual(&w, "after invalid names");
 	world_close(&w);

@@ -947,6 +947,7 @@ static int keeper = -1;
 static void
 line_start(void)
 {
+	static const struct cfg cfg = { .vaults = "AI", .timeout_s = 30 };
 	static struct arena home;
 	int fd[2];
 
@@ -956,22 +957,47 @@ line_start(void)
 		MUST_HOLD(door != NULL && door_init(door, &home));
 		MUST_HOLD(socketpair(AF_UNIX, SOCK_STREAM, 0, fd) == 0);
 		door->os = &feed_os;
+		door->cfg = &cfg;
+		door->cat = &opmcp_catalog;
 		door->wait_ms = 1000;
 		door->sock = fd[0];
 		keeper = fd[1];
 	}
 	door->rev = REV_NONE;
 	door->lost = false;
+	door->caps = NOTHING;
+	mem_reset(&door->session, 0);
 	for (size_t i = 0; i < CALLS_MAX; i++) {
-		door->call[i].state = CALL_FREE;
-		door->call[i].batch = NULL;
+		struct arena mem = door->call[i].mem;
+
+		mem_reset(&mem, 0);
+		door->call[i] = (struct call){ .mem = mem };
 	}
+	for (size_t i = 0; i < LISTENS_MAX; i++)
+		door->listen[i].id_len = 0;
 	for (size_t i = 0; i < BATCHES_MAX; i++) {
 		door->batch[i].used = false;
 		mem_reset(&door->batch[i].mem, 0);
 	}
 	mem_reset(&door->out, 0);
 	mem_reset(&door->line, 0);
+}
+
+/* What the door sends of itself: a notification, or a request under an id of
+ * its own. */
+static void
+line_method_holds(const struct json *j, uint32_t node)
+{
+	uint32_t id = json_get(j, node, S("id"));
+	struct str s;
+
+	MUST_HOLD(json_get_str(j, node, S("method"), &s));
+	MUST_HOLD(json_is_object(j, json_get(j, node, S("params"))));
+	if (id == 0)
+		MUST_HOLD(str_is_start(s, S("notifications/")));
+	else
+		MUST_HOLD(str_eq(s, S("elicitation/create")) &&
+		    json_str(j, id, &s) && str_is_start(s, S("s")));
 }
 
 /* One message of the door's. */
@@ -983,6 +1009,10 @@ line_message_holds(const struct json *j, uint32_t node)
 	uint32_t result = json_get(j, node, S("result"));
 
 	MUST_HOLD(json_is_str(j, node, S("jsonrpc"), S("2.0")));
+	if (error == 0 && result == 0) {
+		line_method_holds(j, node);
+		return;
+	}
 	MUST_HOLD((error == 0) != (result == 0));
 	MUST_HOLD(id == 0 || json_raw(j, id).n <= ID_MAX);
 	MUST_HOLD(id != 0 || error != 0);
@@ -1019,8 +1049,57 @@ line_out_holds(void)
 	mem_reset(&door->out, 0);
 }
 
+/* A call frame holds what the keeper needs. */
+static void
+line_call_holds(struct str payload)
+{
+	struct err e = { 0 };
+	struct json j;
+	struct str s, name;
+	uint32_t ask;
+
+	MUST_HOLD(json_parse(&j, &T, payload, &e));
+	MUST_HOLD(json_get_str(&j, ROOT, S("method"), &s));
+	ask = json_get(&j, ROOT, S("ask"));
+	MUST_HOLD(json_is_word(&j, ask, S("true")) ||
+	    json_is_word(&j, ask, S("false")));
+	MUST_HOLD(json_is_object(&j, json_get(&j, ROOT, S("params"))));
+	if (!str_eq(s, S("tools/call")))
+		return;
+	MUST_HOLD(json_get_str(&j, json_get(&j, ROOT, S("params")), S("name"),
+	    &name));
+	MUST_HOLD(cat_tool(&opmcp_catalog, name) != NULL);
+}
+
+/* What a keeper may say at the end of a call, and what that must not do. */
+static const struct str line_answers[] = {
+	B("{\"data\":{\"a\":\"\\u2028\\n\"}}"), B("{\"error\":\"e\\\"\"}"),
+	B("{\"result\":{\"contents\":[]}}"), B("{\"result\":{}}"),
+	B("{\"error\":\"no\",\"code\":11}"), B("{\"error\":\"no\",\"code\":3}"),
+	B("{\"ask\":{\"approval\":{\"method\":\"elicitation/create\","
+	    "\"params\":{\"mode\":\"form\",\"message\":\"?\","
+	    "\"requestedSchema\":{}}}},\"state\":\"AAAA\"}"),
+	B("{\"ask\":{},\"state\":\"AAAA\"}"),
+};
+
+/* Answer a frame: a call with a note and one of the answers. */
+static void
+line_answer(struct frame *f, struct str answer)
+{
+	bool note = f->kind == FRAME_CALL;
+
+	f->kind = FRAME_NOTE;
+	f->payload = S("{\"method\":\"notifications/progress\",\"params\":{"
+	    "\"message\":\"working\"}}");
+	if (note)
+		MUST_HOLD(door_result(door, f));
+	f->kind = FRAME_RESULT;
+	f->payload = answer;
+	MUST_HOLD(door_result(door, f));
+}
+
 /* The frames that have come, each one that the keeper would take. Calls are
- * answered: kindly, with an error, or not at all, as turn says. */
+ * answered in some way or not at all, as turn says. */
 static void
 line_keeper(unsigned turn)
 {
@@ -1030,11 +1109,7 @@ line_keeper(unsigned turn)
 
 	while (rest.n > 0) {
 		struct frame f = { 0 };
-		struct err e = { 0 };
-		struct json j;
-		struct str s, answer = turn % 3 == 0 ?
-		    S("{\"data\":{\"a\":\"\\u2028\\n\"}}") :
-		    S("{\"error\":\"e\\\"\"}");
+		size_t one = turn % (LEN(line_answers) + 1);
 
 		MUST_HOLD(rest.n >= FRAME_HEAD &&
 		    frame_parse_head(rest.p, &f));
@@ -1043,19 +1118,13 @@ line_keeper(unsigned turn)
 		f.payload.p = rest.p;
 		rest = str_from(rest, f.payload.n);
 		if (f.kind == FRAME_CALL) {
-			MUST_HOLD(json_parse(&j, &T, f.payload, &e));
-			MUST_HOLD(json_get_str(&j, ROOT, S("name"), &s));
-			MUST_HOLD(tool_find(s) != NULL);
-		} else {
-			MUST_HOLD(f.kind == FRAME_CANCEL &&
-			    f.payload.n == 0);
-			answer = S("{\"error\":\"cancelled\"}");
-		}
-		if (turn % 3 == 2 && f.kind == FRAME_CALL)
+			line_call_holds(f.payload);
+			if (one < LEN(line_answers))
+				line_answer(&f, line_answers[one]);
 			continue;
-		f.kind = FRAME_RESULT;
-		f.payload = answer;
-		MUST_HOLD(door_result(door, &f));
+		}
+		MUST_HOLD(f.kind == FRAME_CANCEL && f.payload.n == 0);
+		line_answer(&f, S("{\"error\":\"cancelled\"}"));
 	}
 }
 
@@ -1211,9 +1280,9 @@ slow_space(uint32_t c)
 static bool
 slow_name(struct str s, struct out *shown)
 {
-	bool ok = s.n > 0 && s.n <= NAME_MAX_LEN, first = true;
+	bool ok = s.n > 0, first = true;
 	uint32_t cp = 0;
-	size_t n;
+	size_t n, count = 0;
 
 	for (; s.n > 0; s = str_from(s, n)) {
 		if ((n = slow_utf8(s.p, s.n, &cp)) == 0)
@@ -1222,8 +1291,9 @@ slow_name(struct str s, struct out *shown)
 		if (!slow_hidden(cp) && shown->n < 1024)
 			slow_put(shown, cp);
 		first = false;
+		count++;
 	}
-	return ok && !slow_space(cp);
+	return ok && count <= 255 && !slow_space(cp);
 }
 
 #define ID1 "aaaaaaaaaaaaaaaaaaaaaaaaa2"
@@ -1268,20 +1338,25 @@ vault_holds(struct str setting, struct str a, struct str b, struct str name)
 static void
 fuzz_name(struct str in)
 {
-	struct str shown, part[4] = { NOTHING, NOTHING, NOTHING, NOTHING };
+	struct str part[4] = { NOTHING, NOTHING, NOTHING, NOTHING };
 	struct err e = { 0 };
 	struct str rest = in;
-	struct out want;
+	struct out want, shown, quoted;
+	size_t size = 6 * in.n + 8;
 	bool ok;
 
 	out_init(&want, mem_alloc(&T, in.n + 8), in.n + 8);
 	ok = slow_name(in, &want);
 	MUST_HOLD(pol_check_name(in, &e) == ok);
 	MUST_HOLD((e.code == E_NONE) == ok && (ok || e.code == E_NAME));
-	shown = tool_clean(&T, in);
-	MUST_HOLD(is_utf8(shown) && shown.n < 1028);
-	if (is_utf8(in))
-		MUST_HOLD(str_eq(shown, out_str(&want)));
+	out_init(&shown, mem_alloc(&T, size), size);
+	tool_put_name(&shown, in);
+	MUST_HOLD(!shown.over && is_utf8(out_str(&shown)));
+	if (is_utf8(in)) {
+		out_init(&quoted, mem_alloc(&T, size), size);
+		jw_quote(&quoted, out_str(&want));
+		MUST_HOLD(str_eq(out_str(&shown), out_str(&quoted)));
+	}
 	for (size_t i = 0; i < LEN(part) && str_cut(&rest, '|', &part[i]); i++)
 		;
 	vault_holds(part[0], part[1], part[2], part[3]);

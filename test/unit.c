@@ -4497,8 +4497,9 @@ test_item_reveal(void)
 
 	CHECK(!item_reveal(DENY, s, &text));
 	CHECK(!item_reveal(untouched, s, &text));
+	CHECK(!item_reveal(ASK, s, &text));
 	CHECK(!item_reveal(ALLOW, none, &text));
-	CHECK(!item_reveal((enum verdict)2, s, &text));
+	CHECK(!item_reveal((enum verdict)3, s, &text));
 	SAME(text, S("untouched"));
 	CHECK(item_reveal(ALLOW, s, &text));
 	SAME(text, S("pw"));
@@ -5763,7 +5764,8 @@ keeper_start(struct cfg *cfg, struct keeper *k)
 	peer_start(onep_answer);
 	onep_load();
 	*cfg = (struct cfg){ .vaults = "One", .hosts = "", .no_proxy = "",
-		.cert_file = "test/pki/ca.pem", .timeout_s = 30 };
+		.cert_file = "test/pki/ca.pem", .timeout_s = 30,
+		.reveal = ALLOW };
 	first = json_first(&onep.token, json_get(&onep.token, ROOT,
 	    S("cases")));
 	cfg->token = cstr(member_of(&onep.token, first, "token"));
@@ -5788,20 +5790,21 @@ keeper_end(struct keeper *k)
 	keep_wipe(k);
 	CHECK(is_zero(k->keys.base, k->keys.cap));
 	CHECK(is_zero(k->scratch.base, 1 << 16));
-	for (size_t i = 0; i < 4; i++) {
+	for (size_t i = 0; i < 5; i++) {
 		struct arena *a = i == 0 ? &k->keys : i == 1 ? &k->session :
-		    i == 2 ? &k->scratch : &k->reply;
+		    i == 2 ? &k->scratch : i == 3 ? &k->text : &k->reply;
 
 		(void)munmap(a->base, a->cap);
 	}
 	fake_bytes = NOTHING;
 }
 
-/* Run one call; the members of its result, or its error. */
+/* Run the call of a frame's payload: the frame's payload in return, or what
+ * had been written of it when the call failed. */
 static struct str
-keeper_call(struct keeper *k, const char *params, struct err *e)
+keeper_run(struct keeper *k, struct str payload, struct err *e)
 {
-	const struct tool *t = NULL;
+	struct job b = { 0 };
 	struct out o;
 	struct jw w = { &o, false };
 	size_t size = 1 << 20;
@@ -5809,11 +5812,28 @@ keeper_call(struct keeper *k, const char *params, struct err *e)
 	*e = (struct err){ 0 };
 	out_init(&o, mem_alloc(&T, size), size);
 	out_put(&o, S("{"));
-	(void)!keep_run(k, str_c(params), &t, &w, e);
-	out_put(&o, S("}"));
+	if (keep_run(k, &b, payload, &w, e))
+		out_put(&o, S("}"));
 	k->last = *e;
 	mem_reset(&k->scratch, 0);
+	mem_reset(&k->text, 0);
 	return out_str(&o);
+}
+
+/* Run one call of a tool; its data object, or its error. */
+static struct str
+keeper_call(struct keeper *k, const char *params, struct err *e)
+{
+	struct str got = keeper_run(k, JOIN(&T, S("{\"method\":"
+	    "\"tools/call\",\"ask\":false,\"params\":"), str_c(params),
+	    S("}")), e);
+	struct json j;
+
+	if (e->code != E_NONE)
+		return got;
+	CHECK(parses(&j, got) && json_is_object(&j, json_get(&j, ROOT,
+	    S("data"))));
+	return json_raw(&j, json_get(&j, ROOT, S("data")));
 }
 
 /* {"name":"get_1password_credentials","arguments":{...}} */
@@ -6270,7 +6290,9 @@ test_pol_name(void)
 		{ B("\xed\xa0\x80"), false }, { B("\xc0\xaf"), false },
 		{ B("\x80"), false },
 	};
-	u8 room[NAME_MAX_LEN + 1];
+	static const struct str letter[] = { B("n"), B("\xc3\xa9"),
+		B("\xe6\x97\xa5"), B("\xf0\x9f\x94\x91") };
+	u8 room[4 * (NAME_MAX_LEN + 1)];
 	struct err e;
 
 	for (size_t i = 0; i < LEN(rows); i++) {
@@ -6279,10 +6301,19 @@ test_pol_name(void)
 		EQUAL(pol_check_name(rows[i].name, &e), rows[i].ok);
 		FAILED(e, rows[i].ok ? E_NONE : E_NAME);
 	}
-	memset(room, 'n', sizeof room);
 	run.row = "length";
-	CHECK(pol_check_name((struct str){ room, NAME_MAX_LEN }, &e) == true);
-	CHECK(!pol_check_name((struct str){ room, NAME_MAX_LEN + 1 }, &e));
+	for (size_t width = 1; width <= 4; width++)     /* of a character */
+		for (size_t n = NAME_MAX_LEN; n <= NAME_MAX_LEN + 1; n++) {
+			struct out o;
+
+			out_init(&o, room, sizeof room);
+			for (size_t i = 0; i < n; i++)
+				out_put(&o, letter[width - 1]);
+			e = (struct err){ 0 };
+			EQUAL(pol_check_name(out_str(&o), &e),
+			    n == NAME_MAX_LEN);
+			FAILED(e, n == NAME_MAX_LEN ? E_NONE : E_NAME);
+		}
 }
 
 #define ID1 "aaaaaaaaaaaaaaaaaaaaaaaaa1"
@@ -6485,7 +6516,154 @@ test_box_narrow(void)
 }
 
 /* ====================================================================
- * 14. Tools and keeper: the table of tools, frames, the keeper's loop
+ * 14. Catalogue: rows of tools, resources and prompts, and their checks
+ * ==================================================================== */
+
+static void
+test_cat_check_args(void)
+{
+	static const struct {
+		const char *tool, *args;
+		bool ok;
+		const char *what;
+	} rows[] = {
+		{ "get_1password_credentials", "{\"item_name\":\"x\"}", true,
+		    "" },
+		{ "get_1password_credentials",
+		    "{\"item_name\":\"x\",\"vault\":\"y\"}", true, "" },
+		{ "get_1password_credentials", "{\"vault\":\"y\"}", false,
+		    "item_name" },
+		{ "get_1password_credentials", "{}", false, "item_name" },
+		{ "get_1password_credentials", "{\"item_name\":1}", false,
+		    "item_name" },
+		{ "get_1password_credentials", "{\"item_name\":null}", false,
+		    "item_name" },
+		{ "get_1password_credentials", "{\"item_name\":[\"x\"]}",
+		    false, "item_name" },
+		{ "get_1password_credentials",
+		    "{\"item_name\":\"x\",\"vault\":null}", false, "vault" },
+		{ "get_1password_credentials",
+		    "{\"item_name\":\"x\",\"Vault\":\"y\"}", false,
+		    "an unknown argument" },
+		{ "get_1password_credentials",
+		    "{\"item_name\":\"x\",\"\":1}", false,
+		    "an unknown argument" },
+		{ "get_1password_credentials",
+		    "{\"item\\u005fname\":\"x\"}", true, "" },
+		{ "get_health_status", "{}", true, "" },
+		{ "get_health_status", "{\"probe\":true}", true, "" },
+		{ "get_health_status", "{\"probe\":false}", true, "" },
+		{ "get_health_status", "{\"probe\":\"true\"}", false,
+		    "probe" },
+		{ "get_health_status", "{\"probe\":1}", false, "probe" },
+		{ "get_health_status", "{\"probe\":null}", false, "probe" },
+		{ "get_health_status", "{\"x\":true}", false,
+		    "an unknown argument" },
+	};
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		const struct tool *t = cat_tool(&opmcp_catalog,
+		    str_c(rows[i].tool));
+		struct err e = { 0 };
+		struct json j;
+
+		run.row = rows[i].args;
+		if (!CHECK(t != NULL && parses(&j, str_c(rows[i].args))))
+			continue;
+		EQUAL(cat_check_args(t->arg, t->args, &j, ROOT, &e),
+		    rows[i].ok);
+		FAILED(e, rows[i].ok ? E_NONE : E_ARGUMENT);
+		SAME(str_c(e.what), str_c(rows[i].what));
+	}
+	CHECK(cat_tool(&opmcp_catalog, S("get_health_statu")) == NULL);
+	CHECK(cat_tool(&opmcp_catalog, S("GET_HEALTH_STATUS")) == NULL);
+	CHECK(cat_tool(&opmcp_catalog, NOTHING) == NULL);
+}
+
+/* The schemas are JSON, closed, and made of the rows. */
+static void
+test_cat_schema(void)
+{
+	for (size_t i = 0; i < LEN(tools); i++) {
+		const struct tool *t = &tools[i];
+		struct json j;
+		struct out o;
+		struct jw w = { &o, false };
+		uint32_t props;
+
+		run.row = t->name;
+		out_open(&o, &T);
+		cat_put_schema(&w, t);
+		if (!CHECK(parses(&j, out_close(&o, &T))))
+			continue;
+		CHECK(json_is_str(&j, ROOT, S("type"), S("object")));
+		CHECK(json_is_word(&j, json_get(&j, ROOT,
+		    S("additionalProperties")), S("false")));
+		props = json_get(&j, ROOT, S("properties"));
+		for (size_t k = 0; k < t->args; k++) {
+			uint32_t p = json_get(&j, props,
+			    str_c(t->arg[k].name));
+			struct str help;
+
+			CHECK(json_is_object(&j, p));
+			CHECK(json_get_str(&j, p, S("description"), &help) &&
+			    help.n > 0);
+			CHECK(json_is_str(&j, p, S("type"), t->arg[k].kind ==
+			    ARG_BOOL ? S("boolean") : S("string")));
+		}
+		CHECK(json_is_array(&j, json_get(&j, ROOT,
+		    S("required"))));
+		CHECK(parses(&j, str_c(t->output)));
+		CHECK(json_is_str(&j, ROOT, S("type"), S("object")));
+		out_open(&o, &T);
+		OUT(&o, S("{"), str_c(t->hints), S("}"));
+		CHECK(parses(&j, out_close(&o, &T)));
+	}
+}
+
+/* ====================================================================
+ * 15. Frames and questions: what door and keeper say to each other
+ * ==================================================================== */
+
+static void
+test_frame_head(void)
+{
+	static const struct {
+		struct str head;
+		bool ok;
+		uint32_t n, kind, seq;
+	} rows[] = {
+		{ B("\0\0\0\0\1\0\0\0\0"), true, 0, 1, 0 },
+		{ B("\0\0\1\2\2\1\2\3\4"), true, 0x102, 2, 0x1020304 },
+		{ B("\0\x10\0\0\3\xff\xff\xff\xff"), true, 1 << 20, 3,
+		    UINT32_MAX },
+		{ B("\0\x10\0\1\3\0\0\0\0"), false, 0, 0, 0 },
+		{ B("\xff\xff\xff\xff\1\0\0\0\0"), false, 0, 0, 0 },
+		{ B("\0\0\0\0\0\0\0\0\0"), false, 0, 0, 0 },
+		{ B("\0\0\0\0\4\0\0\0\1"), true, 0, 4, 1 },
+		{ B("\0\0\0\0\5\0\0\0\0"), false, 0, 0, 0 },
+		{ B("\0\0\0\0\xff\0\0\0\0"), false, 0, 0, 0 },
+	};
+	u8 room[FRAME_HEAD];
+	struct out o;
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		struct frame f = { 0 };
+
+		EQUAL(frame_parse_head(rows[i].head.p, &f), rows[i].ok);
+		if (!rows[i].ok)
+			continue;
+		EQUAL(f.payload.n, rows[i].n);
+		EQUAL(f.kind, rows[i].kind);
+		EQUAL(f.seq, rows[i].seq);
+		out_init(&o, room, sizeof room);
+		frame_put_head(&o, f.kind, f.seq, f.payload.n);
+		SAME(out_str(&o), rows[i].head);
+	}
+}
+
+/* ====================================================================
+ * 16. Tools, resources and prompts: what opmcp offers
  * ==================================================================== */
 
 /* The result's member as text. */
@@ -6528,7 +6706,7 @@ test_tool_credentials(void)
 		    password.p == NULL ? E_FIELD : E_NONE);
 		rows++;
 		if (e.code != E_NONE) {
-			SAME(got, S("{}"));
+			SAME(got, S("{\"data\":{"));
 			continue;
 		}
 		SAME(result_at(got, "username"), user);
@@ -6564,8 +6742,8 @@ test_tool_by_title(void)
 		{ "GitHub", "Two", E_VAULT, NULL, "" },
 		{ "GitHub", "None", E_VAULT, NULL, "" },
 		{ "GitHub", "ftdrl544hbcoha5c3qs2bmte2y", E_VAULT, NULL, "" },
-		{ "", NULL, E_NAME, NULL, "" },
-		{ "GitHub", "", E_NAME, NULL, "" },
+		{ "", NULL, E_ARGUMENT, NULL, "" },
+		{ "GitHub", "", E_ARGUMENT, NULL, "" },
 		{ "GitHub ", NULL, E_NAME, NULL, "" },
 		{ "Git\xe2\x80\x8bHub", NULL, E_NAME, NULL, "" },
 		{ "GitHub", " One", E_NAME, NULL, "" },
@@ -6728,9 +6906,9 @@ static void
 test_tool_late_failure(void)
 {
 	static u8 got[4096];
-	struct frame f = { FRAME_CALL, 9, S("{\"name\":"
-	    "\"get_1password_credentials\",\"arguments\":{\"item_name\":"
-	    "\"GitHub\"}}") };
+	struct frame f = { FRAME_CALL, 9, S("{\"method\":\"tools/call\","
+	    "\"params\":{\"name\":\"get_1password_credentials\","
+	    "\"arguments\":{\"item_name\":\"GitHub\"}}}") };
 	struct keeper k;
 	struct cfg cfg;
 	struct err e;
@@ -6744,7 +6922,8 @@ test_tool_late_failure(void)
 		return;
 	for (int i = 0; i < 2; i++) {
 		fake_random_fails = i == 0;     /* at the correlation id */
-		CHECK(keep_answer(&k, fd[0], &f));
+		k.door = fd[0];
+		CHECK(keep_answer(&k, &f));
 		mem_reset(&k.scratch, 0);
 		n = read(fd[1], got, sizeof got);
 		if (!CHECK(n > FRAME_HEAD))
@@ -6834,106 +7013,6 @@ test_tool_health(void)
 }
 
 static void
-test_tool_check_args(void)
-{
-	static const struct {
-		const char *tool, *args;
-		bool ok;
-		const char *what;
-	} rows[] = {
-		{ "get_1password_credentials", "{\"item_name\":\"x\"}", true,
-		    "" },
-		{ "get_1password_credentials",
-		    "{\"item_name\":\"x\",\"vault\":\"y\"}", true, "" },
-		{ "get_1password_credentials", "{\"vault\":\"y\"}", false,
-		    "item_name" },
-		{ "get_1password_credentials", "{}", false, "item_name" },
-		{ "get_1password_credentials", "{\"item_name\":1}", false,
-		    "item_name" },
-		{ "get_1password_credentials", "{\"item_name\":null}", false,
-		    "item_name" },
-		{ "get_1password_credentials", "{\"item_name\":[\"x\"]}",
-		    false, "item_name" },
-		{ "get_1password_credentials",
-		    "{\"item_name\":\"x\",\"vault\":null}", false, "vault" },
-		{ "get_1password_credentials",
-		    "{\"item_name\":\"x\",\"Vault\":\"y\"}", false,
-		    "an unknown argument" },
-		{ "get_1password_credentials",
-		    "{\"item_name\":\"x\",\"\":1}", false,
-		    "an unknown argument" },
-		{ "get_1password_credentials",
-		    "{\"item\\u005fname\":\"x\"}", true, "" },
-		{ "get_health_status", "{}", true, "" },
-		{ "get_health_status", "{\"probe\":true}", true, "" },
-		{ "get_health_status", "{\"probe\":false}", true, "" },
-		{ "get_health_status", "{\"probe\":\"true\"}", false,
-		    "probe" },
-		{ "get_health_status", "{\"probe\":1}", false, "probe" },
-		{ "get_health_status", "{\"probe\":null}", false, "probe" },
-		{ "get_health_status", "{\"x\":true}", false,
-		    "an unknown argument" },
-	};
-
-	for (size_t i = 0; i < LEN(rows); i++) {
-		const struct tool *t = tool_find(str_c(rows[i].tool));
-		struct err e = { 0 };
-		struct json j;
-
-		run.row = rows[i].args;
-		if (!CHECK(t != NULL && parses(&j, str_c(rows[i].args))))
-			continue;
-		EQUAL(tool_check_args(t, &j, ROOT, &e), rows[i].ok);
-		FAILED(e, rows[i].ok ? E_NONE : E_ARGUMENT);
-		SAME(str_c(e.what), str_c(rows[i].what));
-	}
-	CHECK(tool_find(S("get_health_statu")) == NULL);
-	CHECK(tool_find(S("GET_HEALTH_STATUS")) == NULL);
-	CHECK(tool_find(NOTHING) == NULL);
-}
-
-/* The schemas are JSON, closed, and made of the rows. */
-static void
-test_tool_schema(void)
-{
-	for (size_t i = 0; i < LEN(tools); i++) {
-		const struct tool *t = &tools[i];
-		struct json j;
-		struct out o;
-		struct jw w = { &o, false };
-		uint32_t props;
-
-		run.row = t->name;
-		out_open(&o, &T);
-		tool_put_schema(&w, t);
-		if (!CHECK(parses(&j, out_close(&o, &T))))
-			continue;
-		CHECK(json_is_str(&j, ROOT, S("type"), S("object")));
-		CHECK(json_is_word(&j, json_get(&j, ROOT,
-		    S("additionalProperties")), S("false")));
-		props = json_get(&j, ROOT, S("properties"));
-		for (size_t k = 0; k < t->args; k++) {
-			uint32_t p = json_get(&j, props,
-			    str_c(t->arg[k].name));
-			struct str help;
-
-			CHECK(json_is_object(&j, p));
-			CHECK(json_get_str(&j, p, S("description"), &help) &&
-			    help.n > 0);
-			CHECK(json_is_str(&j, p, S("type"), t->arg[k].kind ==
-			    ARG_BOOL ? S("boolean") : S("string")));
-		}
-		CHECK(json_is_array(&j, json_get(&j, ROOT,
-		    S("required"))));
-		CHECK(parses(&j, str_c(t->output)));
-		CHECK(json_is_str(&j, ROOT, S("type"), S("object")));
-		out_open(&o, &T);
-		OUT(&o, S("{"), str_c(t->hints), S("}"));
-		CHECK(parses(&j, out_close(&o, &T)));
-	}
-}
-
-static void
 test_tool_put_error(void)
 {
 	static const struct {
@@ -6982,28 +7061,40 @@ test_tool_put_error(void)
 	}
 }
 
+/* A name as it is shown: a JSON string of what can be seen in it. */
+static struct str
+shown(struct str name)
+{
+	struct out o;
+
+	out_open(&o, &T);
+	tool_put_name(&o, name);
+	return out_close(&o, &T);
+}
+
 static void
-test_tool_clean(void)
+test_tool_put_name(void)
 {
 	static const struct str rows[][2] = {
-		{ B(""), B("") }, { B("plain"), B("plain") },
-		{ B("a\x1b[31mb\n"), B("a[31mb") },
-		{ B("a\xe2\x80\xae" "b\xe2\x80\x8b" "c"), B("abc") },
-		{ B("\xf3\xa0\x80\x81x"), B("x") },
+		{ B(""), B("\"\"") }, { B("plain"), B("\"plain\"") },
+		{ B("a\x1b[31mb\n"), B("\"a[31mb\"") },
+		{ B("a\xe2\x80\xae" "b\xe2\x80\x8b" "c"), B("\"abc\"") },
+		{ B("\xf3\xa0\x80\x81x"), B("\"x\"") },
 		{ B("\xe6\x97\xa5 \xf0\x9f\x94\x91"),
-		    B("\xe6\x97\xa5 \xf0\x9f\x94\x91") },
-		{ B("a\xff" "b"), B("a") },     /* no UTF-8: it ends there */
+		    B("\"\xe6\x97\xa5 \xf0\x9f\x94\x91\"") },
+		{ B("a\"b\\c"), B("\"a\\\"b\\\\c\"") },
+		{ B("a\xff" "b"), B("\"a\"") }, /* no UTF-8: it ends there */
 	};
 	struct out o;
 	struct str s;
 
 	for (size_t i = 0; i < LEN(rows); i++)
-		SAME(tool_clean(&T, rows[i][0]), rows[i][1]);
+		SAME(shown(rows[i][0]), rows[i][1]);
 	out_open(&o, &T);
 	for (int i = 0; i < 1000; i++)
 		out_put(&o, S("\xe6\x97\xa5"));
-	s = tool_clean(&T, out_close(&o, &T));
-	CHECK(s.n >= 1024 && s.n <= 1027 && s.n % 3 == 0);
+	s = shown(out_close(&o, &T));
+	CHECK(s.n >= CLEAN_MAX + 2 && s.n <= CLEAN_MAX + 5 && s.n % 3 == 2);
 }
 
 static void
@@ -7039,48 +7130,17 @@ test_tool_uuid(void)
 	fake_random_fails = false;
 }
 
-static void
-test_tool_frames(void)
-{
-	static const struct {
-		struct str head;
-		bool ok;
-		uint32_t n, kind, seq;
-	} rows[] = {
-		{ B("\0\0\0\0\1\0\0\0\0"), true, 0, 1, 0 },
-		{ B("\0\0\1\2\2\1\2\3\4"), true, 0x102, 2, 0x1020304 },
-		{ B("\0\x10\0\0\3\xff\xff\xff\xff"), true, 1 << 20, 3,
-		    UINT32_MAX },
-		{ B("\0\x10\0\1\3\0\0\0\0"), false, 0, 0, 0 },
-		{ B("\xff\xff\xff\xff\1\0\0\0\0"), false, 0, 0, 0 },
-		{ B("\0\0\0\0\0\0\0\0\0"), false, 0, 0, 0 },
-		{ B("\0\0\0\0\4\0\0\0\0"), false, 0, 0, 0 },
-		{ B("\0\0\0\0\xff\0\0\0\0"), false, 0, 0, 0 },
-	};
-	u8 room[FRAME_HEAD];
-	struct out o;
-
-	for (size_t i = 0; i < LEN(rows); i++) {
-		struct frame f = { 0 };
-
-		EQUAL(frame_parse_head(rows[i].head.p, &f), rows[i].ok);
-		if (!rows[i].ok)
-			continue;
-		EQUAL(f.payload.n, rows[i].n);
-		EQUAL(f.kind, rows[i].kind);
-		EQUAL(f.seq, rows[i].seq);
-		out_init(&o, room, sizeof room);
-		frame_put_head(&o, f.kind, f.seq, f.payload.n);
-		SAME(out_str(&o), rows[i].head);
-	}
-}
+/* ====================================================================
+ * 17. Keeper: one call after the other
+ * ==================================================================== */
 
 /* The keeper's loop over a socket: calls, late cancels, nonsense. Nothing of
  * a call is left in its arenas afterwards. */
 static void
-test_tool_keeper_loop(void)
+test_keep_loop(void)
 {
-	static const char call[] = "{\"name\":\"get_health_status\"}";
+	static const char call[] = "{\"method\":\"tools/call\",\"params\":{"
+	    "\"name\":\"get_health_status\"}}";
 	static u8 got[FRAME_HEAD + 65536];
 	struct keeper k;
 	struct cfg cfg;
@@ -7096,33 +7156,34 @@ test_tool_keeper_loop(void)
 	out_init(&o, room, sizeof room);
 	frame_put_head(&o, FRAME_CANCEL, 6, 0);
 	frame_put_head(&o, FRAME_CALL, 7, sizeof call - 1);
-	out_put(&o, S("{\"name\":\"get_health_status\"}"));
+	out_put(&o, str_c(call));
 	frame_put_head(&o, FRAME_CALL, 8, 2);
 	out_put(&o, S("[]"));
 	out_put(&o, S("\xff\xff\xff\xff nonsense"));
 	CHECK(write(fd[1], o.p, o.n) == (ssize_t)o.n);
-	keep_serve(&k, fd[0]);                  /* ends at the nonsense */
+	k.door = fd[0];
+	keep_serve(&k);                         /* ends at the nonsense */
 	(void)close(fd[0]);
-	if (CHECK(keep_recv(fd[1], got, FRAME_HEAD) &&
-	    frame_parse_head(got, &f) && keep_recv(fd[1], got, f.payload.n))) {
+	if (CHECK(frame_recv(fd[1], got, FRAME_HEAD) &&
+	    frame_parse_head(got, &f) && frame_recv(fd[1], got, f.payload.n))) {
 		EQUAL(f.seq, 7);
 		EQUAL(f.kind, FRAME_RESULT);
 		CHECK(parses(&j, (struct str){ got, f.payload.n }) &&
 		    json_is_object(&j, json_get(&j, ROOT, S("data"))));
 	}
-	if (CHECK(keep_recv(fd[1], got, FRAME_HEAD) &&
-	    frame_parse_head(got, &f) && keep_recv(fd[1], got, f.payload.n))) {
+	if (CHECK(frame_recv(fd[1], got, FRAME_HEAD) &&
+	    frame_parse_head(got, &f) && frame_recv(fd[1], got, f.payload.n))) {
 		EQUAL(f.seq, 8);
 		CHECK(parses(&j, (struct str){ got, f.payload.n }) &&
 		    json_get(&j, ROOT, S("error")) != 0);
 	}
-	CHECK(!keep_recv(fd[1], got, 1));
+	CHECK(!frame_recv(fd[1], got, 1));
 	(void)close(fd[1]);
 	EQUAL(k.scratch.used, 0);
 	EQUAL(k.reply.used, 0);
 	CHECK(is_zero(k.scratch.base, 1 << 20));
 	CHECK(is_zero(k.reply.base, k.reply.cap));
-	EQUAL(k.calls, 0);      /* neither was about the service */
+	EQUAL(k.calls, 1);      /* the health report is none */
 	keeper_end(&k);
 }
 
@@ -7139,7 +7200,7 @@ onep_cancels(void)
 }
 
 static void
-test_tool_cancel(void)
+test_keep_cancel(void)
 {
 	struct os os = fake_os;
 	struct keeper k;
@@ -7167,11 +7228,12 @@ test_tool_cancel(void)
 }
 
 /* ====================================================================
- * 15. Door: framing, JSON-RPC, both eras of MCP
+ * 18. Door: framing, JSON-RPC, both eras of MCP
  * ==================================================================== */
 
 static struct door *door;       /* the one under test */
 static struct arena door_home;
+static struct cfg door_cfg;     /* its settings, which a test may change */
 static int keeper_end_fd = -1;  /* of its socket */
 
 static void
@@ -7194,8 +7256,12 @@ door_start(void)
 	if (!mem_open(&door_home, ARENA_LINE) ||
 	    socketpair(AF_UNIX, SOCK_STREAM, 0, fd) != 0)
 		abort();
+	door_cfg = (struct cfg){ .vaults = "AI", .hosts = "", .timeout_s = 30,
+		.reveal = ALLOW };
 	door = mem_alloc(&door_home, sizeof *door);
 	door->os = &fake_os;
+	door->cfg = &door_cfg;
+	door->cat = &opmcp_catalog;
 	door->wait_ms = 60000;
 	door->sock = fd[0];
 	keeper_end_fd = fd[1];
@@ -7316,7 +7382,10 @@ test_mcp_initialize(void)
 		out = say(line);
 		SAME(path_at(out, "result>protocolVersion"), str_c(want));
 		SAME(path_at(out, "result>serverInfo>name"), S("\"opmcp\""));
-		SAME(path_at(out, "result>capabilities"), S(CAPABILITIES));
+		SAME(path_at(out, "result>capabilities"), i == 0 ?
+		    S("{\"tools\":{},\"prompts\":{},\"resources\":{}}") :
+		    S("{\"tools\":{},\"prompts\":{},\"resources\":{},"
+		    "\"completions\":{}}"));
 		SAME(path_at(out, "id"), S("1"));
 		CHECK(path_at(out, "result>instructions").n > 2);
 	}
@@ -7376,8 +7445,8 @@ test_mcp_requests(void)
 		    "-32601", "1" },
 		{ "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"\"}", "-32601",
 		    "1" },
-		{ "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"resources/list"
-		    "\"}", "-32601", "1" },
+		{ "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":"
+		    "\"resources/subscribe\"}", "-32601", "1" },
 		{ "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}", "ok",
 		    "1" },
 		{ "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"pi\\u006eg\"}",
@@ -7593,9 +7662,10 @@ test_mcp_tools_call(void)
 		    frame_parse_head(frame.p, &f)))
 			continue;
 		EQUAL(f.kind, FRAME_CALL);
-		SAME(str_from(frame, FRAME_HEAD), S("{\"name\":"
+		SAME(str_from(frame, FRAME_HEAD), S("{\"method\":"
+		    "\"tools/call\",\"ask\":false,\"params\":{\"name\":"
 		    "\"get_1password_credentials\",\"arguments\":{"
-		    "\"item_name\":\"GitHub\"}}"));
+		    "\"item_name\":\"GitHub\"}}}"));
 		EQUAL(f.payload.n, frame.n - FRAME_HEAD);
 		CHECK(keeper_says(f.seq, "{\"data\":{\"username\":\"u\\n\"}}",
 		    &out));
@@ -7663,17 +7733,17 @@ test_mcp_expire(void)
 	door_start();
 	door->wait_ms = 5000;
 	(void)say(init_2025_11);
-	EQUAL(call_expire(door), -1);
+	EQUAL(call_tick(door), -1);
 	(void)say(CALL("1", "a"));
 	(void)say(CALL("2", "b"));
 	fake_ms += 1000;
 	(void)say(CALL("3", "c"));
-	EQUAL(call_expire(door), 4000);
+	EQUAL(call_tick(door), 4000);
 	fake_ms += 3999;
-	EQUAL(call_expire(door), 1);
+	EQUAL(call_tick(door), 1);
 	EQUAL(door->out.used, 0);
 	fake_ms += 1;
-	EQUAL(call_expire(door), 1000);         /* 2 is refused, 3 waits */
+	EQUAL(call_tick(door), 1000);         /* 2 is refused, 3 waits */
 	out = str_dup(&T, (struct str){ door->out.base, door->out.used });
 	mem_reset(&door->out, 0);
 	SAME(path_at(out, "id"), S("2"));
@@ -7681,7 +7751,7 @@ test_mcp_expire(void)
 	CHECK(str_is_start(path_at(out, "result>content>0>text"),
 	    S("\"busy: ")));
 	fake_ms += 100000;                      /* 1 runs: not ours to end */
-	EQUAL(call_expire(door), -1);
+	EQUAL(call_tick(door), -1);
 	SAME(path_at((struct str){ door->out.base, door->out.used }, "id"),
 	    S("3"));
 	CHECK(call_first(door, CALL_RUNS) != NULL);
@@ -7720,18 +7790,28 @@ test_mcp_cancel(void)
 	EQUAL(door->eof || door->lost || door->gone, false);
 }
 
-/* Frames the keeper does not send are not taken. */
+/* Frames the keeper does not send: what is no frame ends the run, what holds
+ * nothing is an error, and nothing is ever taken for a result. */
 static void
 test_mcp_bad_frames(void)
 {
-	static const char *const rows[] = { "", "{}", "[]", "{\"data\":7}",
-		"{\"data\":[]}", "{\"error\":7}", "{\"data\":{}",
-		"{\"error\":\"\xff\"}" };
+	static const struct {
+		const char *payload;
+		bool taken;
+	} rows[] = {
+		{ "", false }, { "{\"data\":{}", false },
+		{ "{\"error\":\"\xff\"}", false }, { "{}", true },
+		{ "[]", true }, { "7", true }, { "{\"data\":7}", true },
+		{ "{\"data\":[]}", true }, { "{\"result\":\"x\"}", true },
+		{ "{\"ask\":true}", true }, { "{\"error\":7}", true },
+		{ "{\"error\":\"x\",\"code\":-1}", true },
+		{ "{\"error\":\"x\",\"code\":99999}", true },
+	};
 	struct str out, frame;
 	struct frame f = { 0 };
 
 	for (size_t i = 0; i < LEN(rows); i++) {
-		run.row = rows[i];
+		run.row = rows[i].payload;
 		door_start();
 		(void)say(init_2025_11);
 		CHECK(!keeper_says(1, "{\"data\":{}}", &out));
@@ -7740,11 +7820,16 @@ test_mcp_bad_frames(void)
 		if (!CHECK(frame.n > 9 && frame_parse_head(frame.p, &f)))
 			return;
 		CHECK(!keeper_says(f.seq + 1, "{\"data\":{}}", &out));
-		CHECK(!keeper_says(f.seq, rows[i], &out));
-		SAME(out, S(""));
-		f.kind = FRAME_CALL;
+		f.kind = FRAME_CALL;            /* not his to send */
 		f.payload = S("{\"data\":{}}");
-		CHECK(!door_result(door, &f));
+		(void)!door_result(door, &f);
+		EQUAL(door->out.used, 0);
+		CHECK(call_first(door, CALL_RUNS) != NULL);
+		EQUAL(keeper_says(f.seq, rows[i].payload, &out),
+		    rows[i].taken);
+		EQUAL(out.n > 0, rows[i].taken);
+		SAME(path_at(out, "result>isError"), rows[i].taken ?
+		    S("true") : S("(not JSON)"));
 	}
 }
 
@@ -8097,7 +8182,7 @@ test_mcp_hear(void)
 }
 
 /* ====================================================================
- * 16. CLI and main
+ * 19. CLI and main
  * ==================================================================== */
 
 static void
@@ -8274,14 +8359,15 @@ static const struct {
 	TEST(test_sa_throttle_renewal), TEST(test_sa_random_fails),
 	TEST(test_pol_name), TEST(test_pol_pick_vault), TEST(test_pol_vault),
 	TEST(test_pol_vault_nameless), TEST(test_pol_default_vault),
-	TEST(test_box_narrow), TEST(test_tool_credentials),
+	TEST(test_box_narrow), TEST(test_cat_check_args),
+	TEST(test_cat_schema), TEST(test_frame_head),
+	TEST(test_tool_credentials),
 	TEST(test_tool_by_title), TEST(test_tool_ambiguous),
 	TEST(test_tool_missing), TEST(test_tool_other_item),
 	TEST(test_tool_late_failure), TEST(test_tool_no_token),
-	TEST(test_tool_health), TEST(test_tool_check_args),
-	TEST(test_tool_schema), TEST(test_tool_put_error),
-	TEST(test_tool_clean), TEST(test_tool_uuid), TEST(test_tool_frames),
-	TEST(test_tool_keeper_loop), TEST(test_tool_cancel),
+	TEST(test_tool_health), TEST(test_tool_put_error),
+	TEST(test_tool_put_name), TEST(test_tool_uuid),
+	TEST(test_keep_loop), TEST(test_keep_cancel),
 	TEST(test_mcp_initialize), TEST(test_mcp_requests),
 	TEST(test_mcp_no_session), TEST(test_mcp_modern),
 	TEST(test_mcp_tools_list), TEST(test_mcp_tools_call),
