@@ -6163,7 +6163,8 @@ uri_normal(struct arena *a, struct str uri, struct str *normal, struct err *e)
 			return fail(e, E_RESOURCE, "not a URI");
 	*normal = str_dup(a, uri);
 	root = str_search(uri, S("://"));
-	if (normal->p == NULL || uri.n > URI_MAX || root == uri.n)
+	if (normal->p == NULL || uri.n > URI_MAX || root == uri.n ||
+	    str_lower(uri.p[0]) < 'a' || str_lower(uri.p[0]) > 'z')
 		return fail(e, E_RESOURCE, "not a URI");
 	rest = str_from(uri, root + 3);
 	p = a->base + (normal->p - a->base);
@@ -6238,7 +6239,7 @@ uri_match(struct arena *a, struct str row, struct str uri,
 			return false;
 		uri = str_from(uri, len);
 	}
-	return uri.n == 0;
+	return uri.n == 0 && row.n == 0;
 }
 
 /* The row that serves a URI, and the values of its variables. */
@@ -6522,7 +6523,7 @@ ask_put(struct keeper *k, struct str subject, struct str questions,
 
 /* The form that ask_person() shows, but for the words. */
 #define ASK_FORM "\"approval\":{\"method\":\"elicitation/create\"," \
-	"\"params\":{\"mode\":\"form\",\"message\":"
+	"\"params\":{\"message\":"
 #define ASK_SCHEMA ",\"requestedSchema\":{\"type\":\"object\"," \
 	"\"properties\":{\"answer\":{\"type\":\"string\"," \
 	"\"title\":\"Answer\",\"enum\":["
@@ -7090,26 +7091,12 @@ resource_items(struct keeper *k, struct str uri, const struct str *var,
 }
 
 /* The values that complete what was typed, best first: those that begin with
- * it, then those that hold it. from is where they begin in the output. */
+ * it, then those that hold it. seen are those that are listed. */
 struct found {
 	struct jw *w;
-	struct str typed;
-	size_t hits, from;
+	struct str typed, seen[VALUES_MAX];
+	size_t hits;
 };
-
-/* Is the name among the values already? In JSON no quote stands bare inside
- * a string, so a quoted name can only be found as a whole value. */
-static bool
-complete_is_there(const struct found *f, struct str name)
-{
-	u8 room[NAME_MAX_LEN * 12];
-	struct str values = str_from(out_str(f->w->o), f->from);
-	struct out o;
-
-	out_init(&o, room, sizeof room);
-	jw_quote(&o, name);
-	return str_search(values, out_str(&o)) < values.n;
-}
 
 /* Take a name into the values when it belongs to this round: begins says
  * which. What a caller could not give as a name is not offered. */
@@ -7125,10 +7112,14 @@ complete_put(struct found *f, struct str name, bool begins)
 	    f->typed.n), f->typed); i++)
 		if (i == name.n)
 			return;
-	if (f->hits < VALUES_MAX && complete_is_there(f, name))
-		return;
-	if (f->hits++ < VALUES_MAX)
+	for (size_t i = 0; i < f->hits && i < VALUES_MAX; i++)
+		if (str_eq(name, f->seen[i]))
+			return;
+	if (f->hits < VALUES_MAX) {
+		f->seen[f->hits] = name;
 		jw_str(f->w, name);
+	}
+	f->hits++;
 }
 
 /* Titles of a vault's active items, or names of the vaults that may be used,
@@ -7151,7 +7142,6 @@ complete_names(struct keeper *k, enum complete what, struct str vault_name,
 		return false;
 	jw_key(f->w, S("values"));
 	jw_open(f->w, '[');
-	f->from = f->w->o->n;
 	for (int round = 0; round < 2; round++) {
 		for (size_t i = 0; i < items; i++)
 			if (item[i].state == ITEM_ACTIVE)
@@ -7586,8 +7576,10 @@ MUST static bool
 keep_run(struct keeper *k, struct job *b, struct str payload, struct jw *w,
     struct err *e)
 {
+	struct err bad = { 0 };
+
 	keep_start(k);
-	if (!json_parse(&b->j, &k->scratch, payload, e))
+	if (!json_parse(&b->j, &k->scratch, payload, &bad))
 		return fail(e, E_INTERNAL, "frame");
 	b->params = json_get(&b->j, ROOT, S("params"));
 	b->args = json_get(&b->j, b->params, S("arguments"));
@@ -8374,7 +8366,8 @@ ask_next(struct door *d, struct call *c)
 	if (!json_parse(&j, &d->line, c->questions, &bad) ||
 	    question_nth(d, c, &j, ROOT, c->answered, &q) == 0) {
 		c->payload = JOIN(&c->mem, c->call, S(",\"answers\":{"),
-		    c->answers, S("},\"state\":"), c->ask_state, S("}"));
+		    c->answers, S("}"), c->ask_state.n > 0 ?
+		    S(",\"state\":") : NOTHING, c->ask_state, S("}"));
 		c->state = CALL_WAITS;
 		c->until = d->os->now_ms() + d->wait_ms;
 		return;
@@ -8440,7 +8433,7 @@ call_ask(struct door *d, struct call *c, const struct json *j, uint32_t list,
 	}
 	if (c->by.rev != REV_2026_07) {
 		c->questions = str_dup(&c->mem, json_raw(j, list));
-		c->ask_state = state == 0 ? S("\"\"") :
+		c->ask_state = state == 0 ? NOTHING :
 		    str_dup(&c->mem, json_raw(j, state));
 		c->answers = NOTHING;
 		c->answered = 0;
@@ -8474,8 +8467,10 @@ door_response(struct door *d, const struct json *j, uint32_t node,
 		if (d->call[i].state == CALL_ASKS &&
 		    str_eq(ask_id(&d->call[i], room), id)) {
 			uint32_t result = json_get(j, node, S("result"));
+			bool clear = result != 0 &&
+			    json_get(j, node, S("error")) == 0;
 
-			ask_answered(d, &d->call[i], result != 0 ?
+			ask_answered(d, &d->call[i], clear ?
 			    json_raw(j, result) : NOTHING);
 			return;
 		}
@@ -8882,10 +8877,13 @@ static const struct change_row {
 	    "notifications/resources/list_changed" },
 };
 
-/* Tell whoever listens that a list has changed. */
+/* Tell whoever listens that a list has changed; a legacy host does without
+ * asking. */
 static void
 listen_tell(struct door *d, struct str method)
 {
+	if (d->rev != REV_NONE)
+		rpc_notify(d, method, NOTHING);
 	for (size_t i = 0; i < LISTENS_MAX * LEN(changes); i++) {
 		const struct listen *l = &d->listen[i / LEN(changes)];
 		const struct change_row *row = &changes[i % LEN(changes)];
@@ -9022,6 +9020,10 @@ door_modern(const struct rpc *q, uint32_t meta, const char **code)
 	uint32_t level = json_get(q->j, meta, S(META_LOG_LEVEL));
 	struct str version;
 
+	if (q->by.batch != NULL) {
+		*code = RPC_REQUEST;
+		return "batches are not part of this protocol version";
+	}
 	if (!json_get_str(q->j, meta, S(META_VERSION), &version))
 		return META_VERSION " must be a string";
 	if (!str_eq(version, str_c(rev_name[REV_2026_07]))) {

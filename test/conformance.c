@@ -124,15 +124,17 @@ constant_read(struct keeper *k, struct str uri, const struct str *var,
 
 /* ---- notifications ---------------------------------------------------- */
 
-/* May log messages be sent? A modern host says so with each request; a legacy
- * one has that of logging/setLevel, of which all levels are let through. */
+/* May messages of level info be sent? A modern host says so with each request;
+ * for a legacy one every level of logging/setLevel counts as enough. */
 static bool
 log_is_wanted(const struct keeper *k)
 {
-	uint32_t meta = json_get(k->asking.j, fixture_params(k), S("_meta"));
+	const struct json *j = k->asking.j;
+	uint32_t meta = json_get(j, fixture_params(k), S("_meta"));
 
-	return json_get(k->asking.j, meta, S(META_VERSION)) == 0 ||
-	    json_get(k->asking.j, meta, S(META_LOG_LEVEL)) != 0;
+	return json_get(j, meta, S(META_VERSION)) == 0 ||
+	    json_is_str(j, meta, S(META_LOG_LEVEL), S("info")) ||
+	    json_is_str(j, meta, S(META_LOG_LEVEL), S("debug"));
 }
 
 MUST static bool
@@ -465,8 +467,7 @@ template_read(struct keeper *k, struct str uri, const struct str *var,
 
 /* ---- methods ---------------------------------------------------------- */
 
-/* logging/setLevel: checked, and then of no effect, as every level is let
- * through. */
+/* logging/setLevel: checked, and then of no effect. */
 static void
 level_set(struct door *d, const struct rpc *q)
 {

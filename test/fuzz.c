@@ -7,7 +7,8 @@
  *	clang -g -O1 -fsanitize=fuzzer,address,undefined -DFUZZ_JSON \
  *	    -o fuzz test/fuzz.c -lbearssl && ./fuzz -max_len=4096
  *
- * and the same with HTTP, B64, TOKEN, LINE, ITEM and NAME in place of JSON.
+ * and the same with HTTP, B64, TOKEN, LINE, ITEM, NAME, URI and ASK in place of
+ * JSON.
  * With -DFUZZ_MAIN any compiler will do: the program then changes built-in
  * examples by itself. "./fuzz [SEED [COUNT]]" repeats a run; it prints its
  * seed, and the input that failed. Without a kind it runs all of them.
@@ -32,6 +33,7 @@ static void feed_ack(size_t n);
 #include "../opmcp.c"
 #undef main
 
+#include <ctype.h>
 #include <strings.h>
 
 #define B(lit) { (const u8 *)("" lit), sizeof(lit) - 1 }
@@ -488,10 +490,12 @@ feed_ack(size_t n)
 	feed.in = str_from(feed.in, n);
 }
 
+static uint64_t feed_ms = 1000;
+
 static uint64_t
 feed_now(void)
 {
-	return 1000;
+	return feed_ms;
 }
 
 static int64_t
@@ -948,6 +952,7 @@ static void
 line_start(void)
 {
 	static const struct cfg cfg = { .vaults = "AI", .timeout_s = 30 };
+	static struct catalog cat;
 	static struct arena home;
 	int fd[2];
 
@@ -958,13 +963,17 @@ line_start(void)
 		MUST_HOLD(socketpair(AF_UNIX, SOCK_STREAM, 0, fd) == 0);
 		door->os = &feed_os;
 		door->cfg = &cfg;
-		door->cat = &opmcp_catalog;
+		cat = opmcp_catalog;
+		cat.changes = CHANGE_TOOLS | CHANGE_RESOURCES;
+		door->cat = &cat;
 		door->wait_ms = 1000;
 		door->sock = fd[0];
 		keeper = fd[1];
 	}
+	feed_ms = 1000;
 	door->rev = REV_NONE;
 	door->lost = false;
+	door->seq = 0;
 	door->caps = NOTHING;
 	mem_reset(&door->session, 0);
 	for (size_t i = 0; i < CALLS_MAX; i++) {
@@ -1056,10 +1065,14 @@ line_call_holds(struct str payload)
 	struct err e = { 0 };
 	struct json j;
 	struct str s, name;
-	uint32_t ask;
+	uint32_t ask, said, state;
 
 	MUST_HOLD(json_parse(&j, &T, payload, &e));
 	MUST_HOLD(json_get_str(&j, ROOT, S("method"), &s));
+	said = json_get(&j, ROOT, S("answers"));
+	state = json_get(&j, ROOT, S("state"));
+	MUST_HOLD(said == 0 || json_is_object(&j, said));
+	MUST_HOLD(state == 0 || json_str(&j, state, &name));
 	ask = json_get(&j, ROOT, S("ask"));
 	MUST_HOLD(json_is_word(&j, ask, S("true")) ||
 	    json_is_word(&j, ask, S("false")));
@@ -1082,7 +1095,7 @@ static const struct str line_answers[] = {
 	B("{\"ask\":{},\"state\":\"AAAA\"}"),
 };
 
-/* Answer a frame: a call with a note and one of the answers. */
+/* Answer a frame: a call with two notes and one of the answers. */
 static void
 line_answer(struct frame *f, struct str answer)
 {
@@ -1091,6 +1104,10 @@ line_answer(struct frame *f, struct str answer)
 	f->kind = FRAME_NOTE;
 	f->payload = S("{\"method\":\"notifications/progress\",\"params\":{"
 	    "\"message\":\"working\"}}");
+	if (note)
+		MUST_HOLD(door_result(door, f));
+	f->payload = S("{\"method\":\"notifications/tools/list_changed\","
+	    "\"params\":{}}");
 	if (note)
 		MUST_HOLD(door_result(door, f));
 	f->kind = FRAME_RESULT;
@@ -1140,15 +1157,22 @@ fuzz_line(struct str in)
 	line_start();
 	in = str_from(in, 1);
 	if (turn % 5 < 4) {
-		char init[128];
+		char init[192];
 
 		(void)snprintf(init, sizeof init, "{\"jsonrpc\":\"2.0\","
 		    "\"id\":0,\"method\":\"initialize\",\"params\":{"
-		    "\"protocolVersion\":\"%s\"}}", versions[turn % 5]);
+		    "\"protocolVersion\":\"%s\",\"capabilities\":{"
+		    "\"elicitation\":{}}}}", versions[turn % 5]);
 		door_line(door, str_c(init));
 		line_out_holds();
 	}
 	while (in.n > 0 && str_cut(&in, '\n', &line)) {
+		if (line.n > 0 && line.p[0] == '+') {   /* time goes by */
+			feed_ms += 1000 * line.n * line.n;
+			(void)call_tick(door);
+			line_out_holds();
+			continue;
+		}
 		copy = malloc(line.n + 1);      /* its end is watched */
 		MUST_HOLD(copy != NULL);
 		memcpy(copy, line.p, line.n);
@@ -1162,8 +1186,12 @@ fuzz_line(struct str in)
 		line_out_holds();
 	}
 	door_mourn(door);
+	line_keeper((unsigned)LEN(line_answers));       /* too late */
+	listen_end(door);
 	line_out_holds();
-	line_keeper(2);
+	for (size_t i = 0; i < CALLS_MAX; i++)
+		MUST_HOLD(door->call[i].state == CALL_FREE ||
+		    door->call[i].state == CALL_CANCELLED);
 	for (size_t i = 0; i < BATCHES_MAX; i++)
 		MUST_HOLD(!door->batch[i].used);
 }
@@ -1363,14 +1391,270 @@ fuzz_name(struct str in)
 }
 
 /* ====================================================================
+ * URIs: the normal form, and rows with variables
+ * ==================================================================== */
+
+/* The byte that a hex digit stands for, or -1. */
+static int
+slow_digit(u8 c)
+{
+	static const char digits[] = "0123456789abcdef0123456789ABCDEF";
+	const char *at = c != 0 ? strchr(digits, c) : NULL;
+
+	return at != NULL ? (int)((at - digits) % 16) : -1;
+}
+
+/* RFC 3986 as far as it is wanted here, byte after byte. */
+static bool
+slow_uri(struct str s, struct out *normal)
+{
+	size_t root = 0, slashes = 0, dots = 0, len = 0;
+	bool plain = true;
+
+	while (root < s.n && !str_is_start(str_from(s, root), S("://")))
+		root++;
+	if (root == s.n || s.n > 4096 || !isalpha(s.p[0]))
+		return false;
+	for (size_t i = 0; i < s.n; i++) {
+		u8 c = s.p[i];
+
+		if (c == '%')
+			plain = plain && i + 2 < s.n &&
+			    slow_digit(s.p[i + 1]) >= 0 &&
+			    slow_digit(s.p[i + 2]) >= 0;
+		else
+			plain = plain && c < 0x80 && (isalnum(c) || (c != 0 &&
+			    strchr("-._~:/?[]@!$&'()*+,;=", c) != NULL));
+		if (i >= root + 3 && c == '/') {
+			slashes++;
+			plain = plain && !(dots == len && len >= 1 &&
+			    len <= 2);
+			dots = len = 0;
+		} else if (i >= root + 3) {
+			dots += c == '.';
+			len++;
+		}
+		out_byte(normal, slashes == 0 ? (u8)tolower(c) : c);
+	}
+	return plain && !(dots == len && len >= 1 && len <= 2);
+}
+
+/* Take a value off *s; false when it is empty or no text. */
+static bool
+slow_value_of(struct str *s, struct out *value)
+{
+	size_t n = 0;
+
+	while (n < s->n && s->p[n] != '/' && s->p[n] != '?') {
+		bool coded = s->p[n] == '%';
+
+		out_byte(value, !coded ? s->p[n] : (u8)(16 *
+		    slow_digit(s->p[n + 1]) + slow_digit(s->p[n + 2])));
+		n += coded ? 3 : 1;
+	}
+	*s = str_from(*s, n);
+	return n > 0 && is_utf8(out_str(value));
+}
+
+/* A row against a URI in its normal form: var are the values, n of them, and
+ * over tells of one that is missing. */
+static bool
+slow_row(const char *row, struct str uri, struct out *var, size_t *n)
+{
+	const char *end;
+
+	for (*n = 0; *row != '\0'; row = end + 1) {
+		if (*row != '{') {
+			if (uri.n == 0 || uri.p[0] != (u8)*row)
+				return false;
+			uri = str_from(uri, 1);
+			end = row;
+			continue;
+		}
+		if (*n == VARS_MAX)
+			return false;
+		end = strchr(row, '}');
+		if (row[1] == '?' && uri.n == 0) {
+			var[(*n)++].over = true;
+			continue;
+		}
+		if (row[1] == '?') {
+			struct str name = { (const u8 *)row + 1,
+				(size_t)(end - row) - 1 };
+
+			if (!str_is_start(uri, name) ||
+			    !str_is_start(str_from(uri, name.n), S("=")))
+				return false;
+			uri = str_from(uri, name.n + 1);
+		}
+		if (!slow_value_of(&uri, &var[(*n)++]))
+			return false;
+	}
+	return uri.n == 0;
+}
+
+static const char *const uri_rows[] = { "onepassword://status",
+	"onepassword://vaults", "onepassword://vaults/{vault}/items{?cursor}",
+	"t://{a}/x{b}/{c}{?d}", "t://{a}", "t://{a}/{b}/{c}/{d}" };
+
+static void
+fuzz_uri(struct str in)
+{
+	struct str normal = NOTHING, again = NOTHING;
+	struct err e = { 0 };
+	struct out want;
+	bool ok;
+
+	out_init(&want, mem_alloc(&T, in.n + 1), in.n + 1);
+	ok = slow_uri(in, &want);
+	MUST_HOLD(uri_normal(&T, in, &normal, &e) == ok);
+	MUST_HOLD(e.code == (ok ? E_NONE : E_RESOURCE));
+	if (!ok)
+		return;
+	MUST_HOLD(str_eq(normal, out_str(&want)));
+	MUST_HOLD(uri_normal(&T, normal, &again, &e) && str_eq(normal, again));
+	for (size_t i = 0; i < LEN(uri_rows); i++) {
+		struct str var[VARS_MAX];
+		struct out value[VARS_MAX];
+		size_t n;
+
+		for (size_t k = 0; k < VARS_MAX; k++)
+			out_init(&value[k], mem_alloc(&T, in.n + 1), in.n + 1);
+		ok = slow_row(uri_rows[i], normal, value, &n);
+		MUST_HOLD(uri_match(&T, str_c(uri_rows[i]), normal, var) ==
+		    ok);
+		for (size_t k = 0; k < n && ok; k++) {
+			MUST_HOLD((var[k].p == NULL) == value[k].over);
+			MUST_HOLD(str_eq(var[k], out_str(&value[k])));
+		}
+	}
+}
+
+/* ====================================================================
+ * Questions: states that were tampered with, answers of any shape
+ * ==================================================================== */
+
+/* The state as the input changes it: three bytes a change, place, kind and
+ * value; or after "=" another text altogether. */
+static struct str
+ask_changed(struct str state, struct str change)
+{
+	size_t cap = state.n + change.n;
+	u8 *p = mem_alloc(&T, cap + 1);
+	size_t n = state.n;
+
+	MUST_HOLD(p != NULL);
+	if (change.n > 0 && change.p[0] == '=')
+		return str_from(change, 1);
+	memcpy(p, state.p, n);
+	for (; change.n >= 3; change = str_from(change, 3)) {
+		size_t at = change.p[0] % (n + 1);
+
+		if (change.p[1] % 4 == 0) {
+			n = at;
+		} else if (change.p[1] % 4 == 1 && n < cap) {
+			memmove(p + at + 1, p + at, n++ - at);
+			p[at] = change.p[2];
+		} else if (at < n && change.p[1] % 4 == 2) {
+			memmove(p + at, p + at + 1, --n - at);
+		} else if (at < n) {
+			p[at] = change.p[2];
+		}
+	}
+	return (struct str){ p, n };
+}
+
+/* What a person has said, read member by member. */
+static enum err_code
+ask_said(const struct json *j, size_t *chosen)
+{
+	uint32_t said = json_get(j, ROOT, S("approval"));
+	struct str word, action;
+
+	if (!json_get_str(j, said, S("action"), &action))
+		return E_ASK;
+	if (str_eq(action, S("decline")))
+		return E_REFUSED;
+	if (str_eq(action, S("cancel")))
+		return E_UNANSWERED;
+	if (!str_eq(action, S("accept")) || !json_get_str(j, json_get(j, said,
+	    S("content")), S("answer"), &word))
+		return E_ASK;
+	*chosen = str_eq(word, S("allow once")) ? 0 : 1;
+	return *chosen == 0 || str_eq(word, S("refuse")) ? E_NONE : E_ASK;
+}
+
+/* The first line changes the state, the rest are the answers. */
+static void
+fuzz_ask(struct str in)
+{
+	static const struct str choice[] = { B("allow once"), B("refuse") };
+	static struct asks asks;
+	struct ask q = { S("item"), S("May it?\n"), choice, LEN(choice) };
+	struct keeper k = { .os = &feed_os, .asks = &asks };
+	struct err e = { 0 };
+	struct str state, text, change = NOTHING;
+	struct json j;
+	size_t chosen = 9, want = 9;
+	enum err_code said = E_ASK;
+	bool ok;
+
+	feed_ms = 1000;
+	memset(&asks, 0, sizeof asks);
+	memset(asks.key, 7, sizeof asks.key);
+	asks.number = in.n;
+	MUST_HOLD(mem_carve(&k.scratch, &T, 1 << 16));
+	MUST_HOLD(!ask_put(&k, q.subject, S("\"x\":{}"), &e));
+	MUST_HOLD(e.code == E_ASK);
+	state = k.asking.state;
+	if (!str_cut(&in, '\n', &change))
+		return;
+	text = ask_changed(state, change);
+	e = (struct err){ 0 };
+	ok = ask_redeem(&k, text, &e);
+	MUST_HOLD(ok == str_eq(text, state) && ok == k.asking.answered);
+	MUST_HOLD(e.code == (ok ? E_NONE : E_STATE));
+	MUST_HOLD(asks.open[asks.number % ASKS_MAX] == (ok ? 0 :
+	    asks.number));
+	MUST_HOLD(!ok || !ask_redeem(&k, state, &e));
+	e = (struct err){ 0 };
+	if (!json_parse(&j, &T, in, &e))
+		return;
+	if (ok && json_is_object(&j, ROOT))
+		said = ask_said(&j, &want);
+	k.asking.j = &j;
+	k.asking.answers = ROOT;
+	k.asking.can = in.n % 2 == 0;
+	if (said == E_ASK && !k.asking.can)
+		said = E_CANNOT_ASK;
+	MUST_HOLD(ask_person(&k, &q, &chosen, &e) == (said == E_NONE));
+	MUST_HOLD(e.code == said && (said != E_NONE || chosen == want));
+	if (said != E_ASK)
+		return;
+	text = JOIN(&T, S("{"), k.asking.questions, S("}"));
+	MUST_HOLD(json_parse(&j, &T, text, &e));
+	MUST_HOLD(!str_eq(k.asking.state, state));
+}
+
+/* ====================================================================
  * The kinds, and how they are run
  * ==================================================================== */
+
+#define LINE_META "\"_meta\":{\"" META_VERSION "\":\"2026-07-28\",\"" \
+	META_CAPABILITIES "\":{\"elicitation\":{}},\"progressToken\":\"t\"}"
+#define LINE_CALL "{\"jsonrpc\":\"2.0\",\"id\":\"c\",\"method\":" \
+	"\"tools/call\",\"params\":{\"name\":\"get_health_status\"," \
+	"\"_meta\":{\"progressToken\":1}}}\n"
+#define LINE_ANSWER(action) "{\"jsonrpc\":\"2.0\",\"id\":\"s65537\"," \
+	"\"result\":{\"action\":\"" action "\"}}\n"
+#define ASK_SAYS(action, answer) "{\"approval\":{\"action\":\"" action \
+	"\",\"content\":{\"answer\":\"" answer "\"}}}"
 
 static const struct kind {
 	const char *name;
 	void (*run)(struct str in);
-	struct str seed[12];    /* examples to start from */
-	struct str piece[32];   /* what to put in */
+	struct str seed[16];    /* examples to start from */
+	struct str piece[48];   /* what to put in */
 } kinds[] = {
 	{ "JSON", fuzz_json, {
 		B("{\"a\":[1,-2.5e+3,\"\\u00e9\\n\\ud83d\\udd11\"],\"b\":{"
@@ -1430,12 +1714,12 @@ static const struct kind {
 		B("A"), B("\xc3\xa9"), B("="),
 	} },
 	{ "LINE", fuzz_line, {
-		B("3{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\","
+		B("!{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\","
 		    "\"params\":{\"name\":\"get_1password_credentials\","
 		    "\"arguments\":{\"item_name\":\"x\"}}}\n{\"jsonrpc\":"
 		    "\"2.0\",\"method\":\"notifications/cancelled\","
 		    "\"params\":{\"requestId\":1}}\n"),
-		B("1[{\"jsonrpc\":\"2.0\",\"id\":\"a\",\"method\":\"ping\"},"
+		B("e[{\"jsonrpc\":\"2.0\",\"id\":\"a\",\"method\":\"ping\"},"
 		    "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"tools/call\","
 		    "\"params\":{\"name\":\"get_health_status\"}},7,[]]\n"
 		    "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":"
@@ -1449,7 +1733,52 @@ static const struct kind {
 		B("0{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"initialize\","
 		    "\"params\":{\"protocolVersion\":\"x\"}}\n{\"jsonrpc\":"
 		    "\"2.0\",\"id\":null,\"result\":{}}\n"),
+		/* the keeper asks, for that is what it does at 33 */
+		B("!" LINE_CALL LINE_ANSWER("accept") LINE_ANSWER("accept")),
+		B("!" LINE_CALL LINE_ANSWER("decline") "{\"jsonrpc\":\"2.0\","
+		    "\"method\":\"notifications/cancelled\",\"params\":{"
+		    "\"requestId\":\"c\"}}\n"),
+		B("!" LINE_CALL "++++++++++++++\n+\n" LINE_ANSWER("cancel")),
+		B("!" LINE_CALL "{\"jsonrpc\":\"2.0\",\"method\":"
+		    "\"notifications/cancelled\",\"params\":{\"requestId\":"
+		    "\"c\"}}\n" LINE_CALL "+++++++++++++++\n"),
+		B("T{\"jsonrpc\":\"2.0\",\"id\":-1,\"method\":"
+		    "\"server/discover\",\"params\":{" LINE_META "}}\n"
+		    "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}\n"),
+		B("4{\"jsonrpc\":\"2.0\",\"id\":9,\"method\":"
+		    "\"subscriptions/listen\",\"params\":{\"notifications\":{"
+		    "\"toolsListChanged\":true}," LINE_META "}}\n{\"jsonrpc\":"
+		    "\"2.0\",\"method\":\"notifications/cancelled\","
+		    "\"params\":{\"requestId\":9}}\n"),
+		B("<{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\","
+		    "\"params\":{\"name\":\"get_health_status\","
+		    "\"requestState\":\"AAAA\",\"inputResponses\":{"
+		    "\"approval\":{\"action\":\"accept\"}}," LINE_META
+		    "}}\n"),
+		B("2{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"prompts/get\","
+		    "\"params\":{\"name\":\"use_credential\",\"arguments\":{"
+		    "\"item_name\":\"a\",\"vault\":\"\"}}}\n{\"jsonrpc\":"
+		    "\"2.0\",\"id\":1,\"method\":\"prompts/list\"}\n"),
+		B("3{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":"
+		    "\"completion/complete\",\"params\":{\"ref\":{\"type\":"
+		    "\"ref/prompt\",\"name\":\"audit_vault\"},\"argument\":{"
+		    "\"name\":\"vault\",\"value\":\"a\"},\"context\":{"
+		    "\"arguments\":{\"vault\":\"b\"}}}}\n"),
+		B("2{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":"
+		    "\"resources/read\",\"params\":{\"uri\":"
+		    "\"onepassword://vaults/a/items?cursor=b\"}}\n{\"jsonrpc\""
+		    ":\"2.0\",\"id\":2,\"method\":\"resources/templates/list"
+		    "\"}\n"),
 	}, {
+		B(LINE_CALL), B(LINE_ANSWER("accept")), B("\n+++++\n"),
+		B("\"inputResponses\":{},"), B("\"requestState\":\"\","),
+		B("\"progressToken\":7"), B("\"cursor\":\"x\","),
+		B("resources/read"), B("resources/list"),
+		B("resources/templates/list"), B("prompts/get"),
+		B("prompts/list"), B("completion/complete"),
+		B("subscriptions/listen"), B("\"notifications\":{},"),
+		B("\"elicitation\":{}"), B("\"" META_LOG_LEVEL "\":\"debug\","),
+		B("\"uri\":\"onepassword://vaults\","),
 		B("\n"), B("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\""),
 		B("ping\"}"), B("tools/call\""), B("tools/list\""),
 		B(",\"params\":{\"name\":\"get_health_status\"}}"),
@@ -1488,6 +1817,37 @@ static const struct kind {
 		B("\xc2\xad"), B("\xe2\x80\xae"), B("\xe3\x80\x80"),
 		B("\xed\xa0\x80"), B("\xf0\x9f\x94\x91"), B("\xff"), B("\0"),
 		B("\xef\xbb\xbf"), B("\xf3\xa0\x80\x81"),
+	} },
+	{ "URI", fuzz_uri, {
+		B("onepassword://status"), B("OnePassword://Vaults"),
+		B("onepassword://vaults/AI/items"),
+		B("onepassword://vaults/%C3%A9%2F/items?cursor=%61b"),
+		B("t://a/xb/c?d=e"), B("t://a"), B("t://1/2/3/4/5"),
+		B("T://A/../x./.x/..x/."),
+	}, {
+		B("onepassword://"), B("vaults"), B("/items"), B("?cursor="),
+		B("?d="), B("/"), B("//"), B("/../"), B("/./"), B(".."),
+		B("%2F"), B("%00"), B("%c3%a9"), B("%ED%A0%80"), B("%fF"),
+		B("%f0%9f%94%91"), B("%"), B("%4"), B("#"), B("?"), B("&"),
+		B("\0"), B("\xc3\xa9"), B("{a}"), B("t://"), B("x"), B(":"),
+		B("://"), B("A"), B(" "),
+	} },
+	{ "ASK", fuzz_ask, {
+		B("\n" ASK_SAYS("accept", "allow once")),
+		B("\n" ASK_SAYS("accept", "refuse")),
+		B("\n" ASK_SAYS("decline", "allow once")),
+		B("\n{\"approval\":{\"action\":\"cancel\"}} "),
+		B("\1\3A\n" ASK_SAYS("accept", "allow once")),
+		B("\x6a\3A\n" ASK_SAYS("accept", "allow once")),
+		B("\xff\1A\n{}"), B("\7\2 \n{}"), B("\6\0 \n{}"),
+		B("=AAAA\n{}"), B("=\n" ASK_SAYS("accept", "allow once")),
+	}, {
+		B("\n"), B("="), B("{"), B("}"), B("\"approval\":"),
+		B("\"action\":"), B("\"content\":"), B("\"answer\":"),
+		B("\"accept\""), B("\"allow once\""), B("\"refuse\""),
+		B("\"decline\""), B("\"cancel\""), B("null"), B("true"),
+		B("[]"), B(","), B("\\u0061"), B(" "), B("\x6a\3A"),
+		B("\x6a\3Q"), B("\0\3B"),
 	} },
 };
 
@@ -1585,6 +1945,10 @@ change(const struct kind *k, u8 *p, size_t n, size_t max)
 #define FUZZ_FIRST 5
 #elif defined(FUZZ_NAME)
 #define FUZZ_FIRST 6
+#elif defined(FUZZ_URI)
+#define FUZZ_FIRST 7
+#elif defined(FUZZ_ASK)
+#define FUZZ_FIRST 8
 #endif
 
 #ifdef FUZZ_FIRST

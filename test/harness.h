@@ -1296,6 +1296,8 @@ struct client {
 	struct json last;    /* the latest message */
 	struct buf line;     /* its text */
 	const char *version; /* MODERN: every request carries its claim */
+	const char *caps;    /* what this host can do, as JSON; NULL: {} */
+	const char *meta;    /* more members of _meta, as JSON, or NULL */
 	long id;             /* of the latest request */
 	int wait_ms;
 	char seen[400]; /* for client_seen() */
@@ -1372,15 +1374,44 @@ client_read(struct client *c, int ms)
 	return got;
 }
 
-/* The _meta member of a modern request. */
-static inline const char *
-client_meta(void)
+/* Adds the members of _meta that every modern request has. */
+static inline void
+client_claim(const struct client *c, struct buf *b)
 {
-	return "\"_meta\":{"
-	       "\"io.modelcontextprotocol/protocolVersion\":\"" MODERN "\","
-	       "\"io.modelcontextprotocol/clientCapabilities\":{},"
-	       "\"io.modelcontextprotocol/clientInfo\":"
-	       "{\"name\":\"harness\",\"version\":\"1\"}}";
+	buf_fmt(b,
+	    "\"io.modelcontextprotocol/protocolVersion\":\"" MODERN "\","
+	    "\"io.modelcontextprotocol/clientCapabilities\":%s,"
+	    "\"io.modelcontextprotocol/clientInfo\":"
+	    "{\"name\":\"harness\",\"version\":\"1\"}",
+	    c->caps ? c->caps : "{}");
+}
+
+static inline bool
+client_is_modern(const struct client *c)
+{
+	return c->version && strcmp(c->version, MODERN) == 0;
+}
+
+/* Adds the member params: what is given, and _meta where it is needed. */
+static inline void
+client_params(const struct client *c, const char *params, struct buf *b)
+{
+	bool modern = client_is_modern(c);
+
+	if (!modern && !c->meta) {
+		if (params)
+			buf_fmt(b, ",\"params\":%s", params);
+		return;
+	}
+	buf_str(b, ",\"params\":{\"_meta\":{");
+	if (modern)
+		client_claim(c, b);
+	if (c->meta)
+		buf_fmt(b, "%s%s", modern ? "," : "", c->meta);
+	if (params && strcmp(params, "{}") != 0)
+		buf_fmt(b, "},%s", params + 1);
+	else
+		buf_str(b, "}}");
 }
 
 /* Sends a request under the next id; params is an object's text or NULL. */
@@ -1388,16 +1419,11 @@ static inline bool
 client_request(struct client *c, const char *method, const char *params)
 {
 	struct buf b = { 0 };
-	bool ok, modern = c->version && strcmp(c->version, MODERN) == 0;
+	bool ok;
 
 	buf_fmt(&b, "{\"jsonrpc\":\"2.0\",\"id\":%ld,\"method\":\"%s\"",
 	    ++c->id, method);
-	if (modern && (!params || strcmp(params, "{}") == 0))
-		buf_fmt(&b, ",\"params\":{%s}", client_meta());
-	else if (modern)
-		buf_fmt(&b, ",\"params\":{%s,%s", client_meta(), params + 1);
-	else if (params)
-		buf_fmt(&b, ",\"params\":%s", params);
+	client_params(c, params, &b);
 	buf_str(&b, "}\n");
 	ok = proc_send(&c->p, b.p, b.n, c->wait_ms);
 	buf_free(&b);
@@ -1420,20 +1446,23 @@ client_ask(struct client *c, const char *method, const char *params)
 static inline bool
 client_hello(struct client *c, const char *version)
 {
-	char params[256];
+	struct buf params = { 0 };
+	bool ok;
 
 	c->version = version;
 	if (strcmp(version, MODERN) == 0)
 		return true;
-	snprintf(params, sizeof(params),
-	    "{\"protocolVersion\":\"%s\",\"capabilities\":{},"
+	buf_fmt(&params,
+	    "{\"protocolVersion\":\"%s\",\"capabilities\":%s,"
 	    "\"clientInfo\":{\"name\":\"harness\",\"version\":\"1\"}}",
-	    version);
-	return client_ask(c, "initialize", params) &&
+	    version, c->caps ? c->caps : "{}");
+	ok = client_ask(c, "initialize", params.p) &&
 	    json_top(&c->last, "result") >= 0 &&
 	    client_send(c,
 		"{\"jsonrpc\":\"2.0\","
 		"\"method\":\"notifications/initialized\"}");
+	buf_free(&params);
+	return ok;
 }
 
 /* Sends tools/call; args is the text of the arguments object. */

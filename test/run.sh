@@ -93,7 +93,8 @@ run_bench() {
 
 run_interop() {
 	tool standin
-	sh test/interop/run.sh ./opmcp $B/standin
+	tool conformance
+	sh test/interop/run.sh ./opmcp $B/standin $B/conformance
 }
 
 run_lint() {

@@ -115,6 +115,7 @@ equal_at(int line, long long got, long long want, const char *what)
 }
 
 #define CHECK(...) check_at(__LINE__, (__VA_ARGS__), #__VA_ARGS__)
+#define FAIL(what) check_at(__LINE__, false, (what))
 #define SAME(got, want) same_at(__LINE__, (got), (want), #got " same")
 #define EQUAL(got, want) \
 	equal_at(__LINE__, (long long)(got), (long long)(want), \
@@ -150,7 +151,7 @@ unhex(struct str hex)
 	if (p == NULL)
 		abort();
 	if (n > 0 && !hex_decode(p, n, hex))
-		CHECK(!"hex in a table");
+		FAIL("hex in a table");
 	return (struct str){ p, n };
 }
 
@@ -341,7 +342,7 @@ static const struct os fake_os = { -1, LOG_ERROR, fake_now, fake_time,
 static struct peer {
 	struct str in;
 	size_t step;
-	enum { PEER_STAYS, PEER_CLOSES, PEER_BREAKS } then;
+	enum peer_end { PEER_STAYS, PEER_CLOSES, PEER_BREAKS } then;
 	bool answering;
 	int error;              /* of the engine: it is closed */
 	struct out out;         /* the request so far */
@@ -719,7 +720,7 @@ test_mem_ct(void)
 			for (unsigned hi = lo; hi < 300; hi += 17)
 				if (ct_range(c, lo, hi) !=
 				    (c >= lo && c <= hi ? ~0u : 0u)) {
-					CHECK(!"ct_range");
+					FAIL("ct_range");
 					return;
 				}
 	CHECK(true);
@@ -764,7 +765,7 @@ test_str_eq(void)
 	SAME(str_c("x"), S("x"));
 	for (unsigned c = 0; c < 256; c++)
 		if (str_lower((u8)c) != (c >= 'A' && c <= 'Z' ? c + 32 : c)) {
-			CHECK(!"str_lower");
+			FAIL("str_lower");
 			return;
 		}
 }
@@ -1409,7 +1410,7 @@ test_b64_digits(void)
 			text[place] = (u8)c;
 			if (b64_decode(out, (struct str){ text, 4 }, &n) !=
 			    (at != NULL)) {
-				CHECK(!"a byte at some place");
+				FAIL("a byte at some place");
 				return;
 			}
 		}
@@ -1796,10 +1797,147 @@ parses(struct json *j, struct str text)
 	bool ok = json_parse(j, &T, text, &e);
 
 	if (!ok && e.code == E_NONE)
-		CHECK(!"a failure without an error");
+		FAIL("a failure without an error");
 	if (!ok && (j->n != 0 || j->tok != NULL))
-		CHECK(!"a failure that leaves something");
+		FAIL("a failure that leaves something");
 	return ok;
+}
+
+/* The source text at a path like "result>tools>0>name"; empty when it is not
+ * there. */
+static struct str
+path_at(struct str text, const char *path)
+{
+	struct str rest = str_c(path), part;
+	uint32_t node = ROOT, box;
+	struct json j;
+	uint64_t n;
+
+	if (!parses(&j, text))
+		return S("(not JSON)");
+	while (node != 0 && str_cut(&rest, '>', &part)) {
+		box = node;
+		if (!json_is_array(&j, box)) {
+			node = json_get(&j, box, part);
+			continue;
+		}
+		if (!str_u64(part, 1000, &n))
+			return NOTHING;
+		node = json_first(&j, box);
+		while (node != 0 && n-- > 0)
+			node = json_next(&j, box, node);
+	}
+	return node == 0 ? NOTHING : json_raw(&j, node);
+}
+
+/* The string at such a path, decoded; NOTHING when there is none. */
+static struct str
+text_of(struct str text, const char *path)
+{
+	struct str raw = path_at(text, path), s = NOTHING;
+	struct json j;
+
+	if (raw.n > 0 && raw.p[0] == '"' && CHECK(parses(&j, raw)))
+		(void)!json_str(&j, ROOT, &s);
+	return s;
+}
+
+/* The published schemas are read by a checker of its own: JSON Schema
+ * (2020-12) as far as the schemas here go. It counts characters, looks up
+ * members and knows types without the functions that it judges. */
+static bool
+is_of_type(const struct json *j, uint32_t node, struct str type)
+{
+	static const struct {
+		const char *type;
+		jsmntype_t kind;
+		const char *first;      /* what the text may begin with */
+	} rows[] = {
+		{ "object", JSMN_OBJECT, "{" }, { "array", JSMN_ARRAY, "[" },
+		{ "string", JSMN_STRING, "\"" },
+		{ "boolean", JSMN_PRIMITIVE, "tf" },
+		{ "integer", JSMN_PRIMITIVE, "-0123456789" },
+	};
+	struct str text = json_raw(j, node);
+
+	for (size_t i = 0; i < LEN(rows); i++)
+		if (str_eq(type, str_c(rows[i].type)))
+			return j->tok[node].type == rows[i].kind &&
+			    str_find(str_c(rows[i].first), text.p[0]) <
+			    strlen(rows[i].first) && (i < 4 ||
+			    (str_find(text, '.') == text.n &&
+			    str_find(text, 'e') == text.n &&
+			    str_find(text, 'E') == text.n));
+	return false;
+}
+
+/* The number in a rule, or other. */
+static uint64_t
+rule_number(const struct json *s, uint32_t schema, struct str name,
+    uint64_t other)
+{
+	uint32_t rule = json_get(s, schema, name);
+
+	if (rule != 0)
+		CHECK(str_u64(json_raw(s, rule), 1 << 20, &other));
+	return other;
+}
+
+/* A value against the rules about itself. */
+static bool
+fits_itself(const struct json *s, uint32_t schema, const struct json *j,
+    uint32_t node)
+{
+	uint32_t any = json_get(s, schema, S("enum"));
+	struct str type, text, value;
+	size_t letters = 0;
+	bool found = any == 0;
+
+	if (!json_get_str(s, schema, S("type"), &type) ||
+	    !is_of_type(j, node, type))
+		return false;
+	if (!json_str(j, node, &text))
+		return found;
+	for (size_t i = 0; i < text.n; i++)
+		letters += (text.p[i] & 0xc0) != 0x80;
+	for (uint32_t k = json_first(s, any); k; k = json_next(s, any, k))
+		found |= json_str(s, k, &value) && str_eq(value, text);
+	return found && letters >= rule_number(s, schema, S("minLength"), 0) &&
+	    letters <= rule_number(s, schema, S("maxLength"), UINT64_MAX);
+}
+
+/* A value against a schema, with all that is in it. */
+static bool
+fits(const struct json *s, uint32_t schema, const struct json *j,
+    uint32_t node)
+{
+	uint32_t props = json_get(s, schema, S("properties"));
+	uint32_t need = json_get(s, schema, S("required"));
+	uint32_t items = json_get(s, schema, S("items"));
+	bool open = !json_is_word(s, json_get(s, schema,
+	    S("additionalProperties")), S("false"));
+	struct str key;
+
+	if (!fits_itself(s, schema, j, node))
+		return false;
+	if (json_raw(j, node).p[0] == '[')
+		for (uint32_t k = json_first(j, node); k && items;
+		    k = json_next(j, node, k))
+			if (!fits(s, items, j, k))
+				return false;
+	if (json_raw(j, node).p[0] != '{')
+		return true;
+	for (uint32_t k = json_first(s, need); k; k = json_next(s, need, k))
+		if (!json_str(s, k, &key) || json_get(j, node, key) == 0)
+			return false;
+	for (uint32_t k = json_first(j, node); k; k = json_next(j, node, k)) {
+		uint32_t rule = json_str(j, k, &key) ?
+		    json_get(s, props, key) : 0;
+
+		if (rule == 0 ? !open : !fits(s, rule, j, k + 1))
+			return false;
+	}
+	return true;
 }
 
 /* Exactly RFC 8259 in UTF-8, no repeated names, pairs of surrogates. */
@@ -2125,7 +2263,7 @@ test_json_some_names(void)
 			out_byte(&o, '}');
 			if (parses(&j, out_close(&o, &T)) !=
 			    (twin + 1 >= n))
-				CHECK(!"names");
+				FAIL("names");
 			mem_reset(&T, mark);
 		}
 	CHECK(true);
@@ -2858,7 +2996,7 @@ test_cry_gcm(void)
 			room[bit / 8] = (u8)(room[bit / 8] ^ 1 << bit % 8);
 			if (cry_gcm_open(&g, iv.p, room, box.n, &n) ||
 			    !is_zero(room, box.n)) {
-				CHECK(!"a forgery opens, or shows its text");
+				FAIL("a forgery opens, or shows its text");
 				break;
 			}
 		}
@@ -2987,30 +3125,30 @@ test_cry_numbers(void)
 		}
 		mod_mul(r, k, sizeof k, xw, mw, 2);
 		if (WORDS(r) != (uint64_t)(want * x % m))
-			CHECK(!"mod_mul");
+			FAIL("mod_mul");
 		memcpy(r, xw, sizeof r);
 		mod_add(r, yw, 0xffffffff, mw, 2);
 		if (WORDS(r) != (uint64_t)(((unsigned __int128)x + y) % m))
-			CHECK(!"mod_add");
+			FAIL("mod_add");
 		memcpy(r, xw, sizeof r);
 		mod_add(r, yw, 0, mw, 2);
 		if (WORDS(r) != x)
-			CHECK(!"mod_add without");
+			FAIL("mod_add without");
 		mod_sub(r, yw, mw, 2);
 		if (WORDS(r) != (x >= y ? x - y : m - (y - x)))
-			CHECK(!"mod_sub");
+			FAIL("mod_sub");
 		memcpy(r, xw, sizeof r);
 		c = num_sub(r, yw, 0xffffffff, 2);
 		if (WORDS(r) != x - y || c != (x < y ? 0xffffffff : 0))
-			CHECK(!"num_sub");
+			FAIL("num_sub");
 		memcpy(r, xw, sizeof r);
 		c = num_add(r, yw, 0xffffffff, 2);
 		if (WORDS(r) != x + y || c != (x + y < x ? 0xffffffff : 0))
-			CHECK(!"num_add");
+			FAIL("num_add");
 		num_load(r, 2, k + 1, 8);
 		num_store(back, 8, r);
 		if (memcmp(back, k + 1, 8) != 0)
-			CHECK(!"num_store");
+			FAIL("num_store");
 	}
 	CHECK(true);
 }
@@ -3309,7 +3447,7 @@ http_start(void (*answer)(void))
 /* The answer that http_ask() gets. */
 static struct {
 	struct str text;
-	int then;
+	enum peer_end then;
 } scripted;
 
 static void
@@ -3347,7 +3485,7 @@ test_http_answers(void)
 {
 	static const struct {
 		struct str in;
-		int then;
+		enum peer_end then;
 		enum err_code code;
 		int status;
 		struct str body;
@@ -5820,19 +5958,21 @@ keeper_run(struct keeper *k, struct str payload, struct err *e)
 	return out_str(&o);
 }
 
-/* Run one call of a tool; its data object, or its error. */
+/* Run one call of a tool; its data object, which fits the schema that is
+ * published of it, or its error. */
 static struct str
 keeper_call(struct keeper *k, const char *params, struct err *e)
 {
 	struct str got = keeper_run(k, JOIN(&T, S("{\"method\":"
 	    "\"tools/call\",\"ask\":false,\"params\":"), str_c(params),
 	    S("}")), e);
-	struct json j;
+	struct json s, j;
 
 	if (e->code != E_NONE)
 		return got;
-	CHECK(parses(&j, got) && json_is_object(&j, json_get(&j, ROOT,
-	    S("data"))));
+	CHECK(parses(&j, got) && parses(&s, str_c(cat_tool(&opmcp_catalog,
+	    text_of(str_c(params), "name"))->output)));
+	CHECK(fits(&s, ROOT, &j, json_get(&j, ROOT, S("data"))));
 	return json_raw(&j, json_get(&j, ROOT, S("data")));
 }
 
@@ -6316,6 +6456,28 @@ test_pol_name(void)
 		}
 }
 
+/* A full bucket, one that fills up again, and one left alone for long. */
+static void
+test_pol_take(void)
+{
+	struct bucket b = { 0 };
+	uint64_t now = 5000;
+	unsigned n = 0;
+
+	while (n < 100 && pol_take(&b, now, 4, 1000))
+		n++;
+	EQUAL(n, 4);
+	CHECK(!pol_take(&b, now + 249, 4, 1000));
+	CHECK(pol_take(&b, now + 250, 4, 1000));
+	CHECK(!pol_take(&b, now + 250, 4, 1000));
+	for (n = 0; n < 100 && pol_take(&b, now + 99999, 4, 1000);)
+		n++;
+	EQUAL(n, 4);
+	for (n = 0, now += 200000; now < 210000 + 5000; now += 10)
+		n += pol_take(&b, now, 4, 1000);
+	EQUAL(n, 4 + 39);               /* a burst, then four a second */
+}
+
 #define ID1 "aaaaaaaaaaaaaaaaaaaaaaaaa1"
 #define ID2 "aaaaaaaaaaaaaaaaaaaaaaaaa2"
 #define ID3 "aaaaaaaaaaaaaaaaaaaaaaaaa3"
@@ -6580,45 +6742,619 @@ test_cat_check_args(void)
 	CHECK(cat_tool(&opmcp_catalog, NOTHING) == NULL);
 }
 
-/* The schemas are JSON, closed, and made of the rows. */
+/* A tool's input schema as it is published. */
+static struct str
+schema_of(const struct tool *t)
+{
+	struct out o;
+	struct jw w = { &o, false };
+
+	out_open(&o, &T);
+	cat_put_schema(&w, t);
+	return out_close(&o, &T);
+}
+
+/* The checker itself. */
+static void
+test_cat_checker(void)
+{
+#define TEXT "{\"type\":\"string\",\"minLength\":2,\"maxLength\":3}"
+#define BOX "{\"type\":\"object\",\"properties\":{\"a\":" TEXT "},"
+	static const struct {
+		const char *schema, *value;
+		bool fits;
+	} rows[] = {
+		{ TEXT, "\"ab\"", true }, { TEXT, "\"a\"", false },
+		{ TEXT, "\"abc\"", true }, { TEXT, "\"abcd\"", false },
+		{ TEXT, "\"\\u00e9\xf0\x9f\x94\x91\\ud83d\\udd11\"", true },
+		{ TEXT, "7", false }, { TEXT, "null", false },
+		{ TEXT, "[\"ab\"]", false },
+		{ "{\"type\":\"boolean\"}", "true", true },
+		{ "{\"type\":\"boolean\"}", "false", true },
+		{ "{\"type\":\"boolean\"}", "null", false },
+		{ "{\"type\":\"boolean\"}", "\"true\"", false },
+		{ "{\"type\":\"boolean\"}", "1", false },
+		{ "{\"type\":\"integer\"}", "-12", true },
+		{ "{\"type\":\"integer\"}", "1.0", false },
+		{ "{\"type\":\"integer\"}", "1e2", false },
+		{ "{\"type\":\"integer\"}", "true", false },
+		{ "{\"type\":\"string\",\"enum\":[\"x\",\"y\"]}", "\"y\"",
+		    true },
+		{ "{\"type\":\"string\",\"enum\":[\"x\",\"y\"]}", "\"z\"",
+		    false },
+		{ "{\"type\":\"array\",\"items\":" TEXT "}", "[\"ab\"]",
+		    true },
+		{ "{\"type\":\"array\",\"items\":" TEXT "}",
+		    "[\"ab\",\"a\"]", false },
+		{ "{\"type\":\"array\"}", "{}", false },
+		{ BOX "\"required\":[\"a\"]}", "{\"a\":\"ab\",\"b\":1}",
+		    true },
+		{ BOX "\"required\":[\"a\"]}", "{\"b\":1}", false },
+		{ BOX "\"required\":[]}", "{}", true },
+		{ BOX "\"required\":[]}", "{\"a\":\"x\"}", false },
+		{ BOX "\"additionalProperties\":false}", "{\"a\":\"ab\"}",
+		    true },
+		{ BOX "\"additionalProperties\":false}", "{\"b\":1}", false },
+		{ BOX "\"additionalProperties\":false}", "[]", false },
+	};
+#undef TEXT
+#undef BOX
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		struct json s, j;
+
+		run.row = rows[i].value;
+		if (CHECK(parses(&s, str_c(rows[i].schema)) &&
+		    parses(&j, str_c(rows[i].value))))
+			EQUAL(fits(&s, ROOT, &j, ROOT), rows[i].fits);
+	}
+}
+
+/* Append a JSON string of n characters, of all widths and spellings. */
+static void
+put_letters(struct out *o, size_t n)
+{
+	static const char *const letter[] = { "a", "Z", " ", "/", "\xc3\xa9",
+		"\xe6\x97\xa5", "\xf0\x9f\x94\x91", "\\u0041", "\\u00e9",
+		"\\ud83d\\udd11", "\\\"", "\\\\", "\\n", "\\u0000", "\\ufeff" };
+	size_t one = rnd(2) * (1 + rnd(LEN(letter)));
+
+	out_byte(o, '"');
+	while (n-- > 0)
+		out_put(o, str_c(letter[one > 0 ? one - 1 :
+		    rnd(LEN(letter))]));
+	out_byte(o, '"');
+}
+
+/* Append a value: mostly of the kind that is asked for. */
+static void
+put_value(struct out *o, enum arg_kind kind)
+{
+	static const char *const other[] = { "null", "0", "-1", "1.5", "1e3",
+		"[]", "{}", "[\"x\"]", "{\"a\":\"b\"}", "[true]", "\"true\"",
+		"\"false\"", "\"null\"" };
+	static const size_t edge[] = { 0, 1, 2, NAME_MAX_LEN - 1,
+		NAME_MAX_LEN, NAME_MAX_LEN + 1, 2 * NAME_MAX_LEN };
+
+	if (rnd(6) == 0)
+		out_put(o, str_c(other[rnd(LEN(other))]));
+	else if ((kind == ARG_BOOL) != (rnd(8) == 0))
+		out_put(o, rnd(2) > 0 ? S("true") : S("false"));
+	else if (rnd(2) > 0)
+		put_letters(o, edge[rnd(LEN(edge))]);
+	else
+		put_letters(o, 1 + rnd(20));
+}
+
+/* Append a member's name, now and then with an escape for its first byte. */
+static void
+put_member(struct out *o, bool *first, struct str name, enum arg_kind kind)
+{
+	u8 room[8];
+
+	OUT(o, *first ? S("") : S(","), rnd(9) > 0 ? S("") : S(" "), S("\""));
+	if (name.n > 0 && rnd(8) == 0) {
+		(void)snprintf((char *)room, sizeof room, "\\u%04x", name.p[0]);
+		OUT(o, ((struct str){ room, 6 }), str_from(name, 1));
+	} else {
+		out_put(o, name);
+	}
+	out_put(o, S("\":"));
+	put_value(o, kind);
+	*first = false;
+}
+
+/* Arguments for a tool: most of its own in any order, at times an unknown
+ * one. */
+static struct str
+random_args(const struct tool *t)
+{
+	static const char *const wrong[] = { "", "x", "Vault", "probe ",
+		"item_nam", "item_name\\u0000", "type", "properties" };
+	size_t at = rnd((uint32_t)t->args + 1);
+	bool first = true;
+	struct out o;
+
+	out_open(&o, &T);
+	out_byte(&o, '{');
+	if (rnd(8) == 0)
+		put_member(&o, &first, str_c(wrong[rnd(LEN(wrong))]),
+		    ARG_TEXT);
+	for (size_t i = 0; i < t->args; i++) {
+		const struct arg *arg = &t->arg[(at + i) % t->args];
+
+		if (rnd(6) > 0)
+			put_member(&o, &first, str_c(arg->name), arg->kind);
+	}
+	out_byte(&o, '}');
+	return out_close(&o, &T);
+}
+
+/* One of everything that a row can say. */
+static const struct arg own_args[] = {
+	{ "text", "needed", ARG_TEXT, true, COMPLETE_NOTHING },
+	{ "flag", "needed too", ARG_BOOL, true, COMPLETE_NOTHING },
+	{ "more", "may be missing", ARG_TEXT, false, COMPLETE_NOTHING },
+	{ "also", "may be missing", ARG_BOOL, false, COMPLETE_NOTHING },
+};
+static const struct tool own_tool = { "own", "Own", "A tool of the tests",
+	"", NULL, NULL, own_args, LEN(own_args), NULL };
+
+/* Whatever is sent: what the published schema says of it and what the keeper
+ * says of it are the same. */
+static void
+test_cat_agree(void)
+{
+	for (size_t i = 0; i <= LEN(tools); i++) {
+		const struct tool *t = i < LEN(tools) ? &tools[i] : &own_tool;
+		unsigned said[2] = { 0, 0 };
+		struct json s, j;
+		size_t mark;
+
+		if (!CHECK(parses(&s, schema_of(t))))
+			return;
+		mark = T.used;
+		for (int n = 0; n < 5000; n++) {
+			uint64_t began = seed;
+			struct err e = { 0 };
+			struct str args = random_args(t);
+			bool ok;
+
+			if (!CHECK(parses(&j, args)))
+				show(args);
+			ok = cat_check_args(t->arg, t->args, &j, ROOT, &e);
+			said[ok]++;
+			if (!CHECK(fits(&s, ROOT, &j, ROOT) == ok)) {
+				(void)printf("  seed: %llu\n  args: ",
+				    (unsigned long long)began);
+				show(args);
+				(void)printf("\n");
+			}
+			FAILED(e, ok ? E_NONE : E_ARGUMENT);
+			mem_reset(&T, mark);
+		}
+		run.row = t->name;
+		CHECK(said[0] > 500 && said[1] > 500);
+	}
+}
+
+/* The longest and the shortest text, by characters of each width and as they
+ * may be spelt; and no arguments at all. */
+static void
+test_cat_edges(void)
+{
+	static const char *const letter[] = { "a", "\xc3\xa9", "\xe6\x97\xa5",
+		"\xf0\x9f\x94\x91", "\\u0061", "\\u00e9", "\\ud83d\\udd11",
+		"\\\"", "\\u0000" };
+	static const size_t size[] = { 0, 1, NAME_MAX_LEN, NAME_MAX_LEN + 1 };
+	const struct tool *t = &tools[0];
+	struct err e = { 0 };
+	struct json s, j;
+
+	CHECK(parses(&s, schema_of(t)));
+	for (size_t i = 0; i < LEN(letter) * LEN(size); i++) {
+		size_t n = size[i % LEN(size)];
+		struct out o;
+		bool ok = n >= 1 && n <= 255;
+
+		run.row = letter[i / LEN(size)];
+		out_open(&o, &T);
+		out_put(&o, S("{\"item_name\":\""));
+		for (size_t k = 0; k < n; k++)
+			out_put(&o, str_c(letter[i / LEN(size)]));
+		out_put(&o, S("\"}"));
+		if (!CHECK(parses(&j, out_close(&o, &T))))
+			continue;
+		e = (struct err){ 0 };
+		EQUAL(cat_check_args(t->arg, t->args, &j, ROOT, &e), ok);
+		EQUAL(fits(&s, ROOT, &j, ROOT), ok);
+		FAILED(e, ok ? E_NONE : E_ARGUMENT);
+	}
+	run.row = "none";
+	e = (struct err){ 0 };
+	CHECK(!cat_check_args(t->arg, t->args, &j, 0, &e));
+	FAILED(e, E_ARGUMENT);
+	e = (struct err){ 0 };
+	CHECK(cat_check_args(health_args, LEN(health_args), &j, 0, &e));
+}
+
+/* All of a schema is what every host understands: known members, one type
+ * each, no schema that is true or false. */
+static void
+check_portable(const struct json *j, uint32_t schema, bool input)
+{
+	static const char *const known[] = { "type", "properties", "required",
+		"additionalProperties", "minLength", "maxLength", "minimum",
+		"maximum", "enum", "items", "description" };
+	uint32_t props = json_get(j, schema, S("properties"));
+	struct str key, help;
+
+	if (!CHECK(json_is_object(j, schema)))
+		return;
+	CHECK(json_get_str(j, schema, S("type"), &key));
+	for (uint32_t k = json_first(j, schema); k;
+	    k = json_next(j, schema, k)) {
+		bool found = false;
+
+		for (size_t i = 0; i < LEN(known) && json_str(j, k, &key); i++)
+			found |= str_eq(key, str_c(known[i]));
+		if (!CHECK(found))
+			show(json_raw(j, k));
+	}
+	for (uint32_t k = json_first(j, props); k;
+	    k = json_next(j, props, k)) {
+		check_portable(j, k + 1, input);
+		CHECK(!input || (json_get_str(j, k + 1, S("description"),
+		    &help) && help.n > 0));
+	}
+	if (json_get(j, schema, S("items")) != 0)
+		check_portable(j, json_get(j, schema, S("items")), input);
+}
+
+/* What is published of each tool. */
 static void
 test_cat_schema(void)
 {
+	static const char raw[] = "{\"type\":\"object\",\"properties\":{}}";
+	struct tool own = own_tool;
+	struct json j;
+
 	for (size_t i = 0; i < LEN(tools); i++) {
 		const struct tool *t = &tools[i];
-		struct json j;
-		struct out o;
-		struct jw w = { &o, false };
-		uint32_t props;
 
 		run.row = t->name;
-		out_open(&o, &T);
-		cat_put_schema(&w, t);
-		if (!CHECK(parses(&j, out_close(&o, &T))))
+		if (!CHECK(parses(&j, schema_of(t))))
 			continue;
+		check_portable(&j, ROOT, true);
 		CHECK(json_is_str(&j, ROOT, S("type"), S("object")));
 		CHECK(json_is_word(&j, json_get(&j, ROOT,
 		    S("additionalProperties")), S("false")));
-		props = json_get(&j, ROOT, S("properties"));
-		for (size_t k = 0; k < t->args; k++) {
-			uint32_t p = json_get(&j, props,
-			    str_c(t->arg[k].name));
-			struct str help;
-
-			CHECK(json_is_object(&j, p));
-			CHECK(json_get_str(&j, p, S("description"), &help) &&
-			    help.n > 0);
-			CHECK(json_is_str(&j, p, S("type"), t->arg[k].kind ==
-			    ARG_BOOL ? S("boolean") : S("string")));
-		}
-		CHECK(json_is_array(&j, json_get(&j, ROOT,
-		    S("required"))));
-		CHECK(parses(&j, str_c(t->output)));
+		CHECK(json_is_array(&j, json_get(&j, ROOT, S("required"))));
+		if (CHECK(parses(&j, str_c(t->output))))
+			check_portable(&j, ROOT, false);
 		CHECK(json_is_str(&j, ROOT, S("type"), S("object")));
-		out_open(&o, &T);
-		OUT(&o, S("{"), str_c(t->hints), S("}"));
-		CHECK(parses(&j, out_close(&o, &T)));
 	}
+	SAME(schema_of(&own), S("{\"type\":\"object\",\"properties\":{"
+	    "\"text\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":255,"
+	    "\"description\":\"needed\"},\"flag\":{\"type\":\"boolean\","
+	    "\"description\":\"needed too\"},\"more\":{\"type\":\"string\","
+	    "\"minLength\":1,\"maxLength\":255,\"description\":"
+	    "\"may be missing\"},\"also\":{\"type\":\"boolean\","
+	    "\"description\":\"may be missing\"}},\"required\":[\"text\","
+	    "\"flag\"],\"additionalProperties\":false}"));
+	own.input = raw;
+	SAME(schema_of(&own), str_c(raw));
+}
+
+/* A prompt's arguments: a field left empty is one left out. */
+static void
+test_cat_check_prompt(void)
+{
+	static const struct {
+		const char *args;
+		enum err_code code;
+		const char *what;
+	} rows[] = {
+		{ "{\"item_name\":\"x\"}", E_NONE, "" },
+		{ "{\"item_name\":\"x\",\"vault\":\"y\"}", E_NONE, "" },
+		{ "{\"item_name\":\"x\",\"vault\":\"\"}", E_NONE, "" },
+		{ "{}", E_ARGUMENT, "item_name" },
+		{ "{\"item_name\":\"\"}", E_ARGUMENT, "item_name" },
+		{ "{\"vault\":\"y\"}", E_ARGUMENT, "item_name" },
+		{ "{\"item_name\":7}", E_ARGUMENT, "item_name" },
+		{ "{\"item_name\":null}", E_ARGUMENT, "item_name" },
+		{ "{\"item_name\":\"x\",\"vault\":null}", E_ARGUMENT,
+		    "vault" },
+		{ "{\"item_name\":\"x\",\"vault\":[]}", E_ARGUMENT, "vault" },
+		{ "{\"item_name\":\"x\",\"Vault\":\"y\"}", E_ARGUMENT,
+		    "an unknown argument" },
+		{ "{\"item_name\":\"x\",\"\":\"\"}", E_ARGUMENT,
+		    "an unknown argument" },
+		{ "{\"item_name\":\"a\\nb\"}", E_NAME, "" },
+		{ "{\"item_name\":\"x \"}", E_NAME, "" },
+		{ "{\"item_name\":\"x\",\"vault\":\"\\u202e\"}", E_NAME, "" },
+	};
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		struct err e = { 0 };
+		struct json j;
+
+		run.row = rows[i].args;
+		if (!CHECK(parses(&j, str_c(rows[i].args))))
+			continue;
+		EQUAL(cat_check_prompt(&prompts[0], &j, ROOT, &e),
+		    rows[i].code == E_NONE);
+		FAILED(e, rows[i].code);
+		SAME(str_c(e.what), str_c(rows[i].what));
+	}
+}
+
+/* Which argument a completion is about. */
+static void
+test_cat_completed(void)
+{
+#define PROMPT "\"ref\":{\"type\":\"ref/prompt\",\"name\":\"use_credential\"}"
+#define TEMPLATE "\"ref\":{\"type\":\"ref/resource\",\"uri\":" \
+	"\"onepassword://vaults/{vault}/items{?cursor}\"}"
+	static const struct {
+		const char *params;
+		enum complete complete; /* where there is an argument */
+		const char *name;       /* NULL: there is none */
+	} rows[] = {
+		{ PROMPT ",\"argument\":{\"name\":\"item_name\"}",
+		    COMPLETE_ITEM, "item_name" },
+		{ PROMPT ",\"argument\":{\"name\":\"vault\"}",
+		    COMPLETE_VAULT, "vault" },
+		{ PROMPT ",\"argument\":{\"name\":\"none\"}", 0, NULL },
+		{ PROMPT ",\"argument\":{\"name\":7}", 0, NULL },
+		{ PROMPT ",\"argument\":\"vault\"", 0, NULL },
+		{ PROMPT, 0, NULL },
+		{ TEMPLATE ",\"argument\":{\"name\":\"vault\"}",
+		    COMPLETE_VAULT, "vault" },
+		{ TEMPLATE ",\"argument\":{\"name\":\"cursor\"}",
+		    COMPLETE_NOTHING, "cursor" },
+		{ TEMPLATE ",\"argument\":{\"name\":\"item_name\"}", 0, NULL },
+		{ "\"argument\":{\"name\":\"vault\"}", 0, NULL },
+		{ "\"ref\":7,\"argument\":{\"name\":\"vault\"}", 0, NULL },
+		{ "\"ref\":{\"type\":\"ref/prompt\",\"name\":\"none\"},"
+		    "\"argument\":{\"name\":\"vault\"}", 0, NULL },
+		{ "\"ref\":{\"type\":\"ref/tool\",\"name\":\"use_credential\"},"
+		    "\"argument\":{\"name\":\"vault\"}", 0, NULL },
+		{ "\"ref\":{\"type\":\"ref/prompt\",\"uri\":\"use_credential\""
+		    "},\"argument\":{\"name\":\"vault\"}", 0, NULL },
+		{ "\"ref\":{\"type\":\"ref/resource\",\"uri\":"
+		    "\"onepassword://vaults\"},\"argument\":{\"name\":"
+		    "\"vault\"}", 0, NULL },
+		{ "\"ref\":{\"type\":\"ref/prompt\",\"name\":\"explain_rules"
+		    "\"},\"argument\":{\"name\":\"vault\"}", 0, NULL },
+	};
+#undef PROMPT
+#undef TEMPLATE
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		const struct arg *arg;
+		struct json j;
+
+		run.row = rows[i].params;
+		if (!CHECK(parses(&j, JOIN(&T, S("{"), str_c(rows[i].params),
+		    S("}")))))
+			continue;
+		arg = cat_completed(&opmcp_catalog, &j, ROOT);
+		SAME(str_c(arg != NULL ? arg->name : NULL),
+		    str_c(rows[i].name));
+		if (arg != NULL)
+			EQUAL(arg->complete, rows[i].complete);
+	}
+}
+
+static void
+test_cat_uri_normal(void)
+{
+	static const struct {
+		struct str uri;
+		const char *want;       /* NULL: refused */
+	} rows[] = {
+		{ B("onepassword://status"), "onepassword://status" },
+		{ B("OnePassword://Vaults/AI/Items"),
+		    "onepassword://vaults/AI/Items" },
+		{ B("ONEPASSWORD://VAULTS"), "onepassword://vaults" },
+		{ B("A://User@Host:1/X"), "a://user@host:1/X" },
+		{ B("a://b/C?D=E"), "a://b/C?D=E" },
+		{ B("a://b/%2F"), "a://b/%2F" }, { B("a://b/%00"),
+		    "a://b/%00" }, { B("a://b/%fF"), "a://b/%fF" },
+		{ B("a://b//c"), "a://b//c" }, { B("a://b/"), "a://b/" },
+		{ B("a://b/..."), "a://b/..." }, { B("a://b/.c/d."),
+		    "a://b/.c/d." }, { B("a://b/..c"), "a://b/..c" },
+		{ B("a://b/-._~!$&'()*+,;=:@?[]"),
+		    "a://b/-._~!$&'()*+,;=:@?[]" },
+		{ B(""), NULL }, { { NULL, 0 }, NULL }, { B("a"), NULL },
+		{ B("://b"), NULL }, { B("1a://b"), NULL },
+		{ B("_a://b"), NULL }, { B("~a://b"), NULL },
+		{ B("onepassword:status"), NULL },
+		{ B("onepassword:/status"), NULL }, { B("/status"), NULL },
+		{ B("//status"), NULL }, { B("a://b/.."), NULL },
+		{ B("a://b/."), NULL }, { B("a://b/../c"), NULL },
+		{ B("a://b/./c"), NULL }, { B("a://b/c/.."), NULL },
+		{ B("a://.."), NULL }, { B("a://../b"), NULL },
+		{ B("a://b#"), NULL }, { B("a://b#c"), NULL },
+		{ B("a://b/c d"), NULL }, { B(" a://b"), NULL },
+		{ B("a://b\n"), NULL }, { B("a://b/\t"), NULL },
+		{ B("a://b/\0"), NULL }, { B("a://b\0/c"), NULL },
+		{ B("a://b/\x7f"), NULL }, { B("a://b/\xc3\xa9"), NULL },
+		{ B("a://b/\xff"), NULL }, { B("\"a://b\""), NULL },
+		{ B("a://b/<c>"), NULL }, { B("a://b/{c}"), NULL },
+		{ B("a://b/c|d"), NULL }, { B("a://b/c\\d"), NULL },
+		{ B("a://b/^`"), NULL }, { B("a://b/%"), NULL },
+		{ B("a://b/%2"), NULL }, { B("a://b/%2?"), NULL },
+		{ B("a://b/%zz"), NULL }, { B("a://b/%-1"), NULL },
+		{ B("a://b/%%20"), NULL },
+	};
+	u8 *p = mem_alloc(&T, URI_MAX + 1);
+	struct arena none = { 0 };
+	struct str normal;
+	struct err e;
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		run.row = (const char *)rows[i].uri.p;
+		e = (struct err){ 0 };
+		EQUAL(uri_normal(&T, rows[i].uri, &normal, &e),
+		    rows[i].want != NULL);
+		FAILED(e, rows[i].want != NULL ? E_NONE : E_RESOURCE);
+		if (rows[i].want != NULL)
+			SAME(normal, str_c(rows[i].want));
+	}
+	run.row = "length";
+	memset(p, 'x', URI_MAX + 1);
+	memcpy(p, "a://", 4);
+	e = (struct err){ 0 };
+	CHECK(uri_normal(&T, (struct str){ p, URI_MAX }, &normal, &e));
+	CHECK(!uri_normal(&T, (struct str){ p, URI_MAX + 1 }, &normal, &e));
+	FAILED(e, E_RESOURCE);
+	e = (struct err){ 0 };
+	CHECK(!uri_normal(&none, S("a://b"), &normal, &e));
+}
+
+#define ITEMS "onepassword://vaults/{vault}/items{?cursor}"
+#define NONE { NULL, 0 }
+
+static void
+test_cat_uri_match(void)
+{
+	static const struct {
+		const char *row, *uri;
+		bool ok;
+		struct str var[VARS_MAX];
+	} rows[] = {
+		{ "a://b", "a://b", true, { NONE } },
+		{ "a://b", "a://b/", false, { NONE } },
+		{ "a://b", "a://b?", false, { NONE } },
+		{ "a://b", "a://", false, { NONE } },
+		{ "a://b", "a://bc", false, { NONE } },
+		{ ITEMS, "onepassword://vaults/AI/items", true, { B("AI") } },
+		{ ITEMS, "onepassword://vaults/AI/items?cursor=x", true,
+		    { B("AI"), B("x") } },
+		{ ITEMS, "onepassword://vaults/AI/items?cursor=", false,
+		    { NONE } },
+		{ ITEMS, "onepassword://vaults/AI/items?cursor", false,
+		    { NONE } },
+		{ ITEMS, "onepassword://vaults/AI/items?", false, { NONE } },
+		{ ITEMS, "onepassword://vaults/AI/items?Cursor=x", false,
+		    { NONE } },
+		{ ITEMS, "onepassword://vaults/AI/items?x=1", false,
+		    { NONE } },
+		{ ITEMS, "onepassword://vaults/AI/items?x=1&cursor=y", false,
+		    { NONE } },
+		/* twice: one value, which no cursor is equal to */
+		{ ITEMS, "onepassword://vaults/AI/items?cursor=x&cursor=y",
+		    true, { B("AI"), B("x&cursor=y") } },
+		{ ITEMS, "onepassword://vaults/AI/items?cursor=x?cursor=y",
+		    false, { NONE } },
+		{ ITEMS, "onepassword://vaults/AI/items?cursor=x/y", false,
+		    { NONE } },
+		{ ITEMS, "onepassword://vaults/AI/items?cursor=x%2Fy", true,
+		    { B("AI"), B("x/y") } },
+		{ ITEMS, "onepassword://vaults//items", false, { NONE } },
+		{ ITEMS, "onepassword://vaults/AI/items/", false, { NONE } },
+		{ ITEMS, "onepassword://vaults/AI/item", false, { NONE } },
+		{ ITEMS, "onepassword://vaults/AI/itemsx", false, { NONE } },
+		{ ITEMS, "onepassword://vaults/AI/Items", false, { NONE } },
+		{ ITEMS, "onepassword://vaults/AI", false, { NONE } },
+		{ ITEMS, "onepassword://vaults/A/I/items", false, { NONE } },
+		{ ITEMS, "onepassword://vaults/A%2FI/items", true,
+		    { B("A/I") } },
+		{ ITEMS, "onepassword://vaults/a+b%20c/items", true,
+		    { B("a+b c") } },
+		{ ITEMS, "onepassword://vaults/%41%49/items", true,
+		    { B("AI") } },
+		{ ITEMS, "onepassword://vaults/%2e%2E/items", true,
+		    { B("..") } },
+		{ ITEMS, "onepassword://vaults/a%00b/items", true,
+		    { B("a\0b") } },
+		{ ITEMS, "onepassword://vaults/%2541/items", true,
+		    { B("%41") } },                     /* once only */
+		{ ITEMS, "onepassword://vaults/%C3%a9/items", true,
+		    { B("\xc3\xa9") } },
+		{ ITEMS, "onepassword://vaults/%f0%9f%94%91/items", true,
+		    { B("\xf0\x9f\x94\x91") } },
+		{ ITEMS, "onepassword://vaults/%C3/items", false, { NONE } },
+		{ ITEMS, "onepassword://vaults/%FF/items", false, { NONE } },
+		{ ITEMS, "onepassword://vaults/%C0%AF/items", false,
+		    { NONE } },
+		{ ITEMS, "onepassword://vaults/%ED%A0%80/items", false,
+		    { NONE } },
+		{ ITEMS, "onepassword://vaults/%F4%90%80%80/items", false,
+		    { NONE } },
+		{ ITEMS, "onepassword://vaults/AI/items?cursor=%80", false,
+		    { NONE } },
+		{ "t://{a}/{b}/{c}/{d}", "t://1/2/3/4", true,
+		    { B("1"), B("2"), B("3"), B("4") } },
+		{ "t://{a}/{b}/{c}/{d}", "t://1/2/3/", false, { NONE } },
+		{ "t://{a}/{b}/{c}/{d}/{e}", "t://1/2/3/4/5", false,
+		    { NONE } },
+		{ "t://x{a}y", "t://x1y", false, { NONE } },
+	};
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		struct str var[VARS_MAX] = { NONE, NONE, NONE, NONE };
+
+		run.row = rows[i].uri;
+		if (!EQUAL(uri_match(&T, str_c(rows[i].row),
+		    str_c(rows[i].uri), var), rows[i].ok) || !rows[i].ok)
+			continue;
+		for (size_t k = 0; k < VARS_MAX; k++) {
+			SAME(var[k], rows[i].var[k]);
+			EQUAL(var[k].p == NULL, rows[i].var[k].p == NULL);
+		}
+	}
+}
+
+/* A URI to its row. */
+static void
+test_cat_resource(void)
+{
+	static const struct {
+		const char *uri, *name;         /* NULL: there is none */
+	} rows[] = {
+		{ "onepassword://status", "status" },
+		{ "OnePassword://STATUS", "status" },
+		{ "onepassword://vaults", "vaults" },
+		{ "onepassword://vaults/AI/items", "vault-items" },
+		{ "ONEPASSWORD://Vaults/AI/items?cursor=x", "vault-items" },
+		{ "onepassword://vaults/AI/ITEMS", NULL },
+		{ "onepassword://status/", NULL },
+		{ "onepassword://status?x", NULL },
+		{ "onepassword://status#x", NULL },
+		{ "onepassword://user@status", NULL },
+		{ "onepassword://status:1", NULL },
+		{ "onepassword://vaults/", NULL },
+		{ "onepassword://vaults?cursor=x", NULL },
+		{ "onepassword://vaults//items", NULL },
+		{ "onepassword://vaults/../status", NULL },
+		{ "onepassword://vaults/AI/../AI/items", NULL },
+		{ "onepassword://vaults/%/items", NULL },
+		{ "onepassword://%76aults", NULL },
+		{ ITEMS, NULL }, { "", NULL }, { "status", NULL },
+		{ "onepassword:status", NULL }, { "1password://vaults", NULL },
+		{ "op://AI/GitHub/password", NULL },
+		{ "file:///etc/passwd", NULL },
+		{ "http://127.0.0.1/", NULL },
+	};
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		const struct resource *r = NULL;
+		struct str var[VARS_MAX];
+		struct err e = { 0 };
+
+		run.row = rows[i].uri;
+		EQUAL(cat_resource(&opmcp_catalog, &T, str_c(rows[i].uri), &r,
+		    var, &e), rows[i].name != NULL);
+		FAILED(e, rows[i].name != NULL ? E_NONE : E_RESOURCE);
+		SAME(str_c(r != NULL ? r->name : NULL), str_c(rows[i].name));
+	}
+	CHECK(cat_template(&opmcp_catalog, S(ITEMS)) != NULL);
+	CHECK(cat_template(&opmcp_catalog, S("onepassword://vaults")) == NULL);
+	CHECK(cat_prompt(&opmcp_catalog, S("audit_vault")) != NULL);
+	CHECK(cat_prompt(&opmcp_catalog, S("Audit_vault")) == NULL);
 }
 
 /* ====================================================================
@@ -6660,6 +7396,578 @@ test_frame_head(void)
 		frame_put_head(&o, f.kind, f.seq, f.payload.n);
 		SAME(out_str(&o), rows[i].head);
 	}
+}
+
+/* A name as it is shown: a JSON string of what can be seen in it. */
+static struct str
+shown(struct str name)
+{
+	struct out o;
+
+	out_open(&o, &T);
+	tool_put_name(&o, name);
+	return out_close(&o, &T);
+}
+
+/* A back end of the tests' own: three vaults, and as many items as a test
+ * puts on the shelf. It counts what it is asked. */
+static struct {
+	struct item_ref ref[300];
+	size_t refs;
+	struct field field[2];
+	enum err_code fails;            /* whatever is asked, unless E_NONE */
+	unsigned vaults, lists, items, fresh;
+} shelf;
+
+#define SHELF(n) "aaaaaaaaaaaaaaaaaaaaaaaaa" n
+
+static struct vault shelf_vault[] = {
+	{ B(SHELF("2")), B("AI"), false },
+	{ B(SHELF("3")), B("Work"), false },
+	{ B(SHELF("4")), B("Private"), false },
+	{ B(SHELF("5")), B(""), true },
+};
+
+MUST static bool
+shelf_vaults(void *ctx, bool *fresh, const struct vault **list, size_t *n,
+    struct err *e)
+{
+	(void)ctx;
+	shelf.vaults++;
+	shelf.fresh += *fresh;
+	*list = shelf_vault;
+	*n = LEN(shelf_vault);
+	return shelf.fails == E_NONE || err_set(e, shelf.fails, "", 0);
+}
+
+MUST static bool
+shelf_items(void *ctx, struct str vault, bool *fresh,
+    const struct item_ref **list, size_t *n, struct err *e)
+{
+	(void)ctx;
+	shelf.lists++;
+	shelf.fresh += *fresh;
+	CHECK(str_eq(vault, shelf_vault[0].id) ||
+	    str_eq(vault, shelf_vault[1].id));  /* never another one's (I1) */
+	*list = shelf.ref;
+	*n = str_eq(vault, shelf_vault[0].id) ? shelf.refs : 0;
+	return shelf.fails == E_NONE || err_set(e, shelf.fails, "", 0);
+}
+
+MUST static bool
+shelf_item(void *ctx, struct str vault, struct str id, struct item *it,
+    struct err *e)
+{
+	(void)ctx;
+	(void)vault;
+	shelf.items++;
+	if (shelf.fails != E_NONE)
+		return err_set(e, shelf.fails, "", 0);
+	for (size_t i = 0; i < shelf.refs; i++)
+		if (str_eq(shelf.ref[i].id, id)) {
+			*it = (struct item){ shelf.ref[i], S("001"),
+				shelf.field, 2 };
+			return true;
+		}
+	return fail(e, E_ITEM, "");
+}
+
+static const struct backend shelf_backend = { shelf_vaults, shelf_items,
+	shelf_item };
+
+/* Put an item on the shelf; its id is made of the number. */
+static void
+shelf_put(const char *title, enum item_state state)
+{
+	u8 *id = mem_alloc(&T, 26);
+
+	memset(id, 'b', 26);
+	for (size_t n = ++shelf.refs, at = 25; n > 0; n /= 24)
+		id[at--] = (u8)('c' + n % 24);
+	shelf.ref[shelf.refs - 1] = (struct item_ref){ { id, 26 },
+		str_dup(&T, str_c(title)), state };
+}
+
+/* A keeper with that back end, and one login on the shelf. */
+static void
+shelf_start(struct cfg *cfg, struct keeper *k)
+{
+	keeper_start(cfg, k);
+	k->be = &shelf_backend;
+	cfg->vaults = "AI,Work";
+	shelf_vault[0].name = S("AI");
+	memset(&shelf, 0, sizeof shelf);
+	shelf.field[0] = (struct field){ S("username"), S("username"),
+		FOR_USERNAME, { (const u8 *)"octo", 4 } };
+	shelf.field[1] = (struct field){ S("password"), S("password"),
+		FOR_PASSWORD, { (const u8 *)"s3cret", 6 } };
+	shelf_put("GitHub", ITEM_ACTIVE);
+}
+
+/* The payload of a result frame, for that of a call frame. */
+static struct str
+keeper_frame(struct keeper *k, struct str payload)
+{
+	struct frame call = { FRAME_CALL, 1, payload };
+	struct out o;
+
+	out_open(&o, &T);
+	keep_build(k, &call, &o);
+	mem_reset(&k->scratch, 0);
+	mem_reset(&k->text, 0);
+	return str_from(out_close(&o, &T), FRAME_HEAD);
+}
+
+/* How such a call ended; E_ASK when there are questions. */
+static enum err_code
+code_of(struct str payload)
+{
+	uint64_t code = E_NONE;
+
+	if (path_at(payload, "ask").n > 0)
+		return E_ASK;
+	(void)!str_u64(path_at(payload, "code"), E_COUNT, &code);
+	return (enum err_code)code;
+}
+
+#define ENDED(payload, want) \
+	same_at(__LINE__, str_c(err_table[code_of(payload)].word), \
+	    str_c(err_table[want].word), "end of the call")
+
+#define GITHUB "{\"name\":\"get_1password_credentials\",\"arguments\":" \
+	"{\"item_name\":\"GitHub\"}}"
+#define HEALTH "{\"name\":\"get_health_status\"}"
+#define ALLOWED "{\"approval\":{\"action\":\"accept\",\"content\":" \
+	"{\"answer\":\"allow once\"}}}"
+
+/* Call a tool, with answers (JSON) and a state if they are not NULL, of a
+ * host that can ask. Nothing secret is in what comes back, unless it is the
+ * result. */
+static struct str
+asked(struct keeper *k, const char *params, const char *answers,
+    struct str state)
+{
+	struct str got;
+	struct out o;
+
+	out_open(&o, &T);
+	OUT(&o, S("{\"method\":\"tools/call\",\"ask\":true,\"params\":"),
+	    str_c(params));
+	if (answers != NULL)
+		OUT(&o, S(",\"answers\":"), str_c(answers));
+	if (state.p != NULL) {
+		out_put(&o, S(",\"state\":"));
+		jw_quote(&o, state);
+	}
+	out_byte(&o, '}');
+	got = keeper_frame(k, out_close(&o, &T));
+	EQUAL(str_search(got, S("s3cret")) < got.n, code_of(got) == E_NONE &&
+	    path_at(got, "data>item_id").n > 0);
+	return got;
+}
+
+/* The state that comes with a question about GitHub. */
+static struct str
+state_of(struct keeper *k)
+{
+	struct str got = asked(k, GITHUB, NULL, NOTHING);
+
+	ENDED(got, E_ASK);
+	got = text_of(got, "state");
+	EQUAL(got.n, (STATE_LEN * 4 + 2) / 3);
+	return got;
+}
+
+/* What the operator says about values, and whether the host can ask. */
+static void
+test_ask_reveal(void)
+{
+	static const struct {
+		enum verdict reveal;
+		const char *ask;
+		enum err_code code;
+	} rows[] = {
+		{ ALLOW, "true", E_NONE }, { ALLOW, "false", E_NONE },
+		{ ASK, "true", E_ASK }, { ASK, "false", E_CANNOT_ASK },
+		{ ASK, "null", E_CANNOT_ASK }, { ASK, "1", E_CANNOT_ASK },
+		{ ASK, "\"true\"", E_CANNOT_ASK },
+		{ DENY, "true", E_REVEAL }, { DENY, "false", E_REVEAL },
+		{ (enum verdict)3, "false", E_CANNOT_ASK },
+	};
+	struct keeper k;
+	struct cfg cfg;
+
+	shelf_start(&cfg, &k);
+	for (size_t i = 0; i < LEN(rows); i++) {
+		struct str got;
+
+		run.row = rows[i].ask;
+		cfg.reveal = rows[i].reveal;
+		got = keeper_frame(&k, JOIN(&T, S("{\"method\":\"tools/call\","
+		    "\"ask\":"), str_c(rows[i].ask), S(",\"params\":" GITHUB
+		    ",\"answers\":" ALLOWED "}")));
+		ENDED(got, rows[i].code);
+		EQUAL(str_search(got, S("s3cret")) < got.n,
+		    rows[i].code == E_NONE);
+		EQUAL(path_at(got, "state").n > 0, rows[i].code == E_ASK);
+	}
+	run.row = NULL;
+	keeper_end(&k);
+}
+
+/* The question names item and vault, as they can be read, and however long
+ * they are nothing of it is left out; the form is as plain as can be. */
+static void
+test_ask_question(void)
+{
+	struct str title[] = { B("GitHub"), B("Git\xe2\x80\xaeHub \"\\\n"),
+		NOTHING, NOTHING }, end = NOTHING;
+	struct keeper k;
+	struct cfg cfg;
+	struct json s, j;
+	struct out o;
+
+	out_open(&o, &T);
+	while (o.n < 2 * CLEAN_MAX)
+		out_byte(&o, '"');
+	title[2] = title[3] = out_close(&o, &T);
+	shelf_start(&cfg, &k);
+	cfg.reveal = ASK;
+	cfg.vaults = SHELF("2");
+	for (size_t i = 0; i < LEN(title); i++) {
+		struct str got, text, name;
+
+		shelf.ref[0].title = title[i];
+		shelf_vault[0].name = i < 3 ? S("AI") : title[i];
+		got = asked(&k, cstr(JOIN(&T, S("{\"name\":"
+		    "\"get_1password_credentials\",\"arguments\":{"
+		    "\"item_name\":\""), shelf.ref[0].id, S("\"}}"))), NULL,
+		    NOTHING);
+		ENDED(got, E_ASK);
+		got = path_at(got, "ask>approval");
+		SAME(path_at(got, "method"), S("\"elicitation/create\""));
+		SAME(path_at(got, "params>mode"), NOTHING);     /* a form */
+		text = text_of(got, "params>message");
+		name = shown(title[i]);
+		CHECK(str_search(text, name) < text.n);
+		text = str_from(text, str_search(text, name) + name.n);
+		name = shown(shelf_vault[0].name);
+		CHECK(str_search(text, name) < text.n);
+		text = str_from(text, str_search(text, name) + name.n);
+		CHECK(text.n > 0);
+		if (i == 0)
+			end = text;
+		SAME(text, end);
+		if (!CHECK(parses(&s, path_at(got,
+		    "params>requestedSchema"))))
+			continue;
+		CHECK(parses(&j, S("{\"answer\":\"allow once\"}")) &&
+		    fits(&s, ROOT, &j, ROOT));
+		CHECK(parses(&j, S("{\"answer\":\"refuse\"}")) &&
+		    fits(&s, ROOT, &j, ROOT));
+		CHECK(parses(&j, S("{\"answer\":\"allow\"}")) &&
+		    !fits(&s, ROOT, &j, ROOT));
+		CHECK(parses(&j, S("{}")) && !fits(&s, ROOT, &j, ROOT));
+	}
+	keeper_end(&k);
+}
+
+/* Answers of every shape: what is not exactly one of those offered is none,
+ * and the question is put again. */
+static void
+test_ask_person(void)
+{
+#define ACCEPT "{\"approval\":{\"action\":\"accept\",\"content\":"
+	static const struct {
+		const char *answers;
+		enum err_code code;
+	} rows[] = {
+		{ ALLOWED, E_NONE },
+		{ ACCEPT "{\"x\":1,\"answer\":\"allow once\"},\"y\":2},"
+		    "\"other\":7}", E_NONE },
+		{ "{\"appr\\u006fval\":{\"action\":\"\\u0061ccept\","
+		    "\"content\":{\"answer\":\"allow\\u0020once\"}}}",
+		    E_NONE },
+		{ ACCEPT "{\"answer\":\"refuse\"}}}", E_REFUSED },
+		{ "{\"approval\":{\"action\":\"decline\"}}", E_REFUSED },
+		{ "{\"approval\":{\"action\":\"decline\",\"content\":{"
+		    "\"answer\":\"allow once\"}}}", E_REFUSED },
+		{ "{\"approval\":{\"action\":\"cancel\"}}", E_UNANSWERED },
+		{ "{\"approval\":{\"action\":\"cancel\",\"content\":{"
+		    "\"answer\":\"allow once\"}}}", E_UNANSWERED },
+		{ NULL, E_ASK }, { "{}", E_ASK }, { "[]", E_ASK },
+		{ "null", E_ASK }, { "true", E_ASK }, { "1", E_ASK },
+		{ "\"accept\"", E_ASK }, { "[" ALLOWED "]", E_ASK },
+		{ "{\"approval\":null}", E_ASK },
+		{ "{\"approval\":true}", E_ASK },
+		{ "{\"approval\":7}", E_ASK }, { "{\"approval\":{}}", E_ASK },
+		{ "{\"approval\":[]}", E_ASK },
+		{ "{\"approval\":\"accept\"}", E_ASK },
+		{ "{\"approval\":\"allow once\"}", E_ASK },
+		{ "{\"approval\":" ALLOWED "}", E_ASK },
+		{ "{\"approval\":[{\"action\":\"accept\",\"content\":{"
+		    "\"answer\":\"allow once\"}}]}", E_ASK },
+		{ "{\"Approval\":{\"action\":\"accept\",\"content\":{"
+		    "\"answer\":\"allow once\"}}}", E_ASK },
+		{ "{\"approval\\u0000\":{\"action\":\"accept\",\"content\":{"
+		    "\"answer\":\"allow once\"}}}", E_ASK },
+		{ "{\"\":{\"action\":\"accept\",\"content\":{"
+		    "\"answer\":\"allow once\"}}}", E_ASK },
+		{ "{\"approval\":{\"action\":\"accept\"}}", E_ASK },
+		{ "{\"approval\":{\"content\":{\"answer\":\"allow once\"}}}",
+		    E_ASK },
+		{ "{\"approval\":{\"action\":\"accept\",\"answer\":"
+		    "\"allow once\"}}", E_ASK },
+		{ "{\"approval\":{\"action\":\"Accept\",\"content\":{"
+		    "\"answer\":\"allow once\"}}}", E_ASK },
+		{ "{\"approval\":{\"action\":\"accept\\u0000\",\"content\":{"
+		    "\"answer\":\"allow once\"}}}", E_ASK },
+		{ "{\"approval\":{\"action\":[\"accept\"],\"content\":{"
+		    "\"answer\":\"allow once\"}}}", E_ASK },
+		{ "{\"approval\":{\"action\":true,\"content\":{"
+		    "\"answer\":\"allow once\"}}}", E_ASK },
+		{ ACCEPT "null}}", E_ASK }, { ACCEPT "{}}}", E_ASK },
+		{ ACCEPT "[]}}", E_ASK }, { ACCEPT "true}}", E_ASK },
+		{ ACCEPT "\"allow once\"}}", E_ASK },
+		{ ACCEPT "[\"allow once\"]}}", E_ASK },
+		{ ACCEPT "{\"answer\":\"\"}}}", E_ASK },
+		{ ACCEPT "{\"answer\":\"allow\"}}}", E_ASK },
+		{ ACCEPT "{\"answer\":\"Allow once\"}}}", E_ASK },
+		{ ACCEPT "{\"answer\":\"allow once \"}}}", E_ASK },
+		{ ACCEPT "{\"answer\":\"allow once\\u0000\"}}}", E_ASK },
+		{ ACCEPT "{\"answer\":[\"allow once\"]}}}", E_ASK },
+		{ ACCEPT "{\"answer\":{\"answer\":\"allow once\"}}}}", E_ASK },
+		{ ACCEPT "{\"answer\":true}}}", E_ASK },
+		{ ACCEPT "{\"answer\":0}}}", E_ASK },
+		{ ACCEPT "{\"answer\":null}}}", E_ASK },
+		{ ACCEPT "{\"Answer\":\"allow once\"}}}", E_ASK },
+	};
+#undef ACCEPT
+	struct keeper k;
+	struct cfg cfg;
+
+	shelf_start(&cfg, &k);
+	cfg.reveal = ASK;
+	for (size_t i = 0; i < LEN(rows); i++) {
+		run.row = rows[i].answers;
+		ENDED(asked(&k, GITHUB, rows[i].answers, state_of(&k)),
+		    rows[i].code);
+		/* without a state an answer is no answer */
+		ENDED(asked(&k, GITHUB, rows[i].answers, NOTHING), E_ASK);
+	}
+	run.row = NULL;
+	keeper_end(&k);
+}
+
+/* A state of which anything has been changed is refused; the question stays
+ * open meanwhile, until its own state comes, and that is taken once. */
+static void
+test_ask_redeem(void)
+{
+	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklm"
+	    "nopqrstuvwxyz0123456789-_";
+	static const char *const more[] = { "A", "=", "==", " ", "\n", "AAAA",
+		"." };
+	u8 bytes[STATE_LEN], text[2 * STATE_LEN];
+	struct keeper k;
+	struct cfg cfg;
+	struct str state;
+	struct out o;
+
+	shelf_start(&cfg, &k);
+	cfg.reveal = ASK;
+	state = state_of(&k);
+	for (size_t i = 0; i < state.n; i++)
+		for (size_t n = 0; n < 4; n++) {
+			size_t at = str_find(str_c(digits), state.p[i]);
+
+			memcpy(text, state.p, state.n);
+			text[i] = n < 2 ? (u8)digits[(at + 1 + n * 31) % 64] :
+			    (u8)"= "[n - 2];
+			ENDED(asked(&k, GITHUB, ALLOWED, (struct str){ text,
+			    state.n }), E_STATE);
+		}
+	for (size_t bit = 0; bit < 8 * STATE_LEN; bit++) {
+		CHECK(b64_decode_exact(bytes, STATE_LEN, state));
+		bytes[bit / 8] = (u8)(bytes[bit / 8] ^ 1 << bit % 8);
+		out_init(&o, text, sizeof text);
+		b64_put_url(&o, (struct str){ bytes, STATE_LEN });
+		ENDED(asked(&k, GITHUB, ALLOWED, out_str(&o)), E_STATE);
+	}
+	for (size_t n = 0; n < state.n; n++)
+		ENDED(asked(&k, GITHUB, ALLOWED, str_upto(state, n)), E_STATE);
+	for (size_t i = 0; i < LEN(more); i++)
+		ENDED(asked(&k, GITHUB, ALLOWED, JOIN(&T, state,
+		    str_c(more[i]))), E_STATE);
+	ENDED(asked(&k, GITHUB, ALLOWED, JOIN(&T, state, state)), E_STATE);
+	ENDED(asked(&k, GITHUB, ALLOWED, state), E_NONE);
+	ENDED(asked(&k, GITHUB, ALLOWED, state), E_STATE);
+	keeper_end(&k);
+}
+
+/* An approval holds for the call it was asked for, however that is spelt, and
+ * for no other. */
+static void
+test_ask_other_call(void)
+{
+#define TOOL "\"name\":\"get_1password_credentials\""
+	static const struct {
+		const char *params;
+		enum err_code code;
+	} rows[] = {
+		{ GITHUB, E_NONE },
+		{ "{\"arguments\":{\"item_name\":\"GitHub\"}," TOOL "}",
+		    E_NONE },
+		{ " { \"name\" :\t\"get\\u005f1password_credentials\" , "
+		    "\"arguments\" : {\"item\\u005fname\" : \"Git\\u0048ub\" }"
+		    " } ", E_NONE },
+		{ "{" TOOL ",\"_meta\":{\"progressToken\":7},\"arguments\":{"
+		    "\"item_name\":\"GitHub\"}}", E_NONE },
+		{ "{" TOOL ",\"arguments\":{\"item_name\":\"github\"}}",
+		    E_STATE },
+		{ "{" TOOL ",\"arguments\":{\"item_name\":"
+		    "\"bbbbbbbbbbbbbbbbbbbbbbbbbd\"}}", E_STATE },
+		{ "{" TOOL ",\"arguments\":{\"item_name\":\"GitHub\","
+		    "\"vault\":\"AI\"}}", E_STATE },
+		{ "{" TOOL ",\"arguments\":{\"item_name\":\"GitLab\"}}",
+		    E_STATE },
+		{ "{" TOOL ",\"arguments\":{\"vault\":\"GitHub\","
+		    "\"item_name\":\"AI\"}}", E_STATE },
+		{ "{\"name\":\"get_health_status\"}", E_STATE },
+		{ "{\"name\":\"get_health_status\",\"arguments\":{\"probe\":"
+		    "true}}", E_STATE },
+		{ "{" TOOL ",\"uri\":\"onepassword://status\",\"arguments\":{"
+		    "\"item_name\":\"GitHub\"}}", E_STATE },
+		/* what does not fit the schema is not even compared */
+		{ "{" TOOL "}", E_ARGUMENT },
+		{ "{" TOOL ",\"arguments\":{\"item_name\":\"GitHub\","
+		    "\"x\":1}}", E_ARGUMENT },
+	};
+#undef TOOL
+	struct keeper k;
+	struct cfg cfg;
+	struct str state;
+
+	shelf_start(&cfg, &k);
+	shelf_put("GitLab", ITEM_ACTIVE);
+	cfg.reveal = ASK;
+	for (size_t i = 0; i < LEN(rows); i++) {
+		run.row = rows[i].params;
+		state = state_of(&k);
+		ENDED(asked(&k, rows[i].params, ALLOWED, state), rows[i].code);
+		ENDED(asked(&k, GITHUB, ALLOWED, state), rows[i].code ==
+		    E_NONE ? E_STATE : E_NONE);
+	}
+	run.row = "a resource";
+	state = state_of(&k);
+	ENDED(keeper_frame(&k, JOIN(&T, S("{\"method\":\"resources/read\","
+	    "\"params\":{\"uri\":\"onepassword://status\"},\"state\":\""),
+	    state, S("\"}"))), E_STATE);
+	run.row = NULL;
+	keeper_end(&k);
+}
+
+/* With two arguments their order does not matter, nor which comes with
+ * escapes; what matters is which value belongs to which. */
+static void
+test_ask_digest(void)
+{
+	static const struct {
+		const char *params;
+		bool same;
+	} rows[] = {
+		{ "{\"arguments\":{\"text\":\"a\",\"more\":\"b\"}}", true },
+		{ "{\"arguments\":{ \"more\":\"\\u0062\",\"text\":\"a\"}}",
+		    true },
+		{ "{\"arguments\":{\"text\":\"b\",\"more\":\"a\"}}", false },
+		{ "{\"arguments\":{\"text\":\"ab\",\"more\":\"\"}}", false },
+		{ "{\"arguments\":{\"text\":\"a\\\"\",\"more\":\"b\"}}",
+		    false },
+		{ "{\"arguments\":{\"text\":\"a\"}}", false },
+		{ "{\"arguments\":{\"text\":\"a\",\"more\":\"b\",\"flag\":"
+		    "false}}", false },
+		{ "{\"arguments\":{\"text\":\"a\",\"more\":\"b\",\"flag\":"
+		    "\"-\"}}", false },
+		{ "{\"arguments\":{\"text\":\"a\",\"more\":\"b\"},\"name\":"
+		    "\"\"}", false },
+		{ "{\"arguments\":{\"text\":\"a\",\"more\":\"b\"},\"uri\":"
+		    "\"-\"}", false },
+		{ "{}", false },
+	};
+	u8 first[SHA256_LEN], hash[SHA256_LEN];
+	struct json j;
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		run.row = rows[i].params;
+		if (!CHECK(parses(&j, str_c(rows[i].params))))
+			continue;
+		cat_digest(hash, &j, S("tools/call"), ROOT, own_args,
+		    LEN(own_args));
+		if (i == 0)
+			memcpy(first, hash, sizeof first);
+		EQUAL(memcmp(first, hash, sizeof first) == 0, rows[i].same);
+		cat_digest(hash, &j, S("prompts/get"), ROOT, own_args,
+		    LEN(own_args));
+		CHECK(memcmp(first, hash, sizeof first) != 0);
+	}
+}
+
+/* Ten minutes; and the last ASKS_MAX questions. */
+static void
+test_ask_ends(void)
+{
+	struct keeper k;
+	struct cfg cfg;
+	struct str state;
+
+	shelf_start(&cfg, &k);
+	cfg.reveal = ASK;
+	for (uint64_t late = 0; late < 2; late++) {
+		state = state_of(&k);
+		fake_ms += STATE_MS + late;
+		ENDED(asked(&k, GITHUB, ALLOWED, state), late > 0 ? E_STATE :
+		    E_NONE);
+	}
+	for (size_t more = ASKS_MAX - 1; more <= ASKS_MAX; more++) {
+		state = state_of(&k);
+		for (size_t i = 0; i < more; i++)
+			ENDED(asked(&k, GITHUB, NULL, NOTHING), E_ASK);
+		ENDED(asked(&k, GITHUB, ALLOWED, state), more < ASKS_MAX ?
+		    E_NONE : E_STATE);
+	}
+	keeper_end(&k);
+}
+
+/* The name means another item by the time the answer comes: it is asked
+ * about that one. Another run of the server has another key. */
+static void
+test_ask_subject(void)
+{
+	struct keeper k, other;
+	struct cfg cfg, cfg2;
+	struct str state, id;
+
+	shelf_start(&cfg, &k);
+	cfg.reveal = ASK;
+	state = state_of(&k);
+	shelf_put("other", ITEM_ACTIVE);
+	id = shelf.ref[0].id;
+	shelf.ref[0].id = shelf.ref[1].id;
+	shelf.ref[1].id = id;
+	ENDED(asked(&k, GITHUB, ALLOWED, state), E_ASK);
+	ENDED(asked(&k, GITHUB, ALLOWED, state), E_STATE);
+	ENDED(asked(&k, GITHUB, ALLOWED, state_of(&k)), E_NONE);
+	shelf_start(&cfg2, &other);
+	cfg2.reveal = ASK;
+	SAME(((struct str){ other.asks->key, 32 }), fake_bytes);
+	other.asks->key[31] ^= 1;       /* as if it were not fixed here */
+	state = state_of(&k);
+	other.asks->number = k.asks->number - 1;
+	(void)state_of(&other);         /* opens the same number there */
+	ENDED(asked(&other, GITHUB, ALLOWED, state), E_STATE);
+	ENDED(asked(&k, GITHUB, ALLOWED, state), E_NONE);
+	keeper_end(&other);
+	keeper_end(&k);
 }
 
 /* ====================================================================
@@ -7053,23 +8361,12 @@ test_tool_put_error(void)
 		SAME(out_str(&o), str_c(rows[i].want));
 	}
 	for (int code = E_ARGUMENT; code < E_COUNT; code++) {
-		struct err e = { .code = code };
+		struct err e = { .code = (enum err_code)code };
 
 		out_init(&o, room, 512);        /* the door's room for one */
 		tool_put_error(&o, &e, NOTHING);
 		CHECK(!o.over);
 	}
-}
-
-/* A name as it is shown: a JSON string of what can be seen in it. */
-static struct str
-shown(struct str name)
-{
-	struct out o;
-
-	out_open(&o, &T);
-	tool_put_name(&o, name);
-	return out_close(&o, &T);
 }
 
 static void
@@ -7130,9 +8427,470 @@ test_tool_uuid(void)
 	fake_random_fails = false;
 }
 
+/* Read a resource: the payload of the result frame. */
+static struct str
+read_uri(struct keeper *k, struct str uri)
+{
+	struct str got = keeper_frame(k, JOIN(&T, S("{\"method\":"
+	    "\"resources/read\",\"ask\":false,\"params\":{\"uri\":\""), uri,
+	    S("\"}}")));
+
+	if (code_of(got) == E_NONE) {
+		SAME(text_of(got, "result>contents>0>uri"), uri);
+		SAME(path_at(got, "result>contents>0>mimeType"),
+		    S("\"application/json\""));
+		SAME(path_at(got, "result>contents>1"), NOTHING);
+	}
+	return got;
+}
+
+/* The JSON that it holds. */
+static struct str
+content(struct keeper *k, const char *uri)
+{
+	struct str got = read_uri(k, str_c(uri));
+
+	ENDED(got, E_NONE);
+	return text_of(got, "result>contents>0>text");
+}
+
+/* The status is the health report, without a request. */
+static void
+test_resource_status(void)
+{
+	static const struct {
+		enum err_code setup, last;
+		const char *status;
+	} rows[] = {
+		{ E_NONE, E_NONE, "\"healthy\"" },
+		{ E_NONE, E_NET, "\"degraded\"" },
+		{ E_NO_TOKEN, E_NONE, "\"unhealthy\"" },
+		{ E_TOKEN, E_TOKEN, "\"unhealthy\"" },
+	};
+	struct keeper k;
+	struct cfg cfg;
+	struct json s, j;
+	struct str got;
+
+	shelf_start(&cfg, &k);
+	CHECK(parses(&s, str_c(cat_tool(&opmcp_catalog,
+	    S("get_health_status"))->output)));
+	for (size_t i = 0; i < LEN(rows); i++) {
+		run.row = rows[i].status;
+		k.setup.code = rows[i].setup;
+		k.last.code = rows[i].last;
+		got = content(&k, "onepassword://status");
+		CHECK(parses(&j, got) && fits(&s, ROOT, &j, ROOT));
+		SAME(path_at(got, "overall_status"), str_c(rows[i].status));
+	}
+	EQUAL(shelf.vaults + shelf.lists + shelf.items, 0);
+	run.row = NULL;
+	keeper_end(&k);
+}
+
+/* The vaults that may be used, and no others. */
+static void
+test_resource_vaults(void)
+{
+	static const struct {
+		const char *vaults, *want;
+	} rows[] = {
+		{ "AI,Work", "{\"vaults\":[{\"id\":\"" SHELF("2") "\",\"name\""
+		    ":\"AI\"},{\"id\":\"" SHELF("3") "\",\"name\":\"Work\"}]}"
+		},
+		{ "work", "{\"vaults\":[{\"id\":\"" SHELF("3") "\",\"name\":"
+		    "\"Work\"}]}" },
+		{ SHELF("5"), "{\"vaults\":[]}" },      /* it is locked */
+		{ "none", "{\"vaults\":[]}" }, { "", "{\"vaults\":[]}" },
+		{ "*", "{\"vaults\":[{\"id\":\"" SHELF("2") "\",\"name\":"
+		    "\"AI\"},{\"id\":\"" SHELF("3") "\",\"name\":\"Work\"},{"
+		    "\"id\":\"" SHELF("4") "\",\"name\":\"Private\"}]}" },
+	};
+	struct keeper k;
+	struct cfg cfg;
+
+	shelf_start(&cfg, &k);
+	for (size_t i = 0; i < LEN(rows); i++) {
+		run.row = cfg.vaults = rows[i].vaults;
+		SAME(content(&k, "onepassword://vaults"), str_c(rows[i].want));
+		EQUAL(shelf.fresh, i + 1);
+	}
+	cfg.vaults = "AI";
+	shelf_vault[0].name = S("A\xe2\x80\x8bI");
+	cfg.vaults = SHELF("2");
+	SAME(path_at(content(&k, "onepassword://vaults"), "vaults>0>name"),
+	    S("\"AI\""));
+	shelf.fails = E_NET;
+	ENDED(read_uri(&k, S("onepassword://vaults")), E_NET);
+	k.setup.code = E_NO_TOKEN;
+	ENDED(read_uri(&k, S("onepassword://vaults")), E_NO_TOKEN);
+	keeper_end(&k);
+}
+
+/* Follow next from the first page of a vault's items. Every item that is not
+ * deleted comes once, in order; only the first page is read anew. */
+static void
+read_pages(struct keeper *k, size_t pages)
+{
+	struct str uri = S("onepassword://vaults/AI/items");
+	size_t next = 0, page = 0;
+
+	shelf.fresh = shelf.lists = 0;
+	for (; uri.n > 0; page++) {
+		struct str got = read_uri(k, uri), text;
+		uint32_t items;
+		size_t n = 0;
+		struct json j;
+
+		ENDED(got, E_NONE);
+		text = text_of(got, "result>contents>0>text");
+		if (!CHECK(parses(&j, text)))
+			return;
+		SAME(path_at(text, "vault"), S("\"AI\""));
+		SAME(path_at(text, "vault_id"), S("\"" SHELF("2") "\""));
+		vec = j;
+		items = at(ROOT, "items");
+		EACH(item, items) {
+			while (next < shelf.refs &&
+			    shelf.ref[next].state == ITEM_DELETED)
+				next++;
+			if (!CHECK(next < shelf.refs))
+				return;
+			SAME(text_at(item, "id"), shelf.ref[next].id);
+			SAME(text_at(item, "title"), shelf.ref[next].title);
+			SAME(text_at(item, "state"), shelf.ref[next++].state ==
+			    ITEM_ACTIVE ? S("active") : S("archived"));
+			n++;
+		}
+		CHECK(n <= PAGE_ITEMS);
+		uri = str_dup(&T, text_at(ROOT, "next"));
+		CHECK(uri.n == 0 || n == PAGE_ITEMS);
+	}
+	while (next < shelf.refs && shelf.ref[next].state == ITEM_DELETED)
+		next++;
+	EQUAL(next, shelf.refs);
+	EQUAL(page, pages);
+	EQUAL(shelf.lists, pages);
+	EQUAL(shelf.fresh, 1);
+	EQUAL(shelf.items, 0);          /* no value was near */
+}
+
+static void
+test_resource_items(void)
+{
+	static const struct {
+		size_t items, pages;
+	} rows[] = { { 0, 1 }, { 1, 1 }, { PAGE_ITEMS - 1, 1 },
+		{ PAGE_ITEMS, 1 }, { PAGE_ITEMS + 1, 2 },
+		{ 2 * PAGE_ITEMS, 2 }, { 2 * PAGE_ITEMS + 1, 3 } };
+	char title[32];
+	struct keeper k;
+	struct cfg cfg;
+
+	for (size_t i = 0; i < 2 * LEN(rows); i++) {
+		shelf_start(&cfg, &k);
+		shelf.refs = 0;
+		for (size_t n = 0; n < rows[i / 2].items; n++) {
+			(void)snprintf(title, sizeof title, "title %zu", n);
+			if (i % 2 > 0 && n % 7 == 3)
+				shelf_put("deleted", ITEM_DELETED);
+			shelf_put(title, n % 5 == 4 ? ITEM_ARCHIVED :
+			    ITEM_ACTIVE);
+		}
+		read_pages(&k, rows[i / 2].pages);
+		keeper_end(&k);
+	}
+}
+
+/* What cannot be read; a page goes on from an item of the list or nowhere. */
+static void
+test_resource_refused(void)
+{
+	static const struct {
+		const char *uri;
+		enum err_code code;
+	} rows[] = {
+		{ "onepassword://vaults/AI/items", E_NONE },
+		{ "OnePassword://vaults/ai/items", E_NONE },
+		{ "onepassword://vaults/" SHELF("2") "/items", E_NONE },
+		{ "onepassword://vaults/%41I/items", E_NONE },
+		{ "onepassword://vaults/Work/items", E_NONE },
+		{ "onepassword://vaults/AI/items?cursor="
+		    "bbbbbbbbbbbbbbbbbbbbbbbbbd", E_NONE },
+		{ "onepassword://vaults/AI/items?cursor="
+		    "bbbbbbbbbbbbbbbbbbbbbbbbbe", E_ARGUMENT },
+		{ "onepassword://vaults/AI/items?cursor="
+		    "BBBBBBBBBBBBBBBBBBBBBBBBBD", E_ARGUMENT },
+		{ "onepassword://vaults/AI/items?cursor=0", E_ARGUMENT },
+		{ "onepassword://vaults/AI/items?cursor="
+		    "bbbbbbbbbbbbbbbbbbbbbbbbbd&cursor=x", E_ARGUMENT },
+		{ "onepassword://vaults/Work/items?cursor="
+		    "bbbbbbbbbbbbbbbbbbbbbbbbbd", E_ARGUMENT },
+		{ "onepassword://vaults/AI/items?cursor=", E_RESOURCE },
+		{ "onepassword://vaults/Private/items", E_VAULT },
+		{ "onepassword://vaults/" SHELF("4") "/items", E_VAULT },
+		{ "onepassword://vaults/none/items", E_VAULT },
+		{ "onepassword://vaults/%2F/items", E_VAULT },
+		{ "onepassword://vaults/../items", E_RESOURCE },
+		{ "onepassword://vaults/%2e%2e/items", E_VAULT },
+		{ "onepassword://vaults/*/items", E_VAULT },
+		{ "onepassword://vaults/A%00I/items", E_NAME },
+		{ "onepassword://vaults/%20AI/items", E_NAME },
+		{ "onepassword://vaults/A%E2%80%AEI/items", E_NAME },
+		{ "onepassword://vaults/%FF/items", E_RESOURCE },
+		{ "onepassword://items", E_RESOURCE },
+		{ "op://AI/GitHub/password", E_RESOURCE },
+	};
+	struct keeper k;
+	struct cfg cfg;
+
+	shelf_start(&cfg, &k);
+	for (size_t i = 0; i < LEN(rows); i++) {
+		run.row = rows[i].uri;
+		ENDED(read_uri(&k, str_c(rows[i].uri)), rows[i].code);
+	}
+	run.row = "the item has gone";
+	shelf.ref[0].id = S("bbbbbbbbbbbbbbbbbbbbbbbbbx");
+	ENDED(read_uri(&k, str_c(rows[5].uri)), E_ARGUMENT);
+	run.row = "no token";
+	k.setup.code = E_NO_TOKEN;
+	ENDED(read_uri(&k, str_c(rows[0].uri)), E_NO_TOKEN);
+	run.row = NULL;
+	keeper_end(&k);
+}
+
+/* Titles are shown so that nothing in them is hidden. */
+static void
+test_resource_titles(void)
+{
+	struct keeper k;
+	struct cfg cfg;
+	struct str got;
+
+	shelf_start(&cfg, &k);
+	shelf_put("a\xe2\x80\xae" "b\x1b[1m\"", ITEM_ACTIVE);
+	shelf_put("", ITEM_ACTIVE);
+	got = content(&k, "onepassword://vaults/AI/items");
+	SAME(path_at(got, "items>1>title"), S("\"ab[1m\\\"\""));
+	SAME(path_at(got, "items>2>title"), S("\"\""));
+	keeper_end(&k);
+}
+
+/* What completes typed for an argument of a prompt; vault may be NULL. */
+static struct str
+complete(struct keeper *k, const char *arg, const char *typed,
+    const char *vault)
+{
+	struct out o;
+
+	out_open(&o, &T);
+	OUT(&o, S("{\"method\":\"completion/complete\",\"ask\":false,"
+	    "\"params\":{\"ref\":{\"type\":\"ref/prompt\",\"name\":"
+	    "\"use_credential\"},\"argument\":{\"name\":\""), str_c(arg),
+	    S("\",\"value\":"));
+	jw_quote(&o, str_c(typed));
+	if (vault != NULL) {
+		out_put(&o, S("},\"context\":{\"arguments\":{\"vault\":"));
+		jw_quote(&o, str_c(vault));
+		out_byte(&o, '}');
+	}
+	out_put(&o, S("}}}"));
+	return keeper_frame(k, out_close(&o, &T));
+}
+
+/* Names that hold what was typed, those that begin with it first. What is
+ * archived, deleted, cannot be typed or may not be used is not offered. */
+static void
+test_tool_complete(void)
+{
+	static const struct {
+		const char *arg, *typed, *vault;
+		enum err_code code;
+		const char *want;
+	} rows[] = {
+		{ "item_name", "git", NULL, E_NONE,
+		    "[\"GitHub\",\"git mirror\",\"My GitHub token\"]" },
+		{ "item_name", "GIT", "ai", E_NONE,
+		    "[\"GitHub\",\"git mirror\",\"My GitHub token\"]" },
+		{ "item_name", "hub", NULL, E_NONE,
+		    "[\"GitHub\",\"My GitHub token\"]" },
+		{ "item_name", "github", NULL, E_NONE,
+		    "[\"GitHub\",\"My GitHub token\"]" },
+		{ "item_name", "n", NULL, E_NONE, "[\"My GitHub token\"]" },
+		{ "item_name", "\xc3\xbc", NULL, E_NONE,
+		    "[\"\xc3\xbc\\\"\\\\\"]" },
+		{ "item_name", "\"", NULL, E_NONE,
+		    "[\"\xc3\xbc\\\"\\\\\",\"x\\\"y\"]" },
+		{ "item_name", "y", NULL, E_NONE,
+		    "[\"y\",\"My GitHub token\",\"x\\\"y\"]" },
+		{ "item_name", ",", NULL, E_NONE, "[\",\"]" },
+		{ "item_name", "", NULL, E_NONE, "[\"GitHub\",\"git mirror\","
+		    "\"My GitHub token\",\"\xc3\xbc\\\"\\\\\",\"x\\\"y\","
+		    "\"y\",\",\"]" },
+		{ "item_name", "none", NULL, E_NONE, "[]" },
+		{ "item_name", "GitHub ", NULL, E_NONE,
+		    "[\"My GitHub token\"]" },
+		{ "item_name", "GitHubs", NULL, E_NONE, "[]" },
+		{ "item_name", "old", NULL, E_NONE, "[]" },
+		{ "item_name", "gone", NULL, E_NONE, "[]" },
+		{ "item_name", "Hid", NULL, E_NONE, "[]" },
+		{ "item_name", "blank", NULL, E_NONE, "[]" },
+		{ "item_name", "", "Work", E_NONE, "[]" },
+		{ "item_name", "", "Private", E_VAULT, "" },
+		{ "item_name", "", "none", E_VAULT, "" },
+		{ "item_name", "", "A\xe2\x80\x8bI", E_NAME, "" },
+		{ "vault", "", NULL, E_NONE, "[\"AI\",\"Work\"]" },
+		{ "vault", "W", NULL, E_NONE, "[\"Work\"]" },
+		{ "vault", "RK", NULL, E_NONE, "[\"Work\"]" },
+		{ "vault", "Priv", NULL, E_NONE, "[]" },
+		{ "none", "", NULL, E_INTERNAL, "" },
+	};
+	static const char *const titles[] = { "git mirror", "My GitHub token",
+		"\xc3\xbc\"\\", "x\"y", "y", ",", "GitHub" };
+	struct keeper k;
+	struct cfg cfg;
+
+	shelf_start(&cfg, &k);
+	for (size_t i = 0; i < LEN(titles); i++)
+		shelf_put(titles[i], ITEM_ACTIVE);
+	shelf_put("old Git", ITEM_ARCHIVED);
+	shelf_put("gone Git", ITEM_DELETED);
+	shelf_put("Hid\xe2\x80\x8b" "den Git", ITEM_ACTIVE);
+	shelf_put(" blank Git", ITEM_ACTIVE);
+	shelf_put("", ITEM_ACTIVE);
+	for (size_t i = 0; i < LEN(rows); i++) {
+		struct str got;
+
+		run.row = rows[i].typed;
+		fake_ms += COMPLETIONS_MS;
+		got = complete(&k, rows[i].arg, rows[i].typed, rows[i].vault);
+		ENDED(got, rows[i].code);
+		SAME(path_at(got, "result>completion>values"),
+		    str_c(rows[i].want));
+		if (rows[i].code == E_NONE)
+			SAME(path_at(got, "result>completion>hasMore"),
+			    S("false"));
+	}
+	EQUAL(shelf.items, 0);
+	EQUAL(shelf.fresh, 2);          /* for the vaults that are refused */
+	run.row = NULL;
+	keeper_end(&k);
+}
+
+/* A hundred values at most, and how many there are. */
+static void
+test_tool_complete_many(void)
+{
+	static const struct {
+		size_t items;
+		const char *total, *more;
+	} rows[] = { { VALUES_MAX, "100", "false" },
+		{ VALUES_MAX + 1, "101", "true" }, { 250, "250", "true" } };
+	char title[32];
+	struct keeper k;
+	struct cfg cfg;
+	struct str got;
+	struct json j;
+
+	shelf_start(&cfg, &k);
+	shelf.refs = 0;
+	for (size_t i = 0, n; i < LEN(rows); i++) {
+		while (shelf.refs < rows[i].items) {
+			(void)snprintf(title, sizeof title, "t %zu",
+			    shelf.refs);
+			shelf_put(title, ITEM_ACTIVE);
+		}
+		got = complete(&k, "item_name", "T", NULL);
+		SAME(path_at(got, "result>completion>total"),
+		    str_c(rows[i].total));
+		SAME(path_at(got, "result>completion>hasMore"),
+		    str_c(rows[i].more));
+		n = 0;
+		if (CHECK(parses(&j, path_at(got,
+		    "result>completion>values"))))
+			for (uint32_t v = json_first(&j, ROOT); v;
+			    v = json_next(&j, ROOT, v))
+				n++;
+		EQUAL(n, VALUES_MAX);
+	}
+	keeper_end(&k);
+}
+
+/* Forty in ten seconds, and then as they come back. */
+static void
+test_tool_complete_limit(void)
+{
+	struct keeper k;
+	struct cfg cfg;
+
+	shelf_start(&cfg, &k);
+	for (unsigned i = 0; i < COMPLETIONS_MAX; i++)
+		ENDED(complete(&k, "vault", "", NULL), E_NONE);
+	ENDED(complete(&k, "vault", "", NULL), E_LIMIT);
+	fake_ms += COMPLETIONS_MS / COMPLETIONS_MAX - 1;
+	ENDED(complete(&k, "vault", "", NULL), E_LIMIT);
+	fake_ms++;
+	ENDED(complete(&k, "vault", "", NULL), E_NONE);
+	ENDED(complete(&k, "item_name", "", NULL), E_LIMIT);
+	EQUAL(shelf.lists, 0);
+	keeper_end(&k);
+}
+
 /* ====================================================================
  * 17. Keeper: one call after the other
  * ==================================================================== */
+
+/* What the door never sends is refused, whatever it looks like. */
+static void
+test_keep_frames(void)
+{
+	static const struct {
+		const char *payload;
+		enum err_code code;
+	} rows[] = {
+		{ "{\"method\":\"tools/call\",\"params\":" HEALTH "}",
+		    E_NONE },
+		{ "", E_INTERNAL }, { "{", E_INTERNAL },
+		{ "{\"a\":\"\xff\"}", E_INTERNAL }, { "{}", E_INTERNAL },
+		{ "[]", E_INTERNAL }, { "7", E_INTERNAL },
+		{ "{\"method\":7}", E_INTERNAL },
+		{ "{\"method\":\"tools/list\"}", E_INTERNAL },
+		{ "{\"method\":\"tools/call\"}", E_INTERNAL },
+		{ "{\"method\":\"tools/call\",\"params\":{}}", E_INTERNAL },
+		{ "{\"method\":\"tools/call\",\"params\":{\"name\":"
+		    "\"none\"}}", E_INTERNAL },
+		{ "{\"method\":\"Tools/call\",\"params\":" HEALTH "}",
+		    E_INTERNAL },
+		{ "{\"method\":\"tools/call\",\"params\":[" HEALTH "]}",
+		    E_INTERNAL },
+		{ "{\"method\":\"prompts/get\",\"params\":{\"name\":"
+		    "\"explain_rules\"}}", E_INTERNAL },  /* the door's own */
+		{ "{\"method\":\"prompts/get\",\"params\":{\"name\":"
+		    "\"none\"}}", E_INTERNAL },
+		{ "{\"method\":\"resources/read\",\"params\":{}}",
+		    E_INTERNAL },
+		{ "{\"method\":\"resources/read\",\"params\":{\"uri\":"
+		    "\"onepassword://status\"}}", E_NONE },
+		{ "{\"method\":\"completion/complete\",\"params\":{}}",
+		    E_INTERNAL },
+		{ "{\"method\":\"tools/call\",\"params\":{\"name\":"
+		    "\"get_health_status\",\"arguments\":{\"x\":1}}}",
+		    E_ARGUMENT },
+		{ "{\"method\":\"tools/call\",\"params\":" HEALTH
+		    ",\"state\":\"x\"}", E_STATE },
+	};
+	struct keeper k;
+	struct cfg cfg;
+
+	shelf_start(&cfg, &k);
+	for (size_t i = 0; i < LEN(rows); i++) {
+		run.row = rows[i].payload;
+		ENDED(keeper_frame(&k, str_c(rows[i].payload)), rows[i].code);
+	}
+	EQUAL(shelf.vaults + shelf.lists + shelf.items, 0);
+	run.row = NULL;
+	keeper_end(&k);
+}
 
 /* The keeper's loop over a socket: calls, late cancels, nonsense. Nothing of
  * a call is left in its arenas afterwards. */
@@ -7290,6 +9048,17 @@ say(const char *line)
 	return out;
 }
 
+/* What the door has put into its queue for stdout. */
+static struct str
+take_out(void)
+{
+	struct str s = str_dup(&T, (struct str){ door->out.base,
+	    door->out.used });
+
+	mem_reset(&door->out, 0);
+	return s;
+}
+
 /* What the door has sent to the keeper. */
 static struct str
 to_keeper(void)
@@ -7313,36 +9082,6 @@ keeper_says(uint32_t seq, const char *payload, struct str *out)
 	*out = str_dup(&T, (struct str){ door->out.base, door->out.used });
 	mem_reset(&door->out, 0);
 	return ok;
-}
-
-/* The source text at a path like "result>tools>0>name"; empty when it is not
- * there. */
-static struct str
-path_at(struct str text, const char *path)
-{
-	struct str rest = str_c(path), part;
-	uint32_t node = ROOT;
-	struct json j;
-
-	if (!parses(&j, text))
-		return S("(not JSON)");
-	while (node != 0 && str_cut(&rest, '>', &part)) {
-		uint64_t n;
-
-		if (!json_is_array(&j, node)) {
-			node = json_get(&j, node, part);
-			continue;
-		}
-		if (!str_u64(part, 1000, &n))
-			return NOTHING;
-		node = json_first(&j, node);
-		while (node != 0 && n-- > 0) {
-			uint32_t next = json_skip(&j, node);
-
-			node = next < j.n ? next : 0;
-		}
-	}
-	return node == 0 ? NOTHING : json_raw(&j, node);
 }
 
 static const char init_2024[] = "{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":"
@@ -7908,6 +9647,13 @@ test_mcp_batch(void)
 	run.row = NULL;
 	EQUAL(door->rev, REV_2025_03);
 	SAME(path_at(say("[]"), "error>code"), S("-32600"));
+	/* the modern era has none, wherever they come */
+	SAME(path_at(say("[{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":"
+	    "\"tools/list\",\"params\":{" META "}}]"), "0>error>code"),
+	    S("-32600"));
+	SAME(path_at(say("[{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":"
+	    "\"subscriptions/listen\",\"params\":{\"notifications\":{},"
+	    META "}}]"), "0>error>code"), S("-32600"));
 }
 
 /* Calls in a batch: the array goes out with the last answer. */
@@ -7992,7 +9738,7 @@ test_mcp_full_queue(void)
 				    "%s, %zu bytes free", i == 0 ? "single" :
 				    "batch", room);
 				run.row = label;
-				CHECK(!"a broken line in the queue");
+				FAIL("a broken line in the queue");
 				run.row = NULL;
 				break;
 			}
@@ -8007,16 +9753,6 @@ feed(const char *bytes, size_t n)
 	memcpy(door->in + door->in_len, bytes, n);
 	door->in_len += n;
 	door_lines(door);
-}
-
-static struct str
-take_out(void)
-{
-	struct str s = str_dup(&T, (struct str){ door->out.base,
-	    door->out.used });
-
-	mem_reset(&door->out, 0);
-	return s;
 }
 
 static void
@@ -8181,6 +9917,1193 @@ test_mcp_hear(void)
 	CHECK(door->lost);
 }
 
+/* A host: its revision, what it can do, its progress token or NULL. */
+static struct {
+	int rev;
+	const char *caps, *token;
+} host;
+
+static void
+host_start(int rev, const char *caps)
+{
+	door_start();
+	host.rev = rev;
+	host.caps = caps;
+	host.token = NULL;
+	run.row = rev_name[rev];
+	if (rev != REV_2026_07)
+		CHECK(path_at(say(cstr(JOIN(&T, S("{\"jsonrpc\":\"2.0\","
+		    "\"id\":0,\"method\":\"initialize\",\"params\":{"
+		    "\"protocolVersion\":\""), str_c(rev_name[rev]),
+		    S("\",\"capabilities\":"), str_c(caps), S("}}")))),
+		    "result").n > 0);
+}
+
+/* A request of this host; params are JSON members. */
+static struct str
+host_asks(const char *id, const char *method, const char *params)
+{
+	struct out o;
+	struct jw w = { &o, false };
+
+	out_open(&o, &T);
+	OUT(&o, S("{\"jsonrpc\":\"2.0\",\"id\":"), str_c(id),
+	    S(",\"method\":\""), str_c(method), S("\",\"params\":{"));
+	if (*params != '\0')
+		jw_raw(&w, str_c(params));
+	if (host.rev == REV_2026_07 || host.token != NULL) {
+		jw_key(&w, S("_meta"));
+		jw_open(&w, '{');
+	}
+	if (host.rev == REV_2026_07) {
+		jw_put(&w, S(META_VERSION), S("2026-07-28"));
+		jw_put_raw(&w, S(META_CAPABILITIES), str_c(host.caps));
+	}
+	if (host.token != NULL)
+		jw_put_raw(&w, S("progressToken"), str_c(host.token));
+	if (host.rev == REV_2026_07 || host.token != NULL)
+		jw_close(&w, '}');
+	OUT(&o, S("}}"), (struct str)B("\0"));
+	return say((const char *)out_close(&o, &T).p);
+}
+
+static struct str
+host_cancels(const char *id)
+{
+	return say(cstr(JOIN(&T, S("{\"jsonrpc\":\"2.0\",\"method\":"
+	    "\"notifications/cancelled\",\"params\":{\"requestId\":"),
+	    str_c(id), S("}}"))));
+}
+
+/* The one call that has come to the keeper: its payload, with its number in
+ * *seq; NOTHING when there is none. */
+static struct str
+call_taken(uint32_t *seq)
+{
+	struct str got = to_keeper();
+	struct frame f = { 0 };
+
+	if (got.n == 0 || !CHECK(got.n > FRAME_HEAD &&
+	    frame_parse_head(got.p, &f) && f.kind == FRAME_CALL &&
+	    f.payload.n == got.n - FRAME_HEAD))
+		return NOTHING;
+	*seq = f.seq;
+	return str_from(got, FRAME_HEAD);
+}
+
+/* The same for a call that must be there, and that the keeper then ends. */
+static struct str
+call_ends(const char *payload)
+{
+	struct str out = NOTHING;
+	uint32_t seq = 0;
+
+	if (CHECK(call_taken(&seq).n > 0))
+		CHECK(keeper_says(seq, payload, &out));
+	return out;
+}
+
+/* What the keeper tells about a call that runs. */
+static struct str
+keeper_notes(uint32_t seq, const char *payload)
+{
+	struct frame f = { FRAME_NOTE, seq, str_c(payload) };
+
+	CHECK(door_result(door, &f));
+	return take_out();
+}
+
+#define WORKING "{\"method\":\"notifications/progress\",\"params\":{" \
+	"\"message\":\"working\"}}"
+#define EACH_REV(rev) for (int rev = REV_2024_11; rev <= REV_2026_07; rev++)
+#define FORMS "{\"elicitation\":{}}"
+
+/* A name for a tool that every host and every model takes. */
+static bool
+is_portable(struct str name)
+{
+	for (size_t i = 0; i < name.n; i++)
+		if ((name.p[i] < 'a' || name.p[i] > 'z') && (name.p[i] < '0' ||
+		    name.p[i] > '9') && name.p[i] != '_')
+			return false;
+	return name.n >= 1 && name.n <= 40;
+}
+
+/* All that is listed, as each revision has it. */
+static void
+test_mcp_lists(void)
+{
+	static const struct {
+		const char *method, *member;
+		size_t n;
+	} rows[] = {
+		{ "tools/list", "tools", LEN(tools) },
+		{ "prompts/list", "prompts", LEN(prompts) },
+		{ "resources/list", "resources", 2 },
+		{ "resources/templates/list", "resourceTemplates", 1 },
+	};
+
+	EACH_REV(rev) for (size_t i = 0; i < LEN(rows); i++) {
+		struct str out, first = NOTHING, name;
+		size_t n = 0;
+		uint32_t list;
+		struct json j;
+
+		host_start(rev, "{}");
+		out = host_asks("1", rows[i].method, "");
+		CHECK(out.n <= 8192);
+		SAME(path_at(out, "result>nextCursor"), NOTHING);
+		EQUAL(path_at(out, "result>resultType").n > 0,
+		    rev == REV_2026_07);
+		SAME(path_at(out, "result>ttlMs"), rev == REV_2026_07 ?
+		    S("300000") : NOTHING);
+		SAME(path_at(out, "result>cacheScope"), rev == REV_2026_07 ?
+		    S("\"public\"") : NOTHING);
+		if (!CHECK(parses(&j, out)))
+			continue;
+		list = json_get(&j, json_get(&j, ROOT, S("result")),
+		    str_c(rows[i].member));
+		for (uint32_t k = json_first(&j, list); k;
+		    k = json_next(&j, list, k), n++) {
+			CHECK(json_get_str(&j, k, S("name"), &name) &&
+			    (is_portable(name) || i > 1));
+			CHECK(!str_eq(name, first));
+			first = n == 0 ? name : first;
+			CHECK(json_get_str(&j, k, S("description"), &name) &&
+			    name.n > 10 && str_find(name, '\n') == name.n);
+			EQUAL(json_get(&j, k, S("title")) != 0,
+			    rev >= REV_2025_06);
+			EQUAL(json_get(&j, k, S("uri")) != 0, i == 2);
+			EQUAL(json_get(&j, k, S("uriTemplate")) != 0, i == 3);
+			EQUAL(json_is_array(&j, json_get(&j, k,
+			    S("arguments"))), i == 1);
+		}
+		EQUAL(n, rows[i].n);
+	}
+	run.row = NULL;
+}
+
+/* Four hints of every tool, each true or false. */
+static void
+test_mcp_hints(void)
+{
+	static const char *const hint[] = { "readOnlyHint", "destructiveHint",
+		"idempotentHint", "openWorldHint" };
+	struct str out;
+
+	host_start(REV_2025_11, "{}");
+	out = host_asks("1", "tools/list", "");
+	for (size_t i = 0; i < LEN(tools) * LEN(hint); i++) {
+		char path[64];
+		struct str value;
+
+		(void)snprintf(path, sizeof path,
+		    "result>tools>%zu>annotations>%s", i / LEN(hint),
+		    hint[i % LEN(hint)]);
+		value = path_at(out, path);
+		CHECK(str_eq(value, S("true")) || str_eq(value, S("false")));
+	}
+	/* what hands out a secret must not look harmless */
+	SAME(path_at(out, "result>tools>0>annotations>readOnlyHint"),
+	    S("false"));
+	SAME(path_at(out, "result>tools>1>annotations>readOnlyHint"),
+	    S("true"));
+	SAME(path_at(out, "result>tools>1>annotations>title"),
+	    path_at(out, "result>tools>1>title"));
+}
+
+/* Every list is one page: no cursor can be right. */
+static void
+test_mcp_cursors(void)
+{
+	static const char *const lists[] = { "tools/list", "prompts/list",
+		"resources/list", "resources/templates/list" };
+	static const char *const cursors[] = { "\"x\"", "\"\"", "null", "7",
+		"{}", "\"100\"" };
+
+	EACH_REV(rev) for (size_t i = 0; i < LEN(lists) * LEN(cursors); i++) {
+		host_start(rev, "{}");
+		SAME(path_at(host_asks("1", lists[i / LEN(cursors)],
+		    cstr(JOIN(&T, S("\"cursor\":"),
+		    str_c(cursors[i % LEN(cursors)])))), "error>code"),
+		    S("-32602"));
+	}
+}
+
+/* The errors of the protocol, in each era; "" is a call that goes to the
+ * keeper, "ok" a result. */
+static void
+test_mcp_errors(void)
+{
+	static const struct {
+		const char *method, *params, *legacy, *modern;
+	} rows[] = {
+		{ "none", "", "-32601", "-32601" },
+		{ "ping", "", "ok", "-32601" },
+		{ "initialize", "", "-32602", "-32601" },
+		{ "logging/setLevel", "\"level\":\"info\"", "-32601",
+		    "-32601" },
+		{ "resources/subscribe", "\"uri\":\"onepassword://status\"",
+		    "-32601", "-32601" },
+		{ "resources/unsubscribe", "", "-32601", "-32601" },
+		{ "roots/list", "", "-32601", "-32601" },
+		{ "tasks/get", "", "-32601", "-32601" },
+		{ "server/discover", "", "-32602", "ok" },
+		{ "subscriptions/listen", "", "-32602", "-32602" },
+		{ "subscriptions/listen", "\"notifications\":7", "-32602",
+		    "-32602" },
+		{ "tools/call", "", "-32602", "-32602" },
+		{ "tools/call", "\"name\":\"none\"", "-32602", "-32602" },
+		{ "tools/call", "\"name\":null", "-32602", "-32602" },
+		{ "tools/call", "\"name\":\"get_health_status\"", "", "" },
+		{ "tools/call", "\"name\":\"get_health_status\","
+		    "\"arguments\":\"x\"", "-32602", "-32602" },
+		/* the keeper's to refuse, as a result */
+		{ "tools/call", "\"name\":\"get_health_status\","
+		    "\"arguments\":{\"x\":1}", "", "" },
+		{ "tools/call", "\"name\":\"get_health_status\","
+		    "\"requestState\":7", "", "-32602" },
+		{ "tools/call", "\"name\":\"get_health_status\","
+		    "\"requestState\":\"x\"", "", "" },
+		{ "tools/call", "\"name\":\"get_health_status\","
+		    "\"inputResponses\":[]", "", "-32602" },
+		{ "tools/call", "\"name\":\"get_health_status\","
+		    "\"inputResponses\":null", "", "-32602" },
+		{ "tools/call", "\"name\":\"get_health_status\","
+		    "\"inputResponses\":{}", "", "" },
+		{ "resources/read", "", "-32602", "-32602" },
+		{ "resources/read", "\"uri\":7", "-32602", "-32602" },
+		{ "resources/read", "\"uri\":\"x\"", "", "" },
+		{ "resources/read", "\"uri\":\"x\",\"requestState\":{}", "",
+		    "-32602" },
+		{ "prompts/get", "", "-32602", "-32602" },
+		{ "prompts/get", "\"name\":\"none\"", "-32602", "-32602" },
+		{ "prompts/get", "\"name\":\"explain_rules\"", "ok", "ok" },
+		{ "prompts/get", "\"name\":\"explain_rules\",\"arguments\":"
+		    "{\"x\":\"y\"}", "-32602", "-32602" },
+		{ "prompts/get", "\"name\":\"explain_rules\",\"arguments\":"
+		    "[]", "-32602", "-32602" },
+		{ "prompts/get", "\"name\":\"explain_rules\","
+		    "\"inputResponses\":1", "ok", "-32602" },
+		{ "prompts/get", "\"name\":\"use_credential\"", "-32602",
+		    "-32602" },
+		{ "prompts/get", "\"name\":\"use_credential\",\"arguments\":"
+		    "{\"item_name\":\"x\"}", "ok", "ok" },
+		{ "prompts/get", "\"name\":\"use_credential\",\"arguments\":"
+		    "{\"item_name\":7}", "-32602", "-32602" },
+		{ "prompts/get", "\"name\":\"use_credential\",\"arguments\":"
+		    "{\"item_name\":\"a\\nb\"}", "-32602", "-32602" },
+		{ "prompts/get", "\"name\":\"audit_vault\"", "ok", "ok" },
+	};
+
+	EACH_REV(rev) for (size_t i = 0; i < LEN(rows); i++) {
+		const char *want = rev == REV_2026_07 ? rows[i].modern :
+		    rows[i].legacy;
+		struct str out;
+		uint32_t seq;
+
+		host_start(rev, "{}");
+		out = host_asks("\"e\"", rows[i].method, rows[i].params);
+		run.row = *rows[i].params ? rows[i].params : rows[i].method;
+		EQUAL(call_taken(&seq).n > 0, *want == '\0');
+		if (*want == '\0') {
+			SAME(out, S(""));
+			continue;
+		}
+		SAME(path_at(out, "id"), S("\"e\""));
+		SAME(path_at(out, "error>code"), *want == 'o' ? NOTHING :
+		    str_c(want));
+		EQUAL(path_at(out, "result").n > 0, *want == 'o');
+	}
+	run.row = NULL;
+}
+
+/* What the keeper's errors become. A tool's is a result that the model sees;
+ * -32002 is of the legacy era, -32021 and -32022 are of the modern one. */
+static void
+test_mcp_keeper_errors(void)
+{
+	static const char *const method[] = { "tools/call", "resources/read",
+		"completion/complete" };
+	static const char *const params[] = {
+		"\"uri\":\"a://b\",\"name\":\"get_health_status\"",
+		"\"uri\":\"a://b\"",
+		"\"uri\":\"a://b\",\"ref\":{\"type\":\"ref/prompt\",\"name\":"
+		    "\"audit_vault\"},\"argument\":{\"name\":\"vault\","
+		    "\"value\":\"\"}" };
+
+	EACH_REV(rev) for (int code = E_NONE + 1; code < E_COUNT; code++)
+		for (size_t i = 0; i < LEN(method); i++) {
+			bool modern = rev == REV_2026_07, uri = i == 1 &&
+			    err_table[code].rpc == RPC_OF_URI;
+			const char *want = code == E_CANNOT_ASK && modern ?
+			    "-32021" : code == E_STATE ? "-32602" : i == 0 ?
+			    "" : uri && !modern ? "-32002" :
+			    err_table[code].rpc == RPC_OF_US ? "-32603" :
+			    "-32602";
+			char answer[64];
+			struct str out;
+
+			host_start(rev, "{}");
+			(void)host_asks("1", method[i], params[i]);
+			(void)snprintf(answer, sizeof answer,
+			    "{\"error\":\"why\",\"code\":%d}", code);
+			out = call_ends(answer);
+			run.row = err_table[code].word;
+			SAME(path_at(out, "error>code"), str_c(want));
+			SAME(path_at(out, *want ? "error>message" :
+			    "result>content>0>text"), S("\"why\""));
+			SAME(path_at(out, "result>isError"), *want ? NOTHING :
+			    S("true"));
+			SAME(path_at(out, "error>data"), uri ?
+			    S("{\"uri\":\"a://b\"}") : code == E_CANNOT_ASK &&
+			    modern ? S("{\"requiredCapabilities\":{"
+			    "\"elicitation\":{\"form\":{}}}}") : NOTHING);
+		}
+	CHECK(err_table[E_RESOURCE].rpc == RPC_OF_URI &&
+	    err_table[E_VAULT].rpc == RPC_OF_URI &&
+	    err_table[E_ARGUMENT].rpc == RPC_OF_CALLER &&
+	    err_table[E_NAME].rpc == RPC_OF_CALLER &&
+	    err_table[E_STATE].rpc == RPC_OF_CALLER &&
+	    err_table[E_NET].rpc == RPC_OF_US);
+	run.row = NULL;
+}
+
+/* A resource: asked of the keeper, its result passed on. */
+static void
+test_mcp_resources_read(void)
+{
+	static const char prefix[] = "\"uri\":\"onepassword://";
+	struct out o;
+	struct str out;
+	uint32_t seq;
+
+	EACH_REV(rev) {
+		host_start(rev, "{}");
+		SAME(host_asks("7", "resources/read",
+		    "\"uri\":\"onepassword://status\""), S(""));
+		out = call_ends("{\"result\":{\"contents\":[{\"uri\":\"u\"}]"
+		    "}}");
+		SAME(path_at(out, "id"), S("7"));
+		SAME(path_at(out, "result>contents"), S("[{\"uri\":\"u\"}]"));
+		SAME(path_at(out, "result>ttlMs"), rev == REV_2026_07 ?
+		    S("0") : NOTHING);
+		SAME(path_at(out, "result>cacheScope"), rev == REV_2026_07 ?
+		    S("\"private\"") : NOTHING);
+		SAME(path_at(out, "result>resultType"), rev == REV_2026_07 ?
+		    S("\"complete\"") : NOTHING);
+	}
+	for (size_t n = URI_MAX; n <= URI_MAX + 1; n++) {
+		host_start(REV_2025_11, "{}");
+		out_open(&o, &T);
+		out_put(&o, str_c(prefix));
+		while (o.n < n + sizeof "\"uri\":\"" - 1)
+			out_byte(&o, 'x');
+		out_byte(&o, '"');
+		out = host_asks("1", "resources/read",
+		    cstr(out_close(&o, &T)));
+		SAME(path_at(out, "error>code"), n == URI_MAX ?
+		    S("(not JSON)") : S("-32602"));
+		EQUAL(call_taken(&seq).n > 0, n == URI_MAX);
+	}
+}
+
+/* A prompt's text: arguments are data, as JSON strings, and are not looked
+ * into for more; settings stand in one of them. */
+static void
+test_mcp_prompts_get(void)
+{
+	static const struct {
+		const char *params, *want;
+	} rows[] = {
+		{ "\"name\":\"use_credential\",\"arguments\":{\"item_name\":"
+		    "\"Git\\u0048ub\"}", "\nItem: \"GitHub\"\nVault: (none "
+		    "given: the default)\n" },
+		{ "\"name\":\"use_credential\",\"arguments\":{\"item_name\":"
+		    "\"a\\\"\\\\ {vault}\",\"vault\":\"{item_name}\"}",
+		    "\nItem: \"a\\\"\\\\ {vault}\"\nVault: \"{item_name}\"\n" },
+		{ "\"name\":\"rotate_credential\",\"arguments\":{\"item_name\""
+		    ":\"x\",\"vault\":\"\"}", "\nItem: \"x\"\nVault: (none "
+		    "given: the default)\n" },
+		{ "\"name\":\"audit_vault\"", "\nVault: (none given: the "
+		    "default)\n" },
+		{ "\"name\":\"audit_vault\",\"arguments\":{\"vault\":\"V\"}",
+		    "\nVault: \"V\"\n" },
+		{ "\"name\":\"explain_rules\"", "(OPMCP_VAULTS): \"AI, \\\"x"
+		    "\\\"\"; " },
+		{ "\"name\":\"explain_rules\"", "(OPMCP_REVEAL): ask; " },
+		{ "\"name\":\"explain_rules\"", "(OPMCP_TIMEOUT): 30.\n" },
+	};
+
+	EACH_REV(rev) for (size_t i = 0; i < LEN(rows); i++) {
+		struct str out, text;
+		uint32_t seq;
+
+		host_start(rev, "{}");
+		door_cfg.vaults = "AI, \"x\"";
+		door_cfg.reveal = ASK;
+		out = host_asks("1", "prompts/get", rows[i].params);
+		run.row = rows[i].params;
+		SAME(path_at(out, "result>messages>0>role"), S("\"user\""));
+		SAME(path_at(out, "result>messages>0>content>type"),
+		    S("\"text\""));
+		SAME(path_at(out, "result>messages>1"), NOTHING);
+		CHECK(text_of(out, "result>description").n > 0);
+		text = text_of(out, "result>messages>0>content>text");
+		CHECK(str_search(text, str_c(rows[i].want)) < text.n);
+		EQUAL(call_taken(&seq).n, 0);
+		EQUAL(path_at(out, "result>ttlMs").n, 0);
+		EQUAL(path_at(out, "result>resultType").n > 0,
+		    rev == REV_2026_07);
+	}
+	run.row = NULL;
+}
+
+/* Completion: nothing, names from the keeper, or an error. */
+static void
+test_mcp_complete(void)
+{
+#define PROMPT "\"ref\":{\"type\":\"ref/prompt\",\"name\":\"use_credential\"},"
+#define TEMPLATE "\"ref\":{\"type\":\"ref/resource\",\"uri\":\"" ITEMS "\"},"
+#define VAULT_IS(v) "\"argument\":{\"name\":\"vault\",\"value\":" v "}"
+	static const struct {
+		const char *params, *want;      /* as in test_mcp_errors */
+	} rows[] = {
+		{ PROMPT VAULT_IS("\"a\""), "" },
+		{ PROMPT VAULT_IS("\"\""), "" },
+		{ TEMPLATE VAULT_IS("\"a\""), "" },
+		{ TEMPLATE "\"argument\":{\"name\":\"cursor\",\"value\":\"\"}",
+		    "ok" },
+		{ PROMPT VAULT_IS("\"a\"") ",\"context\":{}", "" },
+		{ PROMPT VAULT_IS("\"a\"") ",\"context\":{\"arguments\":{"
+		    "\"vault\":\"AI\"}}", "" },
+		{ PROMPT VAULT_IS("\"a\"") ",\"context\":7", "-32602" },
+		{ PROMPT VAULT_IS("\"a\"") ",\"context\":{\"arguments\":[]}",
+		    "-32602" },
+		{ PROMPT VAULT_IS("7"), "-32602" },
+		{ PROMPT VAULT_IS("null"), "-32602" },
+		{ PROMPT "\"argument\":{\"name\":\"vault\"}", "-32602" },
+		{ PROMPT "\"argument\":{\"value\":\"a\"}", "-32602" },
+		{ PROMPT "\"argument\":{\"name\":\"none\",\"value\":\"a\"}",
+		    "-32602" },
+		{ VAULT_IS("\"a\""), "-32602" },
+		{ "\"ref\":{\"type\":\"ref/prompt\",\"name\":\"none\"},"
+		    VAULT_IS("\"a\""), "-32602" },
+		{ "\"ref\":{\"type\":\"ref/resource\",\"uri\":"
+		    "\"onepassword://vaults\"}," VAULT_IS("\"a\""), "-32602" },
+		{ "\"ref\":{\"type\":\"ref/none\",\"name\":\"audit_vault\"},"
+		    VAULT_IS("\"a\""), "-32602" },
+		{ "", "-32602" },
+	};
+#undef PROMPT
+#undef TEMPLATE
+#undef VAULT_IS
+	struct str out;
+
+	EACH_REV(rev) for (size_t i = 0; i < LEN(rows); i++) {
+		host_start(rev, "{}");
+		out = host_asks("1", "completion/complete", rows[i].params);
+		run.row = rows[i].params;
+		if (rows[i].want[0] == '\0') {
+			SAME(out, S(""));
+			out = call_ends("{\"result\":{\"completion\":{"
+			    "\"values\":[\"v\"]}}}");
+			SAME(path_at(out, "result>completion>values"),
+			    S("[\"v\"]"));
+		} else if (rows[i].want[0] == 'o') {
+			SAME(path_at(out, "result>completion"), S("{\"values\""
+			    ":[],\"total\":0,\"hasMore\":false}"));
+		} else {
+			SAME(path_at(out, "error>code"),
+			    str_c(rows[i].want));
+		}
+		EQUAL(to_keeper().n, 0);
+	}
+	run.row = NULL;
+}
+
+/* Whether a host can show a form, by its revision and capabilities. */
+static void
+test_mcp_can_ask(void)
+{
+	static const struct {
+		const char *caps;
+		bool form;
+	} rows[] = {
+		{ "{\"elicitation\":{}}", true },
+		{ "{\"elicitation\":{\"form\":{}}}", true },
+		{ "{\"elicitation\":{\"form\":{},\"url\":{}}}", true },
+		{ "{\"roots\":{},\"elicitation\":{ }}", true },
+		{ "{\"elicitation\":{\"url\":{}}}", false },
+		{ "{\"elicitation\":{\"form\":null}}", false },
+		{ "{\"elicitation\":{\"form\":false}}", false },
+		{ "{\"elicitation\":null}", false },
+		{ "{\"elicitation\":false}", false },
+		{ "{\"elicitation\":[]}", false },
+		{ "{\"elicitation\":true}", false },
+		{ "{\"Elicitation\":{}}", false },
+		{ "{\"experimental\":{\"elicitation\":{}}}", false },
+		{ "{\"sampling\":{}}", false }, { "{}", false },
+	};
+	uint32_t seq;
+
+	EACH_REV(rev) for (size_t i = 0; i < LEN(rows); i++) {
+		host_start(rev, rows[i].caps);
+		(void)host_asks("1", "tools/call",
+		    "\"name\":\"get_health_status\"");
+		run.row = rows[i].caps;
+		SAME(path_at(call_taken(&seq), "ask"), rows[i].form &&
+		    rev >= REV_2025_06 ? S("true") : S("false"));
+	}
+	host_start(REV_2025_11, FORMS);
+	/* a new session, of a host that cannot */
+	(void)say(init_2025_11);
+	(void)host_asks("1", "tools/call", "\"name\":\"get_health_status\"");
+	SAME(path_at(call_taken(&seq), "ask"), S("false"));
+}
+
+/* What the modern era adds to a request travels beside the params; a legacy
+ * request has no such members, whatever it calls them. */
+static void
+test_mcp_answers(void)
+{
+	uint32_t seq;
+
+	EACH_REV(rev) {
+		struct str got;
+
+		host_start(rev, "{}");
+		(void)host_asks("1", "tools/call", "\"name\":"
+		    "\"get_health_status\",\"inputResponses\":{\"a\":[1]},"
+		    "\"requestState\":\"s\\u0041\",\"answers\":1,\"state\":2");
+		got = call_taken(&seq);
+		SAME(path_at(got, "answers"), rev == REV_2026_07 ?
+		    S("{\"a\":[1]}") : NOTHING);
+		SAME(path_at(got, "state"), rev == REV_2026_07 ?
+		    S("\"s\\u0041\"") : NOTHING);
+		SAME(path_at(got, "method"), S("\"tools/call\""));
+		SAME(path_at(got, "params>name"), S("\"get_health_status\""));
+	}
+}
+
+#define QUESTION "{\"method\":\"elicitation/create\",\"params\":{\"mode\":" \
+	"\"form\",\"message\":\"m?\",\"requestedSchema\":{\"type\":" \
+	"\"object\"}}}"
+#define ASKS "{\"ask\":{\"approval\":" QUESTION "},\"state\":\"ST\"}"
+
+/* A modern host gets the questions as the result, once and for all. */
+static void
+test_mcp_ask_modern(void)
+{
+	static const struct {
+		const char *caps, *frame, *asked, *state, *needed;
+	} rows[] = {
+		{ FORMS, ASKS, "{\"approval\":" QUESTION "}", "\"ST\"", "" },
+		{ FORMS, "{\"ask\":{\"a\":" QUESTION ",\"b\":{\"method\":"
+		    "\"sampling/createMessage\",\"params\":{}},\"c\":"
+		    QUESTION "},\"state\":\"S\"}", "{\"a\":" QUESTION
+		    ",\"c\":" QUESTION "}", "\"S\"", "" },
+		{ FORMS, "{\"ask\":{\"a\":" QUESTION "}}", "{\"a\":" QUESTION
+		    "}", "", "" },
+		{ "{}", "{\"ask\":{},\"state\":\"S\"}", "", "\"S\"", "" },
+		{ "{}", ASKS, "", "", "{\"elicitation\":{\"form\":{}}}" },
+		{ FORMS, "{\"ask\":{\"a\":{\"method\":\"elicitation/create\","
+		    "\"params\":{\"mode\":\"url\"}}}}", "", "",
+		    "{\"elicitation\":{\"url\":{}}}" },
+		{ FORMS, "{\"ask\":{\"a\":{\"method\":\"roots/list\"}}}", "",
+		    "", "{\"roots\":{}}" },
+	};
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		struct str out;
+
+		host_start(REV_2026_07, rows[i].caps);
+		(void)host_asks("1", "tools/call",
+		    "\"name\":\"get_health_status\",\"uri\":\"a://b\"");
+		out = call_ends(rows[i].frame);
+		run.row = rows[i].frame;
+		SAME(path_at(out, "id"), S("1"));
+		if (*rows[i].needed != '\0') {
+			SAME(path_at(out, "error>code"), S("-32021"));
+			SAME(path_at(out, "error>data>requiredCapabilities"),
+			    str_c(rows[i].needed));
+			continue;
+		}
+		SAME(path_at(out, "result>resultType"),
+		    S("\"input_required\""));
+		SAME(path_at(out, "result>inputRequests"),
+		    str_c(rows[i].asked));
+		SAME(path_at(out, "result>requestState"),
+		    str_c(rows[i].state));
+		SAME(path_at(out, "result>ttlMs"), NOTHING);
+		SAME(path_at(out, "result>content"), NOTHING);
+		CHECK(path_at(out, "result>_meta").n > 0);
+		CHECK(call_find(door, S("1")) == NULL);
+	}
+	/* nor is that of a resource to be kept by the host */
+	host_start(REV_2026_07, FORMS);
+	(void)host_asks("1", "resources/read", "\"uri\":\"a://b\"");
+	SAME(path_at(call_ends(ASKS), "result>ttlMs"), NOTHING);
+	run.row = NULL;
+}
+
+/* A response of the host's to one of ours; id is JSON, rest what follows. */
+static struct str
+host_answers(struct str id, const char *rest)
+{
+	return say(cstr(JOIN(&T, S("{\"jsonrpc\":\"2.0\",\"id\":"), id,
+	    S(","), str_c(rest), S("}"))));
+}
+
+/* Call in the legacy era and have the keeper ask: the request that goes out,
+ * and under which id. */
+static struct str
+ask_out(struct str *id)
+{
+	struct str out;
+
+	host_start(REV_2025_11, FORMS);
+	(void)host_asks("\"c\"", "tools/call",
+	    "\"name\":\"get_health_status\"");
+	out = call_ends(ASKS);
+	*id = path_at(out, "id");
+	return out;
+}
+
+#define ACCEPTS "\"result\":{\"action\":\"accept\",\"content\":{" \
+	"\"answer\":\"x\"}}"
+
+/* A legacy host is asked while its call stays open. */
+static void
+test_mcp_ask_legacy(void)
+{
+#define CANCEL "{\"action\":\"cancel\"}"
+	static const struct {
+		const char *rest, *answer;
+	} rows[] = {
+		{ ACCEPTS, "{\"action\":\"accept\",\"content\":{\"answer\":"
+		    "\"x\"}}" },
+		{ "\"result\":{\"action\":\"decline\"}",
+		    "{\"action\":\"decline\"}" },
+		{ "\"result\":{}", "{}" },
+		{ "\"error\":{\"code\":-1,\"message\":\"no\"}", CANCEL },
+		{ "\"error\":null", CANCEL },
+		{ ACCEPTS ",\"error\":{\"code\":-1}", CANCEL },
+		{ "\"result\":7", CANCEL }, { "\"result\":null", CANCEL },
+		{ "\"result\":true", CANCEL }, { "\"result\":[]", CANCEL },
+		{ "\"result\":\"accept\"", CANCEL },
+		{ "\"result\":[{\"action\":\"accept\",\"content\":{"
+		    "\"answer\":\"x\"}}]", CANCEL },
+	};
+#undef CANCEL
+	struct str out, id, got;
+	uint32_t seq;
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		out = ask_out(&id);
+		run.row = rows[i].rest;
+		CHECK(str_is_start(id, S("\"s")));
+		SAME(path_at(out, "jsonrpc"), S("\"2.0\""));
+		SAME(path_at(out, "method"), S("\"elicitation/create\""));
+		SAME(path_at(out, "params"), path_at(S(QUESTION), "params"));
+		EQUAL(to_keeper().n, 0);
+		SAME(host_answers(id, rows[i].rest), S(""));
+		got = call_taken(&seq);
+		SAME(path_at(got, "answers>approval"), str_c(rows[i].answer));
+		SAME(path_at(got, "state"), S("\"ST\""));
+		SAME(path_at(got, "params>name"), S("\"get_health_status\""));
+		SAME(host_answers(id, ACCEPTS), S(""));         /* too late */
+		EQUAL(to_keeper().n, 0);
+		CHECK(keeper_says(seq, "{\"data\":{\"a\":1}}", &out));
+		SAME(path_at(out, "id"), S("\"c\""));
+		SAME(path_at(out, "result>structuredContent"),
+		    S("{\"a\":1}"));
+		SAME(host_answers(id, ACCEPTS), S(""));
+		CHECK(call_first(door, CALL_ASKS) == NULL);
+	}
+	run.row = NULL;
+}
+
+/* Only the id under which it was asked is that of an answer. */
+static void
+test_mcp_ask_ids(void)
+{
+	static const char *const wrong[] = { "\"s\"", "\"s1\"", "1", "65537",
+		"\"c\"", "null", "\"\"", "\"S65537\"", "\"s065537\"",
+		"\"s65538\"", "\"s65537 \"" };
+	struct str id;
+	uint32_t seq;
+
+	(void)ask_out(&id);
+	SAME(id, S("\"s65537\""));
+	for (size_t i = 0; i < LEN(wrong); i++) {
+		run.row = wrong[i];
+		SAME(host_answers(str_c(wrong[i]), ACCEPTS), S(""));
+		EQUAL(to_keeper().n, 0);
+		CHECK(call_first(door, CALL_ASKS) != NULL);
+	}
+	SAME(say("{\"jsonrpc\":\"2.0\"," ACCEPTS "}"), S(""));  /* none */
+	EQUAL(to_keeper().n, 0);
+	SAME(host_answers(id, ACCEPTS), S(""));
+	CHECK(call_taken(&seq).n > 0);
+	run.row = NULL;
+}
+
+/* An answer that is too long is none. */
+static void
+test_mcp_ask_long(void)
+{
+	for (size_t n = ANSWER_MAX; n <= ANSWER_MAX + 1; n++) {
+		struct str id, got;
+		struct out o;
+		uint32_t seq;
+
+		(void)ask_out(&id);
+		out_open(&o, &T);
+		out_put(&o, S("\"result\":{\"x\":\""));
+		while (o.n < n + sizeof "\"result\":" - 1 - 2)
+			out_byte(&o, 'x');
+		out_put(&o, S("\"}"));
+		SAME(host_answers(id, cstr(out_close(&o, &T))), S(""));
+		got = call_taken(&seq);
+		EQUAL(path_at(got, "answers>approval>x").n > 0,
+		    n == ANSWER_MAX);
+		SAME(path_at(got, "answers>approval>action"), n == ANSWER_MAX ?
+		    NOTHING : S("\"cancel\""));
+	}
+}
+
+/* Nobody answers: after ASK_MS the question is taken back and counts as
+ * cancelled. */
+static void
+test_mcp_ask_late(void)
+{
+	struct str id, out;
+	uint32_t seq;
+
+	(void)ask_out(&id);
+	EQUAL(call_tick(door), ASK_MS);
+	fake_ms += ASK_MS - 1;
+	EQUAL(call_tick(door), 1);
+	SAME(take_out(), S(""));
+	fake_ms++;
+	CHECK(call_tick(door) > 1);
+	out = take_out();
+	SAME(path_at(out, "method"), S("\"notifications/cancelled\""));
+	SAME(path_at(out, "params>requestId"), id);
+	SAME(path_at(out, "id"), NOTHING);
+	SAME(host_answers(id, ACCEPTS), S(""));         /* and lets it run */
+	SAME(path_at(call_taken(&seq), "answers>approval"),
+	    S("{\"action\":\"cancel\"}"));
+}
+
+/* The call is cancelled while a person is asked: our question is taken back,
+ * and of the call nothing is said any more. */
+static void
+test_mcp_ask_cancel(void)
+{
+	struct str id, out;
+
+	(void)ask_out(&id);
+	out = host_cancels("\"c\"");
+	SAME(path_at(out, "method"), S("\"notifications/cancelled\""));
+	SAME(path_at(out, "params>requestId"), id);
+	EQUAL(to_keeper().n, 0);
+	SAME(host_answers(id, ACCEPTS), S(""));
+	EQUAL(to_keeper().n, 0);
+	fake_ms += 2 * ASK_MS;
+	EQUAL(call_tick(door), -1);
+	SAME(take_out(), S(""));
+	(void)ask_out(&id);                     /* not that one: it stays */
+	SAME(host_cancels("\"d\""), S(""));
+	SAME(host_cancels(cstr(id)), S(""));
+	CHECK(call_first(door, CALL_ASKS) != NULL);
+}
+
+/* While a person is asked the keeper serves others. The same call can be
+ * asked about ASKS_OF_CALL times, and no more. */
+static void
+test_mcp_ask_others(void)
+{
+	struct str id, out = NOTHING;
+	uint32_t seq;
+
+	(void)ask_out(&id);
+	SAME(host_asks("2", "tools/call", "\"name\":\"get_health_status\""),
+	    S(""));
+	SAME(path_at(call_ends("{\"data\":{}}"), "id"), S("2"));
+	SAME(host_asks("\"c\"", "ping", ""), S(""));    /* its id is in use */
+	for (unsigned i = 1; i <= ASKS_OF_CALL; i++) {
+		struct str before = id;
+
+		(void)host_answers(id, ACCEPTS);
+		if (!CHECK(call_taken(&seq).n > 0 && keeper_says(seq, ASKS,
+		    &out)))
+			return;
+		id = path_at(out, "id");
+		EQUAL(str_is_start(id, S("\"s")), i < ASKS_OF_CALL);
+		CHECK(!str_eq(id, before));
+	}
+	SAME(id, S("\"c\""));
+	SAME(path_at(out, "result>isError"), S("true"));
+	CHECK(str_is_start(text_of(out, "result>content>0>text"),
+	    S("approval_missing: ")));
+	(void)ask_out(&id);
+	door_mourn(door);
+	SAME(path_at(take_out(), "result>isError"), S("true"));
+}
+
+/* Several questions go one after the other, without those that this host
+ * cannot be asked; when there is none that it can, the call fails. */
+static void
+test_mcp_ask_several(void)
+{
+	static const char several[] = "{\"ask\":{\"a\":{\"method\":"
+	    "\"roots/list\"},\"b\":" QUESTION ",\"\\u0063\":{\"method\":"
+	    "\"sampling/createMessage\",\"params\":{\"x\":1}},\"d\":{"
+	    "\"method\":\"elicitation/create\",\"params\":{\"mode\":\"url\"}}"
+	    "}}";
+	struct str id, out;
+	uint32_t seq;
+
+	host_start(REV_2025_06, "{\"elicitation\":{},\"sampling\":{}}");
+	(void)host_asks("1", "tools/call", "\"name\":\"get_health_status\"");
+	out = call_ends(several);
+	SAME(path_at(out, "method"), S("\"elicitation/create\""));
+	id = path_at(out, "id");
+	out = host_answers(id, "\"result\":{\"n\":1}");
+	EQUAL(to_keeper().n, 0);
+	SAME(path_at(out, "method"), S("\"sampling/createMessage\""));
+	SAME(path_at(out, "params"), S("{\"x\":1}"));
+	SAME(host_answers(id, "\"result\":{\"n\":9}"), S(""));
+	id = path_at(out, "id");
+	SAME(host_answers(id, "\"result\":{\"n\":2}"), S(""));
+	SAME(path_at(call_taken(&seq), "answers"),
+	    S("{\"b\":{\"n\":1},\"c\":{\"n\":2}}"));
+	for (int rev = REV_2024_11; rev <= REV_2025_11; rev++) {
+		host_start(rev, "{}");
+		(void)host_asks("1", "tools/call",
+		    "\"name\":\"get_health_status\"");
+		out = call_ends(ASKS);
+		SAME(path_at(out, "result>isError"), S("true"));
+		CHECK(str_is_start(text_of(out, "result>content>0>text"),
+		    S("approval_unavailable: ")));
+	}
+}
+
+/* Progress only for who wants it, with a token that can be echoed. */
+static void
+test_mcp_progress(void)
+{
+	static const char *const token[] = { "\"t\"", "\"\"", "7", "-1",
+		"\"a\\u0000\\\"\"", NULL, "null", "1.5", "true", "[]", "{}" };
+
+	EACH_REV(rev) for (size_t i = 0; i < LEN(token); i++) {
+		bool want = i < 5;
+		struct str out;
+		uint32_t seq = 0;
+
+		host_start(rev, "{}");
+		host.token = token[i];
+		out = host_asks("1", "tools/call",
+		    "\"name\":\"get_health_status\"");
+		run.row = token[i];
+		EQUAL(out.n > 0, want);
+		SAME(path_at(out, "params>progressToken"), !want ?
+		    S("(not JSON)") : str_c(token[i]));
+		(void)call_taken(&seq);
+		fake_ms += NOTES_MS;
+		out = keeper_notes(seq, WORKING);
+		EQUAL(out.n > 0, want);
+		if (!want)
+			continue;
+		SAME(path_at(out, "method"), S("\"notifications/progress\""));
+		SAME(path_at(out, "params>progressToken"), str_c(token[i]));
+		SAME(path_at(out, "params>progress"), S("1"));
+		SAME(path_at(out, "params>message"), rev >= REV_2025_03 ?
+		    S("\"working\"") : NOTHING);
+		SAME(path_at(out, "id"), NOTHING);
+	}
+	run.row = NULL;
+}
+
+/* The number of the one note of progress in out; -1: there is none. */
+static int64_t
+progress_in(struct str out)
+{
+	uint64_t n = 0;
+
+	if (out.n == 0)
+		return -1;
+	CHECK(str_u64(path_at(out, "params>progress"), UINT64_MAX, &n));
+	return (int64_t)n;
+}
+
+/* It grows with every note, there are at most five a second, and it comes by
+ * itself when nothing is heard for PROGRESS_MS. */
+static void
+test_mcp_progress_pace(void)
+{
+	uint64_t sent[100];
+	int64_t last = -1, now;
+	uint32_t seq = 0;
+	size_t n = 0;
+
+	host_start(REV_2025_11, "{}");
+	host.token = "\"t\"";
+	last = progress_in(host_asks("1", "tools/call",
+	    "\"name\":\"get_health_status\""));
+	EQUAL(last, 0);
+	sent[n++] = fake_ms;
+	(void)call_taken(&seq);
+	for (unsigned i = 0; i < 600; i++) {
+		fake_ms += 7 + i % 5;
+		now = progress_in(keeper_notes(seq, WORKING));
+		if (now < 0)
+			continue;
+		CHECK(now > last);
+		last = now;
+		sent[n++] = fake_ms;
+		if (!CHECK(n < LEN(sent)))
+			return;
+	}
+	CHECK(n > 20);
+	for (size_t i = 5; i < n; i++)
+		CHECK(sent[i] - sent[i - 5] >= 1000);
+	fake_ms = sent[n - 1] + PROGRESS_MS - 1;
+	EQUAL(call_tick(door), 1);
+	SAME(take_out(), S(""));
+	fake_ms++;
+	EQUAL(call_tick(door), PROGRESS_MS);
+	CHECK(progress_in(take_out()) > last);
+	EQUAL(call_tick(door), PROGRESS_MS);
+	SAME(take_out(), S(""));
+}
+
+/* After the answer or a cancel there is no more of it. */
+static void
+test_mcp_progress_ends(void)
+{
+	struct frame f = { FRAME_NOTE, 0, S(WORKING) };
+	struct str out;
+	uint32_t seq = 0;
+
+	for (int way = 0; way < 3; way++) {
+		host_start(REV_2025_11, "{}");
+		host.token = "7";
+		if (way == 1)           /* so that the next one waits */
+			(void)host_asks("0", "tools/call",
+			    "\"name\":\"get_health_status\"");
+		CHECK(progress_in(host_asks("1", "tools/call",
+		    "\"name\":\"get_health_status\"")) == 0);
+		(void)call_taken(&seq);
+		if (way == 0)
+			CHECK(keeper_says(seq, "{\"data\":{}}", &out));
+		else
+			SAME(host_cancels("1"), S(""));
+		fake_ms += 10 * PROGRESS_MS;
+		f.seq = seq;
+		CHECK(door_result(door, &f) == (way > 0));
+		(void)call_tick(door);
+		out = take_out();
+		EQUAL(out.n > 0, way == 1);     /* of the other call */
+		if (way != 2)
+			continue;
+		CHECK(keeper_says(seq, "{\"error\":\"cancelled\"}", &out));
+		SAME(out, S(""));
+		EQUAL(call_tick(door), -1);
+	}
+}
+
+/* What is being done, as the host is told: waiting for its turn, at work,
+ * waiting for a person. */
+static void
+test_mcp_progress_stages(void)
+{
+	struct str out;
+	uint32_t seq = 0;
+
+	host_start(REV_2025_11, FORMS);
+	host.token = "\"t\"";
+	out = host_asks("1", "tools/call", "\"name\":\"get_health_status\"");
+	SAME(path_at(out, "params>message"), S("\"waiting for its turn\""));
+	(void)call_taken(&seq);
+	fake_ms += NOTES_MS;
+	SAME(path_at(keeper_notes(seq, WORKING), "params>message"),
+	    S("\"working\""));
+	CHECK(keeper_says(seq, ASKS, &out));
+	fake_ms += PROGRESS_MS;
+	(void)call_tick(door);
+	SAME(path_at(take_out(), "params>message"),
+	    S("\"waiting for your answer\""));
+	/* a text that is too long is not shown, nor is one that is none */
+	host_start(REV_2025_11, FORMS);
+	host.token = "\"t\"";
+	(void)host_asks("1", "tools/call", "\"name\":\"get_health_status\"");
+	(void)call_taken(&seq);
+	fake_ms += NOTES_MS;
+	SAME(keeper_notes(seq, "{\"method\":\"notifications/progress\","
+	    "\"params\":{\"message\":7}}"), S(""));
+	SAME(keeper_notes(seq, cstr(JOIN(&T, S("{\"method\":"
+	    "\"notifications/progress\",\"params\":{\"message\":\""),
+	    hex(door->in, 65), S("\"}}")))), S(""));
+	SAME(path_at(keeper_notes(seq, cstr(JOIN(&T, S("{\"method\":"
+	    "\"notifications/progress\",\"params\":{\"message\":\""),
+	    hex(door->in, 64), S("\"}}")))), "params>progress"), S("1"));
+}
+
+#define LISTEN(flags) "\"notifications\":{" flags "}"
+#define ID_OF "params>_meta>" META_LISTEN
+
+/* A catalogue of which two lists can change. */
+static struct catalog
+changing(void)
+{
+	struct catalog cat = opmcp_catalog;
+
+	cat.changes = CHANGE_TOOLS | CHANGE_RESOURCES;
+	return cat;
+}
+
+/* The acknowledgement names what was asked for and can change, under the id
+ * of the request as it was written. */
+static void
+test_mcp_listen(void)
+{
+	static const struct {
+		const char *id, *params, *flags;
+		bool changing;
+	} rows[] = {
+		{ "9", LISTEN(""), "{}", false },
+		{ "\"9\"", LISTEN("\"toolsListChanged\":true"), "{}", false },
+		{ "-1", LISTEN("\"toolsListChanged\":true,"
+		    "\"promptsListChanged\":true,\"resourcesListChanged\":true,"
+		    "\"resourceSubscriptions\":[\"onepassword://vaults\"]"),
+		    "{\"toolsListChanged\":true,\"resourcesListChanged\":true}",
+		    true },
+		{ "\"a\\u0000\"", LISTEN("\"resourcesListChanged\":true"),
+		    "{\"resourcesListChanged\":true}", true },
+		{ "0", LISTEN("\"toolsListChanged\":false"), "{}", true },
+		{ "0", LISTEN("\"toolsListChanged\":\"true\""), "{}", true },
+		{ "0", LISTEN("\"toolsListChanged\":1"), "{}", true },
+	};
+	const struct catalog cat = changing();
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		struct str out;
+
+		host_start(REV_2026_07, "{}");
+		if (rows[i].changing)
+			door->cat = &cat;
+		out = host_asks(rows[i].id, "subscriptions/listen",
+		    rows[i].params);
+		run.row = rows[i].params;
+		SAME(path_at(out, "method"),
+		    S("\"notifications/subscriptions/acknowledged\""));
+		SAME(path_at(out, "id"), NOTHING);
+		SAME(path_at(out, "params>notifications"),
+		    str_c(rows[i].flags));
+		SAME(path_at(out, ID_OF), str_c(rows[i].id));
+		SAME(host_asks(rows[i].id, "tools/list", ""), S(""));
+		listen_end(door);
+		out = take_out();
+		SAME(path_at(out, "id"), str_c(rows[i].id));
+		SAME(path_at(out, "result>resultType"), S("\"complete\""));
+		SAME(path_at(out, "result>_meta>" META_LISTEN),
+		    str_c(rows[i].id));
+		CHECK(path_at(out, "result>_meta>io.modelcontextprotocol/"
+		    "serverInfo").n > 0);
+		listen_end(door);
+		SAME(take_out(), S(""));
+		EQUAL(to_keeper().n, 0);
+	}
+	run.row = NULL;
+}
+
+/* As many as LISTENS_MAX; one that is cancelled ends without a word. */
+static void
+test_mcp_listen_many(void)
+{
+	static u8 long_id[ID_MAX + 1];
+	struct str out, one;
+	char id[16];
+	size_t ends = 0;
+
+	host_start(REV_2026_07, "{}");
+	for (unsigned i = 0; i <= LISTENS_MAX; i++) {
+		(void)snprintf(id, sizeof id, "%u", i);
+		SAME(path_at(host_asks(id, "subscriptions/listen",
+		    LISTEN("")), "error>code"), i < LISTENS_MAX ? NOTHING :
+		    S("-32603"));
+	}
+	SAME(host_cancels("3"), S(""));
+	SAME(host_cancels("\"4\""), S(""));     /* another id */
+	SAME(path_at(host_asks("\"x\"", "subscriptions/listen", LISTEN("")),
+	    ID_OF), S("\"x\""));
+	SAME(path_at(host_asks("99", "subscriptions/listen", LISTEN("")),
+	    "error>code"), S("-32603"));
+	SAME(path_at(host_asks("3", "tools/list", ""), "id"), S("3"));
+	listen_end(door);
+	for (out = take_out(); str_cut(&out, '\n', &one) && one.n > 0; ends++)
+		CHECK(!str_eq(path_at(one, "id"), S("3")));
+	EQUAL(ends, LISTENS_MAX);
+	memset(long_id, 'x', ID_MAX);
+	long_id[0] = long_id[ID_MAX - 1] = '"';
+	out = host_asks((const char *)long_id, "subscriptions/listen",
+	    LISTEN("\"toolsListChanged\":true"));
+	EQUAL(path_at(out, ID_OF).n, ID_MAX);
+}
+
+/* Who listens to a list is told of its change, and nobody else is. */
+static void
+test_mcp_listen_tell(void)
+{
+	static const struct {
+		const char *method, *ids;
+	} rows[] = {
+		{ "notifications/tools/list_changed", "\"a\" \"c\" " },
+		{ "notifications/resources/list_changed", "\"b\" \"c\" " },
+		{ "notifications/prompts/list_changed", "" },
+	};
+	const struct catalog cat = changing();
+	uint32_t seq = 0;
+
+	host_start(REV_2026_07, "{}");
+	door->cat = &cat;
+	(void)host_asks("\"a\"", "subscriptions/listen",
+	    LISTEN("\"toolsListChanged\":true,\"promptsListChanged\":true"));
+	(void)host_asks("\"b\"", "subscriptions/listen",
+	    LISTEN("\"resourcesListChanged\":true"));
+	(void)host_asks("\"c\"", "subscriptions/listen",
+	    LISTEN("\"resourcesListChanged\":true,\"toolsListChanged\":true"));
+	(void)host_asks("\"d\"", "subscriptions/listen", LISTEN(""));
+	(void)host_asks("1", "tools/call", "\"name\":\"get_health_status\"");
+	(void)call_taken(&seq);
+	for (size_t i = 0; i < LEN(rows); i++) {
+		struct str all, one;
+		struct out ids;
+
+		run.row = rows[i].method;
+		all = keeper_notes(seq, cstr(JOIN(&T, S("{\"method\":\""),
+		    str_c(rows[i].method), S("\",\"params\":{}}"))));
+		out_init(&ids, mem_alloc(&T, 64), 64);
+		while (str_cut(&all, '\n', &one) && one.n > 0) {
+			SAME(text_of(one, "method"), str_c(rows[i].method));
+			SAME(path_at(one, "id"), NOTHING);
+			OUT(&ids, path_at(one, ID_OF), S(" "));
+		}
+		SAME(out_str(&ids), str_c(rows[i].ids));
+	}
+	/* a legacy host has not asked for it and is told nevertheless */
+	host_start(REV_2025_11, "{}");
+	(void)host_asks("1", "tools/call", "\"name\":\"get_health_status\"");
+	(void)call_taken(&seq);
+	SAME(keeper_notes(seq, "{\"method\":\"notifications/tools/"
+	    "list_changed\",\"params\":{}}"), S("{\"jsonrpc\":\"2.0\","
+	    "\"method\":\"notifications/tools/list_changed\",\"params\":{}}"
+	    "\n"));
+}
+
 /* ====================================================================
  * 19. CLI and main
  * ==================================================================== */
@@ -8318,11 +11241,10 @@ static const struct {
 	TEST(test_text_hidden), TEST(test_text_blank), TEST(test_text_time),
 	TEST(test_text_time_http), TEST(test_json_accept),
 	TEST(test_json_accept_scalar), TEST(test_json_refuse),
-	TEST(test_json_prefixes), TEST(test_json_depth),
-	TEST(test_json_large), TEST(test_json_many_names),
-	TEST(test_json_some_names), TEST(test_json_arena_full),
-	TEST(test_json_strings), TEST(test_json_look_up),
-	TEST(test_json_walk), TEST(test_json_quote),
+	TEST(test_json_prefixes), TEST(test_json_depth), TEST(test_json_large),
+	TEST(test_json_many_names), TEST(test_json_some_names),
+	TEST(test_json_arena_full), TEST(test_json_strings),
+	TEST(test_json_look_up), TEST(test_json_walk), TEST(test_json_quote),
 	TEST(test_json_round_trip), TEST(test_json_writer),
 	TEST(test_json_scratch), TEST(test_cfg_defaults), TEST(test_cfg_rows),
 	TEST(test_cfg_numbers), TEST(test_cfg_alias), TEST(test_cfg_unknown),
@@ -8347,27 +11269,37 @@ static const struct {
 	TEST(test_tls_cut), TEST(test_item_login_field), TEST(test_item_find),
 	TEST(test_item_reveal), TEST(test_sa_token),
 	TEST(test_sa_token_members), TEST(test_sa_token_size),
-	TEST(test_sa_host), TEST(test_sa_throttle),
-	TEST(test_sa_throttle_pae), TEST(test_sa_mac), TEST(test_sa_open),
-	TEST(test_sa_open_refused), TEST(test_sa_seal), TEST(test_sa_keysets),
-	TEST(test_sa_vault_keys), TEST(test_sa_status), TEST(test_sa_jwk_rsa),
-	TEST(test_sa_jwk_sym), TEST(test_sa_limits), TEST(test_sa_items),
-	TEST(test_sa_item_fields), TEST(test_sa_item_state),
-	TEST(test_sa_sign_in), TEST(test_sa_sign_in_device),
-	TEST(test_sa_faults), TEST(test_sa_session_ends),
-	TEST(test_sa_reconnect), TEST(test_sa_rate),
-	TEST(test_sa_throttle_renewal), TEST(test_sa_random_fails),
-	TEST(test_pol_name), TEST(test_pol_pick_vault), TEST(test_pol_vault),
+	TEST(test_sa_host), TEST(test_sa_throttle), TEST(test_sa_throttle_pae),
+	TEST(test_sa_mac), TEST(test_sa_open), TEST(test_sa_open_refused),
+	TEST(test_sa_seal), TEST(test_sa_keysets), TEST(test_sa_vault_keys),
+	TEST(test_sa_status), TEST(test_sa_jwk_rsa), TEST(test_sa_jwk_sym),
+	TEST(test_sa_limits), TEST(test_sa_items), TEST(test_sa_item_fields),
+	TEST(test_sa_item_state), TEST(test_sa_sign_in),
+	TEST(test_sa_sign_in_device), TEST(test_sa_faults),
+	TEST(test_sa_session_ends), TEST(test_sa_reconnect),
+	TEST(test_sa_rate), TEST(test_sa_throttle_renewal),
+	TEST(test_sa_random_fails), TEST(test_pol_name), TEST(test_pol_take),
+	TEST(test_pol_pick_vault), TEST(test_pol_vault),
 	TEST(test_pol_vault_nameless), TEST(test_pol_default_vault),
 	TEST(test_box_narrow), TEST(test_cat_check_args),
-	TEST(test_cat_schema), TEST(test_frame_head),
-	TEST(test_tool_credentials),
+	TEST(test_cat_checker), TEST(test_cat_agree), TEST(test_cat_edges),
+	TEST(test_cat_schema), TEST(test_cat_check_prompt),
+	TEST(test_cat_completed), TEST(test_cat_uri_normal),
+	TEST(test_cat_uri_match), TEST(test_cat_resource),
+	TEST(test_frame_head), TEST(test_ask_reveal), TEST(test_ask_question),
+	TEST(test_ask_person), TEST(test_ask_redeem),
+	TEST(test_ask_other_call), TEST(test_ask_digest), TEST(test_ask_ends),
+	TEST(test_ask_subject), TEST(test_tool_credentials),
 	TEST(test_tool_by_title), TEST(test_tool_ambiguous),
 	TEST(test_tool_missing), TEST(test_tool_other_item),
 	TEST(test_tool_late_failure), TEST(test_tool_no_token),
 	TEST(test_tool_health), TEST(test_tool_put_error),
 	TEST(test_tool_put_name), TEST(test_tool_uuid),
-	TEST(test_keep_loop), TEST(test_keep_cancel),
+	TEST(test_resource_status), TEST(test_resource_vaults),
+	TEST(test_resource_items), TEST(test_resource_refused),
+	TEST(test_resource_titles), TEST(test_tool_complete),
+	TEST(test_tool_complete_many), TEST(test_tool_complete_limit),
+	TEST(test_keep_frames), TEST(test_keep_loop), TEST(test_keep_cancel),
 	TEST(test_mcp_initialize), TEST(test_mcp_requests),
 	TEST(test_mcp_no_session), TEST(test_mcp_modern),
 	TEST(test_mcp_tools_list), TEST(test_mcp_tools_call),
@@ -8376,8 +11308,19 @@ static const struct {
 	TEST(test_mcp_batch_calls), TEST(test_mcp_batch_many),
 	TEST(test_mcp_full_queue), TEST(test_mcp_lines),
 	TEST(test_mcp_long_line), TEST(test_mcp_slow_host),
-	TEST(test_mcp_sizes), TEST(test_mcp_hear), TEST(test_cli_args),
-	TEST(test_cli_show),
+	TEST(test_mcp_sizes), TEST(test_mcp_hear), TEST(test_mcp_lists),
+	TEST(test_mcp_hints), TEST(test_mcp_cursors), TEST(test_mcp_errors),
+	TEST(test_mcp_keeper_errors), TEST(test_mcp_resources_read),
+	TEST(test_mcp_prompts_get), TEST(test_mcp_complete),
+	TEST(test_mcp_can_ask), TEST(test_mcp_answers),
+	TEST(test_mcp_ask_modern), TEST(test_mcp_ask_legacy),
+	TEST(test_mcp_ask_ids), TEST(test_mcp_ask_long),
+	TEST(test_mcp_ask_late), TEST(test_mcp_ask_cancel),
+	TEST(test_mcp_ask_others), TEST(test_mcp_ask_several),
+	TEST(test_mcp_progress), TEST(test_mcp_progress_pace),
+	TEST(test_mcp_progress_ends), TEST(test_mcp_progress_stages),
+	TEST(test_mcp_listen), TEST(test_mcp_listen_many),
+	TEST(test_mcp_listen_tell), TEST(test_cli_args), TEST(test_cli_show),
 };
 
 /* Remove the scratch directory and what is in it. */

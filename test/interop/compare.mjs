@@ -215,7 +215,7 @@ function planItem(calls, v, item) {
 	add(`${group} by id`, item.id, judge);
 	if (!isName(item.title))
 		add("unacceptable titles refused", item.title,
-			due("invalid_name"));
+			due("invalid_name", "invalid_argument"));
 	else if (same.length > 1)
 		add("ambiguous titles refused, ids named", item.title,
 			(answer) => namesAll(answer, same));

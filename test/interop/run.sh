@@ -1,10 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# run.sh: opmcp against the official SDK of 1Password and the official MCP
-# clients, all in the versions that package-lock.json names.
+# run.sh: opmcp against the official SDK of 1Password, the official MCP
+# clients and MCP's conformance suite, all in the versions that
+# package-lock.json names.
 #
-#	sh test/interop/run.sh OPMCP_BINARY STANDIN_BINARY
+#	sh test/interop/run.sh OPMCP_BINARY STANDIN_BINARY CONFORMANCE_BINARY
 #
 # Needs node 20 or newer; npm once, to install the packages beside this file.
 # Ends with "N passed, N failed". Exit status: 0 all passed, 1 not, 64 wrong
@@ -23,11 +24,12 @@ absolute() {
 	esac
 }
 
-[ $# -eq 2 ] || {
-	echo "usage: sh test/interop/run.sh OPMCP_BINARY STANDIN_BINARY" >&2
+[ $# -eq 3 ] || {
+	echo "usage: sh test/interop/run.sh OPMCP_BINARY STANDIN_BINARY" \
+	    "CONFORMANCE_BINARY" >&2
 	exit 64
 }
-for binary in "$1" "$2"; do
+for binary in "$1" "$2" "$3"; do
 	[ -x "$binary" ] || {
 		echo "run.sh: $binary is not there; make it first" >&2
 		exit 64
@@ -35,6 +37,7 @@ for binary in "$1" "$2"; do
 done
 opmcp=$(absolute "$1")
 standin=$(absolute "$2")
+fixture=$(absolute "$3")
 
 command -v node >/dev/null 2>&1 ||
 	skip "node >= 20 (Debian: apt-get install nodejs npm, or nodejs.org)"
@@ -71,6 +74,7 @@ script() {
 	script sdk.mjs --check "$standin"
 	script compare.mjs "$opmcp" "$standin"
 	script clients.mjs "$opmcp" "$standin"
+	script conformance.mjs "$fixture"
 } | awk '
 	{ print; fflush() }
 	/^ok: / { passed++ }
