@@ -57,6 +57,7 @@ install: opmcp
 	cp opmcp $(DESTDIR)$(PREFIX)/bin/opmcp
 
 clean:
-	rm -rf opmcp test/build test/interop/node_modules
+	rm -rf opmcp test/build test/interop/node_modules \
+	    test/interop/old/node_modules test/interop/inspector/node_modules
 
 .PHONY: all demo test check-all bench interop lint repro install clean

@@ -616,7 +616,7 @@ static const struct err_row {
 	    "The item has no such field." },
 	[E_REVEAL] = { "reveal_denied", RPC_OF_US, EX_NOPERM,
 	    "The operator does not let values reach an assistant "
-	    "(OPMCP_REVEAL=deny); use the item without its value." },
+	    "(OPMCP_REVEAL=deny). Tell the user; do not repeat the call." },
 	[E_RESOURCE] = { "resource_not_found", RPC_OF_URI, EX_NOINPUT,
 	    "There is no resource with this URI." },
 	[E_STATE] = { "bad_request_state", RPC_OF_CALLER, EX_NOPERM,
@@ -676,7 +676,8 @@ static const struct err_row {
 	[E_BUSY] = { "busy", RPC_OF_US, EX_TEMPFAIL,
 	    "Too many calls are waiting; repeat this one later." },
 	[E_INTERNAL] = { "internal_error", RPC_OF_US, EX_SOFTWARE,
-	    "opmcp failed; its log on stderr may say more." },
+	    "opmcp failed. Ask the user to look at its log or to restart this "
+	    "server." },
 };
 _Static_assert(LEN(err_table) == E_COUNT, "one row per code");
 
@@ -1330,6 +1331,17 @@ utf8_put(struct out *o, uint32_t cp)
 	out_byte(o, (u8)(lead[more] | cp >> (6 * more)));
 	while (more-- > 0)
 		out_byte(o, (u8)(0x80 | (cp >> (6 * more) & 0x3f)));
+}
+
+static bool
+utf8_is_valid(struct str s)
+{
+	uint32_t cp;
+
+	while (s.n > 0)
+		if (!utf8_next(&s, &cp))
+			return false;
+	return true;
 }
 
 /* How many characters a text has that is UTF-8. */
@@ -2241,7 +2253,7 @@ cfg_set(struct cfg *cfg, const struct cfg_row *row, const char *text)
 	switch (row->kind) {
 	case CFG_TEXT:
 		*(const char **)cfg_member(cfg, row) = text;
-		return true;
+		return utf8_is_valid(str_c(text));
 	case CFG_SECRET:
 		*(char **)cfg_member(cfg, row) = getenv(row->env);
 		return true;
@@ -6043,8 +6055,15 @@ cat_check_arg(const struct arg *arg, const struct json *j, uint32_t node,
 		    json_is_word(j, node, S("false"));
 		break;
 	}
-	return ok || err_set(e, E_ARGUMENT, arg->name, 0);
+	if (!ok) {
+		fail(e, E_ARGUMENT, "");
+		e->what = arg->kind == ARG_BOOL ? "true or false" :
+		    "a text of 1 to 255 characters";
+		e->where = arg->name;
+	}
+	return ok;
 }
+_Static_assert(NAME_MAX_LEN == 255, "cat_check_arg() says so");
 
 /* Arguments fit their rows: every one is known, of its type and length, and
  * none that is required is missing. args is an object, or 0 when there are
@@ -6385,6 +6404,7 @@ struct asking {
 	const struct json *j;           /* the call frame */
 	uint32_t answers;               /* node of the answers, or 0 */
 	bool answered;                  /* they came with a state of ours */
+	uint64_t *open;                 /* its number, to be spent */
 	u8 call[SHA256_LEN];            /* what is being called */
 	u8 subject[SHA256_LEN];         /* what the answers are about */
 	struct str questions, state;    /* to be put; E_ASK tells */
@@ -6406,7 +6426,9 @@ struct keeper {
 	const struct backend *be;
 	struct asks *asks;
 	struct asking asking;
-	struct bucket completions;
+	struct bucket completions, reads;
+	uint64_t quiet_until;           /* no look-ups for completions */
+	struct bucket rereads;          /* of a doubtful vault list */
 	struct err setup;               /* why there is no usable token */
 	bool locked;                    /* keys cannot be swapped out */
 	uint64_t started;               /* monotonic ms */
@@ -6459,7 +6481,7 @@ ask_mac(const struct keeper *k, u8 mac[static SHA256_LEN], const u8 *state)
 	cry_hmac(mac, k->asks->key, (struct str){ text, sizeof text });
 }
 
-/* Take the state that came with a call. Fails unless it is ours, was made
+/* Check the state that came with a call. Fails unless it is ours, was made
  * for this very call, has not expired and was not taken before. */
 MUST static bool
 ask_redeem(struct keeper *k, struct str text, struct err *e)
@@ -6476,22 +6498,32 @@ ask_redeem(struct keeper *k, struct str text, struct err *e)
 	open = &k->asks->open[number % ASKS_MAX];
 	if (*open != number || frame_int(state + 8, 8) < k->os->now_ms())
 		return fail(e, E_STATE, "");
-	*open = 0;
+	k->asking.open = open;
 	memcpy(k->asking.subject, state + 16, SHA256_LEN);
 	k->asking.answered = true;
 	return true;
 }
 
+/* The answers of this call are acted on: they hold for no other. Before that
+ * the same ones may come again, when the service failed meanwhile. */
+static void
+ask_spend(struct keeper *k)
+{
+	if (k->asking.open != NULL)
+		*k->asking.open = 0;
+}
+
 /* The answer to the question key about this subject, which came with the
- * call; 0 when none did. */
+ * call and is spent now; 0 when none did. */
 static uint32_t
-ask_answer(const struct keeper *k, struct str subject, struct str key)
+ask_answer(struct keeper *k, struct str subject, struct str key)
 {
 	u8 hash[SHA256_LEN];            /* public */
 
 	SHA256(hash, subject);
 	if (!k->asking.answered || !ct_eq(hash, k->asking.subject, sizeof hash))
 		return 0;
+	ask_spend(k);
 	return json_get(k->asking.j, k->asking.answers, key);
 }
 
@@ -6508,6 +6540,7 @@ ask_put(struct keeper *k, struct str subject, struct str questions,
 
 	if (room == NULL)
 		return fail(e, E_LARGE, "question");
+	ask_spend(k);
 	out_init(&o, state, sizeof state);
 	frame_put_int(&o, number, 8);
 	frame_put_int(&o, k->os->now_ms() + STATE_MS, 8);
@@ -6536,6 +6569,20 @@ struct ask {
 	size_t n;
 };
 
+/* False when the answer is a refusal, which needs no further look. */
+MUST static bool
+ask_not_refused(struct keeper *k, uint32_t said, struct err *e)
+{
+	const struct json *j = k->asking.j;
+	bool no = said != 0 && json_is_str(j, said, S("action"), S("decline"));
+
+	if (!no && (said == 0 ||
+	    !json_is_str(j, said, S("action"), S("cancel"))))
+		return true;
+	ask_spend(k);
+	return no ? fail(e, E_REFUSED, "") : fail(e, E_UNANSWERED, "");
+}
+
 /* Ask the person before the host. On success *chosen is one of the choices.
  * It fails with E_ASK while there is no answer, which makes the door ask;
  * with E_REFUSED and E_UNANSWERED when the person says no or nothing; and
@@ -6552,10 +6599,8 @@ ask_person(struct keeper *k, const struct ask *q, size_t *chosen,
 	struct jw w = { &o, false };
 	struct str text;
 
-	if (json_is_str(j, said, S("action"), S("decline")))
-		return fail(e, E_REFUSED, "");
-	if (json_is_str(j, said, S("action"), S("cancel")))
-		return fail(e, E_UNANSWERED, "");
+	if (!ask_not_refused(k, said, e))
+		return false;
 	if (json_is_str(j, said, S("action"), S("accept")) &&
 	    json_get_str(j, json_get(j, said, S("content")), S("answer"),
 	    &text))
@@ -6763,6 +6808,8 @@ tool_vault(struct keeper *k, struct str name, const struct vault **vault,
 		again = false;
 		for (size_t i = 0; i < n && !fresh; i++)
 			again |= list[i].locked;
+		again = again && pol_take(&k->rereads, k->os->now_ms(),
+		    REREADS_MAX, QUIET_MS);
 		fresh = true;
 		*e = again ? *e : now;
 	} while (again);
@@ -6804,6 +6851,25 @@ tool_put_field(struct jw *w, struct str name, const struct field *f,
 		jw_put(w, name, text);
 	else
 		*missing = name;
+}
+
+/* Can this call release anything at all? What is known before an item is
+ * looked for saves the requests, and tells nothing about what exists. */
+MUST static bool
+tool_can_reveal(struct keeper *k, struct err *e)
+{
+	const struct asking *a = &k->asking;
+	uint32_t said = a->answered ? json_get(a->j, a->answers,
+	    S("approval")) : 0;
+	enum verdict verdict = pol_reveal(k->cfg);
+
+	if (verdict == DENY)
+		return fail(e, E_REVEAL, "");
+	if (verdict == ALLOW)
+		return true;
+	if (!a->can && said == 0)
+		return fail(e, E_CANNOT_ASK, "");
+	return ask_not_refused(k, said, e);
 }
 
 /* May the values of an item in an allowed vault be shown? As OPMCP_REVEAL
@@ -6850,7 +6916,8 @@ tool_credentials(struct keeper *k, const struct json *j, uint32_t args,
 
 	(void)!json_get_str(j, args, S("item_name"), &name);
 	(void)!json_get_str(j, args, S("vault"), &vault_name);
-	if (!tool_locate(k, name, vault_name, &vault, &it, e) ||
+	if (!tool_can_reveal(k, e) ||
+	    !tool_locate(k, name, vault_name, &vault, &it, e) ||
 	    !tool_may_reveal(k, &it, vault, e))
 		return false;
 	tool_put_field(w, S("username"), item_login_field(&it, FOR_USERNAME),
@@ -7155,7 +7222,9 @@ complete_names(struct keeper *k, enum complete what, struct str vault_name,
 	return true;
 }
 
-/* completion/complete for an argument that names a vault or an item. */
+/* completion/complete for an argument that names a vault or an item. After a
+ * failure nothing is looked up for a while, so that typing does not hammer a
+ * service that refuses. */
 MUST static bool
 complete_run(struct keeper *k, const struct json *j, uint32_t params,
     struct jw *w, struct err *e)
@@ -7177,9 +7246,15 @@ complete_run(struct keeper *k, const struct json *j, uint32_t params,
 		return fail(e, E_LIMIT, "completions");
 	jw_key(w, S("completion"));
 	jw_open(w, '{');
-	if (!tool_is_ready(k, e) ||
-	    !complete_names(k, arg->complete, vault, &f, e))
+	if (!tool_is_ready(k, e))
 		return false;
+	if (k->os->now_ms() < k->quiet_until) {
+		jw_put_raw(w, S("values"), S("[]"));
+	} else if (!complete_names(k, arg->complete, vault, &f, e)) {
+		if (e->code >= E_NO_TOKEN)
+			k->quiet_until = k->os->now_ms() + QUIET_MS;
+		return false;
+	}
 	jw_key(w, S("total"));
 	jw_u64(w, f.hits);
 	jw_put_raw(w, S("hasMore"), f.hits > VALUES_MAX ? S("true") :
@@ -7292,8 +7367,9 @@ static const struct prompt prompts[] = {
 	    PROMPT_DATA "Vault: {vault}\n\n"
 	    "Read the resource onepassword://vaults and then the items of "
 	    "this vault (onepassword://vaults/<vault id>/items, following "
-	    "next until the last page). Work with titles and ids only and do "
-	    "not fetch any credential. Report: titles that occur twice or "
+	    "next until the last page); if you cannot read resources, ask me "
+	    "to attach them. Work with titles and ids only and do not fetch "
+	    "any credential. Report: titles that occur twice or "
 	    "differ only in spelling; titles that do not say which system and "
 	    "account they are for; items that look temporary, old or "
 	    "personal; archived items. Suggest a naming rule and list what I "
@@ -7326,7 +7402,7 @@ static const struct prompt prompts[] = {
 	    "Lists, resources and completions show names and ids, never "
 	    "values. A value leaves only through get_1password_credentials, "
 	    "is fetched at that moment and not kept. Nothing can be changed "
-	    "in 1Password through this server. Read onepassword://status and "
+	    "in 1Password through this server. Call get_health_status and "
 	    "tell me as well whether the server is ready.",
 	    NULL, 0, NULL },
 };
@@ -7339,7 +7415,8 @@ static const struct catalog opmcp_catalog = {
 	"task needs the secret, use the value for that task and never repeat "
 	"it in text, files or logs. The resource onepassword://vaults lists "
 	"the vaults, onepassword://vaults/{vault}/items the titles and ids in "
-	"one. When a title is ambiguous, ask which of the ids is meant. An "
+	"one; if you cannot read resources, ask the user to attach them. When "
+	"a title is ambiguous, ask which of the ids is meant. An "
 	"error says what to do; do not repeat a refused call unchanged.",
 	0,
 };
@@ -7477,8 +7554,11 @@ job_resource(struct keeper *k, struct job *b, struct jw *w, struct err *e)
 		return fail(e, E_INTERNAL, "frame");
 	jw_key(w, S("result"));
 	jw_open(w, '{');
-	if (!cat_resource(k->cat, &k->scratch, uri, &r, var, e) ||
-	    !job_asked(k, b, NULL, 0, e) ||
+	if (!cat_resource(k->cat, &k->scratch, uri, &r, var, e))
+		return false;
+	if (!pol_take(&k->reads, k->os->now_ms(), READS_MAX, READS_MS))
+		return fail(e, E_LIMIT, "resources");
+	if (!job_asked(k, b, NULL, 0, e) ||
 	    !r->run(k, uri, var, w, e))
 		return false;
 	jw_close(w, '}');
@@ -7602,11 +7682,11 @@ keep_log(struct keeper *k, const struct job *b, const struct err *e,
 {
 	bool health = b->tool != NULL && b->tool->run == tool_health;
 
-	if (!health && e->code != E_ARGUMENT && e->code != E_NAME &&
-	    e->code != E_CANCEL && (e->code != E_NONE ||
-	    k->sa->http.requests > k->requests)) {
+	bool ill = e->code >= E_NO_TOKEN && e->code != E_CANCEL;
+
+	if (!health && (ill || k->sa->http.requests > k->requests)) {
 		k->calls++;
-		k->last = e->code < E_NO_TOKEN ? (struct err){ 0 } : *e;
+		k->last = ill ? *e : (struct err){ 0 };
 	}
 	os_log(k->os, LOG_INFO, "call tool=%s result=%s%s%s step=%d http=%d "
 	    "requests=%llu ms=%llu", b->name != NULL ? b->name : "?",
@@ -7728,7 +7808,8 @@ keep_serve(struct keeper *k)
  *   a call:  WAITS -> RUNS -> answered
  *            ^ |        +---> CANCELLED -> forgotten when the keeper is done
  *            | |        +---> ASKS, in the legacy era: the host is asked
- *            | |                |   (a modern host is answered with the
+ *            | |                |   (at most FORMS_MAX at a time, else HELD;
+ *            | |                |   a modern host is answered with the
  *            | |                |   questions, and calls again)
  *            +-|----------------+   and the call runs again with answers
  *              +-> forgotten (cancelled), or refused (waited too long)
@@ -7797,7 +7878,7 @@ static const struct asker nobody = { { NULL, 0 }, REV_NONE, NULL, NULL };
 
 /* A call that waits for the keeper or a person, or runs. What it points to
  * lies in its arena. */
-enum call_state { CALL_FREE, CALL_WAITS, CALL_RUNS, CALL_ASKS,
+enum call_state { CALL_FREE, CALL_WAITS, CALL_RUNS, CALL_HELD, CALL_ASKS,
 	CALL_CANCELLED };
 
 struct call {
@@ -8064,8 +8145,8 @@ call_fail(struct door *d, const struct asker *by, enum err_code code,
 	struct str data = NOTHING;
 
 	if (str_eq(str_c(by->method->name), S("tools/call")) &&
-	    code != E_STATE && (code != E_CANNOT_ASK ||
-	    by->rev != REV_2026_07)) {
+	    (by->rev != REV_2026_07 ||
+	    (code != E_STATE && code != E_CANNOT_ASK))) {
 		tool_result(d, by, NOTHING, text);
 		return;
 	}
@@ -8124,6 +8205,19 @@ call_first(const struct door *d, enum call_state state)
 			first = c;
 	}
 	return first;
+}
+
+/* How many calls are in a state, of one method or (NULL) any. */
+static size_t
+call_count(const struct door *d, enum call_state state,
+    const struct method *m)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < CALLS_MAX; i++)
+		n += d->call[i].state == state &&
+		    (m == NULL || d->call[i].by.method == m);
+	return n;
 }
 
 /* The call with this id that is still to be answered, or NULL. Ids are
@@ -8202,8 +8296,8 @@ call_progress(struct door *d, struct call *c)
 }
 
 /* Can the host do what a question needs, by its capabilities in this session
- * or request? For a form that is elicitation, empty or with a member form
- * (2025-11-25; before 2025-06-18 there is none); for any other method, what
+ * or request? For a form that is elicitation, with a member form or naming no
+ * mode at all (before 2025-06-18 there is none); for any other method, what
  * its name begins with. */
 MUST static bool
 caps_have(struct door *d, struct str caps, int rev, struct str method,
@@ -8222,7 +8316,8 @@ caps_have(struct door *d, struct str caps, int rev, struct str method,
 		return true;
 	return rev >= REV_2025_06 &&
 	    (json_is_object(&j, json_get(&j, node, mode)) ||
-	    (json_first(&j, node) == 0 && str_eq(mode, S("form"))));
+	    (str_eq(mode, S("form")) && json_get(&j, node, mode) == 0 &&
+	    json_get(&j, node, S("url")) == 0));
 }
 
 /* A member of the params that only the modern era has, as JSON; or n = 0. */
@@ -8370,6 +8465,14 @@ ask_next(struct door *d, struct call *c)
 		    S(",\"state\":") : NOTHING, c->ask_state, S("}"));
 		c->state = CALL_WAITS;
 		c->until = d->os->now_ms() + d->wait_ms;
+		if (!json_parse(&j, &d->line, c->payload, &bad))
+			call_refuse(d, c, E_LARGE, "answers");
+		return;
+	}
+	if (call_count(d, CALL_ASKS, NULL) - (c->state == CALL_ASKS) >=
+	    FORMS_MAX) {
+		c->state = CALL_HELD;
+		c->until = d->os->now_ms() + ASK_MS;
 		return;
 	}
 	c->asks++;
@@ -8382,6 +8485,17 @@ ask_next(struct door *d, struct call *c)
 	if (q.params != 0)
 		jw_put_raw(&r.w, S("params"), json_raw(&j, q.params));
 	reply_close(d, &r);
+}
+
+/* Put questions that were held back while too many were before the host. */
+static void
+ask_more(struct door *d)
+{
+	struct call *c;
+
+	while (call_count(d, CALL_ASKS, NULL) < FORMS_MAX &&
+	    (c = call_first(d, CALL_HELD)) != NULL)
+		ask_next(d, c);
 }
 
 /* Note the answer to the question that is before the host, and go on. One
@@ -8468,7 +8582,8 @@ door_response(struct door *d, const struct json *j, uint32_t node,
 		    str_eq(ask_id(&d->call[i], room), id)) {
 			uint32_t result = json_get(j, node, S("result"));
 			bool clear = result != 0 &&
-			    json_get(j, node, S("error")) == 0;
+			    json_get(j, node, S("error")) == 0 &&
+			    json_is_str(j, node, S("jsonrpc"), S("2.0"));
 
 			ask_answered(d, &d->call[i], clear ?
 			    json_raw(j, result) : NOTHING);
@@ -8526,12 +8641,14 @@ call_tick(struct door *d)
 
 	for (size_t i = 0; i < CALLS_MAX; i++) {
 		struct call *c = &d->call[i];
-		bool timed = c->state == CALL_WAITS || c->state == CALL_ASKS;
+		bool late = c->until <= now;
 
-		if (timed && c->until <= now && c->state == CALL_WAITS) {
+		if (c->state == CALL_WAITS && late) {
 			call_refuse(d, c, E_BUSY,
 			    "earlier calls take too long");
-		} else if (timed && c->until <= now) {
+		} else if (c->state == CALL_HELD && late) {
+			call_refuse(d, c, E_UNANSWERED, "");
+		} else if (c->state == CALL_ASKS && late) {
 			ask_cancel(d, c, S("no answer in time"));
 			ask_answered(d, c, NOTHING);
 		}
@@ -8856,7 +8973,8 @@ mcp_complete(struct door *d, const struct rpc *q)
 	    (given != 0 && !json_is_object(q->j, given)))
 		rpc_refuse(d, q, RPC_PARAMS, "context.arguments must be an "
 		    "object");
-	else if (arg->complete == COMPLETE_NOTHING)
+	else if (arg->complete == COMPLETE_NOTHING ||
+	    call_count(d, CALL_WAITS, q->by.method) >= COMPLETIONS_QUEUED)
 		result_put(d, &q->by, S("\"completion\":{\"values\":[],"
 		    "\"total\":0,\"hasMore\":false}"));
 	else
@@ -9114,12 +9232,12 @@ door_message(struct door *d, const struct json *j, uint32_t node,
 
 	if (door_id_is_valid(j, id))
 		q.by.id = json_raw(j, id);
-	if (!json_is_str(j, node, S("jsonrpc"), S("2.0")) ||
-	    (id != 0 && q.by.id.n == 0 && method != 0))
-		rpc_refuse(d, &q, RPC_REQUEST, "not a JSON-RPC 2.0 request");
-	else if (method == 0 && (json_get(j, node, S("result")) != 0 ||
+	if (method == 0 && (json_get(j, node, S("result")) != 0 ||
 	    json_get(j, node, S("error")) != 0))
 		door_response(d, j, node, q.by.id);
+	else if (!json_is_str(j, node, S("jsonrpc"), S("2.0")) ||
+	    (id != 0 && q.by.id.n == 0 && method != 0))
+		rpc_refuse(d, &q, RPC_REQUEST, "not a JSON-RPC 2.0 request");
 	else if (!json_str(j, method, &name))
 		rpc_refuse(d, &q, RPC_REQUEST, "method must be a string");
 	else if (id != 0)
@@ -9151,6 +9269,10 @@ door_batch(struct door *d, const struct json *j)
 		problem = "too many batches or messages in one";
 	if (problem != NULL) {
 		rpc_fail(d, &nobody, RPC_REQUEST, str_c(problem), NOTHING);
+		return;
+	}
+	if (b->mem.base == NULL && !mem_open(&b->mem, OUT_MAX)) {
+		rpc_fail(d, &nobody, RPC_INTERNAL, S("memory"), NOTHING);
 		return;
 	}
 	b->used = true;
@@ -9420,9 +9542,6 @@ door_init(struct door *d, struct arena *home)
 	for (size_t i = 0; i < CALLS_MAX; i++)
 		if (!mem_carve(&d->call[i].mem, home, CALL_ROOM))
 			return false;
-	for (size_t i = 0; i < BATCHES_MAX; i++)
-		if (!mem_open(&d->batch[i].mem, OUT_MAX))
-			return false;
 	return mem_open(&d->line, ARENA_LINE) && mem_open(&d->out, OUT_MAX);
 }
 
@@ -9468,6 +9587,7 @@ door_serve(struct door *d)
 			d->gone = true;
 		do {
 			door_lines(d);
+			ask_more(d);
 			call_next(d);
 			door_write(d);
 		} while (d->in_seen < d->in_len && d->out.used <= OUT_PAUSE);
@@ -9487,6 +9607,9 @@ door_end(struct door *d, pid_t keeper)
 	struct err late = { 0 };
 	struct pollfd ended[2] = { { d->sock, POLLIN, 0 } };
 
+	for (size_t i = 0; i < CALLS_MAX && crash; i++)
+		if (d->call[i].state == CALL_ASKS)
+			ask_cancel(d, &d->call[i], S("the server ends"));
 	if (crash)
 		door_mourn(d);
 	listen_end(d);

@@ -31,6 +31,7 @@
 #define EXCHANGE_MS 25000       /* request sent to last byte of the answer */
 #define ASK_MS 180000           /* for a person to answer a question */
 #define STATE_MS 600000         /* for a modern host to come back with it */
+#define QUIET_MS 30000          /* after a failed look-up nobody waits for */
 #define PROGRESS_MS 3000        /* between two notes of progress */
 #define NOTES_MS 200            /* at least; five a second at most */
 #define DRAIN_MS 500            /* at the end: flush stdout, wait for keeper */
@@ -57,12 +58,17 @@
 
 /* How much may wait or grow. */
 #define CALLS_MAX 64u                /* tool calls in flight or waiting */
-#define BATCHES_MAX 4u               /* JSON-RPC batches being answered */
+#define BATCHES_MAX 64u              /* JSON-RPC batches being answered */
+#define FORMS_MAX 4u                 /* questions before a host at once */
 #define LISTENS_MAX 16u              /* open subscriptions/listen */
 #define ASKS_MAX 256u                /* questions that may be open at once */
-#define ASKS_OF_CALL 16u             /* questions put during one legacy call */
+#define ASKS_OF_CALL 4u              /* questions put during one legacy call */
 #define PAGE_ITEMS 100u              /* items on a page of a resource */
 #define VALUES_MAX 100u              /* values of a completion; MCP's limit */
+#define COMPLETIONS_QUEUED 8u        /* waiting; more get no values */
+#define REREADS_MAX 5u               /* of a doubtful list, in QUIET_MS */
+#define READS_MAX 30u                /* resources read ... */
+#define READS_MS 60000u              /* ... in this time; hosts read unasked */
 #define COMPLETIONS_MAX 40u          /* completions ... */
 #define COMPLETIONS_MS 10000u        /* ... in this time; typing is slower */
 #define BATCH_MEMBERS_MAX 1024u      /* messages in one */

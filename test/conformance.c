@@ -28,14 +28,14 @@
 
 /* The params of the call under way. */
 static uint32_t
-fixture_params(const struct keeper *k)
+fixture_params(struct keeper *k)
 {
 	return json_get(k->asking.j, ROOT, S("params"));
 }
 
 /* The name of the tool or prompt, or the uri, of the call under way. */
 static struct str
-fixture_name(const struct keeper *k)
+fixture_name(struct keeper *k)
 {
 	uint32_t params = fixture_params(k);
 	struct str name = NOTHING;
@@ -47,7 +47,7 @@ fixture_name(const struct keeper *k)
 
 /* Let some time pass, unless the call is cancelled meanwhile. */
 MUST static bool
-fixture_wait(const struct keeper *k, uint64_t ms, struct err *e)
+fixture_wait(struct keeper *k, uint64_t ms, struct err *e)
 {
 	struct err done = { 0 };
 	struct pollfd pfd[1];
@@ -127,7 +127,7 @@ constant_read(struct keeper *k, struct str uri, const struct str *var,
 /* May messages of level info be sent? A modern host says so with each request;
  * for a legacy one every level of logging/setLevel counts as enough. */
 static bool
-log_is_wanted(const struct keeper *k)
+log_is_wanted(struct keeper *k)
 {
 	const struct json *j = k->asking.j;
 	uint32_t meta = json_get(j, fixture_params(k), S("_meta"));
@@ -301,7 +301,7 @@ static const struct round {
 
 /* The answer to one question of a round, an object; 0 when there is none. */
 static uint32_t
-round_answer(const struct keeper *k, const struct round *r, struct str key)
+round_answer(struct keeper *k, const struct round *r, struct str key)
 {
 	const struct json *j = k->asking.j;
 	uint32_t said = r->stateless ? json_get(j, k->asking.answers, key) :

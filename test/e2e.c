@@ -6028,6 +6028,35 @@ t_resource_cancel(struct t *t)
 	world_close(&w);
 }
 
+/* Hosts read unasked: so many in a minute, and the next is refused without a
+ * request. URIs that lead nowhere do not count. */
+static void
+t_resource_limit(struct t *t)
+{
+	struct json r = { 0 };
+	struct world w;
+	unsigned i;
+
+	if (!world_start(&w, t))
+		return;
+	want_no_resource(&w, "onepassword://nothing", "nowhere");
+	for (i = 0; i < READS_MAX; i++)
+		if (!resource(&w, i % 9 ? STATUS : VAULTS, &r, "one of many"))
+			break;
+	for (i = 0; i < 3 && json_top(&w.c.last, "error") < 0; i++)
+		read_uri(&w, VAULTS, "one more");
+	standin_do(&w.s, "reset");
+	read_uri(&w, VAULTS, "too many");
+	want_error(&w, -32603, "too many reads");
+	CHECK(t, buf_has(&w.c.line, "limit_reached"), "too many reads: seen %s",
+	    client_seen(&w.c));
+	want_count(&w, NULL, 0, "too many reads");
+	want_no_resource(&w, "onepassword://nothing", "nowhere");
+	get_usual(&w, "beside the limit of reads");
+	json_free(&r);
+	world_close(&w);
+}
+
 /* A request for values; context is the vault given before, or NULL. */
 static bool
 complete(struct world *w, const char *prompt_name, const char *arg,
@@ -6358,6 +6387,29 @@ t_complete_refused(struct t *t)
 		world_leave(&w);
 	}
 	want_count(&w, NULL, 0, "refused completions");
+	world_close(&w);
+}
+
+/* After a failure, typing on does not ask the service again and again. */
+static void
+t_complete_quiet(struct t *t)
+{
+	struct world w;
+	int i;
+
+	if (!world_start(&w, t))
+		return;
+	standin_do(&w.s, "fault overviews status 500");
+	complete(&w, "use_credential", "item_name", "g", NULL, "500");
+	want_error(&w, -32603, "500");
+	standin_do(&w.s, "reset");
+	for (i = 0; i < 5; i++) {
+		complete(&w, "use_credential", "item_name", "gi", NULL, "on");
+		want_values(&w, "[]", "typing on");
+	}
+	want_count(&w, NULL, 0, "typing on");
+	standin_do(&w.s, "clear");
+	get_usual(&w, "a tool is not held back");
 	world_close(&w);
 }
 
@@ -7142,17 +7194,17 @@ t_batch_more(struct t *t)
 	standin_do(&w.s, "fault item slow 20000");
 	for (i = 0; i < (int)BATCHES_MAX; i++) {
 		client_send(&w.c,
-		    "[{\"jsonrpc\":\"2.0\",\"id\":1%d,\"method\":"
+		    "[{\"jsonrpc\":\"2.0\",\"id\":%d,\"method\":"
 		    "\"tools/call\",\"params\":{\"name\":\"" CREDENTIALS "\","
 		    "\"arguments\":{\"item_name\":\"" ITEM "\"}}}%s]",
-		    i, i ? "" : "," PING("7"));
+		    100 + i, i ? "" : "," PING("7"));
 		if (!i)
 			standin_await(&w.s, "item", 1, w.c.wait_ms);
 	}
 	say(&w, "[" PING("1") "]", "one batch too many");
 	want_error_no_id(&w, -32600, "one batch too many");
-	for (i = 3; i >= 0; i--)
-		client_send(&w.c, CANCEL("{\"requestId\":1%d}"), i);
+	while (i-- > 0)
+		client_send(&w.c, CANCEL("{\"requestId\":%d}"), 100 + i);
 	if (next_any(&w, "cancelled member"))
 		CHECK(t,
 		    json_len(j, 0) == 1 && batch_has(j, "7", "result") == 1,
@@ -7528,6 +7580,7 @@ t_ask_unable(struct t *t)
 		want_word(&w, "approval_unavailable", "a modern answer");
 		world_leave(&w);
 	}
+	want_count(&w, NULL, 0, "a host that cannot ask");
 	want_untold(&w, "a host that cannot ask");
 	world_close(&w);
 }
@@ -7629,6 +7682,65 @@ t_ask_stray(struct t *t)
 		want_word(&w, MISSING, "a long answer");
 	want_untold(&w, "stray answers");
 	buf_free(&big);
+	world_close(&w);
+}
+
+/* A yes in a response that is none counts as no answer. */
+static void
+t_ask_malformed(struct t *t)
+{
+	static const char *const begins[] = { "{\"jsonrpc\":\"1.0\",",
+		"{\"jsonrpc\":2.0,", "{" };
+	struct world w;
+	char id[32];
+	size_t i;
+
+	if (!world_ask(&w, t) || !world_host(&w, JUNE, FORM))
+		return;
+	for (i = 0; i < LEN(begins); i++) {
+		if (!call_asked(&w, MARKED, id, begins[i]))
+			break;
+		client_send(&w.c, "%s\"id\":%s,\"result\":" YES "}", begins[i],
+		    id);
+		if (next_of(&w, w.c.id, begins[i]))
+			want_word(&w, MISSING, begins[i]);
+	}
+	want_untold(&w, "malformed responses");
+	world_close(&w);
+}
+
+/* Not more than a few questions are before a person; the next one comes when
+ * one of them is answered. */
+static void
+t_ask_queue(struct t *t)
+{
+	enum { N = FORMS_MAX + 3 };
+	struct world w;
+	char id[N][32];
+	unsigned i;
+	long first;
+
+	if (!world_ask(&w, t) || !world_host(&w, LEGACY_NEW, FORM))
+		return;
+	first = w.c.id + 1;
+	for (i = 0; i < N; i++)
+		client_call(&w.c, CREDENTIALS, MARKED);
+	for (i = 0; i < FORMS_MAX; i++)
+		want_asked(&w, id[i], "\"Marker\"", "one of a few");
+	call(&w, HEALTH, "{\"probe\":true}", "beside them");
+	want_result(&w, "beside them");
+	want_ping(&w, "not one question more");
+	client_send(&w.c, CANCEL("{\"requestId\":%ld}"), first + N - 1);
+	for (i = 0; i < N - 1; i++) {
+		reply(&w, id[i], RESULT(NO));
+		if (i + FORMS_MAX < N - 1 &&
+		    !want_asked(&w, id[i + FORMS_MAX], "\"Marker\"", "in turn"))
+			break;
+		if (next_of(&w, first + i, "refused in turn"))
+			want_word(&w, REFUSED, "refused in turn");
+	}
+	want_ping(&w, "the one that was cancelled");
+	want_untold(&w, "a queue of questions");
 	world_close(&w);
 }
 
@@ -7817,20 +7929,20 @@ t_ask_progress(struct t *t)
 	struct notes s = { "\"p\"", 0, 0, 0, 0, 0, 0 };
 	struct world w;
 	const struct json *j = &w.c.last;
-	bool asked = false;
+	int64_t until = INT64_MAX;
 
 	if (!world_ask(&w, t) || !world_host(&w, LEGACY_NEW, FORM))
 		return;
 	w.c.meta = "\"progressToken\":\"p\"";
 	client_call(&w.c, CREDENTIALS, MARKED);
 	s.from = now_ms();
-	while (now_ms() - s.from < 4000 && next_any(&w, "progress")) {
+	while (now_ms() < until && next_any(&w, "progress")) {
 		if (json_is(j, json_top(j, "method"), "elicitation/create"))
-			asked = true;
+			until = now_ms() + 4000;
 		else if (!note_good(&w, &s, "while a person thinks"))
 			break;
 	}
-	CHECK(t, asked, "nobody was asked");
+	CHECK(t, until < INT64_MAX, "nobody was asked");
 	CHECK(t, s.gap > 1000 && s.gap < 5000, "%d notes, %ld ms apart", s.n,
 	    (long)s.gap);
 	want_untold(&w, "progress");
@@ -8246,6 +8358,38 @@ t_input_changed(struct t *t)
 	world_close(&w);
 }
 
+/* An approval is not used up by a service that fails before it is looked at,
+ * and not by a call that is cancelled; what refuses costs no requests. */
+static void
+t_input_again(struct t *t)
+{
+	struct buf state = { 0 };
+	struct world w;
+
+	if (!world_ask(&w, t) || !world_host(&w, MODERN, FORM))
+		return;
+	if (!modern_asked(&w, MARKED, &state, "again"))
+		return;
+	standin_do(&w.s, "fault item status 500 x1");
+	modern_call(&w, CREDENTIALS, MARKED, APPROVED, state.p, "500");
+	want_word(&w, "service_error", "500");
+	want_untold(&w, "500");
+	modern_call(&w, CREDENTIALS, MARKED, APPROVED, state.p, "again");
+	want_row(&w, find(&w, "AI", "Marker"), "again");
+	modern_call(&w, CREDENTIALS, MARKED, APPROVED, state.p, "and again");
+	want_error(&w, -32602, "and again");
+	modern_asked(&w, MARKED, &state, "refused");
+	standin_do(&w.s, "reset");
+	modern_call(&w, CREDENTIALS, MARKED, "{\"approval\":" NO "}", state.p,
+	    "refused");
+	want_word(&w, REFUSED, "refused");
+	modern_call(&w, CREDENTIALS, MARKED, APPROVED, state.p, "refused");
+	want_error(&w, -32602, "a yes after a no");
+	want_count(&w, NULL, 0, "refused");
+	buf_free(&state);
+	world_close(&w);
+}
+
 /* Only the newest questions are remembered; that must not help anybody. */
 static void
 t_input_many(struct t *t)
@@ -8337,6 +8481,7 @@ t_deny(struct t *t)
 		if (i)
 			env_set(&w.env, "OPMCP_REVEAL", "deny");
 		world_run(&w, i ? NULL : flag);
+		standin_do(&w.s, "reset");
 		w.c.caps = FORM;
 		CHECK(t, client_hello(&w.c, revision[i]), "handshake");
 		call(&w, CREDENTIALS, MARKED, "denied");
@@ -8347,7 +8492,8 @@ t_deny(struct t *t)
 		    "denied, with a yes");
 		want_word(&w, "reveal_denied", "denied, with a yes");
 		call(&w, CREDENTIALS, "{\"item_name\":\"No such\"}", "no item");
-		want_word(&w, "item_not_found|reveal_denied", "no item");
+		want_word(&w, "reveal_denied", "no item");
+		want_count(&w, NULL, 0, "denied");
 		resource(&w, ITEMS("AI"), &r, "items");
 		call(&w, HEALTH, "{\"probe\":true}", "health");
 		want_result(&w, "health");
@@ -8929,11 +9075,13 @@ static const struct test {
 	{ "resource_forbidden", t_resource_forbidden, 0 },
 	{ "resource_faults", t_resource_faults, 0 },
 	{ "resource_cancel", t_resource_cancel, 0 },
+	{ "resource_limit", t_resource_limit, 0 },
 	{ "complete_items", t_complete_items, 0 },
 	{ "complete_vaults", t_complete_vaults, 0 },
 	{ "complete_context", t_complete_context, 0 },
 	{ "complete_many", t_complete_many, 0 },
 	{ "complete_refused", t_complete_refused, 0 },
+	{ "complete_quiet", t_complete_quiet, 0 },
 	{ "complete_limit", t_complete_limit, 0 },
 	{ "progress_tokens", t_progress_tokens, 0 },
 	{ "listen_end", t_listen, 0 },
@@ -8955,6 +9103,8 @@ static const struct test {
 	{ "ask_patience", t_ask_patience, 0 },
 	{ "ask_stray", t_ask_stray, 0 },
 	{ "ask_end", t_ask_end, 0 },
+	{ "ask_malformed", t_ask_malformed, 0 },
+	{ "ask_queue", t_ask_queue, 0 },
 	{ "ask_others", t_ask_others, 0 },
 	{ "ask_changed", t_ask_changed, 0 },
 	{ "ask_titles", t_ask_titles, 0 },
@@ -8967,6 +9117,7 @@ static const struct test {
 	{ "input_tampered", t_input_tampered, 0 },
 	{ "input_other", t_input_other, 0 },
 	{ "input_changed", t_input_changed, 0 },
+	{ "input_again", t_input_again, 0 },
 	{ "input_many", t_input_many, 0 },
 	{ "input_unable", t_input_unable, 0 },
 	{ "secret_marker", t_marker, 0 },

@@ -94,7 +94,7 @@ run_bench() {
 run_interop() {
 	tool standin
 	tool conformance
-	sh test/interop/run.sh ./opmcp $B/standin $B/conformance
+	sh test/interop/run.sh ./opmcp $B/standin $B/conformance all
 }
 
 run_lint() {
@@ -104,8 +104,8 @@ run_lint() {
 # The same bytes again from a copy in another directory.
 run_repro() {
 	other=$(mktemp -d) || exit 1
-	cp -r opmcp.c opmcp.h Makefile test $other/ &&
-	    rm -rf $other/test/interop/node_modules $other/test/build &&
+	mkdir $other/test && cp opmcp.c opmcp.h Makefile $other/ &&
+	    cp test/deps.sh $other/test/ &&
 	    (cd $other && make -s opmcp >/dev/null 2>&1) &&
 	    cmp opmcp $other/opmcp
 	status=$?
@@ -196,7 +196,7 @@ run_check_all() {
 	cc -std=c11 -O1 -g $INC -o $B/opmcp-valgrind opmcp.c $LIB || exit 1
 	suite "end to end under valgrind" e2e --valgrind $only \
 	    --opmcp $B/opmcp-valgrind
-	for kind in JSON HTTP B64 TOKEN LINE ITEM NAME; do
+	for kind in JSON HTTP B64 TOKEN LINE ITEM NAME URI ASK; do
 		check "fuzz $kind, $seconds s" fuzz $kind $seconds
 	done
 	suite "interop" run_interop

@@ -2656,6 +2656,12 @@ test_cfg_numbers(void)
 		{ "OPMCP_LOG", "debu", false, 0 },
 		{ "LOG_LEVEL", "debug", true, LOG_DEBUG },
 		{ "LOG_LEVEL", "loud", false, 0 },
+		{ "OPMCP_REVEAL", "allow", true, ALLOW },
+		{ "OPMCP_REVEAL", "ASK", true, ASK },
+		{ "OPMCP_REVEAL", "Deny", true, DENY },
+		{ "OPMCP_REVEAL", "yes", false, 0 },
+		{ "OPMCP_REVEAL", "1", false, 0 },
+		{ "OPMCP_REVEAL", "allow ", false, 0 },
 	};
 	struct cfg cfg;
 	struct str bad;
@@ -2669,7 +2675,9 @@ test_cfg_numbers(void)
 			continue;
 		got = str_eq(str_c(rows[i].env), S("OPMCP_TIMEOUT")) ?
 		    cfg.timeout_s : str_eq(str_c(rows[i].env),
-		    S("OPMCP_TOKEN_FD")) ? cfg.token_fd : cfg.log;
+		    S("OPMCP_TOKEN_FD")) ? cfg.token_fd :
+		    str_eq(str_c(rows[i].env), S("OPMCP_REVEAL")) ?
+		    cfg.reveal : cfg.log;
 		if (rows[i].ok)
 			EQUAL(got, rows[i].want);
 		else
@@ -2725,6 +2733,9 @@ test_cfg_unknown(void)
 	clean_env();
 	CHECK(!cfg_with(&cfg, "OPMCP_VALUTS", "secret", &bad));
 	SAME(bad, S("OPMCP_VALUTS"));           /* without the value */
+	CHECK(cfg_with(&cfg, "OPMCP_VAULTS", "caf\xc3\xa9", &bad));
+	CHECK(!cfg_with(&cfg, "OPMCP_VAULTS", "caf\xc3", &bad));
+	SAME(bad, S("OPMCP_VAULTS"));           /* not UTF-8 */
 }
 
 static void
@@ -6735,7 +6746,8 @@ test_cat_check_args(void)
 		EQUAL(cat_check_args(t->arg, t->args, &j, ROOT, &e),
 		    rows[i].ok);
 		FAILED(e, rows[i].ok ? E_NONE : E_ARGUMENT);
-		SAME(str_c(e.what), str_c(rows[i].what));
+		SAME(str_c(e.where != NULL ? e.where : e.what),
+		    str_c(rows[i].what));
 	}
 	CHECK(cat_tool(&opmcp_catalog, S("get_health_statu")) == NULL);
 	CHECK(cat_tool(&opmcp_catalog, S("GET_HEALTH_STATUS")) == NULL);
@@ -7167,6 +7179,7 @@ test_cat_uri_normal(void)
 		    "a://b/.c/d." }, { B("a://b/..c"), "a://b/..c" },
 		{ B("a://b/-._~!$&'()*+,;=:@?[]"),
 		    "a://b/-._~!$&'()*+,;=:@?[]" },
+		{ B("zyx://WVU/azAZ09"), "zyx://wvu/azAZ09" },
 		{ B(""), NULL }, { { NULL, 0 }, NULL }, { B("a"), NULL },
 		{ B("://b"), NULL }, { B("1a://b"), NULL },
 		{ B("_a://b"), NULL }, { B("~a://b"), NULL },
@@ -7610,6 +7623,10 @@ test_ask_reveal(void)
 		EQUAL(str_search(got, S("s3cret")) < got.n,
 		    rows[i].code == E_NONE);
 		EQUAL(path_at(got, "state").n > 0, rows[i].code == E_ASK);
+		/* nothing is looked up in vain, so nothing can be learnt */
+		EQUAL(shelf.vaults > 0, rows[i].code == E_NONE ||
+		    rows[i].code == E_ASK);
+		shelf.vaults = 0;
 	}
 	run.row = NULL;
 	keeper_end(&k);
@@ -7801,6 +7818,34 @@ test_ask_redeem(void)
 		    str_c(more[i]))), E_STATE);
 	ENDED(asked(&k, GITHUB, ALLOWED, JOIN(&T, state, state)), E_STATE);
 	ENDED(asked(&k, GITHUB, ALLOWED, state), E_NONE);
+	ENDED(asked(&k, GITHUB, ALLOWED, state), E_STATE);
+	keeper_end(&k);
+}
+
+/* An answer is spent when it is acted on: when the service has failed before,
+ * the same one may come again. A refusal needs no service at all. */
+static void
+test_ask_spent(void)
+{
+	static const char no[] = "{\"approval\":{\"action\":\"decline\"}}";
+	struct keeper k;
+	struct cfg cfg;
+	struct str state;
+
+	shelf_start(&cfg, &k);
+	cfg.reveal = ASK;
+	state = state_of(&k);
+	shelf.fails = E_NET;
+	ENDED(asked(&k, GITHUB, ALLOWED, state), E_NET);
+	ENDED(asked(&k, GITHUB, ALLOWED, state), E_NET);
+	shelf.fails = E_NONE;
+	ENDED(asked(&k, GITHUB, ALLOWED, state), E_NONE);
+	ENDED(asked(&k, GITHUB, ALLOWED, state), E_STATE);
+	state = state_of(&k);
+	shelf.fails = E_NET;
+	shelf.vaults = 0;
+	ENDED(asked(&k, GITHUB, no, state), E_REFUSED);
+	EQUAL(shelf.vaults, 0);
 	ENDED(asked(&k, GITHUB, ALLOWED, state), E_STATE);
 	keeper_end(&k);
 }
@@ -8265,7 +8310,7 @@ test_tool_no_token(void)
 	other = token_with("my.1password.com", "evil.example");
 	for (size_t i = 0; i < LEN(rows); i++) {
 		struct cfg cfg = { .vaults = "One", .hosts = rows[i].hosts,
-			.no_proxy = "", .timeout_s = 1 };
+			.no_proxy = "", .timeout_s = 1, .reveal = ALLOW };
 		struct keeper k;
 		struct err e;
 		struct str got;
@@ -8427,6 +8472,45 @@ test_tool_uuid(void)
 	fake_random_fails = false;
 }
 
+/* Who gives a title that several items bear is told their ids, those of the
+ * items in use, and no others. */
+static void
+test_tool_note_ids(void)
+{
+	struct keeper k;
+	struct cfg cfg;
+	struct str got;
+
+	shelf_start(&cfg, &k);
+	shelf_put("other", ITEM_ACTIVE);
+	shelf_put("GITHUB", ITEM_ACTIVE);
+	shelf_put("GitHub", ITEM_ARCHIVED);
+	got = asked(&k, GITHUB, NULL, NOTHING);
+	ENDED(got, E_ITEM_MANY);
+	got = text_of(got, "error");
+	SAME(str_from(got, str_search(got, S("ids:"))), JOIN(&T, S("ids: "),
+	    shelf.ref[0].id, S(", "), shelf.ref[2].id));
+	keeper_end(&k);
+}
+
+/* A vault that cannot be opened makes a list doubtful, and it is read again
+ * for a name that is not in it; not without end. */
+static void
+test_tool_rereads(void)
+{
+	struct keeper k;
+	struct cfg cfg;
+
+	shelf_start(&cfg, &k);
+	for (unsigned i = 1; i <= 2 * REREADS_MAX; i++) {
+		ENDED(asked(&k, "{\"name\":\"get_1password_credentials\","
+		    "\"arguments\":{\"item_name\":\"GitHub\",\"vault\":"
+		    "\"none\"}}", NULL, NOTHING), E_VAULT);
+		EQUAL(shelf.fresh, i < REREADS_MAX ? i : REREADS_MAX);
+	}
+	keeper_end(&k);
+}
+
 /* Read a resource: the payload of the result frame. */
 static struct str
 read_uri(struct keeper *k, struct str uri)
@@ -8482,7 +8566,12 @@ test_resource_status(void)
 		got = content(&k, "onepassword://status");
 		CHECK(parses(&j, got) && fits(&s, ROOT, &j, ROOT));
 		SAME(path_at(got, "overall_status"), str_c(rows[i].status));
+		EQUAL(k.last.code, rows[i].last);
 	}
+	EQUAL(k.calls, 0);
+	fake_ms = k.started + 7000;
+	SAME(path_at(content(&k, "onepassword://status"), "uptime_seconds"),
+	    S("7"));
 	EQUAL(shelf.vaults + shelf.lists + shelf.items, 0);
 	run.row = NULL;
 	keeper_end(&k);
@@ -8647,6 +8736,7 @@ test_resource_refused(void)
 	shelf_start(&cfg, &k);
 	for (size_t i = 0; i < LEN(rows); i++) {
 		run.row = rows[i].uri;
+		fake_ms += READS_MS + QUIET_MS;
 		ENDED(read_uri(&k, str_c(rows[i].uri)), rows[i].code);
 	}
 	run.row = "the item has gone";
@@ -8656,6 +8746,24 @@ test_resource_refused(void)
 	k.setup.code = E_NO_TOKEN;
 	ENDED(read_uri(&k, str_c(rows[0].uri)), E_NO_TOKEN);
 	run.row = NULL;
+	keeper_end(&k);
+}
+
+/* So many in a minute, since hosts read unasked. */
+static void
+test_resource_limit(void)
+{
+	struct keeper k;
+	struct cfg cfg;
+
+	shelf_start(&cfg, &k);
+	for (unsigned i = 0; i < READS_MAX; i++)
+		ENDED(read_uri(&k, S("onepassword://status")), E_NONE);
+	ENDED(read_uri(&k, S("onepassword://status")), E_LIMIT);
+	fake_ms += READS_MS / READS_MAX;
+	ENDED(read_uri(&k, S("onepassword://vaults")), E_NONE);
+	ENDED(read_uri(&k, S("onepassword://vaults")), E_LIMIT);
+	EQUAL(shelf.vaults, 1);
 	keeper_end(&k);
 }
 
@@ -8762,7 +8870,7 @@ test_tool_complete(void)
 		struct str got;
 
 		run.row = rows[i].typed;
-		fake_ms += COMPLETIONS_MS;
+		fake_ms += COMPLETIONS_MS + QUIET_MS;
 		got = complete(&k, rows[i].arg, rows[i].typed, rows[i].vault);
 		ENDED(got, rows[i].code);
 		SAME(path_at(got, "result>completion>values"),
@@ -8813,6 +8921,42 @@ test_tool_complete_many(void)
 				n++;
 		EQUAL(n, VALUES_MAX);
 	}
+	keeper_end(&k);
+}
+
+/* After a failure of the service nothing is looked up for a while; a vault
+ * that the caller has mistyped is no such failure. */
+static void
+test_tool_complete_quiet(void)
+{
+	struct keeper k;
+	struct cfg cfg;
+	struct str got;
+
+	shelf_start(&cfg, &k);
+	for (int i = 0; i < 2; i++) {
+		shelf.fails = E_RATE;
+		ENDED(complete(&k, i == 0 ? "vault" : "item_name", "", NULL),
+		    E_RATE);
+		shelf.fails = E_NONE;
+		shelf.vaults = 0;
+		got = complete(&k, "vault", "", NULL);
+		ENDED(got, E_NONE);
+		SAME(path_at(got, "result>completion"), S("{\"values\":[],"
+		    "\"total\":0,\"hasMore\":false}"));
+		fake_ms += QUIET_MS - 1;
+		SAME(path_at(complete(&k, "item_name", "", NULL),
+		    "result>completion>values"), S("[]"));
+		EQUAL(shelf.vaults, 0);
+		fake_ms++;
+		SAME(path_at(complete(&k, "item_name", "", NULL),
+		    "result>completion>values"), S("[\"GitHub\"]"));
+	}
+	ENDED(complete(&k, "item_name", "", "none"), E_VAULT);
+	SAME(path_at(complete(&k, "item_name", "", NULL),
+	    "result>completion>values"), S("[\"GitHub\"]"));
+	k.setup.code = E_NO_TOKEN;
+	ENDED(complete(&k, "vault", "", NULL), E_NO_TOKEN);
 	keeper_end(&k);
 }
 
@@ -8889,6 +9033,74 @@ test_keep_frames(void)
 	}
 	EQUAL(shelf.vaults + shelf.lists + shelf.items, 0);
 	run.row = NULL;
+	keeper_end(&k);
+}
+
+/* Rows of other kinds than opmcp has: a tool that writes its whole result, a
+ * prompt and a resource that ask. */
+MUST static bool
+own_run(struct keeper *k, const struct json *j, uint32_t args, struct jw *w,
+    struct err *e)
+{
+	(void)k;
+	(void)e;
+	jw_put_raw(w, S("messages"), args != 0 ? json_raw(j, args) : S("[]"));
+	return true;
+}
+
+MUST static bool
+own_read(struct keeper *k, struct str uri, const struct str *var,
+    struct jw *w, struct err *e)
+{
+	if (ask_answer(k, uri, S("q")) == 0)
+		return ask_put(k, uri, S("\"q\":{}"), e);
+	jw_put(w, S("contents"), var[0]);
+	return true;
+}
+
+static void
+test_keep_catalog(void)
+{
+#define READ(uri) "{\"method\":\"resources/read\",\"params\":{\"uri\":\"" \
+	uri "\"}"
+	struct tool tool = own_tool;
+	const struct resource resource = { "own://{a}", "r", "R", "", "",
+		own_args, 1, own_read };
+	const struct prompt prompt = { "p", "P", "", NULL, own_args, 1,
+		own_run };
+	const struct catalog cat = { &tool, 1, &resource, 1, &prompt, 1, NULL,
+		0, "", "", 0 };
+	struct keeper k;
+	struct cfg cfg;
+	struct str got, state;
+
+	tool.run = own_run;
+	shelf_start(&cfg, &k);
+	k.cat = &cat;
+	SAME(keeper_frame(&k, S("{\"method\":\"tools/call\",\"params\":{"
+	    "\"name\":\"own\",\"arguments\":{\"flag\":true,\"text\":\"a\"}}}"
+	    )), S("{\"result\":{\"messages\":{\"flag\":true,\"text\":\"a\"}}}"));
+	ENDED(keeper_frame(&k, S("{\"method\":\"tools/call\",\"params\":{"
+	    "\"name\":\"own\"}}")), E_ARGUMENT);
+	tool.input = "{}";              /* its own to check */
+	SAME(keeper_frame(&k, S("{\"method\":\"tools/call\",\"params\":{"
+	    "\"name\":\"own\"}}")), S("{\"result\":{\"messages\":[]}}"));
+	SAME(keeper_frame(&k, S("{\"method\":\"prompts/get\",\"params\":{"
+	    "\"name\":\"p\",\"arguments\":{\"text\":\"b\"}}}")),
+	    S("{\"result\":{\"messages\":{\"text\":\"b\"}}}"));
+	ENDED(keeper_frame(&k, S("{\"method\":\"prompts/get\",\"params\":{"
+	    "\"name\":\"p\"}}")), E_ARGUMENT);
+	got = keeper_frame(&k, S(READ("own://x") "}"));
+	SAME(path_at(got, "ask"), S("{\"q\":{}}"));
+	state = path_at(got, "state");
+	ENDED(keeper_frame(&k, JOIN(&T, S(READ("own://y") ",\"answers\":{"
+	    "\"q\":{}},\"state\":"), state, S("}"))), E_STATE);
+	SAME(path_at(keeper_frame(&k, JOIN(&T, S(READ("own://x")
+	    ",\"answers\":{\"q\":{}},\"state\":"), state, S("}"))),
+	    "result>contents"), S("\"x\""));
+	ENDED(keeper_frame(&k, S(READ("onepassword://status") "}")),
+	    E_RESOURCE);
+#undef READ
 	keeper_end(&k);
 }
 
@@ -9126,6 +9338,7 @@ test_mcp_initialize(void)
 		    S("{\"tools\":{},\"prompts\":{},\"resources\":{},"
 		    "\"completions\":{}}"));
 		SAME(path_at(out, "id"), S("1"));
+		EQUAL(path_at(out, "result>serverInfo>title").n > 0, i >= 2);
 		CHECK(path_at(out, "result>instructions").n > 2);
 	}
 	run.row = NULL;
@@ -10029,6 +10242,25 @@ is_portable(struct str name)
 	return name.n >= 1 && name.n <= 40;
 }
 
+/* The arguments of a prompt as they are listed. */
+static void
+check_arguments(const struct json *j, uint32_t list, const struct prompt *p)
+{
+	struct str text;
+	size_t n = 0;
+
+	for (uint32_t k = json_first(j, list); k; k = json_next(j, list, k)) {
+		if (!CHECK(n < p->args))
+			return;
+		CHECK(json_is_str(j, k, S("name"), str_c(p->arg[n].name)));
+		CHECK(json_get_str(j, k, S("description"), &text) &&
+		    text.n > 0);
+		EQUAL(json_is_word(j, json_get(j, k, S("required")),
+		    S("true")), p->arg[n++].required);
+	}
+	EQUAL(n, p->args);
+}
+
 /* All that is listed, as each revision has it. */
 static void
 test_mcp_lists(void)
@@ -10077,6 +10309,9 @@ test_mcp_lists(void)
 			EQUAL(json_get(&j, k, S("uriTemplate")) != 0, i == 3);
 			EQUAL(json_is_array(&j, json_get(&j, k,
 			    S("arguments"))), i == 1);
+			if (i == 1)
+				check_arguments(&j, json_get(&j, k,
+				    S("arguments")), &prompts[n]);
 		}
 		EQUAL(n, rows[i].n);
 	}
@@ -10237,8 +10472,8 @@ test_mcp_keeper_errors(void)
 			bool modern = rev == REV_2026_07, uri = i == 1 &&
 			    err_table[code].rpc == RPC_OF_URI;
 			const char *want = code == E_CANNOT_ASK && modern ?
-			    "-32021" : code == E_STATE ? "-32602" : i == 0 ?
-			    "" : uri && !modern ? "-32002" :
+			    "-32021" : code == E_STATE && (modern || i > 0) ?
+			    "-32602" : i == 0 ? "" : uri && !modern ? "-32002" :
 			    err_table[code].rpc == RPC_OF_US ? "-32603" :
 			    "-32602";
 			char answer[64];
@@ -10422,6 +10657,55 @@ test_mcp_complete(void)
 	run.row = NULL;
 }
 
+/* More completions than anybody can wait for have no values. */
+static void
+test_mcp_complete_queue(void)
+{
+	struct str out;
+	char id[16];
+
+	host_start(REV_2025_11, "{}");
+	(void)host_asks("\"c\"", "tools/call",
+	    "\"name\":\"get_health_status\"");
+	for (unsigned i = 0; i <= COMPLETIONS_QUEUED; i++) {
+		(void)snprintf(id, sizeof id, "%u", i);
+		out = host_asks(id, "completion/complete", "\"ref\":{\"type\":"
+		    "\"ref/prompt\",\"name\":\"audit_vault\"},\"argument\":{"
+		    "\"name\":\"vault\",\"value\":\"\"}");
+		SAME(path_at(out, "result>completion>values"),
+		    i < COMPLETIONS_QUEUED ? S("(not JSON)") : S("[]"));
+	}
+	EQUAL(call_count(door, CALL_WAITS, NULL), COMPLETIONS_QUEUED);
+}
+
+/* Capabilities are kept with a call, so they have a size. */
+static void
+test_mcp_caps_size(void)
+{
+	for (size_t n = CAPS_MAX; n <= CAPS_MAX + 1; n++)
+		for (int rev = REV_2025_11; rev <= REV_2026_07; rev++) {
+			struct str out;
+			struct out o;
+			uint32_t seq;
+
+			out_open(&o, &T);
+			out_put(&o, S("{\"elicitation\":{},\"x\":\""));
+			while (o.n < n - 2)
+				out_byte(&o, 'x');
+			out_put(&o, S("\"}"));
+			host_start(rev, cstr(out_close(&o, &T)));
+			out = host_asks("1", "tools/call",
+			    "\"name\":\"get_health_status\"");
+			if (n > CAPS_MAX && rev == REV_2026_07) {
+				SAME(path_at(out, "result>isError"),
+				    S("true"));
+				continue;
+			}
+			SAME(path_at(call_taken(&seq), "ask"), n > CAPS_MAX ?
+			    S("false") : S("true"));
+		}
+}
+
 /* Whether a host can show a form, by its revision and capabilities. */
 static void
 test_mcp_can_ask(void)
@@ -10434,6 +10718,7 @@ test_mcp_can_ask(void)
 		{ "{\"elicitation\":{\"form\":{}}}", true },
 		{ "{\"elicitation\":{\"form\":{},\"url\":{}}}", true },
 		{ "{\"roots\":{},\"elicitation\":{ }}", true },
+		{ "{\"elicitation\":{\"other\":{}}}", true },
 		{ "{\"elicitation\":{\"url\":{}}}", false },
 		{ "{\"elicitation\":{\"form\":null}}", false },
 		{ "{\"elicitation\":{\"form\":false}}", false },
@@ -10489,6 +10774,7 @@ test_mcp_answers(void)
 #define QUESTION "{\"method\":\"elicitation/create\",\"params\":{\"mode\":" \
 	"\"form\",\"message\":\"m?\",\"requestedSchema\":{\"type\":" \
 	"\"object\"}}}"
+#define PLAIN "{\"method\":\"elicitation/create\",\"params\":{}}"
 #define ASKS "{\"ask\":{\"approval\":" QUESTION "},\"state\":\"ST\"}"
 
 /* A modern host gets the questions as the result, once and for all. */
@@ -10505,6 +10791,10 @@ test_mcp_ask_modern(void)
 		    ",\"c\":" QUESTION "}", "\"S\"", "" },
 		{ FORMS, "{\"ask\":{\"a\":" QUESTION "}}", "{\"a\":" QUESTION
 		    "}", "", "" },
+		{ "{\"elicitation\":{\"form\":{},\"url\":{}}}", "{\"ask\":{"
+		    "\"a\":" PLAIN "}}", "{\"a\":" PLAIN "}", "", "" },
+		{ "{\"elicitation\":{\"url\":{}}}", "{\"ask\":{\"a\":" PLAIN
+		    "}}", "", "", "{\"elicitation\":{\"form\":{}}}" },
 		{ "{}", "{\"ask\":{},\"state\":\"S\"}", "", "\"S\"", "" },
 		{ "{}", ASKS, "", "", "{\"elicitation\":{\"form\":{}}}" },
 		{ FORMS, "{\"ask\":{\"a\":{\"method\":\"elicitation/create\","
@@ -10523,6 +10813,7 @@ test_mcp_ask_modern(void)
 		out = call_ends(rows[i].frame);
 		run.row = rows[i].frame;
 		SAME(path_at(out, "id"), S("1"));
+		CHECK(call_find(door, S("1")) == NULL);
 		if (*rows[i].needed != '\0') {
 			SAME(path_at(out, "error>code"), S("-32021"));
 			SAME(path_at(out, "error>data>requiredCapabilities"),
@@ -10538,7 +10829,6 @@ test_mcp_ask_modern(void)
 		SAME(path_at(out, "result>ttlMs"), NOTHING);
 		SAME(path_at(out, "result>content"), NOTHING);
 		CHECK(path_at(out, "result>_meta").n > 0);
-		CHECK(call_find(door, S("1")) == NULL);
 	}
 	/* nor is that of a resource to be kept by the host */
 	host_start(REV_2026_07, FORMS);
@@ -10642,11 +10932,17 @@ test_mcp_ask_ids(void)
 		EQUAL(to_keeper().n, 0);
 		CHECK(call_first(door, CALL_ASKS) != NULL);
 	}
+	run.row = NULL;
 	SAME(say("{\"jsonrpc\":\"2.0\"," ACCEPTS "}"), S(""));  /* none */
 	EQUAL(to_keeper().n, 0);
 	SAME(host_answers(id, ACCEPTS), S(""));
-	CHECK(call_taken(&seq).n > 0);
-	run.row = NULL;
+	SAME(path_at(call_taken(&seq), "answers>approval>action"),
+	    S("\"accept\""));
+	(void)ask_out(&id);             /* no message of JSON-RPC 2.0 */
+	SAME(say(cstr(JOIN(&T, S("{\"id\":"), id, S("," ACCEPTS "}")))),
+	    S(""));
+	SAME(path_at(call_taken(&seq), "answers>approval>action"),
+	    S("\"cancel\""));
 }
 
 /* An answer that is too long is none. */
@@ -10751,6 +11047,63 @@ test_mcp_ask_others(void)
 	(void)ask_out(&id);
 	door_mourn(door);
 	SAME(path_at(take_out(), "result>isError"), S("true"));
+}
+
+/* Call and have the keeper ask, FORMS_MAX + n times; what went out, line by
+ * line, must be that many requests. */
+static void
+ask_many(unsigned n)
+{
+	struct str out = NOTHING;
+	char id[16];
+
+	host_start(REV_2025_11, FORMS);
+	for (unsigned i = 0; i < FORMS_MAX + n; i++) {
+		(void)snprintf(id, sizeof id, "%u", i);
+		SAME(host_asks(id, "tools/call",
+		    "\"name\":\"get_health_status\""), S(""));
+		out = call_ends(ASKS);
+		EQUAL(str_is_start(text_of(out, "id"), S("s")),
+		    i < FORMS_MAX);
+	}
+	EQUAL(call_count(door, CALL_HELD, NULL), n);
+	ask_more(door);
+	SAME(take_out(), S(""));
+}
+
+/* A person gets so many forms at once; the others are held back until one is
+ * done, and as long as any question waits. */
+static void
+test_mcp_ask_held(void)
+{
+	struct str out;
+	uint32_t seq;
+
+	ask_many(2);
+	SAME(host_answers(S("\"s131073\""), ACCEPTS), S(""));
+	ask_more(door);
+	out = take_out();
+	SAME(path_at(out, "method"), S("\"elicitation/create\""));
+	EQUAL(call_count(door, CALL_ASKS, NULL), FORMS_MAX);
+	EQUAL(call_count(door, CALL_HELD, NULL), 1);
+	CHECK(call_taken(&seq).n > 0);          /* 1, with its answer */
+	CHECK(keeper_says(seq, "{\"data\":{}}", &out));
+	SAME(path_at(out, "id"), S("1"));
+	SAME(host_cancels("5"), S(""));         /* the held one just goes */
+	EQUAL(call_count(door, CALL_HELD, NULL), 0);
+	EQUAL(to_keeper().n, 0);
+	ask_many(1);
+	SAME(path_at(host_cancels("0"), "params>requestId"),
+	    S("\"s65537\""));
+	ask_more(door);
+	SAME(path_at(take_out(), "method"), S("\"elicitation/create\""));
+	ask_many(1);
+	fake_ms += ASK_MS;
+	(void)call_tick(door);
+	out = take_out();
+	CHECK(str_search(out, S("approval_missing: ")) < out.n);
+	EQUAL(call_count(door, CALL_HELD, NULL), 0);
+	EQUAL(call_count(door, CALL_ASKS, NULL), 0);
 }
 
 /* Several questions go one after the other, without those that this host
@@ -11287,7 +11640,7 @@ static const struct {
 	TEST(test_cat_completed), TEST(test_cat_uri_normal),
 	TEST(test_cat_uri_match), TEST(test_cat_resource),
 	TEST(test_frame_head), TEST(test_ask_reveal), TEST(test_ask_question),
-	TEST(test_ask_person), TEST(test_ask_redeem),
+	TEST(test_ask_person), TEST(test_ask_redeem), TEST(test_ask_spent),
 	TEST(test_ask_other_call), TEST(test_ask_digest), TEST(test_ask_ends),
 	TEST(test_ask_subject), TEST(test_tool_credentials),
 	TEST(test_tool_by_title), TEST(test_tool_ambiguous),
@@ -11295,28 +11648,32 @@ static const struct {
 	TEST(test_tool_late_failure), TEST(test_tool_no_token),
 	TEST(test_tool_health), TEST(test_tool_put_error),
 	TEST(test_tool_put_name), TEST(test_tool_uuid),
+	TEST(test_tool_note_ids), TEST(test_tool_rereads),
 	TEST(test_resource_status), TEST(test_resource_vaults),
 	TEST(test_resource_items), TEST(test_resource_refused),
-	TEST(test_resource_titles), TEST(test_tool_complete),
-	TEST(test_tool_complete_many), TEST(test_tool_complete_limit),
-	TEST(test_keep_frames), TEST(test_keep_loop), TEST(test_keep_cancel),
-	TEST(test_mcp_initialize), TEST(test_mcp_requests),
-	TEST(test_mcp_no_session), TEST(test_mcp_modern),
-	TEST(test_mcp_tools_list), TEST(test_mcp_tools_call),
-	TEST(test_mcp_queue), TEST(test_mcp_expire), TEST(test_mcp_cancel),
-	TEST(test_mcp_bad_frames), TEST(test_mcp_mourn), TEST(test_mcp_batch),
-	TEST(test_mcp_batch_calls), TEST(test_mcp_batch_many),
-	TEST(test_mcp_full_queue), TEST(test_mcp_lines),
-	TEST(test_mcp_long_line), TEST(test_mcp_slow_host),
-	TEST(test_mcp_sizes), TEST(test_mcp_hear), TEST(test_mcp_lists),
-	TEST(test_mcp_hints), TEST(test_mcp_cursors), TEST(test_mcp_errors),
-	TEST(test_mcp_keeper_errors), TEST(test_mcp_resources_read),
-	TEST(test_mcp_prompts_get), TEST(test_mcp_complete),
-	TEST(test_mcp_can_ask), TEST(test_mcp_answers),
-	TEST(test_mcp_ask_modern), TEST(test_mcp_ask_legacy),
-	TEST(test_mcp_ask_ids), TEST(test_mcp_ask_long),
-	TEST(test_mcp_ask_late), TEST(test_mcp_ask_cancel),
-	TEST(test_mcp_ask_others), TEST(test_mcp_ask_several),
+	TEST(test_resource_limit), TEST(test_resource_titles),
+	TEST(test_tool_complete), TEST(test_tool_complete_many),
+	TEST(test_tool_complete_quiet), TEST(test_tool_complete_limit),
+	TEST(test_keep_frames), TEST(test_keep_catalog), TEST(test_keep_loop),
+	TEST(test_keep_cancel), TEST(test_mcp_initialize),
+	TEST(test_mcp_requests), TEST(test_mcp_no_session),
+	TEST(test_mcp_modern), TEST(test_mcp_tools_list),
+	TEST(test_mcp_tools_call), TEST(test_mcp_queue), TEST(test_mcp_expire),
+	TEST(test_mcp_cancel), TEST(test_mcp_bad_frames), TEST(test_mcp_mourn),
+	TEST(test_mcp_batch), TEST(test_mcp_batch_calls),
+	TEST(test_mcp_batch_many), TEST(test_mcp_full_queue),
+	TEST(test_mcp_lines), TEST(test_mcp_long_line),
+	TEST(test_mcp_slow_host), TEST(test_mcp_sizes), TEST(test_mcp_hear),
+	TEST(test_mcp_lists), TEST(test_mcp_hints), TEST(test_mcp_cursors),
+	TEST(test_mcp_errors), TEST(test_mcp_keeper_errors),
+	TEST(test_mcp_resources_read), TEST(test_mcp_prompts_get),
+	TEST(test_mcp_complete), TEST(test_mcp_complete_queue),
+	TEST(test_mcp_caps_size), TEST(test_mcp_can_ask),
+	TEST(test_mcp_answers), TEST(test_mcp_ask_modern),
+	TEST(test_mcp_ask_legacy), TEST(test_mcp_ask_ids),
+	TEST(test_mcp_ask_long), TEST(test_mcp_ask_late),
+	TEST(test_mcp_ask_cancel), TEST(test_mcp_ask_others),
+	TEST(test_mcp_ask_held), TEST(test_mcp_ask_several),
 	TEST(test_mcp_progress), TEST(test_mcp_progress_pace),
 	TEST(test_mcp_progress_ends), TEST(test_mcp_progress_stages),
 	TEST(test_mcp_listen), TEST(test_mcp_listen_many),

@@ -11,6 +11,8 @@ import { fileURLToPath } from "node:url";
 const here = path.dirname(fileURLToPath(import.meta.url));
 export const root = path.resolve(here, "../..");
 export const hasProc = fs.existsSync("/proc/self/stat");
+export const hasOld = fs.existsSync(path.join(here,
+	"old/node_modules/.package-lock.json"));
 
 let passed = 0;
 let failed = 0;

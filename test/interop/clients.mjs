@@ -1,89 +1,28 @@
 // SPDX-License-Identifier: MIT
 //
 // The official MCP clients use opmcp as a host would, over stdio: the newer
-// one in each of its modes, and the newest of the older line.
+// one in each of its modes, the newest of the older line, and old ones where
+// they are installed (kinds.mjs).
 //
 //   node clients.mjs [OPMCP [STANDIN]]
 //
 // Results are checked against the output schemas by the clients themselves.
 // Nothing of what the tools return is printed.
 
-import fs from "node:fs";
-import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { Client as ClientV2 } from "@modelcontextprotocol/client";
-import { StdioClientTransport as StdioV2 }
-	from "@modelcontextprotocol/client/stdio";
-import { Client as ClientV1 }
-	from "@modelcontextprotocol/sdk/client/index.js";
-import { StdioClientTransport as StdioV1 }
-	from "@modelcontextprotocol/sdk/client/stdio.js";
-import { binaries, check, goneAfter, hasProc, processes, root, run, said,
-	settings } from "./checks.mjs";
+import { binaries, check, hasProc, run, said, settings } from "./checks.mjs";
+import { checkCompletion, checkListening, checkPrompts, checkResources,
+	offers } from "./features.mjs";
+import { connect, ended, GONE_MS, kinds } from "./kinds.mjs";
 import { startStandin } from "./sdk.mjs";
 
-const GONE_MS = 1500;           // from close() to the last process' end
 const SLOW_MS = 2000;           // how long the stand-in holds an answer back
 const SOON_MS = 1000;           // what must not wait for that
 const CREDENTIALS = "get_1password_credentials";
 const HEALTH = "get_health_status";
 
-const version = (name) => JSON.parse(fs.readFileSync(path.join(root,
-	"test/interop/node_modules/@modelcontextprotocol", name,
-	"package.json"), "utf8")).version;
-
-const me = { name: "opmcp interop test", version: "1.0.0" };
-
-// The newer client; mode is its versionNegotiation.
-function newer(label, mode, era) {
-	return {
-		label: `client ${version("client")}, ${label}`, era,
-		make: () => new ClientV2(me, { versionNegotiation: { mode } }),
-		Transport: StdioV2,
-		call: (c, params, options) => c.callTool(params, options),
-		revision: (c) => c.getNegotiatedProtocolVersion(),
-		// The same call checked against another schema.
-		against: (c, params, tool) =>
-			c.callTool(params, { toolDefinition: tool }),
-	};
-}
-
-function older() {
-	let revision;
-	class Transport extends StdioV1 {
-		setProtocolVersion(v) { revision = v; }
-	}
-	return {
-		label: `sdk ${version("sdk")}`, era: "legacy",
-		make: () => new ClientV1(me),
-		Transport,
-		call: (c, params, options) =>
-			c.callTool(params, undefined, options),
-		revision: () => revision,
-		against: (c, params, tool) => {
-			c.cacheToolMetadata([tool]);
-			return c.callTool(params);
-		},
-	};
-}
-
-const kinds = [
-	newer("legacy", "legacy", "legacy"),
-	newer("auto", "auto", "modern"),
-	newer("modern", { pin: "2026-07-28" }, "modern"),
-	older(),
-];
-
 const credentials = (name, more = {}) =>
 	({ name: CREDENTIALS, arguments: { item_name: name, ...more } });
-
-// How a promise ended and after how many milliseconds.
-async function ended(promise) {
-	const start = performance.now();
-	const end = await promise.then((value) => ({ value }),
-		(error) => ({ error }));
-	return { ...end, ms: performance.now() - start };
-}
 
 // The word of a tool error, "" when the result is none.
 function word(result) {
@@ -92,71 +31,77 @@ function word(result) {
 		/^[a-z_]*/.exec(result.content[0].text)[0] : "";
 }
 
-const sameText = (r) => r.content.length === 1 &&
-	r.content[0].text === JSON.stringify(r.structuredContent);
-
-// ---- one connection -----------------------------------------------------
-
-// Connects; { client, errors, stderr(), close() }.  close() resolves to the
-// milliseconds until no process is left, the client's probes included.
-async function connect(kind, opmcp, token) {
-	const client = kind.make();
-	const transport = new kind.Transport({ command: opmcp,
-		env: settings(token, { OPMCP_LOG: "debug" }),
-		stderr: "pipe" });
-	const errors = [];
-	let stderr = "";
-	transport.stderr.on("data", (b) => { stderr += b; });
-	client.onerror = (e) => errors.push(said(e));
-	await client.connect(transport);
-	return {
-		client, errors,
-		stderr: () => stderr,
-		running: () => processes(opmcp).length,
-		async close() {
-			const start = performance.now();
-			await client.close();
-			return goneAfter(opmcp, start, GONE_MS);
-		},
-	};
+// What a tool says: one text and, in revisions that have it, the same as
+// structuredContent.  undefined when it says it otherwise.
+function facts(kind, result) {
+	const { content: [only, ...more], structuredContent } = result;
+	const wanted = kind.revision < "2025-06-18" ? undefined : only.text;
+	return more.length === 0 && only.type === "text" &&
+		JSON.stringify(structuredContent) === wanted ?
+		JSON.parse(only.text) : undefined;
 }
 
 // ---- the checks ---------------------------------------------------------
 
+// The capabilities that a session of this kind must be told of.  As long as
+// there are no prompts, there are only tools.
+function isComplete(kind, { client }) {
+	const has = Object.keys(client.getServerCapabilities()).sort();
+	const all = ["prompts", "resources", "tools"];
+	if (kind.revision > "2024-11-05")
+		all.unshift("completions");
+	return has.join() === (offers(client, "prompts") ? all.join() :
+		"tools");
+}
+
 // What was negotiated, and what the two tools look like.
-async function checkTools(kind, { client }, ok) {
-	const revision = kind.era === "modern" ? "2026-07-28" : "2025-11-25";
-	ok("negotiates " + revision, kind.revision(client) === revision &&
-		client.getServerVersion()?.name === "opmcp" &&
-		client.getInstructions()?.length > 0 &&
-		Object.keys(client.getServerCapabilities()).join() === "tools");
-	const { tools, nextCursor } = await client.listTools();
+async function checkTools(kind, c, ok) {
+	ok("negotiates " + kind.revision, c.revision === kind.revision &&
+		c.client.getServerVersion()?.name === "opmcp" &&
+		c.instructions?.length > 0);
+	ok("is told of all capabilities", isComplete(kind, c),
+		Object.keys(c.client.getServerCapabilities()).join());
+	const { tools, nextCursor } = await c.client.listTools();
+	const has = (schema, is) => is ? schema?.type === "object" :
+		schema === undefined;
+	const later = kind.revision >= "2025-06-18";
 	ok("lists both tools", nextCursor === undefined &&
 		tools.map((t) => t.name).sort().join() ===
 		[CREDENTIALS, HEALTH].join() &&
-		tools.every((t) => t.title && t.description &&
-		t.inputSchema.type === "object" &&
-		t.outputSchema.type === "object" &&
+		tools.every((t) => (t.title !== undefined) === later &&
+		t.description && has(t.inputSchema, true) &&
+		has(t.outputSchema, later) &&
 		t.annotations.destructiveHint === false &&
 		t.annotations.openWorldHint === false));
-	const cursor = await ended(client.listTools({ cursor: "x" }));
+	const cursor = await ended(c.client.listTools({ cursor: "x" }));
 	ok("refuses a cursor it never gave", cursor.error?.code === -32602);
 	return tools;
+}
+
+// Prompts, resources and completions hold no secret: none has come so far.
+async function checkRest(kind, c, ok, logins) {
+	await checkPrompts(kind, c, ok, logins);
+	await checkResources(kind, c, ok, logins);
+	await checkCompletion(kind, c, ok, logins);
+	await checkListening(kind, c, ok);
+	const text = JSON.stringify(c.received);
+	ok("is shown no password unasked", c.received.length > 1 &&
+		!logins.some((l) => text.includes(l.pass)));
 }
 
 // Both tools; the client itself compares result and output schema.  That it
 // does is shown by a schema that no result can fit.
 async function checkCalls(kind, { client }, ok, logins, tools) {
 	const [login] = logins;
-	const one = await kind.call(client, credentials(login.title));
-	ok("calls the first tool", sameText(one) &&
-		one.structuredContent.username === login.user &&
-		one.structuredContent.password === login.pass &&
-		one.structuredContent.item_id === login.id);
+	const one = facts(kind,
+		await kind.call(client, credentials(login.title)));
+	ok("calls the first tool", one?.username === login.user &&
+		one.password === login.pass && one.item_id === login.id);
 	const health = { name: HEALTH, arguments: { probe: true } };
-	const two = await kind.call(client, health);
-	ok("calls the second tool", sameText(two) &&
-		two.structuredContent.overall_status === "healthy");
+	const two = facts(kind, await kind.call(client, health));
+	ok("calls the second tool", two?.overall_status === "healthy");
+	if (kind.against === undefined)
+		return;
 	const tool = tools.find((t) => t.name === HEALTH);
 	const strange = { ...tool, outputSchema: { ...tool.outputSchema,
 		required: ["no_such_member"] } };
@@ -182,13 +127,34 @@ async function checkErrors(kind, { client }, ok) {
 
 async function checkParallel(kind, { client }, ok, logins) {
 	const all = await Promise.all(logins.flatMap((login) => [
-		kind.call(client, credentials(login.id)).then((r) =>
-			r.structuredContent.password === login.pass &&
-			r.structuredContent.username === login.user),
+		kind.call(client, credentials(login.id)).then((r) => {
+			const is = facts(kind, r);
+			return is?.password === login.pass &&
+				is.username === login.user;
+		}),
 		kind.call(client, { name: HEALTH, arguments: {} }).then((r) =>
-			r.structuredContent.checks.length > 0),
+			facts(kind, r)?.checks.length > 0),
 	]));
-	ok(`${all.length} calls at once`, all.every(Boolean));
+	ok(`${all.length} calls at once`, all.length >= 40 &&
+		all.every(Boolean));
+}
+
+// A call that takes its time at each step tells of it, in the words that the
+// revision has.  To be made first in a session: later calls have fewer steps.
+async function checkProgress(kind, { client }, ok, [login], standin) {
+	if (!offers(client, "prompts"))
+		return;
+	const told = [];
+	for (const step of ["vaults", "overviews", "item"])
+		await standin.ask(`fault ${step} slow ${SLOW_MS / 4} x1`);
+	const { ms, error } = await ended(kind.call(client,
+		credentials(login.title), { onprogress: (p) => told.push(p) }));
+	ok("progress during a slow call", error === undefined &&
+		ms > SLOW_MS / 2 && told.length > 1 && told.every((p, i) =>
+		i === 0 || p.progress > told[i - 1].progress),
+		`${told.length} in ${Math.round(ms)} ms`);
+	ok("progress says what is done from 2025-03-26", told.every((p) =>
+		(p.message !== undefined) === (kind.revision > "2024-11-05")));
 }
 
 // A call that hangs in the stand-in: others are answered meanwhile, the
@@ -197,7 +163,7 @@ async function checkCancel(kind, { client, errors }, ok, logins, standin) {
 	const stop = new AbortController();
 	await standin.ask(`fault item slow ${SLOW_MS} x1`);
 	const hangs = ended(kind.call(client, credentials(logins[0].id),
-		{ signal: stop.signal }));
+		{ signal: stop.signal, onprogress() {} }));
 	await sleep(200);
 	if (kind.era === "legacy") {
 		const ping = await ended(client.ping());
@@ -212,7 +178,7 @@ async function checkCancel(kind, { client, errors }, ok, logins, standin) {
 	ok("a call can be cancelled", (await hangs).error !== undefined &&
 		(await hangs).ms < SOON_MS);
 	ok("the next call does not wait for it", next.ms < SOON_MS &&
-		next.value?.structuredContent?.password === logins[1].pass,
+		facts(kind, next.value)?.password === logins[1].pass,
 		`${Math.round(next.ms)} ms`);
 	await sleep(SLOW_MS);
 	await standin.ask("clear");
@@ -221,6 +187,7 @@ async function checkCancel(kind, { client, errors }, ok, logins, standin) {
 
 async function checkServing(kind, c, ok, logins, standin) {
 	const tools = await checkTools(kind, c, ok);
+	await checkRest(kind, c, ok, logins);
 	await checkCalls(kind, c, ok, logins, tools);
 	await checkErrors(kind, c, ok);
 	await checkParallel(kind, c, ok, logins);
@@ -235,6 +202,7 @@ async function checkServing(kind, c, ok, logins, standin) {
 }
 
 async function checkBusyClose(kind, c, ok, logins, standin) {
+	await checkProgress(kind, c, ok, logins, standin);
 	await standin.ask(`fault item slow ${2 * SLOW_MS} x1`);
 	const hangs = ended(kind.call(c.client, credentials(logins[0].id)));
 	await sleep(200);
@@ -247,11 +215,12 @@ async function checkBusyClose(kind, c, ok, logins, standin) {
 async function checkKind(kind, opmcp, standin, logins) {
 	const ok = (name, is, detail) =>
 		check(`${kind.label}: ${name}`, Boolean(is), detail);
+	const env = settings(standin.token, { OPMCP_LOG: "debug" });
 	const gone = [];
 	for (const part of [checkServing, checkBusyClose]) {
 		let c;
 		try {
-			c = await connect(kind, opmcp, standin.token);
+			c = await connect(kind, opmcp, env);
 			gone.push(await part(kind, c, ok, logins, standin));
 		} catch (e) {
 			ok(part.name, false, said(e));
@@ -281,9 +250,9 @@ async function plainLogins(standin) {
 		l.title.toLowerCase()).length === 1).slice(-25);
 }
 
-await run("clients.mjs", 180, async () => {
+await run("clients.mjs", 300, async () => {
 	const { opmcp, standin: binary } = binaries();
-	const standin = await startStandin([], binary);
+	const standin = await startStandin(["--items", "120"], binary);
 	const logins = await plainLogins(standin);
 	check("clients.mjs: there are logins to ask for", logins.length === 25);
 	for (const kind of kinds)

@@ -10,11 +10,10 @@
 // account, random logins are compared; SEED=N in the environment repeats a
 // run.
 
-import { spawn } from "node:child_process";
 import { isDeepStrictEqual } from "node:util";
-import { binaries, check, goneAfter, run, said, settings }
-	from "./checks.mjs";
+import { binaries, check, goneAfter, run, settings } from "./checks.mjs";
 import { readAll, startStandin } from "./sdk.mjs";
+import { Wire } from "./wire.mjs";
 
 const IN_FLIGHT = 32;           // calls opmcp has at a time
 const RANDOM_LOGINS = 60;
@@ -23,69 +22,39 @@ const GONE_MS = 1500;
 // ---- a JSON-RPC client over stdio --------------------------------------
 
 class Server {
-	#child;
+	#wire;
 	#waiting = new Map();
-	#rest = Buffer.alloc(0);
 	#id = 0;
-	#exit;
-	stderr = "";
-	wrong = [];             // what a server must not write
 
 	constructor(binary, env) {
-		this.#child = spawn(binary, [], { env });
-		this.#exit = new Promise((resolve) =>
-			this.#child.on("close", (code) => {
-				for (const w of this.#waiting.values())
-					w.reject(new Error("opmcp ended"));
-				resolve(code);
-			}));
-		this.#child.on("error", (e) => this.wrong.push(said(e)));
-		this.#child.stdin.on("error", () => {});
-		this.#child.stderr.setEncoding("utf8");
-		this.#child.stderr.on("data", (s) => { this.stderr += s; });
-		this.#child.stdout.on("data", (b) => this.#bytes(b));
+		this.#wire = new Wire(binary, env, (text) => this.#line(text));
+		this.#wire.ended.then(() => {
+			for (const w of this.#waiting.values())
+				w.reject(new Error("opmcp ended"));
+		});
 	}
 
-	#bytes(bytes) {
-		this.#rest = Buffer.concat([this.#rest, bytes]);
-		for (;;) {
-			const end = this.#rest.indexOf(10);
-			if (end < 0)
-				break;
-			this.#line(this.#rest.subarray(0, end));
-			this.#rest = this.#rest.subarray(end + 1);
-		}
-	}
+	get stderr() { return this.#wire.stderr; }
+	get wrong() { return this.#wire.wrong; }
 
-	// UTF-8 without a mistake, one response per line, each asked for.
-	#line(bytes) {
-		try {
-			const text = new TextDecoder("utf-8",
-				{ fatal: true, ignoreBOM: true }).decode(bytes);
-			const m = JSON.parse(text);
-			const w = this.#waiting.get(m.id);
-			const keys = Object.keys(m).sort().join();
-			if (m.jsonrpc !== "2.0" || w === undefined ||
-			    (keys !== "id,jsonrpc,result" &&
-			    keys !== "error,id,jsonrpc"))
-				throw new Error("not a response to a request");
-			this.#waiting.delete(m.id);
-			w.resolve(m);
-		} catch (e) {
-			this.wrong.push(said(e));
-		}
-	}
-
-	#write(message) {
-		this.#child.stdin.write(JSON.stringify(
-			{ jsonrpc: "2.0", ...message }) + "\n");
+	// One response per line, each asked for.
+	#line(text) {
+		const m = JSON.parse(text);
+		const w = this.#waiting.get(m.id);
+		const keys = Object.keys(m).sort().join();
+		if (m.jsonrpc !== "2.0" || w === undefined ||
+		    (keys !== "id,jsonrpc,result" &&
+		    keys !== "error,id,jsonrpc"))
+			throw new Error("not a response to a request");
+		this.#waiting.delete(m.id);
+		w.resolve(m);
 	}
 
 	request(method, params) {
 		const id = ++this.#id;
 		const answer = new Promise((resolve, reject) =>
 			this.#waiting.set(id, { resolve, reject }));
-		this.#write({ id, method, params });
+		this.#wire.send({ id, method, params });
 		return answer;
 	}
 
@@ -94,15 +63,12 @@ class Server {
 			protocolVersion: "2025-11-25", capabilities: {},
 			clientInfo: { name: "opmcp interop", version: "1" },
 		});
-		this.#write({ method: "notifications/initialized" });
+		this.#wire.send({ method: "notifications/initialized" });
 		return answer.result;
 	}
 
 	// Ends stdin; resolves to the exit status.
-	close() {
-		this.#child.stdin.end();
-		return this.#exit;
-	}
+	close() { return this.#wire.close(); }
 }
 
 // ---- what opmcp should say ---------------------------------------------

@@ -5,9 +5,11 @@
 # clients and MCP's conformance suite, all in the versions that
 # package-lock.json names.
 #
-#	sh test/interop/run.sh OPMCP_BINARY STANDIN_BINARY CONFORMANCE_BINARY
+#	sh test/interop/run.sh OPMCP STANDIN CONFORMANCE [all]
 #
 # Needs node 20 or newer; npm once, to install the packages beside this file.
+# "all" also installs the older clients (old/) and the Inspector (inspector/),
+# some 350 MB; once they are there, they are used every time.
 # Ends with "N passed, N failed". Exit status: 0 all passed, 1 not, 64 wrong
 # use, 77 skipped because something is missing here.
 set -u
@@ -24,11 +26,10 @@ absolute() {
 	esac
 }
 
-[ $# -eq 3 ] || {
-	echo "usage: sh test/interop/run.sh OPMCP_BINARY STANDIN_BINARY" \
-	    "CONFORMANCE_BINARY" >&2
+if [ $# -lt 3 ] || [ "${4:-all}" != all ]; then
+	echo "usage: sh test/interop/run.sh OPMCP STANDIN CONFORMANCE [all]" >&2
 	exit 64
-}
+fi
 for binary in "$1" "$2" "$3"; do
 	[ -x "$binary" ] || {
 		echo "run.sh: $binary is not there; make it first" >&2
@@ -47,15 +48,23 @@ major=$(node -p 'process.versions.node.split(".")[0]')
 cd "$(dirname "$0")" || exit 1
 cd "$(pwd -P)" || exit 1
 
-# npm writes the file last, so a broken installation does not have it.
-installed=node_modules/.package-lock.json
-if [ ! -f $installed ] || [ -n "$(find package-lock.json -newer $installed)" ]
-then
+# packages DIR: install what its package-lock.json names. npm writes the file
+# last, so a broken installation does not have it.
+packages() {
+	installed=$1/node_modules/.package-lock.json
+	[ -f $installed ] &&
+	    [ -z "$(find $1/package-lock.json -newer $installed)" ] && return
 	command -v npm >/dev/null 2>&1 ||
 		skip "npm, to install what package-lock.json names"
-	echo "npm ci in test/interop"
-	npm ci --ignore-scripts --no-audit --no-fund >&2 ||
+	echo "npm ci in test/interop/$1"
+	(cd $1 && npm ci --ignore-scripts --no-audit --no-fund >&2) ||
 		skip "the packages; npm ci could not install them (no network?)"
+}
+
+packages .
+if [ $# -eq 4 ]; then
+	packages old
+	packages inspector
 fi
 
 # script FILE ARGS...: one script. Status 2 means that it has said itself
@@ -74,6 +83,9 @@ script() {
 	script sdk.mjs --check "$standin"
 	script compare.mjs "$opmcp" "$standin"
 	script clients.mjs "$opmcp" "$standin"
+	script elicit.mjs "$opmcp" "$standin" "$fixture"
+	script schema.mjs "$opmcp" "$standin" "$fixture"
+	script inspector.mjs "$opmcp" "$standin"
 	script conformance.mjs "$fixture"
 } | awk '
 	{ print; fflush() }
