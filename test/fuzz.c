@@ -1584,7 +1584,8 @@ ask_said(const struct json *j, size_t *chosen)
 	return *chosen == 0 || str_eq(word, S("refuse")) ? E_NONE : E_ASK;
 }
 
-/* The first line changes the state, the rest are the answers. */
+/* The first line changes the state, the rest are the answers. A state stays
+ * open until its answers have been looked at. */
 static void
 fuzz_ask(struct str in)
 {
@@ -1592,8 +1593,9 @@ fuzz_ask(struct str in)
 	static struct asks asks;
 	struct ask q = { S("item"), S("May it?\n"), choice, LEN(choice) };
 	struct keeper k = { .os = &feed_os, .asks = &asks };
-	struct err e = { 0 };
+	struct err e = { 0 }, again = { 0 };
 	struct str state, text, change = NOTHING;
+	uint64_t number;
 	struct json j;
 	size_t chosen = 9, want = 9;
 	enum err_code said = E_ASK;
@@ -1603,6 +1605,7 @@ fuzz_ask(struct str in)
 	memset(&asks, 0, sizeof asks);
 	memset(asks.key, 7, sizeof asks.key);
 	asks.number = in.n;
+	number = in.n + 1;
 	MUST_HOLD(mem_carve(&k.scratch, &T, 1 << 16));
 	MUST_HOLD(!ask_put(&k, q.subject, S("\"x\":{}"), &e));
 	MUST_HOLD(e.code == E_ASK);
@@ -1614,9 +1617,7 @@ fuzz_ask(struct str in)
 	ok = ask_redeem(&k, text, &e);
 	MUST_HOLD(ok == str_eq(text, state) && ok == k.asking.answered);
 	MUST_HOLD(e.code == (ok ? E_NONE : E_STATE));
-	MUST_HOLD(asks.open[asks.number % ASKS_MAX] == (ok ? 0 :
-	    asks.number));
-	MUST_HOLD(!ok || !ask_redeem(&k, state, &e));
+	MUST_HOLD(asks.open[number % ASKS_MAX] == number);
 	e = (struct err){ 0 };
 	if (!json_parse(&j, &T, in, &e))
 		return;
@@ -1629,6 +1630,8 @@ fuzz_ask(struct str in)
 		said = E_CANNOT_ASK;
 	MUST_HOLD(ask_person(&k, &q, &chosen, &e) == (said == E_NONE));
 	MUST_HOLD(e.code == said && (said != E_NONE || chosen == want));
+	MUST_HOLD(asks.open[number % ASKS_MAX] == (ok ? 0 : number));
+	MUST_HOLD(!ok || !ask_redeem(&k, state, &again));
 	if (said != E_ASK)
 		return;
 	text = JOIN(&T, S("{"), k.asking.questions, S("}"));

@@ -9079,7 +9079,8 @@ test_keep_catalog(void)
 	k.cat = &cat;
 	SAME(keeper_frame(&k, S("{\"method\":\"tools/call\",\"params\":{"
 	    "\"name\":\"own\",\"arguments\":{\"flag\":true,\"text\":\"a\"}}}"
-	    )), S("{\"result\":{\"messages\":{\"flag\":true,\"text\":\"a\"}}}"));
+	    )), S("{\"result\":{\"messages\":{\"flag\":true,\"text\":"
+	    "\"a\"}}}"));
 	ENDED(keeper_frame(&k, S("{\"method\":\"tools/call\",\"params\":{"
 	    "\"name\":\"own\"}}")), E_ARGUMENT);
 	tool.input = "{}";              /* its own to check */
