@@ -261,6 +261,8 @@ mem_reset(struct arena *a, size_t mark)
 {
 	size_t keep = (mark + 0xffff) & ~(size_t)0xffff;
 
+	if (a->base == NULL)            /* not opened yet */
+		return;
 	mem_wipe(a->base + mark, a->high - mark);
 	if (a->high > keep + 0xffff)    /* a page fault costs more than a few */
 		(void)madvise(a->base + keep, a->high - keep, MADV_DONTNEED);

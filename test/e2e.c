@@ -7273,11 +7273,15 @@ t_batch_modern(struct t *t)
  * ==================================================================== */
 
 #define FORM    "{\"elicitation\":{}}"
-#define YES     "{\"action\":\"accept\",\"content\":{\"answer\":\"allow once\"}}"
 #define NO      "{\"action\":\"decline\"}"
 #define MARKED  "{\"item_name\":\"Marker\"}"
 #define MISSING "approval_missing"
 #define REFUSED "approval_refused"
+
+/* clang-format off */
+#define YES \
+	"{\"action\":\"accept\",\"content\":{\"answer\":\"allow once\"}}"
+/* clang-format on */
 
 /* Starts opmcp for a host with these capabilities and opens a session. */
 static bool
