@@ -9653,7 +9653,7 @@ cli_help(void)
 	for (size_t i = 0; i < LEN(cfg_rows); i++) {
 		const struct cfg_row *row = &cfg_rows[i];
 
-		(void)printf("%s%s%s%s%s%s%s\n    %s%s%s%s\n", row->env,
+		(void)printf("%s%s%s%s%s%s%s%s\n    %s%s%s\n", row->env,
 		    row->alias != NULL ? " (or " : "",
 		    row->alias != NULL ? row->alias : "",
 		    row->alias != NULL ? ")" : "",

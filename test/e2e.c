@@ -8591,7 +8591,7 @@ t_cli_help(struct t *t)
 	static const char *const version[] = { "--version", NULL };
 	static const char *const named[] = { "OPMCP_VAULTS", "OPMCP_HOSTS",
 		"OPMCP_TIMEOUT", "OPMCP_LOG", "OP_SERVICE_ACCOUNT_TOKEN",
-		"--vaults", "get" };
+		"--vaults LIST\n", "--token-fd N\n", "get" };
 	struct world w;
 	struct run r;
 	size_t i;

@@ -5922,6 +5922,7 @@ keeper_start(struct cfg *cfg, struct keeper *k)
 		abort();
 	FAILED(k->setup, E_NONE);
 	CHECK(cfg->token == NULL);
+	CHECK(is_zero(k->scratch.base, 1 << 16));
 	(void)snprintf(k->sa->http.host, sizeof k->sa->http.host,
 	    "127.0.0.1");
 	(void)snprintf(k->sa->http.port, sizeof k->sa->http.port, "%s",
@@ -7913,7 +7914,8 @@ test_ask_other_call(void)
 }
 
 /* With two arguments their order does not matter, nor which comes with
- * escapes; what matters is which value belongs to which. */
+ * escapes; what matters is which value belongs to which. Without rows to go
+ * by it is how they are written. */
 static void
 test_ask_digest(void)
 {
@@ -7939,7 +7941,7 @@ test_ask_digest(void)
 		    "\"-\"}", false },
 		{ "{}", false },
 	};
-	u8 first[SHA256_LEN], hash[SHA256_LEN];
+	u8 first[SHA256_LEN], raw[SHA256_LEN], hash[SHA256_LEN];
 	struct json j;
 
 	for (size_t i = 0; i < LEN(rows); i++) {
@@ -7951,6 +7953,10 @@ test_ask_digest(void)
 		if (i == 0)
 			memcpy(first, hash, sizeof first);
 		EQUAL(memcmp(first, hash, sizeof first) == 0, rows[i].same);
+		cat_digest(hash, &j, S("tools/call"), ROOT, NULL, 0);
+		if (i == 0)
+			memcpy(raw, hash, sizeof raw);
+		EQUAL(memcmp(raw, hash, sizeof raw) == 0, i == 0);
 		cat_digest(hash, &j, S("prompts/get"), ROOT, own_args,
 		    LEN(own_args));
 		CHECK(memcmp(first, hash, sizeof first) != 0);
@@ -8387,6 +8393,10 @@ test_tool_put_error(void)
 		    "rate_limited: 1Password's rate limit for this service "
 		    "account is reached; do not repeat the call at once. "
 		    "(HTTP 429, until 2026-01-02T03:04:05Z)" },
+		{ { .code = E_RATE, .until = 1767323045 }, "",
+		    "rate_limited: 1Password's rate limit for this service "
+		    "account is reached; do not repeat the call at once. "
+		    "(until 2026-01-02T03:04:05Z)" },
 		{ { .code = E_CONFIG, .what = "w", .where = "SETTING" }, "",
 		    "bad_setting: A setting of this server cannot be used. "
 		    "(SETTING: w)" },
@@ -8881,6 +8891,11 @@ test_tool_complete(void)
 	}
 	EQUAL(shelf.items, 0);
 	EQUAL(shelf.fresh, 2);          /* for the vaults that are refused */
+	fake_ms += COMPLETIONS_MS + QUIET_MS;
+	shelf_vault[0].name = S("My Work");
+	cfg.vaults = "*";
+	SAME(path_at(complete(&k, "vault", "wo", NULL),
+	    "result>completion>values"), S("[\"Work\",\"My Work\"]"));
 	run.row = NULL;
 	keeper_end(&k);
 }
@@ -9056,6 +9071,118 @@ own_read(struct keeper *k, struct str uri, const struct str *var,
 		return ask_put(k, uri, S("\"q\":{}"), e);
 	jw_put(w, S("contents"), var[0]);
 	return true;
+}
+
+/* Asks whatever is called. */
+MUST static bool
+own_ask(struct keeper *k, const struct json *j, uint32_t args, struct jw *w,
+    struct err *e)
+{
+	(void)j;
+	(void)args;
+	if (ask_answer(k, S("s"), S("q")) == 0)
+		return ask_put(k, S("s"), S("\"q\":{}"), e);
+	jw_put(w, S("ok"), S("yes"));
+	return true;
+}
+
+/* A tool and a prompt of the same name and arguments: an approval for one is
+ * none for the other. */
+static void
+test_keep_method(void)
+{
+#define CALLS(method) "{\"method\":\"" method "\",\"params\":{\"name\":" \
+	"\"own\",\"arguments\":{\"text\":\"a\"}}"
+	struct tool tool = own_tool;
+	const struct prompt prompt = { "own", "P", "", NULL, own_args, 1,
+		own_ask };
+	const struct catalog cat = { &tool, 1, NULL, 0, &prompt, 1, NULL, 0,
+		"", "", 0 };
+	struct keeper k;
+	struct cfg cfg;
+	struct str given;
+
+	tool.run = own_ask;
+	tool.args = 1;
+	shelf_start(&cfg, &k);
+	k.cat = &cat;
+	given = JOIN(&T, S(",\"answers\":{\"q\":{}},\"state\":"),
+	    path_at(keeper_frame(&k, S(CALLS("tools/call") "}")), "state"),
+	    S("}"));
+	ENDED(keeper_frame(&k, JOIN(&T, S(CALLS("prompts/get")), given)),
+	    E_STATE);
+	ENDED(keeper_frame(&k, JOIN(&T, S(CALLS("tools/call")), given)),
+	    E_NONE);
+#undef CALLS
+	keeper_end(&k);
+}
+
+/* A result that does not fit a frame is an error, whole. */
+static void
+test_keep_large(void)
+{
+	struct frame call = { FRAME_CALL, 1, S("{\"method\":\"tools/call\","
+	    "\"params\":" HEALTH "}") };
+	u8 room[600];
+	struct keeper k;
+	struct cfg cfg;
+	struct out o;
+	size_t whole;
+
+	shelf_start(&cfg, &k);
+	whole = FRAME_HEAD + keeper_frame(&k, call.payload).n;
+	CHECK(whole > 300 && whole < 500);
+	for (size_t cap = 200; cap <= sizeof room; cap++) {
+		out_init(&o, room, cap);
+		keep_build(&k, &call, &o);
+		CHECK(!o.over);
+		ENDED(str_from(out_str(&o), FRAME_HEAD), cap < whole ?
+		    E_LARGE : E_NONE);
+		mem_reset(&k.scratch, 0);
+	}
+	keeper_end(&k);
+}
+
+/* While a call runs the door is told what is being done, under its number;
+ * then comes the result. */
+static void
+test_keep_notes(void)
+{
+	static const char *const stage[] = { "finding the vault",
+		"reading the titles", "reading the item" };
+	static u8 got[4096];
+	struct frame f = { FRAME_CALL, 77, S("{\"method\":\"tools/call\","
+	    "\"params\":" GITHUB "}") };
+	struct keeper k;
+	struct cfg cfg;
+	int fd[2];
+
+	shelf_start(&cfg, &k);
+	if (!CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, fd) == 0))
+		return;
+	k.door = fd[0];
+	CHECK(keep_answer(&k, &f));
+	for (size_t i = 0; i <= LEN(stage); i++) {
+		struct str text;
+
+		if (!CHECK(frame_recv(fd[1], got, FRAME_HEAD) &&
+		    frame_parse_head(got, &f) && f.payload.n < sizeof got &&
+		    frame_recv(fd[1], got, f.payload.n)))
+			return;
+		EQUAL(f.seq, 77);
+		EQUAL(f.kind, i < LEN(stage) ? FRAME_NOTE : FRAME_RESULT);
+		text = (struct str){ got, f.payload.n };
+		SAME(text_of(text, "method"), i < LEN(stage) ?
+		    S("notifications/progress") : NOTHING);
+		SAME(text_of(text, "params>message"), i < LEN(stage) ?
+		    str_c(stage[i]) : NOTHING);
+		SAME(text_of(text, "data>password"), i < LEN(stage) ?
+		    NOTHING : S("s3cret"));
+	}
+	(void)close(fd[0]);
+	CHECK(!frame_recv(fd[1], got, 1));
+	(void)close(fd[1]);
+	keeper_end(&k);
 }
 
 static void
@@ -10595,6 +10722,23 @@ test_mcp_prompts_get(void)
 	run.row = NULL;
 }
 
+/* A setting that makes the prompt too long for its room: an error, not a
+ * shorter prompt. */
+static void
+test_mcp_prompt_long(void)
+{
+	char *vaults = mem_alloc(&T, PROMPT_MAX + 1);
+
+	for (size_t i = 0; i < 2; i++) {
+		memset(vaults, 'v', i == 0 ? PROMPT_MAX - 2000 : PROMPT_MAX);
+		host_start(REV_2025_11, "{}");
+		door_cfg.vaults = vaults;
+		SAME(path_at(host_asks("1", "prompts/get",
+		    "\"name\":\"explain_rules\""), "error>code"), i == 0 ?
+		    NOTHING : S("-32603"));
+	}
+}
+
 /* Completion: nothing, names from the keeper, or an error. */
 static void
 test_mcp_complete(void)
@@ -10741,6 +10885,15 @@ test_mcp_can_ask(void)
 		SAME(path_at(call_taken(&seq), "ask"), rows[i].form &&
 		    rev >= REV_2025_06 ? S("true") : S("false"));
 	}
+	host_start(REV_2025_11, "{}");
+	for (int i = 0; i < 4; i++)     /* each session forgets the last */
+		(void)say(cstr(JOIN(&T, S("{\"jsonrpc\":\"2.0\",\"id\":0,"
+		    "\"method\":\"initialize\",\"params\":{"
+		    "\"protocolVersion\":\"2025-11-25\",\"capabilities\":{"
+		    "\"elicitation\":{},\"x\":\""), hex(door->in, CAPS_MAX / 3),
+		    S("\"}}}"))));
+	(void)host_asks("1", "tools/call", "\"name\":\"get_health_status\"");
+	SAME(path_at(call_taken(&seq), "ask"), S("true"));
 	host_start(REV_2025_11, FORMS);
 	/* a new session, of a host that cannot */
 	(void)say(init_2025_11);
@@ -11448,6 +11601,11 @@ test_mcp_listen_tell(void)
 		}
 		SAME(out_str(&ids), str_c(rows[i].ids));
 	}
+	/* what else is told is passed on as it is */
+	SAME(keeper_notes(seq, "{\"method\":\"notifications/message\","
+	    "\"params\":{\"level\":\"info\"}}"), S("{\"jsonrpc\":\"2.0\","
+	    "\"method\":\"notifications/message\",\"params\":{\"level\":"
+	    "\"info\"}}\n"));
 	/* a legacy host has not asked for it and is told nevertheless */
 	host_start(REV_2025_11, "{}");
 	(void)host_asks("1", "tools/call", "\"name\":\"get_health_status\"");
@@ -11655,19 +11813,21 @@ static const struct {
 	TEST(test_resource_limit), TEST(test_resource_titles),
 	TEST(test_tool_complete), TEST(test_tool_complete_many),
 	TEST(test_tool_complete_quiet), TEST(test_tool_complete_limit),
-	TEST(test_keep_frames), TEST(test_keep_catalog), TEST(test_keep_loop),
-	TEST(test_keep_cancel), TEST(test_mcp_initialize),
-	TEST(test_mcp_requests), TEST(test_mcp_no_session),
-	TEST(test_mcp_modern), TEST(test_mcp_tools_list),
-	TEST(test_mcp_tools_call), TEST(test_mcp_queue), TEST(test_mcp_expire),
-	TEST(test_mcp_cancel), TEST(test_mcp_bad_frames), TEST(test_mcp_mourn),
-	TEST(test_mcp_batch), TEST(test_mcp_batch_calls),
-	TEST(test_mcp_batch_many), TEST(test_mcp_full_queue),
-	TEST(test_mcp_lines), TEST(test_mcp_long_line),
-	TEST(test_mcp_slow_host), TEST(test_mcp_sizes), TEST(test_mcp_hear),
-	TEST(test_mcp_lists), TEST(test_mcp_hints), TEST(test_mcp_cursors),
-	TEST(test_mcp_errors), TEST(test_mcp_keeper_errors),
-	TEST(test_mcp_resources_read), TEST(test_mcp_prompts_get),
+	TEST(test_keep_frames), TEST(test_keep_catalog),
+	TEST(test_keep_method), TEST(test_keep_large), TEST(test_keep_notes),
+	TEST(test_keep_loop), TEST(test_keep_cancel),
+	TEST(test_mcp_initialize), TEST(test_mcp_requests),
+	TEST(test_mcp_no_session), TEST(test_mcp_modern),
+	TEST(test_mcp_tools_list), TEST(test_mcp_tools_call),
+	TEST(test_mcp_queue), TEST(test_mcp_expire), TEST(test_mcp_cancel),
+	TEST(test_mcp_bad_frames), TEST(test_mcp_mourn), TEST(test_mcp_batch),
+	TEST(test_mcp_batch_calls), TEST(test_mcp_batch_many),
+	TEST(test_mcp_full_queue), TEST(test_mcp_lines),
+	TEST(test_mcp_long_line), TEST(test_mcp_slow_host),
+	TEST(test_mcp_sizes), TEST(test_mcp_hear), TEST(test_mcp_lists),
+	TEST(test_mcp_hints), TEST(test_mcp_cursors), TEST(test_mcp_errors),
+	TEST(test_mcp_keeper_errors), TEST(test_mcp_resources_read),
+	TEST(test_mcp_prompts_get), TEST(test_mcp_prompt_long),
 	TEST(test_mcp_complete), TEST(test_mcp_complete_queue),
 	TEST(test_mcp_caps_size), TEST(test_mcp_can_ask),
 	TEST(test_mcp_answers), TEST(test_mcp_ask_modern),
