@@ -7735,7 +7735,9 @@ keep_build(struct keeper *k, const struct frame *call, struct out *o)
 	k->seq = call->seq;
 	frame_put_head(o, FRAME_RESULT, call->seq, 0);
 	out_byte(o, '{');
-	if (keep_run(k, &b, call->payload, &w, &e) && o->over)
+	if (keep_run(k, &b, call->payload, &w, &e))
+		out_byte(o, '}');
+	if (e.code == E_NONE && o->over)
 		fail(&e, E_LARGE, "result");
 	if (e.code != E_NONE) {
 		mem_wipe(o->p + FRAME_HEAD, o->n - FRAME_HEAD);
@@ -7744,8 +7746,8 @@ keep_build(struct keeper *k, const struct frame *call, struct out *o)
 		out_byte(o, '{');
 		w.comma = false;
 		keep_put_end(k, &w, &e);
+		out_byte(o, '}');
 	}
-	out_byte(o, '}');
 	out_init(&head, o->p, FRAME_HEAD);
 	frame_put_head(&head, FRAME_RESULT, call->seq, o->n - FRAME_HEAD);
 	keep_log(k, &b, &e, k->os->now_ms() - start);
