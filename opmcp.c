@@ -16,14 +16,15 @@
  *  9. TLS and HTTP: one origin, one connection, every wait bounded
  * 10. Items: vault, item and field, and what a back end offers
  * 11. Service account: sign-in, keys, vaults, items
- * 12. Policy: which names are acceptable, which vaults may be used
- * 13. Sandbox: what each process gives up before it serves
- * 14. Catalogue: rows of tools, resources and prompts, and their checks
- * 15. Frames and questions: what door and keeper say to each other
- * 16. Tools, resources and prompts: what opmcp offers
- * 17. Keeper: one call after the other
- * 18. Door: framing, JSON-RPC, both eras of MCP
- * 19. CLI and main
+ * 12. Policy: names, vaults, rules, tags and limits
+ * 13. Audit: one line per decision, written before the answer leaves
+ * 14. Sandbox: what each process gives up before it serves
+ * 15. Catalogue: rows of tools, resources and prompts, and their checks
+ * 16. Frames and questions: what door and keeper say to each other
+ * 17. Tools, resources and prompts: what opmcp offers
+ * 18. Keeper: one call after the other
+ * 19. Door: framing, JSON-RPC, both eras of MCP
+ * 20. CLI and main
  *
  * How to read it. The file is written bottom-up: a section calls only what
  * stands above it, there is no forward declaration and no recursion, and the
@@ -35,15 +36,22 @@
  * Data flow
  *
  *   MCP host --stdin/stdout-- DOOR --socketpair-- KEEPER --TLS-- 1Password
- *                            (18)                 (17)   (9, 11)
+ *                            (19)                 (18)   (9, 11)
  *
  *   A line on stdin is framed and parsed by the door, matched to a row of
  *   methods[], and a tool call is handed to the keeper as one frame. The
  *   keeper parses it again, checks the arguments against the same rows of
  *   tools[] from which the published schema is made, lets section 12 pick
- *   and judge the vault, asks the back end for the item, picks the fields,
- *   and returns one result frame; then it wipes all memory of that call. The
- *   door puts the result into the envelope of the request's era.
+ *   and judge the vault, asks the back end for the item, lets section 12
+ *   judge the item and its fields, writes the audit line (13), and returns
+ *   one result frame; then it wipes all memory of that call. The door puts
+ *   the result into the envelope of the request's era.
+ *
+ *   Where a rule says "ask", the result is a question (16). The door puts it
+ *   to the person before the host, and the call comes again with the answer;
+ *   nothing waits meanwhile. Nothing calls back down the file: policy never
+ *   prompts, back ends never log, and only the keeper sees policy, back end
+ *   and audit log together.
  *
  * Trust boundaries
  *   host | door       everything on stdin is hostile.
@@ -76,6 +84,18 @@
  *   template  an item's category, three digits: 001 is a login.
  *   trashed   N, Y or D: active, archived, deleted.
  *
+ * Glossary (this program's words)
+ *   deed      what somebody wants to do: act, vault, item, field.
+ *   rule      a line of the operator's policy file.
+ *   judgement what the rules, settings and tags say of a deed, and which.
+ *   canary    an item nobody has a reason to ask for: bait.
+ *   question  what a person is asked through the host; state, by which the
+ *             answer is known to belong to it.
+ *   pass      a person's word that holds for some minutes.
+ *   miss      a name that was not there a moment ago.
+ *   line      one decision in the audit log; run: the lines of one process.
+ *   box       what a process has given up: Landlock and seccomp.
+ *
  * Invariants (comments below cite them as I1 ...)
  *   I1  No request for items is sent before pol_pick_vault() has compared
  *       the vault's id with those the operator allows.
@@ -87,6 +107,8 @@
  *   I6  Memory that an arena has not given out is zero.
  *   I7  What is cut short is an error, never a shorter answer.
  *   I8  Errors and logs are made of literals, numbers and ids.
+ *   I9  What is not on record does not happen: the audit line is written
+ *       before the answer leaves.
  */
 
 /* ====================================================================
@@ -116,6 +138,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -302,6 +325,7 @@ str_order(struct str a, struct str b)
 	return a.n == 0 ? 0 : memcmp(a.p, b.p, a.n);
 }
 
+/* ASCII only: what other letters mean depends on who reads them. */
 static u8
 str_lower(u8 c)
 {
@@ -474,6 +498,7 @@ out_put(struct out *o, struct str s)
 	o->n += s.n;
 }
 
+/* Append one byte. */
 static void
 out_byte(struct out *o, u8 c)
 {
@@ -506,6 +531,7 @@ out_all(struct out *o, const struct str *part, size_t n)
 #define OUT(o, ...) \
 	out_all((o), STRS(__VA_ARGS__), LEN((STRS(__VA_ARGS__))))
 
+/* What was built so far; it stays the builder's. */
 static struct str
 out_str(const struct out *o)
 {
@@ -566,7 +592,8 @@ ct_range(unsigned c, unsigned lo, unsigned hi)
 
 enum err_code {
 	E_NONE, E_ARGUMENT, E_NAME, E_VAULT, E_VAULT_MANY, E_VAULT_LOCKED,
-	E_ITEM, E_ITEM_MANY, E_ARCHIVED, E_FIELD, E_REVEAL, E_RESOURCE,
+	E_ITEM, E_ITEM_MANY, E_ARCHIVED, E_FIELD, E_POLICY, E_ITEMS,
+	E_LOCKED, E_AUDIT, E_RESOURCE,
 	E_STATE, E_ASK, E_CANNOT_ASK, E_REFUSED, E_UNANSWERED, E_LIMIT,
 	E_NO_TOKEN, E_TOKEN, E_HOST, E_SIGN_IN, E_SERVER, E_DENIED, E_RATE,
 	E_SERVICE, E_ANSWER, E_NET, E_DNS, E_TLS, E_TIMEOUT, E_CANCEL,
@@ -616,9 +643,18 @@ static const struct err_row {
 	    "This item is archived; restore it in 1Password to use it." },
 	[E_FIELD] = { "field_not_found", RPC_OF_US, EX_NOINPUT,
 	    "The item has no such field." },
-	[E_REVEAL] = { "reveal_denied", RPC_OF_US, EX_NOPERM,
-	    "The operator does not let values reach an assistant "
-	    "(OPMCP_REVEAL=deny). Tell the user; do not repeat the call." },
+	[E_POLICY] = { "policy_denied", RPC_OF_US, EX_NOPERM,
+	    "The operator's rules do not permit this. Tell the user; do not "
+	    "repeat the call." },
+	[E_ITEMS] = { "too_many_items", RPC_OF_US, EX_NOPERM,
+	    "As many different items as OPMCP_MAX_ITEMS permits were revealed "
+	    "in this run; the operator restarts the server to go on." },
+	[E_LOCKED] = { "locked", RPC_OF_US, EX_NOPERM,
+	    "This server has locked itself after something that must not "
+	    "happen. A person has to look at the audit log and restart it." },
+	[E_AUDIT] = { "audit_failed", RPC_OF_US, EX_IOERR,
+	    "The decision could not be recorded, so nothing is released. The "
+	    "operator checks OPMCP_AUDIT." },
 	[E_RESOURCE] = { "resource_not_found", RPC_OF_URI, EX_NOINPUT,
 	    "There is no resource with this URI." },
 	[E_STATE] = { "bad_request_state", RPC_OF_CALLER, EX_NOPERM,
@@ -628,14 +664,14 @@ static const struct err_row {
 	    "A person must answer a question first." },
 	[E_CANNOT_ASK] = { "approval_unavailable", RPC_OF_US, EX_NOPERM,
 	    "A person must approve this, and this host cannot ask one (it "
-	    "does not support form elicitation). The operator can permit it "
-	    "with OPMCP_REVEAL=allow." },
+	    "does not support form elicitation). The operator can permit it in "
+	    "OPMCP_POLICY or with OPMCP_REVEAL=allow." },
 	[E_REFUSED] = { "approval_refused", RPC_OF_US, EX_NOPERM,
 	    "The person asked has refused this; do not repeat the call." },
 	[E_UNANSWERED] = { "approval_missing", RPC_OF_US, EX_NOPERM,
 	    "The person asked did not approve this; nothing was done." },
 	[E_LIMIT] = { "limit_reached", RPC_OF_US, EX_TEMPFAIL,
-	    "opmcp's own rate limit is reached; wait before you go on." },
+	    "opmcp's own rate limit is reached; wait before you go on:" },
 	[E_NO_TOKEN] = { "token_missing", RPC_OF_US, EX_CONFIG,
 	    "No service-account token is configured. The operator sets "
 	    "OP_SERVICE_ACCOUNT_TOKEN or OP_SERVICE_ACCOUNT_TOKEN_FILE in "
@@ -840,15 +876,19 @@ os_wait_fd(const struct os *os, int fd, short events, uint64_t deadline,
 /* The kinds of file this program opens, all for reading and all through
  * os_read_file(). The resolver's own (/etc/hosts, /etc/resolv.conf) are
  * opened by libc in the short-lived child of os_resolve(). */
-enum os_file { OS_FILE_TOKEN, OS_FILE_CA };
+enum os_file { OS_FILE_TOKEN, OS_FILE_CA, OS_FILE_POLICY,
+	OS_FILE_AUDIT, OS_FILE_CREDENTIAL };
 
 static const struct os_file_rule {
 	const char *setting;    /* that names the file */
 	size_t max;             /* bytes */
-	bool private;           /* ours or root's, closed to everybody else */
+	mode_t closed;          /* ours or root's, without these modes; or 0 */
 } os_files[] = {
-	[OS_FILE_TOKEN] = { "OP_SERVICE_ACCOUNT_TOKEN_FILE", TOKEN_MAX, true },
-	[OS_FILE_CA] = { "SSL_CERT_FILE", CA_BUNDLE_MAX, false },
+	[OS_FILE_TOKEN] = { "OP_SERVICE_ACCOUNT_TOKEN_FILE", TOKEN_MAX, 077 },
+	[OS_FILE_CA] = { "SSL_CERT_FILE", CA_BUNDLE_MAX, 0 },
+	[OS_FILE_CREDENTIAL] = { "CREDENTIALS_DIRECTORY", TOKEN_MAX, 037 },
+	[OS_FILE_AUDIT] = { "the file to verify", AUD_FILE_MAX, 0 },
+	[OS_FILE_POLICY] = { "OPMCP_POLICY", POLICY_MAX, 022 },
 };
 
 /* True when fd is a regular file that fits the rule; checked on the open
@@ -862,11 +902,11 @@ os_file_fits(int fd, const struct os_file_rule *rule, struct err *e)
 		return fail(e, E_CONFIG, "not a regular file");
 	if ((uint64_t)st.st_size > rule->max)
 		return fail(e, E_CONFIG, "file too large");
-	if (!rule->private)
+	if (rule->closed == 0)
 		return true;
 	if (st.st_uid != geteuid() && st.st_uid != 0)
 		return fail(e, E_CONFIG, "file belongs to somebody else");
-	if ((st.st_mode & 077) != 0)
+	if ((st.st_mode & rule->closed) != 0)
 		return fail(e, E_CONFIG, "file is open to others: chmod 600");
 	return true;
 }
@@ -909,7 +949,7 @@ os_read_file(struct arena *a, enum os_file kind, const char *path,
 {
 	const struct os_file_rule *rule = &os_files[kind];
 	int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
-	int fd = open(path, rule->private ? flags | O_NOFOLLOW : flags);
+	int fd = open(path, rule->closed == 077 ? flags | O_NOFOLLOW : flags);
 	bool ok = false;
 
 	if (fd < 0)
@@ -1335,6 +1375,7 @@ utf8_put(struct out *o, uint32_t cp)
 		out_byte(o, (u8)(0x80 | (cp >> (6 * more) & 0x3f)));
 }
 
+/* Well-formed UTF-8, whatever it means. */
 static bool
 utf8_is_valid(struct str s)
 {
@@ -1779,6 +1820,7 @@ json_skip(const struct json *j, uint32_t node)
 	return node + (uint32_t)j->tok[node].size;
 }
 
+/* The kind of a node; 0 and anything out of range is none. */
 static bool
 json_is_object(const struct json *j, uint32_t node)
 {
@@ -2103,6 +2145,7 @@ jw_open(struct jw *w, u8 bracket)
 	w->comma = false;
 }
 
+/* '}' or ']'. */
 static void
 jw_close(struct jw *w, u8 bracket)
 {
@@ -2118,6 +2161,7 @@ jw_raw(struct jw *w, struct str json)
 	out_put(w->o, json);
 }
 
+/* A string value. */
 static void
 jw_str(struct jw *w, struct str s)
 {
@@ -2125,6 +2169,7 @@ jw_str(struct jw *w, struct str s)
 	jw_quote(w->o, s);
 }
 
+/* A number that is never negative. */
 static void
 jw_u64(struct jw *w, uint64_t v)
 {
@@ -2161,15 +2206,25 @@ jw_put_raw(struct jw *w, struct str name, struct str json)
  * token has no flag: arguments are visible to every user of the machine.
  * ==================================================================== */
 
+enum plan { PLAN_FAMILY, PLAN_TEAMS, PLAN_BUSINESS };
+
+enum sandbox { SANDBOX_AUTO, SANDBOX_REQUIRE, SANDBOX_OFF };
+
 /* The settings of one run. Strings belong to the environment or argv. */
 struct cfg {
 	const char *vaults, *hosts, *token_file, *cert_file, *proxy, *no_proxy;
+	const char *policy, *audit, *state, *credentials;
+	const char *parent;     /* of this program: no setting, a fact */
+	uint64_t audit_fd;      /* of OPMCP_AUDIT=fd:N, else 0 */
 	uint64_t log, timeout_s, token_fd;
 	uint64_t reveal;        /* enum verdict */
+	uint64_t plan, sandbox; /* enum plan, enum sandbox */
+	uint64_t max_items, audit_sync;
+	uint64_t calls, calls_s;        /* so many calls in so many seconds */
 	char *token;            /* secret; in the environment until wiped */
 };
 
-enum cfg_kind { CFG_TEXT, CFG_NUMBER, CFG_LEVEL, CFG_VERDICT, CFG_SECRET };
+enum cfg_kind { CFG_TEXT, CFG_NUMBER, CFG_WORD, CFG_RATE, CFG_SECRET };
 
 static const struct cfg_row {
 	const char *env, *alias, *flag, *arg, *def, *help;
@@ -2183,6 +2238,10 @@ static const struct cfg_row {
 	{ "OP_SERVICE_ACCOUNT_TOKEN_FILE", NULL, "token-file", "FILE", NULL,
 	    "file that holds it: yours or root's, mode 600",
 	    CFG_TEXT, offsetof(struct cfg, token_file), 0, 0 },
+	{ "CREDENTIALS_DIRECTORY", NULL, NULL, NULL, NULL,
+	    "set by systemd: the token is op_service_account_token in it,\n"
+	    "    when none of the other sources is set",
+	    CFG_TEXT, offsetof(struct cfg, credentials), 0, 0 },
 	{ "OPMCP_TOKEN_FD", NULL, "token-fd", "N", NULL,
 	    "inherited descriptor to read it from",
 	    CFG_NUMBER, offsetof(struct cfg, token_fd), 3, 1023 },
@@ -2190,19 +2249,49 @@ static const struct cfg_row {
 	    DEF_VAULTS, "vaults that may be used, by name or id, separated "
 	    "by commas;\n    the first is the default, * means all",
 	    CFG_TEXT, offsetof(struct cfg, vaults), 0, 0 },
-	{ "OPMCP_REVEAL", NULL, "reveal", "WORD", DEF_REVEAL,
-	    "may values reach the model: allow, ask (a person approves each\n"
-	    "    call, through the host) or deny",
-	    CFG_VERDICT, offsetof(struct cfg, reveal), 0, 0 },
+	{ "OPMCP_REVEAL", NULL, "reveal", "deny|ask|allow", DEF_REVEAL,
+	    "may values reach the model; with ask a person approves each,\n"
+	    "    through the host; rules and tags of items can say otherwise",
+	    CFG_WORD, offsetof(struct cfg, reveal), 0, 0 },
+	{ "OPMCP_POLICY", NULL, "policy", "FILE", NULL,
+	    "rules: see opmcp policy --help",
+	    CFG_TEXT, offsetof(struct cfg, policy), 0, 0 },
+	{ "OPMCP_MAX_ITEMS", NULL, "max-items", "N", DEF_MAX_ITEMS,
+	    "different items that may be revealed in one run, 1 to 1000",
+	    CFG_NUMBER, offsetof(struct cfg, max_items), 1, ITEMS_SEEN_MAX },
+	{ "RATE_LIMIT_MAX_REQUESTS", NULL, NULL, NULL, DEF_CALLS,
+	    "tool calls in the window below, right or wrong",
+	    CFG_NUMBER, offsetof(struct cfg, calls), 1, 1000000 },
+	{ "RATE_LIMIT_WINDOW_SECONDS", NULL, NULL, NULL, DEF_CALLS_S,
+	    "length of that window",
+	    CFG_NUMBER, offsetof(struct cfg, calls_s), 1, 86400 },
+	{ "OPMCP_RATE", NULL, "rate", "N/TIME", NULL,
+	    "both at once, as 10/60s or 100/1h; off: no limit",
+	    CFG_RATE, offsetof(struct cfg, calls), 0, 0 },
+	{ "OPMCP_AUDIT", NULL, "audit", "WHERE", DEF_AUDIT,
+	    "where each decision is recorded: a file, fd:N, stderr or off",
+	    CFG_TEXT, offsetof(struct cfg, audit), 0, 0 },
+	{ "OPMCP_AUDIT_SYNC", NULL, "audit-sync", "0|1", "0",
+	    "1: wait until each line is on the disk",
+	    CFG_NUMBER, offsetof(struct cfg, audit_sync), 0, 1 },
+	{ "OPMCP_PLAN", NULL, "plan", "family|teams|business", DEF_PLAN,
+	    "the account's plan, for its quota of requests",
+	    CFG_WORD, offsetof(struct cfg, plan), 0, 0 },
+	{ "OPMCP_STATE", NULL, "state", "DIR", NULL,
+	    "where the count of requests is kept between runs",
+	    CFG_TEXT, offsetof(struct cfg, state), 0, 0 },
+	{ "OPMCP_SANDBOX", NULL, "sandbox", "auto|require|off", "auto",
+	    "Landlock and seccomp: as the kernel can, or not without, or not",
+	    CFG_WORD, offsetof(struct cfg, sandbox), 0, 0 },
 	{ "OPMCP_HOSTS", NULL, "hosts", "LIST", "",
 	    "hosts a token may name besides those of 1Password",
 	    CFG_TEXT, offsetof(struct cfg, hosts), 0, 0 },
 	{ "OPMCP_TIMEOUT", NULL, "timeout", "SECONDS", DEF_TIMEOUT_S,
 	    "longest time one tool call may take, 1 to 300",
 	    CFG_NUMBER, offsetof(struct cfg, timeout_s), 1, 300 },
-	{ "OPMCP_LOG", "LOG_LEVEL", "log", "LEVEL", DEF_LOG,
-	    "error, warn, info or debug (a line per request), to stderr",
-	    CFG_LEVEL, offsetof(struct cfg, log), 0, 0 },
+	{ "OPMCP_LOG", "LOG_LEVEL", "log", "error|warn|info|debug", DEF_LOG,
+	    "what is told on stderr; debug: a line per request",
+	    CFG_WORD, offsetof(struct cfg, log), 0, 0 },
 	{ "SSL_CERT_FILE", NULL, NULL, NULL, NULL,
 	    "CA bundle (PEM) in place of the system's",
 	    CFG_TEXT, offsetof(struct cfg, cert_file), 0, 0 },
@@ -2221,29 +2310,43 @@ cfg_member(struct cfg *cfg, const struct cfg_row *row)
 	return (char *)cfg + row->at;
 }
 
-/* error, warn(ing), info, debug in any case. */
+/* One of the words that a row's arg lists, in any case; its index. "warning"
+ * is what some programs call the level warn. */
 MUST static bool
-cfg_level(struct str s, uint64_t *level)
+cfg_word(const char *words, struct str s, uint64_t *index)
 {
-	for (size_t i = 0; i < LEN(log_name); i++)
-		if (str_nocase_eq(s, str_c(log_name[i]))) {
-			*level = i;
-			return true;
-		}
-	*level = LOG_WARN;
-	return str_nocase_eq(s, S("warning"));
-}
+	struct str rest = str_c(words), word;
 
-/* deny, ask or allow in any case. */
-MUST static bool
-cfg_verdict(struct str s, uint64_t *verdict)
-{
-	for (size_t i = 0; i < LEN(verdict_name); i++)
-		if (str_nocase_eq(s, str_c(verdict_name[i]))) {
-			*verdict = i;
+	if (str_nocase_eq(s, S("warning")))
+		s = S("warn");
+	for (uint64_t i = 0; str_cut(&rest, '|', &word); i++)
+		if (str_nocase_eq(s, word)) {
+			*index = i;
 			return true;
 		}
 	return false;
+}
+
+/* "10/60s": so many in a time of s, m, h or d; off: none counts, 0 in 0. */
+MUST static bool
+cfg_rate(struct str s, uint64_t *n, uint64_t *seconds)
+{
+	static const uint64_t unit[] = { 1, 60, 3600, 86400 };
+	size_t slash = str_find(s, '/');
+	struct str time = str_from(s, slash + 1);
+	size_t u;
+
+	*n = *seconds = 0;
+	if (str_nocase_eq(s, S("off")))
+		return true;
+	if (time.n < 2 || !str_u64(str_upto(s, slash), 1000000, n) ||
+	    !str_u64(str_upto(time, time.n - 1), 86400, seconds))
+		return false;
+	u = str_find(S("smhd"), time.p[time.n - 1]);
+	if (u == 4 || *n == 0 || *seconds == 0)
+		return false;
+	*seconds *= unit[u];
+	return *seconds <= RATE_MAX_S;
 }
 
 /* Set one member from text; false when the text does not fit the row. The
@@ -2262,35 +2365,42 @@ cfg_set(struct cfg *cfg, const struct cfg_row *row, const char *text)
 	case CFG_NUMBER:
 		return str_u64(str_c(text), row->hi, cfg_member(cfg, row)) &&
 		    *(uint64_t *)cfg_member(cfg, row) >= row->lo;
-	case CFG_LEVEL:
-		return cfg_level(str_c(text), cfg_member(cfg, row));
-	case CFG_VERDICT:
-		return cfg_verdict(str_c(text), cfg_member(cfg, row));
+	case CFG_WORD:
+		return cfg_word(row->arg, str_c(text), cfg_member(cfg, row));
+	case CFG_RATE:
+		return cfg_rate(str_c(text), &cfg->calls, &cfg->calls_s);
 	}
 	return false;
 }
 
 /* Append a setting's value as JSON, by its name in the environment; false:
- * there is no such setting that may be shown. */
+ * there is no such setting that may be shown. For the prompt that explains
+ * the rules: what it says must be what is in force, and never the token. */
 MUST static bool
 cfg_show(const struct cfg *cfg, struct str name, struct out *o)
 {
 	for (size_t i = 0; i < LEN(cfg_rows); i++) {
 		const void *at = (const char *)cfg + cfg_rows[i].at;
+		struct str words = str_c(cfg_rows[i].arg), word = NOTHING;
 
 		if (!str_eq(name, str_c(cfg_rows[i].env)))
 			continue;
 		switch (cfg_rows[i].kind) {
 		case CFG_TEXT:
-			jw_quote(o, str_c(*(const char *const *)at));
+			if (*(const char *const *)at == NULL)
+				out_put(o, S("none"));
+			else
+				jw_quote(o, str_c(*(const char *const *)at));
 			return true;
 		case CFG_NUMBER:
 			out_u64(o, *(const uint64_t *)at);
 			return true;
-		case CFG_VERDICT:
-			out_put(o, str_c(verdict_name[*(const uint64_t *)at]));
+		case CFG_WORD:
+			for (uint64_t n = *(const uint64_t *)at + 1; n > 0; n--)
+				(void)!str_cut(&words, '|', &word);
+			out_put(o, word);
 			return true;
-		case CFG_LEVEL:
+		case CFG_RATE:
 		case CFG_SECRET:
 			return false;
 		}
@@ -2386,9 +2496,12 @@ cfg_wipe(struct cfg *cfg)
 MUST static bool
 cfg_token(struct cfg *cfg, struct arena *a, struct str *token, struct err *e)
 {
+	const char *credential;
 	bool ok = true;
 
 	*token = NOTHING;
+	credential = (const char *)JOIN(a, str_c(cfg->credentials),
+	    S("/op_service_account_token\0")).p;
 	if (cfg->token != NULL) {
 		*token = str_dup(a, str_c(cfg->token));
 		return token->p != NULL || fail(e, E_INTERNAL, "memory");
@@ -2398,6 +2511,10 @@ cfg_token(struct cfg *cfg, struct arena *a, struct str *token, struct err *e)
 	} else if (cfg->token_fd != 0) {
 		ok = os_slurp(a, (int)cfg->token_fd, TOKEN_MAX, token, e);
 		e->where = ok ? NULL : "OPMCP_TOKEN_FD";
+	} else if (cfg->credentials != NULL && credential != NULL &&
+	    access(credential, F_OK) == 0) {
+		ok = os_read_file(a, OS_FILE_CREDENTIAL, credential, token,
+		    e);
 	}
 	while (token->n > 0 && (token->p[token->n - 1] == '\n' ||
 	    token->p[token->n - 1] == '\r'))
@@ -3187,6 +3304,7 @@ struct http {
 	u8 head[HTTP_HEAD_MAX];         /* header lines of the answer */
 	size_t head_used;
 	u8 io[BR_SSL_BUFSIZE_BIDI];
+	int64_t skew;                   /* the server's clock less ours, s */
 };
 
 /* One certificate of a bundle while it is decoded; over: it is unusable. */
@@ -3880,7 +3998,7 @@ struct http_head {
 	int status;
 	bool close, chunked, has_length;
 	uint64_t length;
-	int64_t retry_at;
+	int64_t retry_at, date;         /* Retry-After, Date; or 0 */
 };
 
 /* The status line (RFC 9112 4). */
@@ -3945,6 +4063,8 @@ http_field(const struct http *h, struct http_head *head, struct str name,
 		while (str_cut(&value, ',', &part))
 			head->close |= str_nocase_eq(str_trim(part),
 			    S("close"));
+	} else if (str_nocase_eq(name, S("Date"))) {
+		(void)!time_parse_http(value, &head->date);
 	} else if (str_nocase_eq(name, S("Retry-After"))) {
 		head->retry_at = http_retry_at(h->os, value);
 	}
@@ -3984,6 +4104,8 @@ http_read_head(struct http *h, struct http_head *head, struct err *e)
 	}
 	if (head->chunked && head->has_length)
 		return fail(e, E_ANSWER, "two lengths in one answer");
+	if (head->date > 0)
+		h->skew = head->date - h->os->unix_time();
 	return true;
 }
 
@@ -4168,6 +4290,7 @@ http_init(struct http *h, const struct os *os, const struct cfg *cfg,
 struct vault {
 	struct str id, name;
 	bool locked;
+	bool writable;          /* the token may change items in it */
 };
 
 enum item_state { ITEM_ACTIVE, ITEM_ARCHIVED, ITEM_DELETED };
@@ -4175,6 +4298,9 @@ enum item_state { ITEM_ACTIVE, ITEM_ARCHIVED, ITEM_DELETED };
 /* One line of a vault's list: nothing protected is in it. */
 struct item_ref {
 	struct str id, title;
+	struct str category;            /* three-digit template number */
+	const struct str *tag;
+	size_t tags;
 	enum item_state state;
 };
 
@@ -4192,13 +4318,70 @@ struct field {
 /* An item with everything in it; all parts lie in one arena. */
 struct item {
 	struct item_ref ref;
-	struct str category;            /* three-digit template number */
 	struct field *field;
 	size_t fields;
 };
 
 #define CATEGORY_PASSWORD S("005")
 #define CATEGORY_API S("112")
+
+/* The categories by the names that 1Password's SDKs give them. */
+static const struct category {
+	const char *number, *name;
+} categories[] = {
+	{ "001", "Login" }, { "002", "CreditCard" }, { "003", "SecureNote" },
+	{ "004", "Identity" }, { "005", "Password" }, { "006", "Document" },
+	{ "100", "SoftwareLicense" }, { "101", "BankAccount" },
+	{ "102", "Database" }, { "103", "DriverLicense" },
+	{ "104", "OutdoorLicense" }, { "105", "Membership" },
+	{ "106", "Passport" }, { "107", "Rewards" },
+	{ "108", "SocialSecurityNumber" }, { "109", "Router" },
+	{ "110", "Server" }, { "111", "Email" }, { "112", "ApiCredentials" },
+	{ "113", "MedicalRecord" }, { "114", "SshKey" },
+	{ "115", "CryptoWallet" }, { "910", "Person" },
+};
+
+/* The number of a category, given that or its name; n = 0: there is none. */
+static struct str
+item_category(struct str name)
+{
+	for (size_t i = 0; i < LEN(categories); i++)
+		if (str_eq(name, str_c(categories[i].number)) ||
+		    str_nocase_eq(name, str_c(categories[i].name)))
+			return str_c(categories[i].number);
+	return NOTHING;
+}
+
+/* Is text this tag, or one below it ("ai:deny/prod")? ASCII case, blanks
+ * around it and characters that do not show are ignored: whoever reads the tag
+ * in 1Password must not be wrong about what it does. */
+MUST static bool
+item_tag_eq(struct str text, struct str tag)
+{
+	u8 room[NAME_MAX_LEN * 4 + 4];
+	struct out o;
+	struct str seen;
+	uint32_t cp;
+
+	out_init(&o, room, sizeof room);
+	while (text.n > 0 && !o.over && utf8_next(&text, &cp))
+		if (!text_is_hidden(cp))
+			utf8_put(&o, text_is_blank(cp) ? ' ' : cp);
+	seen = str_trim(out_str(&o));
+	return str_nocase_eq(str_upto(seen, tag.n), tag) &&
+	    (seen.n == tag.n || seen.p[tag.n] == '/');
+}
+
+/* Does an item bear this tag? Tags are few and short; whoever writes into the
+ * vault gives them, so they can only make the rules stricter. */
+MUST static bool
+item_has_tag(const struct item_ref *it, struct str tag)
+{
+	for (size_t i = 0; i < it->tags; i++)
+		if (item_tag_eq(it->tag[i], tag))
+			return true;
+	return false;
+}
 
 /* Where items come from. Lists are remembered by the back end; *fresh asks
  * for one that is read now, and tells whether it was. Values are fetched
@@ -4243,7 +4426,7 @@ static const struct field *
 item_login_field(const struct item *it, enum purpose purpose)
 {
 	struct str name = purpose == FOR_USERNAME ? S("username") :
-	    str_eq(it->category, CATEGORY_API) ? S("credential") :
+	    str_eq(it->ref.category, CATEGORY_API) ? S("credential") :
 	    S("password");
 	const struct field *found;
 	struct err none = { 0 };
@@ -4338,6 +4521,7 @@ struct sa {
 	struct sa_key key;              /* secret: of the session */
 	u8 mac_key[SHA256_LEN];         /* secret */
 	uint32_t mac_id;                /* of the last request */
+	uint64_t attempts, failures;    /* to sign in, and without success */
 	int64_t pause_until;            /* after a 429 */
 	int64_t throttle_exp;
 	u8 throttle[512];               /* OP-Throttling-Token */
@@ -5038,6 +5222,7 @@ sa_sign_in(struct sa *sa, struct err *e)
 	bool ok;
 
 	sa->signed_in = false;
+	sa->attempts++;
 	ok = (srp != NULL && sa->os->random(a, sizeof a) &&
 	    cry_srp_init(srp, (struct str){ a, sizeof a }, x)) ||
 	    fail(e, E_INTERNAL, "memory or randomness");
@@ -5060,6 +5245,7 @@ sa_sign_in(struct sa *sa, struct err *e)
 	mem_reset(sa->keys, mark);
 	if (!ok)
 		e->step = step;
+	sa->failures += !ok;
 	sa->signed_in = ok;
 	return ok;
 }
@@ -5314,6 +5500,19 @@ sa_vault_open(struct sa *sa, const struct json *j, uint32_t node,
 	return true;
 }
 
+/* May the token create, change, archive or delete items in this vault? acl
+ * is a set of bits. */
+static bool
+sa_vault_is_writable(const struct json *j, uint32_t node)
+{
+	uint32_t access = json_get(j, node, S("combinedAccess"));
+	uint32_t acl = json_get(j, access, S("acl"));
+	uint64_t bits = 0;
+
+	return json_is_integer(j, acl) &&
+	    str_u64(json_raw(j, acl), UINT32_MAX, &bits) && (bits & 0x3c0) != 0;
+}
+
 /* Read the vault list and open what opens; the keysets first, once in a run.
  * The answer is all or nothing: one entry without a proper uuid refuses the
  * whole. */
@@ -5343,7 +5542,8 @@ sa_load_vaults(struct sa *sa, struct err *e)
 		v = sa_vault_place(sa, id);
 		if (v == NULL || sa->vaults == VAULTS_MAX)
 			return fail(e, E_LARGE, "number of vaults");
-		v->pub = (struct vault){ ID(v->id), NOTHING, false };
+		v->pub = (struct vault){ ID(v->id), NOTHING, false,
+		    sa_vault_is_writable(&j, k) };
 		v->pub.locked = !sa_vault_open(sa, &j, k, v);
 		sa->list[sa->vaults++] = v->pub;
 	}
@@ -5377,7 +5577,39 @@ sa_item_state(const struct json *j, uint32_t item)
 	return ITEM_ACTIVE;
 }
 
-/* One entry of the list: id, state and title, copied to the list's arena.
+/* The title and tags of an overview, copied to an arena. A tag that is no
+ * string does not count. False: there is no room. */
+MUST static bool
+sa_item_names(struct arena *a, const struct json *over, struct item_ref *ref)
+{
+	uint32_t list = json_get(over, ROOT, S("tags"));
+	struct str title = NOTHING, *tag;
+	size_t n = 0;
+
+	(void)!json_get_str(over, ROOT, S("title"), &title);
+	ref->title = str_dup(a, title);
+	for (uint32_t k = json_first(over, list); k;
+	    k = json_next(over, list, k))
+		n++;
+	tag = mem_alloc(a, n * sizeof *tag);
+	if (ref->title.p == NULL || tag == NULL)
+		return false;
+	ref->tag = tag;
+	ref->tags = 0;
+	for (uint32_t k = json_is_array(over, list) ? json_first(over, list) :
+	    0; k; k = json_next(over, list, k)) {
+		struct str text;
+
+		if (!json_str(over, k, &text))
+			continue;
+		tag[ref->tags] = str_dup(a, text);
+		if (tag[ref->tags++].p == NULL)
+			return false;
+	}
+	return true;
+}
+
+/* One entry of the list: id, state and names, copied to the list's arena.
  * False without an error: the entry does not open and is left out. False
  * with one: there is no room, and a list with holes would make a title look
  * unique that is not. The scratch arena is as before afterwards, so a list
@@ -5389,7 +5621,7 @@ sa_list_entry(struct sa *sa, struct sa_vault *v, struct sa_key *key,
 	struct item_ref *ref = &v->item[v->items];
 	size_t mark = sa->scratch->used;
 	struct err bad = { 0 };
-	struct str id, plain, title = NOTHING;
+	struct str id, plain, number = NOTHING;
 	struct json over;
 	bool ok;
 
@@ -5397,11 +5629,12 @@ sa_list_entry(struct sa *sa, struct sa_vault *v, struct sa_key *key,
 	    sa_open(sa, j, json_get(j, node, S("encOverview")), key, &plain,
 	    &bad) && json_parse(&over, sa->scratch, plain, &bad);
 	if (ok) {
-		(void)!json_get_str(&over, ROOT, S("title"), &title);
+		(void)!json_get_str(j, node, S("templateUuid"), &number);
 		ref->id = str_dup(&v->list, id);
-		ref->title = str_dup(&v->list, title);
+		ref->category = str_dup(&v->list, number);
 		ref->state = sa_item_state(j, node);
-		ok = (ref->id.p != NULL && ref->title.p != NULL) ||
+		ok = (ref->id.p != NULL && ref->category.p != NULL &&
+		    sa_item_names(&v->list, &over, ref)) ||
 		    fail(e, E_LARGE, "item list");
 	} else if (bad.code == E_LARGE) {
 		*e = bad;
@@ -5564,7 +5797,7 @@ sa_item_fields(struct sa *sa, struct item *it, const struct json *j,
 	it->field = mem_alloc(sa->scratch, j->n * sizeof *it->field);
 	if (it->field == NULL)
 		return fail(e, E_LARGE, "item");
-	if (!str_eq(it->category, CATEGORY_PASSWORD)) {
+	if (!str_eq(it->ref.category, CATEGORY_PASSWORD)) {
 		sa_add_login(it, j, fields);
 	} else if (!json_is_null(j, password)) {
 		sa_add_field(it, j, ROOT, S("password"), S("password"));
@@ -5613,14 +5846,15 @@ sa_item(void *ctx, struct str vault, struct str id, struct item *it,
 		return false;
 	node = json_get(&j, ROOT, S("item"));
 	if (!json_is_str(&j, node, S("uuid"), id) ||
-	    !json_get_str(&j, node, S("templateUuid"), &it->category))
+	    !json_get_str(&j, node, S("templateUuid"), &it->ref.category))
 		return fail(e, E_ANSWER, "another item than asked for");
 	it->ref.id = id;
 	it->ref.state = sa_item_state(&j, node);
 	if (!sa_item_part(sa, v, &j, json_get(&j, node, S("encOverview")),
 	    &part, e))
 		return false;
-	(void)!json_get_str(&part, ROOT, S("title"), &it->ref.title);
+	if (!sa_item_names(sa->scratch, &part, &it->ref))
+		return fail(e, E_LARGE, "item");
 	return sa_item_part(sa, v, &j, json_get(&j, node, S("encDetails")),
 	    &part, e) && sa_item_fields(sa, it, &part, e);
 }
@@ -5647,13 +5881,95 @@ sa_init(struct sa *sa, const struct cfg *cfg, struct arena *session,
 }
 
 /* ====================================================================
- * 12. Policy: which names are acceptable, which vaults may be used
+ * 12. Policy: names, vaults, rules, tags and limits
  *
- * Owns:   no state; the settings decide.
- * Trusts: vault ids from the back end. Vault names are only compared.
- * Calls:  2 memory, 3 errors, 5 codecs, 7 configuration, 10 items.
+ * Owns:   struct policy, rule, deed and judgement; token buckets.
+ * Trusts: vault ids from the back end. What people wrote into a vault is
+ *         only compared, its tags can only make the answer stricter.
+ * Calls:  2 memory, 3 errors, 4 OS seam, 5 codecs, 7 configuration, 10 items.
  *                                    Tests: test_pol_*
+ *
+ * Who may have what is decided in this order, and every step can only refuse
+ * what the one before it has let through:
+ *
+ *   1. the vault's id is among those of OPMCP_VAULTS;
+ *   2. the last rule of OPMCP_POLICY that matches; without a match the
+ *      setting for that kind of act;
+ *   3. the item's tags ai:deny, ai:ask, ai:use-only, ai:canary, if stricter;
+ *   4. the limits: rules "limit" that match, and OPMCP_MAX_ITEMS.
+ *
+ *   rule     = ("permit" | "ask" | "deny") act selector*
+ *            | "limit" N "/" TIME act selector*
+ *   act      = "list" | "reveal" | "use" | "write"
+ *   selector = ("vault" | "tag" | "category") NAME
+ *            | ("item" | "field") GLOB | "at" "https://HOST[:PORT]"
+ *
+ * One rule a line; "#" begins a comment; a word in double quotes can hold
+ * blanks, and "\" there takes the next character as it is. Nothing here asks
+ * anybody: ASK is an answer like the others.
+ *
+ * A selector that is not there matches anything; several must all match. What
+ * is not known of a deed matches no selector: "deny list tag private" says
+ * nothing about a vault as a whole. Vaults, items and tags are compared
+ * without regard to ASCII case, items and vaults also by id. Among the rules
+ * that give a verdict the last one counts, so the general ones come first, as
+ * in doas.conf; of those that set a limit every one counts.
  * ==================================================================== */
+
+enum act { ACT_LIST, ACT_REVEAL, ACT_USE, ACT_WRITE };
+
+static const char *const act_name[] = { "list", "reveal", "use", "write" };
+
+/* The selectors of a rule, in the order of sel_name; p NULL: any. */
+enum sel { SEL_VAULT, SEL_ITEM, SEL_FIELD, SEL_TAG, SEL_CATEGORY, SEL_AT,
+	SEL_COUNT };
+
+static const char *const sel_name[] = { "vault", "item", "field", "tag",
+    "category", "at" };
+
+/* n acts at once, and n more in so many seconds; n = 0: no limit. */
+struct rate {
+	uint64_t n, seconds;
+};
+
+/* One line of the policy file. rate.n = 0: it gives a verdict; else it is a
+ * limit, for each item on its own. */
+struct rule {
+	unsigned line;
+	enum verdict verdict;
+	struct rate rate;
+	enum act act;
+	struct str sel[SEL_COUNT];
+};
+
+struct policy {
+	struct rule rule[RULES_MAX];
+	size_t rules;
+};
+
+/* Where a policy file is wrong: both from 1. */
+struct place {
+	unsigned line, column;
+	const char *problem;
+};
+
+/* What somebody wants to do, as far as it is known: item and field may be
+ * missing, at is where a value would be used. */
+struct deed {
+	enum act act;
+	const struct vault *vault;
+	const struct item_ref *item;
+	struct str field, at;           /* field: as the tool calls it */
+	const struct field *own;        /* and as the item does, or NULL */
+};
+
+/* What the policy says, and why: the rule, or the tag or setting. */
+struct judgement {
+	enum verdict verdict;
+	const struct rule *rule;        /* or NULL */
+	const char *why;                /* a tag or setting when it is */
+	bool canary;
+};
 
 /* A token bucket that starts full, kept as the time at which it would be full
  * again (GCRA, ITU-T I.371). */
@@ -5661,16 +5977,24 @@ struct bucket {
 	uint64_t full_ms;
 };
 
-/* Take one of n tokens that come back evenly over window_ms. False: none is
- * there, and nothing is taken. */
+/* Take a token. On refusal nothing is taken, and *wait_ms tells after what
+ * time there will be one; *left is how many are there afterwards. */
 MUST static bool
-pol_take(struct bucket *b, uint64_t now, uint64_t n, uint64_t window_ms)
+pol_take(struct bucket *b, struct rate r, uint64_t now, uint64_t *left,
+    uint64_t *wait_ms)
 {
 	uint64_t full = b->full_ms > now ? b->full_ms : now;
+	uint64_t each = r.seconds * 1000 / r.n > 0 ? r.seconds * 1000 / r.n : 1;
+	uint64_t window = r.n * each;   /* rounded down: never more than n */
 
-	if (full + window_ms / n > now + window_ms)
+	*wait_ms = 0;
+	*left = full < now + window ? (now + window - full) / each : 0;
+	if (*left == 0) {
+		*wait_ms = full + each - now - window;
 		return false;
-	b->full_ms = full + window_ms / n;
+	}
+	b->full_ms = full + each;
+	--*left;
 	return true;
 }
 
@@ -5730,13 +6054,6 @@ pol_vault(const struct cfg *cfg, const struct vault *list, size_t n,
 	return DENY;
 }
 
-/* May values be shown at all? */
-static enum verdict
-pol_reveal(const struct cfg *cfg)
-{
-	return (enum verdict)cfg->reveal;
-}
-
 /* The default vault's name: the first entry of OPMCP_VAULTS that is not
  * empty; "*" when any may be used and none is the default; nothing when the
  * list is empty, which allows nothing. */
@@ -5790,16 +6107,780 @@ pol_pick_vault(const struct cfg *cfg, struct str name,
 	return !(*v)->locked || fail(e, E_VAULT_LOCKED, "");
 }
 
+/* Does text match a pattern in which "*" stands for any characters and "?"
+ * for one? ASCII case is ignored. Steps back to the last "*" only, so the
+ * time is at most the product of the lengths. */
+static bool
+pol_glob_eq(struct str glob, struct str text)
+{
+	struct str star = NOTHING, from = NOTHING;
+	uint32_t cp;
+
+	while (text.n > 0 || glob.n > 0) {
+		if (glob.n > 0 && glob.p[0] == '*') {
+			star = glob = str_from(glob, 1);
+			from = text;
+			if (glob.n == 0)
+				return true;
+			continue;
+		}
+		if (glob.n > 0 && text.n > 0 && glob.p[0] == '?' &&
+		    utf8_next(&text, &cp)) {
+			glob = str_from(glob, 1);
+			continue;
+		}
+		if (glob.n > 0 && text.n > 0 && str_lower(glob.p[0]) ==
+		    str_lower(text.p[0])) {
+			glob = str_from(glob, 1);
+			text = str_from(text, 1);
+			continue;
+		}
+		if (star.p == NULL || from.n == 0)
+			return false;
+		if (!utf8_next(&from, &cp))
+			from = str_from(from, 1);
+		text = from;
+		glob = star;
+	}
+	return true;
+}
+
+/* The words of one line of the policy file. column is that of the last word,
+ * or of the end of the line, from 1; problem is what is wrong there. */
+struct words {
+	struct arena *arena;
+	struct str line, rest;
+	unsigned column;
+	const char *problem;
+};
+
+/* Note what is wrong, unless something is already: the first problem of a line
+ * is the one worth telling. Always false. */
+MUST static bool
+pol_wrong(struct words *w, const char *problem)
+{
+	if (w->problem == NULL)
+		w->problem = problem;
+	return false;
+}
+
+/* Take what stands between quotes; *rest begins with the first. "\" takes the
+ * next character as it is, so a name can hold a quote or a backslash; at the
+ * end of the line it stands for itself, and the quote is then not closed. */
+MUST static bool
+pol_quoted(struct words *w, struct out *o)
+{
+	for (;;) {
+		w->rest = str_from(w->rest, 1);
+		if (w->rest.n == 0)
+			return pol_wrong(w, "a quote is not closed");
+		if (w->rest.p[0] == '"')
+			break;
+		if (w->rest.p[0] == '\\' && w->rest.n > 1)
+			w->rest = str_from(w->rest, 1);
+		out_byte(o, w->rest.p[0]);
+	}
+	w->rest = str_from(w->rest, 1);
+	return true;
+}
+
+/* Take the next word; what is in quotes is one word, without them. False at
+ * the end of the line or its comment, and when something is wrong. */
+MUST static bool
+pol_word(struct words *w, struct str *word)
+{
+	struct out o;
+
+	w->rest = str_trim(w->rest);
+	w->column = (unsigned)(w->line.n - w->rest.n) + 1;
+	if (w->rest.n == 0 || w->rest.p[0] == '#')
+		return false;
+	out_init(&o, mem_alloc(w->arena, w->rest.n), w->rest.n);
+	if (w->rest.p[0] == '"') {
+		if (!pol_quoted(w, &o))
+			return false;
+	} else {
+		while (w->rest.n > 0 && str_find(S(" \t\"#"), w->rest.p[0]) ==
+		    4) {
+			out_byte(&o, w->rest.p[0]);
+			w->rest = str_from(w->rest, 1);
+		}
+	}
+	*word = out_str(&o);
+	if (w->rest.n > 0 && str_find(S(" \t"), w->rest.p[0]) == 2)
+		return pol_wrong(w, "a blank must stand between words");
+	return !o.over || pol_wrong(w, "out of memory");
+}
+
+/* Index of word among n names, or n: there is none. Letter case counts, as in
+ * every small language of this kind. */
+static size_t
+pol_index(struct str word, const char *const *name, size_t n)
+{
+	size_t i = 0;
+
+	while (i < n && !str_eq(word, str_c(name[i])))
+		i++;
+	return i;
+}
+
+/* What is wrong with the value of a selector, or NULL. */
+static const char *
+pol_check_sel(enum sel sel, struct str value)
+{
+	struct str host = str_from(value, 8);
+
+	if (value.n == 0)
+		return "an empty name matches nothing";
+	if (sel == SEL_CATEGORY && item_category(value).n == 0)
+		return "no such category";
+	if (sel == SEL_AT && (!str_is_start(value, S("https://")) ||
+	    host.n == 0 || str_find(host, '/') < host.n))
+		return "at wants https://HOST or https://HOST:PORT";
+	return NULL;
+}
+
+/* The selectors of a rule, up to the end of its line. */
+MUST static bool
+pol_parse_sels(struct words *w, struct rule *r)
+{
+	const char *problem;
+	struct str word;
+	size_t sel;
+
+	while (pol_word(w, &word)) {
+		sel = pol_index(word, sel_name, LEN(sel_name));
+		if (sel == SEL_COUNT)
+			return pol_wrong(w, "expected vault, item, field, "
+			    "tag, category or at");
+		if (r->sel[sel].p != NULL)
+			return pol_wrong(w, "this selector is there already");
+		if (sel == SEL_AT && r->act != ACT_USE)
+			return pol_wrong(w, "at belongs to use only");
+		if (!pol_word(w, &r->sel[sel]))
+			return pol_wrong(w, "a value is missing");
+		problem = pol_check_sel((enum sel)sel, r->sel[sel]);
+		if (problem != NULL)
+			return pol_wrong(w, problem);
+	}
+	return w->problem == NULL;
+}
+
+/* One line. Without a word it is none, and *used stays false. */
+MUST static bool
+pol_parse_rule(struct words *w, struct rule *r, bool *used)
+{
+	static const char *const head[] = { "deny", "ask", "permit", "limit" };
+	struct str word;
+	size_t i;
+
+	if (!pol_word(w, &word))
+		return w->problem == NULL;
+	*used = true;
+	i = pol_index(word, head, LEN(head));
+	if (i == LEN(head))
+		return pol_wrong(w, "expected permit, ask, deny or limit");
+	if (i == 3 && (!pol_word(w, &word) ||
+	    !cfg_rate(word, &r->rate.n, &r->rate.seconds) || r->rate.n == 0))
+		return pol_wrong(w, "expected a limit such as 5/60s or 100/1d");
+	r->verdict = i == 3 ? ALLOW : (enum verdict)i;
+	if (!pol_word(w, &word))
+		return pol_wrong(w, "expected list, reveal, use or write");
+	i = pol_index(word, act_name, LEN(act_name));
+	if (i == LEN(act_name))
+		return pol_wrong(w, "expected list, reveal, use or write");
+	r->act = (enum act)i;
+	return pol_parse_sels(w, r);
+}
+
+/* Read a policy's text, which must be UTF-8 without control characters; the
+ * words go to the arena. On failure *at tells where and what. */
+MUST static bool
+pol_parse(struct policy *p, struct arena *a, struct str text,
+    struct place *at)
+{
+	struct words w = { .arena = a };
+	struct rule r;
+	uint32_t cp;
+
+	*p = (struct policy){ .rules = 0 };
+	*at = (struct place){ 0, 1, NULL };
+	while (at->line++, str_cut(&text, '\n', &w.line)) {
+		bool used = false;
+
+		if (w.line.n > 0 && w.line.p[w.line.n - 1] == '\r')
+			w.line.n--;
+		while (w.line.n > 0 && str_find(S(" \t"),
+		    w.line.p[w.line.n - 1]) < 2)
+			w.line.n--;     /* pol_word() counts from its end */
+		w.rest = w.line;
+		while (w.rest.n > 0) {
+			at->column = (unsigned)(w.line.n - w.rest.n) + 1;
+			if (!utf8_next(&w.rest, &cp) ||
+			    (cp != '\t' && text_is_hidden(cp))) {
+				at->problem = "not a visible character";
+				return false;
+			}
+		}
+		w.rest = w.line;
+		r = (struct rule){ .line = at->line };
+		if (!pol_parse_rule(&w, &r, &used) ||
+		    (used && p->rules == RULES_MAX)) {
+			at->column = w.column;
+			at->problem = w.problem != NULL ? w.problem :
+			    "too many rules";
+			return false;
+		}
+		if (used)
+			p->rule[p->rules++] = r;
+	}
+	return true;
+}
+
+/* Does a rule's selector match? What is not known of the deed matches no
+ * selector: a rule for an item says nothing about a whole vault. */
+static bool
+pol_sel_is_met(enum sel sel, struct str want, const struct deed *d)
+{
+	const struct item_ref *it = d->item;
+
+	switch (sel) {
+	case SEL_VAULT:
+		return str_eq(want, d->vault->id) ||
+		    str_nocase_eq(want, d->vault->name);
+	case SEL_ITEM:
+		return it != NULL && (str_eq(want, it->id) ||
+		    pol_glob_eq(want, it->title));
+	case SEL_FIELD:
+		return (d->field.p != NULL && pol_glob_eq(want, d->field)) ||
+		    (d->own != NULL && (pol_glob_eq(want, d->own->title) ||
+		    pol_glob_eq(want, d->own->id)));
+	case SEL_TAG:
+		return it != NULL && item_has_tag(it, want);
+	case SEL_CATEGORY:
+		return it != NULL && str_eq(item_category(want),
+		    it->category);
+	case SEL_AT:
+		return str_nocase_eq(want, d->at);
+	case SEL_COUNT:
+		break;
+	}
+	return false;
+}
+
+/* Does a rule speak of this deed? */
+static bool
+pol_rule_is_for(const struct rule *r, const struct deed *d)
+{
+	if (r->act != d->act)
+		return false;
+	for (size_t s = 0; s < SEL_COUNT; s++)
+		if (r->sel[s].p != NULL &&
+		    !pol_sel_is_met((enum sel)s, r->sel[s], d))
+			return false;
+	return true;
+}
+
+/* What the settings say of an act that no rule speaks of. Titles of allowed
+ * vaults may be listed; nothing may be written or used elsewhere yet. */
+static struct judgement
+pol_setting(const struct cfg *cfg, enum act act)
+{
+	switch (act) {
+	case ACT_LIST:
+		return (struct judgement){ ALLOW, NULL, "OPMCP_VAULTS", false };
+	case ACT_REVEAL:
+		return (struct judgement){ (enum verdict)cfg->reveal, NULL,
+		    "OPMCP_REVEAL", false };
+	case ACT_USE:
+	case ACT_WRITE:
+		break;
+	}
+	return (struct judgement){ DENY, NULL, "not permitted by a rule",
+	    false };
+}
+
+/* What an item's tags say of an act. use-only lets a value be used where a
+ * rule permits it, and never be shown or changed. */
+static const struct tag_row {
+	const char *tag;
+	enum verdict verdict[4];        /* by enum act */
+	bool canary;
+} tag_rows[] = {
+	{ "ai:ask", { ALLOW, ASK, ASK, ASK }, false },
+	{ "ai:use-only", { ALLOW, DENY, ALLOW, DENY }, false },
+	{ "ai:deny", { DENY, DENY, DENY, DENY }, false },
+	{ "ai:canary", { ALLOW, DENY, DENY, DENY }, true },
+};
+
+/* Judge one deed: the last matching rule, else the setting; then the item's
+ * tags, where they are stricter. The vault itself has been judged before. */
+static struct judgement
+pol_judge(const struct policy *p, const struct cfg *cfg,
+    const struct deed *d)
+{
+	struct judgement j = pol_setting(cfg, d->act);
+
+	for (size_t i = 0; i < p->rules; i++)
+		if (p->rule[i].rate.n == 0 && pol_rule_is_for(&p->rule[i], d))
+			j = (struct judgement){ p->rule[i].verdict,
+			    &p->rule[i], NULL, false };
+	for (size_t i = 0; i < LEN(tag_rows) && d->item != NULL; i++) {
+		const struct tag_row *t = &tag_rows[i];
+
+		if (!item_has_tag(d->item, str_c(t->tag)))
+			continue;
+		if (t->verdict[d->act] < j.verdict)
+			j = (struct judgement){ t->verdict[d->act], NULL,
+			    t->tag, j.canary };
+		j.canary |= t->canary && d->act != ACT_LIST;
+	}
+	return j;
+}
+
 /* ====================================================================
- * 13. Sandbox: what each process gives up before it serves
+ * 13. Audit: one line per decision, written before the answer leaves
  *
- * Owns:   no state.
- * Trusts: the kernel.
- * Calls:  1 types.                   Tests: e2e "sandbox"
+ * Owns:   struct audit, aud_line; the file, descriptor or stderr.
+ * Trusts: nothing in a file that is verified.
+ * Calls:  2 to 7, 8, 12.             Tests: test_aud_*, e2e audit_*
  *
- * Landlock and seccomp are not built yet; section 4 keeps every file, name
- * and socket where their tables can describe it.
+ * A line is a JSON object. prev is the SHA-256 of the line before it in the
+ * file, whoever wrote that, and zeros in the first; mac is HMAC-SHA-256 over
+ * the bytes of the line before it. The key of a run is
+ *
+ *   K1 = HMAC(SHA-256("opmcp audit" | token), run)     K(n+1) = SHA-256(Kn)
+ *
+ * and a key is forgotten when its line is written, so a later intruder cannot
+ * write the past anew; whoever has the token can verify. A change, a removal,
+ * an insertion or another order breaks prev or mac at the first such line.
+ * What nobody can see in the file alone is that its end has been cut off:
+ * keep the last line, or a copy, elsewhere.
+ *
+ * Several processes may write to one file: each line is put at its end under
+ * a lock. Text from outside is escaped and cut to AUD_TEXT_MAX.
+ *
+ * Events
+ *   START, END       a run that decided something; note: version, sandbox
+ *   REVEAL           values of an item were released
+ *   CALL, STATUS     any other call that succeeded
+ *   ASKED            a person was asked; the call comes again
+ *   REFUSED          by a rule, a tag, a setting, a person, OPMCP_MAX_ITEMS
+ *   VAULT_REFUSED    a vault that is not allowed, or not there
+ *   INVALID          arguments, names, URIs or states that are not right
+ *   LIMIT            too many calls
+ *   CANARY, LOCKED   bait was touched; what came after it
+ *   SIGN_IN_FAILED   no token, a bad one, or the service refuses it
+ *   CANCELLED        the host took the call back
+ *   FAILED           anything else; error says what
+ * decision is allow, deny, ask, approved (by a person) or partial (some of
+ * the fields); rule is the line, tag or setting that decided; host is what
+ * the host says of itself, parent what the kernel says of it; args is a hash.
  * ==================================================================== */
+
+#define AUD_PREV ",\"prev\":\""
+#define AUD_NO_PREV "0000000000000000000000000000000000000000000000000000" \
+	"000000000000"          /* of a run that cannot read what is before */
+#define AUD_MAC ",\"mac\":\""
+#define AUD_TAIL (sizeof AUD_MAC - 1 + 2 * SHA256_LEN + 2)
+
+struct audit {
+	const struct os *os;
+	int fd;                         /* -1: it cannot be written */
+	bool off, file, sync;
+	u8 key[SHA256_LEN];             /* secret: MAC of the next line */
+	u8 run[8], key_id[4];
+	u8 prev[SHA256_LEN];
+	uint64_t seq, size;             /* our lines; the file's last size */
+	struct str parent;              /* the process that started this one */
+};
+
+/* What a line says; a text with n = 0 is left out. */
+struct aud_line {
+	const char *event, *tool, *decision, *error;
+	struct str vault, item, rule, host, correlation, args, note;
+};
+
+/* The first key of a run; token is the secret that verifies. */
+static void
+aud_key(u8 key[static SHA256_LEN], struct str token, struct str run)
+{
+	u8 base[SHA256_LEN];            /* secret: wiped */
+
+	SHA256(base, S("opmcp audit"), token);
+	cry_hmac(key, base, run);
+	WIPE(base);
+}
+
+/* Which token a run's keys are made of, in four bytes that say nothing more
+ * about it. */
+static void
+aud_key_id(u8 id[static 4], struct str token)
+{
+	u8 key[SHA256_LEN];             /* secret: wiped */
+
+	aud_key(key, token, S("id"));
+	memcpy(id, key, 4);
+	WIPE(key);
+}
+
+/* Begin a run under this token (n = 0: there is none). Nothing is written
+ * before there is something to tell. */
+MUST static bool
+aud_init(struct audit *a, const struct os *os, struct str token)
+{
+	u8 hex[16];
+	struct out o;
+
+	a->os = os;
+	if (!os->random(a->run, sizeof a->run))
+		return false;
+	out_init(&o, hex, sizeof hex);
+	hex_put(&o, (struct str){ a->run, sizeof a->run });
+	aud_key(a->key, token, out_str(&o));
+	aud_key_id(a->key_id, token);
+	return true;
+}
+
+/* Append a member whose text comes from outside, if there is any, cut at a
+ * whole character; what is no UTF-8 becomes "?". The writer escapes it, so no
+ * text can end the line or begin another member. */
+static void
+aud_put_text(struct jw *w, struct str name, struct str text)
+{
+	u8 room[AUD_TEXT_MAX];
+	struct out o;
+	uint32_t cp;
+
+	if (text.n == 0)
+		return;
+	out_init(&o, room, sizeof room);
+	while (text.n > 0 && !o.over) {
+		struct str rest = text;
+
+		if (utf8_next(&rest, &cp)) {
+			out_put(&o, str_upto(text, text.n - rest.n));
+		} else {
+			out_byte(&o, '?');
+			rest = str_from(text, 1);
+		}
+		text = rest;
+	}
+	jw_put(w, name, out_str(&o));
+}
+
+/* The line up to its prev. */
+static void
+aud_put(const struct audit *a, struct jw *w, const struct aud_line *l)
+{
+	u8 room[32];
+	struct out o;
+
+	jw_open(w, '{');
+	jw_key(w, S("seq"));
+	jw_u64(w, a->seq + 1);
+	out_init(&o, room, sizeof room);
+	time_put(&o, a->os->unix_time());
+	jw_put(w, S("time"), out_str(&o));
+	out_init(&o, room, sizeof room);
+	hex_put(&o, (struct str){ a->run, sizeof a->run });
+	jw_put(w, S("run"), out_str(&o));
+	if (a->seq == 0) {
+		out_init(&o, room, sizeof room);
+		hex_put(&o, (struct str){ a->key_id, sizeof a->key_id });
+		jw_put(w, S("key"), out_str(&o));
+	}
+	jw_put(w, S("event"), str_c(l->event));
+	aud_put_text(w, S("tool"), str_c(l->tool));
+	aud_put_text(w, S("vault"), l->vault);
+	aud_put_text(w, S("item"), l->item);
+	aud_put_text(w, S("decision"), str_c(l->decision));
+	aud_put_text(w, S("rule"), l->rule);
+	aud_put_text(w, S("error"), str_c(l->error));
+	aud_put_text(w, S("host"), l->host);
+	aud_put_text(w, S("parent"), a->parent);
+	aud_put_text(w, S("correlation"), l->correlation);
+	aud_put_text(w, S("args"), l->args);
+	aud_put_text(w, S("note"), l->note);
+}
+
+/* The SHA-256 of the last line of the file, and its size; zeros when it is
+ * empty. Fails when it does not end with a line, as a line of ours would
+ * then run into what stands there. */
+MUST static bool
+aud_tail(struct audit *a)
+{
+	u8 tail[AUD_LINE_MAX + 1];
+	struct stat st;
+	struct str last;
+	size_t n;
+
+	if (fstat(a->fd, &st) != 0)
+		return false;
+	if ((uint64_t)st.st_size == a->size)
+		return true;
+	a->size = (uint64_t)st.st_size;
+	memset(a->prev, 0, sizeof a->prev);
+	if (a->size == 0)
+		return true;
+	n = a->size < sizeof tail ? (size_t)a->size : sizeof tail;
+	if (pread(a->fd, tail, n, st.st_size - (off_t)n) != (ssize_t)n ||
+	    tail[n - 1] != '\n')
+		return false;
+	last = (struct str){ tail, n - 1 };
+	for (size_t i = last.n; i > 0; i--)
+		if (tail[i - 1] == '\n') {
+			last = str_from(last, i);
+			break;
+		}
+	SHA256(a->prev, last);
+	return true;
+}
+
+/* Write all of a line, waiting at most AUDIT_MS for whoever reads it. */
+MUST static bool
+aud_send(struct audit *a, struct str line)
+{
+	uint64_t until = a->os->now_ms() + AUDIT_MS;
+
+	while (line.n > 0) {
+		struct pollfd pfd = { a->fd, POLLOUT, 0 };
+		uint64_t now = a->os->now_ms();
+		ssize_t n;
+
+		if (now >= until || a->os->poll(&pfd, 1, (int)(until - now)) <
+		    0 || (pfd.revents & POLLOUT) == 0)
+			return false;
+		n = a->os->write(a->fd, line.p, a->file || line.n < PIPE_BUF ?
+		    line.n : PIPE_BUF);
+		if (n <= 0)
+			return false;
+		line = str_from(line, (size_t)n);
+	}
+	return true;
+}
+
+/* Finish a line, whose o holds all before prev, and write it. */
+MUST static bool
+aud_seal(struct audit *a, struct out *o)
+{
+	u8 mac[SHA256_LEN], prev[SHA256_LEN];   /* public */
+
+	if (a->file && !aud_tail(a))
+		return false;
+	memcpy(prev, a->prev, sizeof prev);
+	out_put(o, S(AUD_PREV));
+	hex_put(o, (struct str){ a->prev, sizeof a->prev });
+	out_byte(o, '"');
+	cry_hmac(mac, a->key, out_str(o));
+	out_put(o, S(AUD_MAC));
+	hex_put(o, (struct str){ mac, sizeof mac });
+	out_put(o, S("\"}"));
+	if (o->over)
+		return false;
+	SHA256(a->prev, out_str(o));
+	out_byte(o, '\n');
+	if (!aud_send(a, out_str(o))) {
+		memcpy(a->prev, prev, sizeof prev);
+		if (a->file)            /* no half line stays */
+			(void)!ftruncate(a->fd, (off_t)a->size);
+		return false;
+	}
+	a->size += o->n;
+	SHA256(a->key, ((struct str){ a->key, SHA256_LEN }));
+	a->seq++;
+	return !a->sync || !a->file || fdatasync(a->fd) == 0;
+}
+
+/* Write one line. False: it is not on record, and what it tells of must not
+ * happen (I9). */
+MUST static bool
+aud_write(struct audit *a, const struct aud_line *l)
+{
+	u8 room[AUD_LINE_MAX];
+	struct out o;
+	struct jw w = { &o, false };
+	bool ok;
+
+	if (a->off)
+		return true;
+	if (a->fd < 0 || (a->file && flock(a->fd, LOCK_EX) != 0))
+		return false;
+	out_init(&o, room, sizeof room);
+	aud_put(a, &w, l);
+	ok = aud_seal(a, &o);
+	if (!ok)
+		a->size = UINT64_MAX;   /* look at the file's end again */
+	return (!a->file || flock(a->fd, LOCK_UN) == 0) && ok;
+}
+
+/* One run in a file that is verified. */
+struct aud_run {
+	u8 run[16];                     /* hex */
+	u8 key[SHA256_LEN];             /* secret: of its next line */
+	uint64_t seq;
+	bool ours;                      /* made with the token at hand */
+};
+
+/* What verifying found: how many lines are right, how many of them belong to
+ * runs under another token, whose macs cannot be checked, and what is wrong
+ * with the line after them, or NULL. */
+struct aud_report {
+	uint64_t lines, unknown;
+	const char *problem;
+};
+
+/* The run of this id, or room for a new one; NULL: there are too many. */
+static struct aud_run *
+aud_run(struct aud_run *list, size_t n, struct str id)
+{
+	for (size_t i = 0; i < n; i++)
+		if (list[i].run[0] == 0 || str_eq(id,
+		    (struct str){ list[i].run, sizeof list[i].run }))
+			return &list[i];
+	return NULL;
+}
+
+/* Verify one line against the run it belongs to. */
+static const char *
+aud_check_line(struct aud_run *list, size_t n, struct arena *scratch,
+    struct str line, struct str token, bool *ours)
+{
+	struct err bad = { 0 };
+	struct str id, key_id, body;
+	u8 want[SHA256_LEN], key_hex[4], mine[4], room[AUD_TAIL + 1];
+	struct out tail;
+	struct aud_run *run;
+	struct json j;
+	uint64_t seq;
+
+	if (!json_parse(&j, scratch, line, &bad) ||
+	    !json_get_str(&j, ROOT, S("run"), &id) || id.n != 16 ||
+	    line.n < AUD_TAIL ||
+	    !str_u64(json_raw(&j, json_get(&j, ROOT, S("seq"))), UINT64_MAX / 2,
+	    &seq))
+		return "not an audit line";
+	run = aud_run(list, n, id);
+	if (run == NULL)
+		return "too many runs in one file";
+	if (run->run[0] == 0) {
+		if (seq != 1 || !json_get_str(&j, ROOT, S("key"), &key_id) ||
+		    key_id.n != 8 || !hex_decode(key_hex, 4, key_id))
+			return "the beginning of its run is missing";
+		memcpy(run->run, id.p, sizeof run->run);
+		aud_key_id(mine, token);
+		aud_key(run->key, token, id);
+		run->ours = ct_eq(mine, key_hex, 4);
+	}
+	if (seq != run->seq + 1)
+		return "a line of its run is missing or out of order";
+	run->seq = seq;
+	*ours = run->ours;
+	if (!run->ours)
+		return NULL;
+	body = str_upto(line, line.n - AUD_TAIL);
+	cry_hmac(want, run->key, body);
+	SHA256(run->key, ((struct str){ run->key, SHA256_LEN }));
+	out_init(&tail, room, sizeof room);
+	out_put(&tail, S(AUD_MAC));
+	hex_put(&tail, (struct str){ want, sizeof want });
+	out_put(&tail, S("\"}"));
+	return ct_eq(room, line.p + body.n, AUD_TAIL) ? NULL :
+	    "its mac is wrong: the line was changed";
+}
+
+/* Verify the text of an audit file with the token that wrote it: every line's
+ * prev is the hash of the line before, every mac is right. Needs no more
+ * memory than one line and AUD_RUNS_MAX runs. */
+static void
+aud_verify(struct aud_report *r, struct arena *scratch, struct str text,
+    struct str token)
+{
+	struct aud_run *list = mem_alloc(scratch, AUD_RUNS_MAX * sizeof *list);
+	size_t mark = scratch->used;
+	u8 prev[SHA256_LEN] = { 0 }, hex[2 * SHA256_LEN];
+	struct str line, tail;
+	struct out o;
+	bool ours = false, cut;
+
+	*r = (struct aud_report){ 0 };
+	if (list == NULL)
+		r->problem = "out of memory";
+	cut = text.n > 0 && text.p[text.n - 1] != '\n';
+	while (cut && text.n > 0 && text.p[text.n - 1] != '\n')
+		text.n--;
+	while (r->problem == NULL && text.n > 0 &&
+	    str_cut(&text, '\n', &line)) {
+		out_init(&o, hex, sizeof hex);
+		hex_put(&o, (struct str){ prev, sizeof prev });
+		tail = str_from(line, str_search(line, S(AUD_PREV)) +
+		    sizeof AUD_PREV - 1);
+		r->problem = aud_check_line(list, AUD_RUNS_MAX, scratch, line,
+		    token, &ours);
+		if (r->problem == NULL && !str_is_start(tail, out_str(&o)) &&
+		    !(str_is_start(line, S("{\"seq\":1,")) &&
+		    str_is_start(tail, S(AUD_NO_PREV))))
+			r->problem = "the line before it was changed, removed "
+			    "or moved";
+		SHA256(prev, line);
+		mem_reset(scratch, mark);
+		if (r->problem != NULL)
+			break;
+		r->lines++;
+		r->unknown += !ours;
+		if (text.p == NULL)
+			break;
+	}
+	if (r->problem == NULL && cut)
+		r->problem = "the last line is cut short";
+	mem_reset(scratch, 0);
+}
+
+/* ====================================================================
+ * 14. Sandbox: what each process gives up before it serves
+ *
+ * Owns:   the tables of files and system calls of both processes.
+ * Trusts: the kernel.
+ * Calls:  1 types, 2 memory, 4 OS seam.        Tests: test_box_*, e2e sandbox
+ *
+ * Four layers, each on its own: limits and attributes; Landlock for files
+ * and, from its version 4, for TCP ports; seccomp with everything refused
+ * that the table does not name. What a kernel lacks is reported, and
+ * OPMCP_SANDBOX=require makes it a reason not to start. A refused call fails
+ * with EPERM, so that a library that tries something new gets an error and
+ * the program goes on. The numbers below are the kernel's, which never
+ * change; its headers are not everywhere where the program is built.
+ *
+ *              door                      keeper
+ *   files      none                      /etc, /usr/share, /usr/lib, /lib,
+ *                                        /proc and SSL_CERT_FILE to read;
+ *                                        below OPMCP_STATE to write
+ *   network    none                      TCP to the token's port, 443, the
+ *                                        proxy's and 53; UDP for look-ups
+ *   processes  none                      a child that looks a name up
+ *   memory     nothing that can be       the same
+ *              executed is added
+ *
+ * The audit file is open before the box is closed; what the keeper writes
+ * there needs no right to open anything.
+ * ==================================================================== */
+
+enum layer_state { LAYER_ABSENT, LAYER_PARTIAL, LAYER_ACTIVE };
+
+static const char *const layer_name[] = { "absent", "partial", "active" };
+
+/* What holds for this process. */
+struct box {
+	enum layer_state landlock, seccomp;
+	int landlock_abi;
+};
+
+/* What the keeper may reach. */
+struct box_paths {
+	const char *read[3];            /* files, or NULL */
+	const char *write;              /* directory, or NULL */
+	uint16_t port[3];               /* TCP ports to connect to, or 0 */
+};
 
 /* For both processes, before anything is read: no core file, no attaching by
  * other processes of the user (not dumpable), no new privileges through
@@ -5843,8 +6924,312 @@ box_is_locked(const struct arena *a)
 	return mlock(a->base, a->cap) == 0;
 }
 
+#if defined __linux__ && (defined __x86_64__ || defined __aarch64__)
+
+#ifdef __x86_64__
+#define BOX_ARCH 0xc000003eu    /* AUDIT_ARCH_X86_64 */
+#define BOX_CALL_MAX 0x40000000u        /* above are those of x32 */
+#else
+#define BOX_ARCH 0xc00000b7u    /* AUDIT_ARCH_AARCH64 */
+#define BOX_CALL_MAX 0xffffffffu
+#endif
+
+/* One instruction of the filter (classic BPF, as struct sock_filter) and those
+ * that are used: load a word of struct seccomp_data, compare it, end with a
+ * verdict. yes and no are how many instructions to skip. */
+struct bpf {
+	uint16_t code;
+	u8 yes, no;
+	uint32_t k;
+};
+
+#define BPF_LOAD(at) { 0x20, 0, 0, (at) }       /* of struct seccomp_data */
+#define BPF_IF_EQ(v, yes, no) { 0x15, (yes), (no), (v) }
+#define BPF_IF_GE(v, yes, no) { 0x35, (yes), (no), (v) }
+#define BPF_IF_SET(v, yes, no) { 0x45, (yes), (no), (v) }
+#define BPF_END(v) { 0x06, 0, 0, (v) }
+#define BPF_ALLOW 0x7fff0000u
+#define BPF_EPERM (0x00050000u | EPERM)
+#define BPF_KILL 0x80000000u
+#define BPF_NR 0                /* offsets in struct seccomp_data */
+#define BPF_ARCH 4
+#define BPF_ARG0 16             /* low half of the first argument */
+#define BPF_ARG1 24             /* second */
+#define BPF_ARG2 32             /* third */
+#define BPF_NO_FAMILY (0x00050000u | EAFNOSUPPORT)
+#define BOX_CLONE_NEW 0x7e020080u       /* flags that make namespaces */
+#define BOX_TIOCSTI 0x5412u     /* type into the terminal */
+
+/* What both processes need: memory, time, waiting, reading and writing what
+ * is open, ending. */
+static const int box_common[] = {
+	SYS_read, SYS_write, SYS_readv, SYS_writev, SYS_close, SYS_ppoll,
+	SYS_munmap, SYS_madvise, SYS_brk, SYS_clock_gettime,
+	SYS_clock_nanosleep, SYS_nanosleep, SYS_getrandom, SYS_getpid,
+	SYS_gettid, SYS_kill, SYS_tgkill, SYS_wait4, SYS_exit,
+	SYS_exit_group, SYS_rt_sigaction, SYS_rt_sigprocmask,
+	SYS_rt_sigreturn, SYS_restart_syscall, SYS_recvfrom, SYS_sendto,
+	SYS_shutdown, SYS_futex, SYS_fstat, SYS_lseek,
+#ifdef SYS_poll
+	SYS_poll,
+#endif
+};
+
+/* What the keeper needs besides: files to read (Landlock says which), the
+ * network, a child that looks names up, and the lock of the audit file. */
+static const int box_keeper[] = {
+	SYS_connect, SYS_bind, SYS_setsockopt, SYS_getsockopt,
+	SYS_getsockname, SYS_sendmsg, SYS_recvmsg, SYS_sendmmsg, SYS_openat,
+	SYS_newfstatat, SYS_fcntl, SYS_pread64, SYS_flock,
+	SYS_fdatasync, SYS_ftruncate, SYS_pipe2, SYS_getppid, SYS_renameat,
+	SYS_set_robust_list,
+#ifdef SYS_open
+	SYS_open,
+#endif
+#ifdef SYS_stat
+	SYS_stat,
+#endif
+#ifdef SYS_fork
+	SYS_fork,
+#endif
+#ifdef SYS_rseq
+	SYS_rseq,
+#endif
+};
+
+/* Calls that are refused when their third argument, the protection, asks for
+ * memory that can be executed. */
+static const int box_memory[] = { SYS_mmap, SYS_mprotect };
+
+#define BOX_FILTER_MAX (25 + 2 * (LEN(box_common) + LEN(box_keeper)) + \
+	5 * LEN(box_memory))
+
+/* Append "if the call is nr, allow it". Two instructions for each call, so that
+ * no jump is longer than the 255 a byte can say. */
+static size_t
+box_put_call(struct bpf *f, size_t n, int nr)
+{
+	f[n++] = (struct bpf)BPF_IF_EQ((uint32_t)nr, 0, 1);
+	f[n++] = (struct bpf)BPF_END(BPF_ALLOW);
+	return n;
+}
+
+/* Append the keeper's calls whose arguments matter: sockets for the internet
+ * and no others, children in the same namespaces, no typing into a terminal. */
+static size_t
+box_put_checked(struct bpf *f, size_t n)
+{
+	static const struct bpf checked[] = {
+		BPF_IF_EQ(SYS_socket, 0, 5),
+		BPF_LOAD(BPF_ARG0),
+		BPF_IF_EQ(AF_INET, 1, 0),
+		BPF_IF_EQ(AF_INET6, 0, 1),
+		BPF_END(BPF_ALLOW),
+		BPF_END(BPF_NO_FAMILY),
+		BPF_IF_EQ(SYS_clone, 0, 4),
+		BPF_LOAD(BPF_ARG0),
+		BPF_IF_SET(BOX_CLONE_NEW, 0, 1),
+		BPF_END(BPF_EPERM),
+		BPF_END(BPF_ALLOW),
+		BPF_IF_EQ(SYS_ioctl, 0, 4),
+		BPF_LOAD(BPF_ARG1),
+		BPF_IF_EQ(BOX_TIOCSTI, 0, 1),
+		BPF_END(BPF_EPERM),
+		BPF_END(BPF_ALLOW),
+	};
+
+	memcpy(f + n, checked, sizeof checked);
+	return n + LEN(checked);
+}
+
+/* Build the filter: another architecture's calls kill, those in the tables
+ * are allowed, all others fail. Returns its length. */
+static size_t
+box_filter(struct bpf f[static BOX_FILTER_MAX], bool keeper)
+{
+	size_t n = 0;
+
+	f[n++] = (struct bpf)BPF_LOAD(BPF_ARCH);
+	f[n++] = (struct bpf)BPF_IF_EQ(BOX_ARCH, 1, 0);
+	f[n++] = (struct bpf)BPF_END(BPF_KILL);
+	f[n++] = (struct bpf)BPF_LOAD(BPF_NR);
+	f[n++] = (struct bpf)BPF_IF_GE(BOX_CALL_MAX, 0, 1);
+	f[n++] = (struct bpf)BPF_END(BPF_KILL);
+	for (size_t i = 0; i < LEN(box_common); i++)
+		n = box_put_call(f, n, box_common[i]);
+	for (size_t i = 0; keeper && i < LEN(box_keeper); i++)
+		n = box_put_call(f, n, box_keeper[i]);
+	if (keeper)
+		n = box_put_checked(f, n);
+	for (size_t i = 0; i < LEN(box_memory); i++) {
+		f[n++] = (struct bpf)BPF_IF_EQ((uint32_t)box_memory[i], 0, 4);
+		f[n++] = (struct bpf)BPF_LOAD(BPF_ARG2);
+		f[n++] = (struct bpf)BPF_IF_SET(PROT_EXEC, 0, 1);
+		f[n++] = (struct bpf)BPF_END(BPF_EPERM);
+		f[n++] = (struct bpf)BPF_END(BPF_ALLOW);
+	}
+	f[n++] = (struct bpf)BPF_END(BPF_EPERM);
+	return n;
+}
+
+/* Switch the filter on, for this process and its children. It cannot be taken
+ * off again: no_new_privs is set, and prctl() is not in the tables. */
+static enum layer_state
+box_seccomp(bool keeper)
+{
+	struct bpf filter[BOX_FILTER_MAX];
+	struct { unsigned short n; struct bpf *p; } prog;
+
+	prog.n = (unsigned short)box_filter(filter, keeper);
+	prog.p = filter;
+	return prctl(PR_SET_SECCOMP, 2, &prog) == 0 ? LAYER_ACTIVE :
+	    LAYER_ABSENT;
+}
+
+/* Landlock's system calls and attributes (include/uapi/linux/landlock.h). */
+#define LANDLOCK_CREATE 444
+#define LANDLOCK_ADD 445
+#define LANDLOCK_ENTER 446
+#define LANDLOCK_VERSION 1u     /* flag of LANDLOCK_CREATE */
+#define LANDLOCK_PATH 1         /* kinds of rule */
+#define LANDLOCK_PORT 2
+#define FS_EXECUTE 1u           /* rights on files */
+#define FS_READ (1u << 2)
+#define FS_LIST (1u << 3)
+#define FS_V1 0x1fffu           /* all that version 1 knows */
+#define FS_REFER (1u << 13)     /* from version 2 */
+#define FS_TRUNCATE (1u << 14)  /* 3 */
+#define FS_IOCTL (1u << 15)     /* 5: of devices */
+#define SCOPE_ALL 3u            /* 6: no signals and sockets out of here */
+#define NET_BIND 1u
+#define NET_CONNECT 2u
+
+struct landlock_attr {
+	uint64_t fs, net, scoped;
+};
+
+struct landlock_path {
+	uint64_t allowed;
+	int32_t parent;
+} __attribute__((packed));
+
+struct landlock_port {
+	uint64_t allowed, port;
+};
+
+/* Allow rights below a path, if it exists. A link is followed: the rule then
+ * is about what it points to, as /etc/resolv.conf often does. */
+static void
+box_allow_path(int set, const char *path, uint64_t rights)
+{
+	struct landlock_path rule = { rights, -1 };
+
+	rule.parent = open(path, O_PATH | O_CLOEXEC);
+	if (rule.parent < 0)
+		return;
+	(void)syscall(LANDLOCK_ADD, set, LANDLOCK_PATH, &rule, 0);
+	(void)close(rule.parent);
+}
+
+/* Let this process reach files and ports by a rule only. The door has no
+ * rules. The keeper may read what name look-up and trust anchors need, the
+ * paths it is given, and connect to the ports it is given; its audit file and
+ * state are open already or lie below write. */
+static enum layer_state
+box_landlock(struct box *b, const struct box_paths *paths)
+{
+	static const char *const read_only[] = { "/etc", "/usr/share",
+	    "/run/systemd/resolve", "/run/NetworkManager", "/run/resolvconf",
+	    "/usr/lib", "/lib", "/lib64", "/proc/self" };
+	static const char *const links[] = { "/etc/resolv.conf", "/etc/hosts",
+	    "/etc/ssl/cert.pem", "/etc/ssl/certs/ca-certificates.crt",
+	    "/etc/pki/tls/certs/ca-bundle.crt" };
+	struct landlock_attr attr = { FS_V1, NET_BIND | NET_CONNECT, 0 };
+	long abi = syscall(LANDLOCK_CREATE, NULL, 0, LANDLOCK_VERSION);
+	long set;
+
+	b->landlock_abi = abi > 0 ? (int)abi : 0;
+	attr.fs |= (abi >= 2 ? FS_REFER : 0) | (abi >= 3 ? FS_TRUNCATE : 0) |
+	    (abi >= 5 ? FS_IOCTL : 0);
+	if (abi < 4)
+		attr.net = 0;
+	if (abi >= 6 && paths != NULL)  /* the door has to end the keeper */
+		attr.scoped = SCOPE_ALL;
+	set = abi > 0 ? syscall(LANDLOCK_CREATE, &attr, abi < 4 ? 8u :
+	    abi < 6 ? 16u : 24u, 0) : -1;
+	if (set < 0)
+		return LAYER_ABSENT;
+	for (size_t i = 0; paths != NULL && i < LEN(read_only); i++)
+		box_allow_path((int)set, read_only[i], FS_READ | FS_LIST);
+	for (size_t i = 0; paths != NULL && i < LEN(links); i++)
+		box_allow_path((int)set, links[i], FS_READ);
+	for (size_t i = 0; paths != NULL && i < LEN(paths->read); i++)
+		if (paths->read[i] != NULL)
+			box_allow_path((int)set, paths->read[i], FS_READ);
+	if (paths != NULL && paths->write != NULL)
+		box_allow_path((int)set, paths->write,
+		    attr.fs & ~(uint64_t)(FS_EXECUTE | FS_IOCTL));
+	for (size_t i = 0; paths != NULL && abi >= 4 &&
+	    i < LEN(paths->port); i++) {
+		struct landlock_port rule = { NET_CONNECT, paths->port[i] };
+
+		if (rule.port != 0)
+			(void)syscall(LANDLOCK_ADD, set, LANDLOCK_PORT, &rule,
+			    0);
+	}
+	abi = syscall(LANDLOCK_ENTER, set, 0);
+	(void)close((int)set);
+	return abi != 0 ? LAYER_ABSENT :
+	    attr.net != 0 ? LAYER_ACTIVE : LAYER_PARTIAL;
+}
+
+#else
+
+static enum layer_state
+box_landlock(struct box *b, const struct box_paths *paths)
+{
+	(void)b;
+	(void)paths;
+	return LAYER_ABSENT;
+}
+
+static enum layer_state
+box_seccomp(bool keeper)
+{
+	(void)keeper;
+	return LAYER_ABSENT;
+}
+
+#endif
+
+/* Sanitizers read /proc, map memory to execute and start threads. */
+#if defined __SANITIZE_ADDRESS__
+#define BOX_SANITIZED true
+#elif defined __has_feature
+#if __has_feature(address_sanitizer)
+#define BOX_SANITIZED true
+#endif
+#endif
+#ifndef BOX_SANITIZED
+#define BOX_SANITIZED false
+#endif
+
+/* Close the box around this process, for good: the door when paths is NULL,
+ * else the keeper. False: something is missing and OPMCP_SANDBOX demands
+ * it. */
+MUST static bool
+box_enter(struct box *b, uint64_t want, const struct box_paths *paths)
+{
+	if (want != SANDBOX_OFF && !BOX_SANITIZED) {
+		b->landlock = box_landlock(b, paths);
+		b->seccomp = box_seccomp(paths != NULL);
+	}
+	return want != SANDBOX_REQUIRE || (b->landlock != LAYER_ABSENT &&
+	    b->seccomp == LAYER_ACTIVE);
+}
+
 /* ====================================================================
- * 14. Catalogue: rows of tools, resources and prompts, and their checks
+ * 15. Catalogue: rows of tools, resources and prompts, and their checks
  *
  * Owns:   struct arg, tool, resource, prompt and catalog.
  * Trusts: the rows, which are ours; arguments and URIs are hostile.
@@ -5928,7 +7313,7 @@ struct catalog {
 	size_t resources;
 	const struct prompt *prompt;
 	size_t prompts;
-	const struct method *method;    /* besides those of section 18 */
+	const struct method *method;    /* besides those of section 19 */
 	size_t methods;
 	const char *capabilities;       /* JSON members */
 	const char *instructions;
@@ -5949,6 +7334,7 @@ cat_tool(const struct catalog *cat, struct str name)
 	return NULL;
 }
 
+/* The prompt of this name. */
 static const struct prompt *
 cat_prompt(const struct catalog *cat, struct str name)
 {
@@ -5969,6 +7355,7 @@ cat_template(const struct catalog *cat, struct str uri)
 	return NULL;
 }
 
+/* The argument of this name among n rows. */
 static const struct arg *
 cat_arg(const struct arg *arg, size_t n, struct str name)
 {
@@ -6281,7 +7668,7 @@ cat_resource(const struct catalog *cat, struct arena *a, struct str uri,
 }
 
 /* ====================================================================
- * 15. Frames and questions: what door and keeper say to each other
+ * 16. Frames and questions: what door and keeper say to each other
  *
  * Owns:   the frames of the socketpair, struct keeper, struct asking.
  * Trusts: nothing: each side checks what the other sends like any input.
@@ -6412,6 +7799,51 @@ struct asking {
 	struct str questions, state;    /* to be put; E_ASK tells */
 };
 
+/* What the rules have to remember from call to call. Ids stand for items. */
+struct gate {
+	bool locked;                    /* by a canary */
+	struct bucket calls;
+	struct limit {                  /* of one rule for one item */
+		const struct rule *rule;
+		u8 item[ID_LEN];
+		struct bucket bucket;
+	} limit[LIMITS_MAX];
+	struct pass {                   /* a person's word for some minutes */
+		u8 item[ID_LEN];
+		enum act act;
+		uint64_t until;         /* monotonic ms */
+	} pass[PASSES_MAX];
+	struct miss {                   /* a name that was not there */
+		u8 hash[SHA256_LEN];
+		uint64_t until;
+	} miss[MISSES_MAX];
+	u8 seen[ITEMS_SEEN_MAX][ID_LEN];        /* items revealed */
+	size_t seen_n;
+};
+
+/* Requests sent to 1Password in the hour and the day that began with the
+ * first of them (unix seconds); kept between runs where OPMCP_STATE says. */
+struct quota {
+	uint64_t hour, hour_reads, day, day_all;
+	bool warned;
+};
+
+/* What the plans permit (1Password's published limits): reads an hour for one
+ * token, and requests a day for the whole account. */
+static const struct plan_row {
+	uint64_t hour_reads, day_all;
+} plans[] = {
+	[PLAN_FAMILY] = { 1000, 1000 },
+	[PLAN_TEAMS] = { 1000, 5000 },
+	[PLAN_BUSINESS] = { 10000, 50000 },
+};
+
+/* What is counted in a run; the durations of the last calls in a ring. */
+struct counts {
+	uint64_t calls, errors, rejections;
+	uint32_t ms[DURATIONS_MAX];
+};
+
 /* The back ends' user: everything that decides and knows secrets. */
 struct keeper {
 	const struct os *os;
@@ -6428,6 +7860,14 @@ struct keeper {
 	const struct backend *be;
 	struct asks *asks;
 	struct asking asking;
+	const struct policy *policy;
+	struct gate *gate;
+	struct counts *counts;
+	struct quota quota;
+	int state;                      /* directory OPMCP_STATE, or -1 */
+	struct audit *audit;
+	struct aud_line line;           /* what is recorded of this call */
+	struct box box;
 	struct bucket completions, reads;
 	uint64_t quiet_until;           /* no look-ups for completions */
 	struct bucket rereads;          /* of a doubtful vault list */
@@ -6437,7 +7877,7 @@ struct keeper {
 	uint64_t calls;
 	uint64_t requests;              /* sent before the call under way */
 	struct err last;                /* of the last call that failed */
-	struct str ids;                 /* for E_ITEM_MANY: ", "-separated */
+	struct str more;                /* to be said with an error */
 };
 
 /* Tell the host about the call under way: a notification's method and the
@@ -6459,6 +7899,27 @@ keep_note(const struct keeper *k, struct str method, struct str params)
 		(void)!frame_send(k->door, out_str(&o));
 }
 
+/* A random UUID (version 4, RFC 9562 5.4), in the call's memory; n = 0 when
+ * there is no randomness. */
+static struct str
+keep_uuid(struct keeper *k)
+{
+	u8 b[16], *room = mem_alloc(&k->scratch, 40);
+	struct out o;
+
+	if (!k->os->random(b, sizeof b))
+		return NOTHING;
+	b[6] = (u8)((b[6] & 0x0f) | 0x40);
+	b[8] = (u8)((b[8] & 0x3f) | 0x80);
+	out_init(&o, room, 40);
+	for (size_t i = 0; i < sizeof b; i++) {
+		if (i == 4 || i == 6 || i == 8 || i == 10)
+			out_byte(&o, '-');
+		hex_put(&o, (struct str){ &b[i], 1 });
+	}
+	return o.over ? NOTHING : out_str(&o);
+}
+
 /* Tell what is being done, for the host's progress display. */
 static void
 keep_stage(const struct keeper *k, const char *stage)
@@ -6470,6 +7931,15 @@ keep_stage(const struct keeper *k, const char *stage)
 	out_init(&o, room, sizeof room);
 	jw_put(&w, S("message"), str_c(stage));
 	keep_note(k, S("progress"), out_str(&o));
+}
+
+/* Record something that is not a call. */
+MUST static bool
+keep_record(struct keeper *k, const char *event, struct str note)
+{
+	struct aud_line line = { .event = event, .note = note };
+
+	return aud_write(k->audit, &line);
 }
 
 /* The MAC of a state for the call under way. */
@@ -6603,7 +8073,7 @@ ask_person(struct keeper *k, const struct ask *q, size_t *chosen,
 
 	if (!ask_not_refused(k, said, e))
 		return false;
-	if (json_is_str(j, said, S("action"), S("accept")) &&
+	if (said != 0 && json_is_str(j, said, S("action"), S("accept")) &&
 	    json_get_str(j, json_get(j, said, S("content")), S("answer"),
 	    &text))
 		for (*chosen = 0; *chosen < q->n; ++*chosen)
@@ -6624,11 +8094,21 @@ ask_person(struct keeper *k, const struct ask *q, size_t *chosen,
 }
 
 /* ====================================================================
- * 16. Tools, resources and prompts: what opmcp offers
+ * 17. Tools, resources and prompts: what opmcp offers
  *
  * Owns:   the tables of this server and the functions behind their rows.
  * Trusts: arguments fit their rows; what is in them is still a caller's.
- * Calls:  2 to 15.                   Tests: test_tool_*, test_resource_*, e2e
+ * Calls:  2 to 16.                   Tests: test_tool_*, test_resource_*, e2e
+ *
+ * What each step costs in requests to the service, once it is signed in:
+ * finding the vault none, as the list is remembered (one more when it held a
+ * vault that did not open, a few times in half a minute); finding a title
+ * none, or one when the remembered list does not have it; the item itself
+ * one, every time, since values are not remembered (I3). A name that was not
+ * there costs nothing for MISS_MS. Resources read their list anew with the
+ * first page. Completion uses remembered lists and, after a failure, asks
+ * nothing for QUIET_MS. A call that the settings refuse whatever the item is
+ * costs nothing at all.
  * ==================================================================== */
 
 /* Append a name from a vault for a reader, as a JSON string: what cannot be
@@ -6670,25 +8150,13 @@ tool_put_time(struct jw *w, struct str name, int64_t now)
 	jw_put(w, name, out_str(&o));
 }
 
-/* Put a random UUID (version 4, RFC 9562 5.4) by which the host's record
- * and ours can be matched. */
+/* Put the id by which the host's record and our audit log can be matched. */
 MUST static bool
-tool_put_uuid(const struct os *os, struct jw *w, struct err *e)
+tool_put_uuid(struct keeper *k, struct jw *w, struct err *e)
 {
-	u8 b[16], room[40];
-	struct out o;
-
-	if (!os->random(b, sizeof b))
+	if (k->line.correlation.n == 0)
 		return fail(e, E_INTERNAL, "randomness");
-	b[6] = (u8)((b[6] & 0x0f) | 0x40);
-	b[8] = (u8)((b[8] & 0x3f) | 0x80);
-	out_init(&o, room, sizeof room);
-	for (size_t i = 0; i < sizeof b; i++) {
-		if (i == 4 || i == 6 || i == 8 || i == 10)
-			out_byte(&o, '-');
-		hex_put(&o, (struct str){ &b[i], 1 });
-	}
-	jw_put(w, S("correlation_id"), out_str(&o));
+	jw_put(w, S("correlation_id"), k->line.correlation);
 	return true;
 }
 
@@ -6703,11 +8171,13 @@ tool_note_ids(struct keeper *k, const struct item_ref *list, size_t n,
 	out_open(&o, &k->scratch);
 	for (size_t i = 0; i < n && shown < 50; i++) {
 		if (list[i].state != ITEM_ACTIVE ||
+		    item_has_tag(&list[i], S("ai:canary")) ||
+		    item_has_tag(&list[i], S("ai:deny")) ||
 		    !str_nocase_eq(list[i].title, title))
 			continue;
 		OUT(&o, shown++ > 0 ? S(", ") : S(" "), list[i].id);
 	}
-	k->ids = out_close(&o, &k->scratch);
+	k->more = out_close(&o, &k->scratch);
 }
 
 /* Look a title up in the vault's list: the id of the one active item. With
@@ -6751,14 +8221,26 @@ tool_fetch(struct keeper *k, struct str vault, struct str id,
 	if (it->ref.state == ITEM_DELETED ||
 	    (title.n > 0 && !str_nocase_eq(it->ref.title, title)))
 		return fail(e, E_ITEM, "");
-	return it->ref.state == ITEM_ACTIVE || fail(e, E_ARCHIVED, "");
+	return it->ref.state == ITEM_ACTIVE ||
+	    item_has_tag(&it->ref, S("ai:canary")) || /* judged as it is */
+	    fail(e, E_ARCHIVED, "");
+}
+
+/* Where a name that was not there is remembered: its place, whatever is in it
+ * now. hash gets what stands for the name in this vault. */
+static struct miss *
+tool_miss(struct keeper *k, struct str vault, struct str name,
+    u8 hash[static SHA256_LEN])
+{
+	SHA256(hash, vault, S("/"), name);
+	return &k->gate->miss[hash[0] % MISSES_MAX];
 }
 
 /* The item that name means in this vault, fetched just now. By id first: one
  * request. By title: from the remembered list one request; when that list
  * turns out to be wrong it is read again, once, and its answer counts. */
 MUST static bool
-tool_item(struct keeper *k, struct str vault, struct str name,
+tool_item_now(struct keeper *k, struct str vault, struct str name,
     struct item *it, struct err *e)
 {
 	struct str id = NOTHING;
@@ -6789,6 +8271,28 @@ tool_item(struct keeper *k, struct str vault, struct str name,
 	}
 }
 
+/* The same, but a name that was not there is not looked for again at once: a
+ * model that repeats itself must not burn the day's quota. */
+MUST static bool
+tool_item(struct keeper *k, struct str vault, struct str name,
+    struct item *it, struct err *e)
+{
+	uint64_t now = k->os->now_ms();
+	u8 hash[SHA256_LEN];            /* public */
+	struct miss *m = tool_miss(k, vault, name, hash);
+	bool same = ct_eq(m->hash, hash, sizeof hash);
+
+	if (same && m->until > now)
+		return fail(e, E_ITEM, "not there a moment ago");
+	if (tool_item_now(k, vault, name, it, e))
+		return true;
+	if (e->code == E_ITEM) {
+		memcpy(m->hash, hash, sizeof hash);
+		m->until = now + MISS_MS;
+	}
+	return false;
+}
+
 /* The vault that a call means. A remembered list in which some vault could
  * not be opened may be a bad one: it is read again before it counts. */
 MUST static bool
@@ -6796,6 +8300,8 @@ tool_vault(struct keeper *k, struct str name, const struct vault **vault,
     struct err *e)
 {
 	const struct vault *list;
+	static const struct rate few = { REREADS_MAX, QUIET_MS / 1000 };
+	uint64_t left, wait_ms;
 	bool fresh = false, again;
 	size_t n;
 
@@ -6810,8 +8316,8 @@ tool_vault(struct keeper *k, struct str name, const struct vault **vault,
 		again = false;
 		for (size_t i = 0; i < n && !fresh; i++)
 			again |= list[i].locked;
-		again = again && pol_take(&k->rereads, k->os->now_ms(),
-		    REREADS_MAX, QUIET_MS);
+		again = again && pol_take(&k->rereads, few, k->os->now_ms(),
+		    &left, &wait_ms);
 		fresh = true;
 		*e = again ? *e : now;
 	} while (again);
@@ -6837,108 +8343,358 @@ tool_locate(struct keeper *k, struct str item_name, struct str vault_name,
 	if (!pol_check_name(item_name, e) ||
 	    (vault_name.p != NULL && !pol_check_name(vault_name, e)))
 		return false;
-	return tool_is_ready(k, e) && tool_vault(k, vault_name, vault, e) &&
-	    tool_item(k, (*vault)->id, item_name, it, e);
+	if (!tool_is_ready(k, e) || !tool_vault(k, vault_name, vault, e))
+		return false;
+	k->line.vault = (*vault)->id;
+	if (!tool_item(k, (*vault)->id, item_name, it, e))
+		return false;
+	k->line.item = it->ref.id;
+	return true;
 }
 
-/* Put one field under name if the item has it and the verdict lets it out;
- * else say so in *missing. The only caller of item_reveal() in the server. */
+/* Note what decided, a rule by its line, a tag or a setting: for the audit
+ * line and, when it is a refusal, for the caller. */
 static void
-tool_put_field(struct jw *w, struct str name, const struct field *f,
-    enum verdict verdict, struct str *missing)
+tool_note_why(struct keeper *k, const struct judgement *j)
 {
-	struct str text;
+	struct out o;
 
-	if (f != NULL && item_reveal(verdict, f->value, &text))
-		jw_put(w, name, text);
-	else
-		*missing = name;
+	out_open(&o, &k->scratch);
+	if (j->rule != NULL) {
+		out_put(&o, S("line "));
+		out_u64(&o, j->rule->line);
+		out_put(&o, S(" of OPMCP_POLICY"));
+	} else {
+		out_put(&o, str_c(j->why));
+	}
+	k->line.rule = out_close(&o, &k->scratch);
 }
 
-/* Can this call release anything at all? What is known before an item is
- * looked for saves the requests, and tells nothing about what exists. */
+/* Can this call release anything at all? Where no rule can say otherwise for
+ * some item, what is known before one is looked for saves the requests, and
+ * tells nothing about what exists. */
 MUST static bool
 tool_can_reveal(struct keeper *k, struct err *e)
 {
 	const struct asking *a = &k->asking;
 	uint32_t said = a->answered ? json_get(a->j, a->answers,
 	    S("approval")) : 0;
-	enum verdict verdict = pol_reveal(k->cfg);
+	struct judgement j = pol_setting(k->cfg, ACT_REVEAL);
 
-	if (verdict == DENY)
-		return fail(e, E_REVEAL, "");
-	if (verdict == ALLOW)
-		return true;
-	if (!a->can && said == 0)
-		return fail(e, E_CANNOT_ASK, "");
+	if (k->policy->rules == 0 && j.verdict != ALLOW) {
+		tool_note_why(k, &j);
+		if (j.verdict == DENY)
+			return fail(e, E_POLICY, "");
+		if (!a->can && said == 0)
+			return fail(e, E_CANNOT_ASK, "");
+	}
 	return ask_not_refused(k, said, e);
 }
 
-/* May the values of an item in an allowed vault be shown? As OPMCP_REVEAL
- * says; when it says ask, a person does, for this item. */
+/* Judge a deed and note it for the audit line. A canary is refused as if the
+ * item were not there, and nothing works any more until a restart. */
 MUST static bool
-tool_may_reveal(struct keeper *k, const struct item *it,
-    const struct vault *vault, struct err *e)
+tool_judge(struct keeper *k, const struct deed *d, struct judgement *j,
+    struct err *e)
+{
+	*j = pol_judge(k->policy, k->cfg, d);
+	tool_note_why(k, j);
+	k->line.decision = verdict_name[j->verdict];
+	if (!j->canary)
+		return true;
+	k->gate->locked = true;
+	k->line.event = "CANARY";
+	return fail(e, E_ITEM, "");
+}
+
+/* The bucket of a limit for an item: its own, or one that is full and so as
+ * good as new. NULL: all are in use. */
+static struct bucket *
+tool_bucket(struct gate *g, const struct rule *r, struct str item,
+    uint64_t now)
+{
+	struct limit *spare = NULL;
+
+	for (size_t i = 0; i < LIMITS_MAX; i++) {
+		struct limit *l = &g->limit[i];
+
+		if (l->rule == r && str_eq(ID(l->item), item))
+			return &l->bucket;
+		if (spare == NULL && l->bucket.full_ms <= now)
+			spare = l;
+	}
+	if (spare == NULL)
+		return NULL;
+	*spare = (struct limit){ .rule = r };
+	memcpy(spare->item, item.p, ID_LEN);
+	return &spare->bucket;
+}
+
+/* Say with E_LIMIT how much is permitted and when there will be more, as JSON:
+ * a host that reads it can wait instead of trying. */
+static void
+tool_note_limit(struct keeper *k, const struct rate *r, uint64_t wait_ms)
+{
+	struct out o;
+	struct jw w = { &o, false };
+
+	out_open(&o, &k->scratch);
+	out_byte(&o, ' ');
+	jw_open(&w, '{');
+	jw_key(&w, S("limit"));
+	jw_u64(&w, r->n);
+	jw_key(&w, S("window_seconds"));
+	jw_u64(&w, r->seconds);
+	jw_put_raw(&w, S("remaining"), S("0"));
+	jw_key(&w, S("retry_after_ms"));
+	jw_u64(&w, wait_ms);
+	jw_close(&w, '}');
+	k->more = out_close(&o, &k->scratch);
+}
+
+/* Count an item among those revealed in this run: the blast radius. The same
+ * item again costs nothing, a new one is refused when the number is reached;
+ * only a restart, by a person, begins anew. */
+MUST static bool
+tool_count_item(struct keeper *k, struct str item, struct err *e)
+{
+	struct gate *g = k->gate;
+
+	for (size_t i = 0; i < g->seen_n; i++)
+		if (str_eq(ID(g->seen[i]), item))
+			return true;
+	if (g->seen_n >= k->cfg->max_items)
+		return fail(e, E_ITEMS, "");
+	memcpy(g->seen[g->seen_n++], item.p, ID_LEN);
+	return true;
+}
+
+/* Has a person given their word for this act and item, for some minutes? With
+ * grant they give it now. */
+static bool
+tool_pass_is_valid(struct keeper *k, enum act act, struct str item,
+    bool grant)
+{
+	uint64_t now = k->os->now_ms();
+	struct pass *old = &k->gate->pass[0];
+
+	for (size_t i = 0; i < PASSES_MAX; i++) {
+		struct pass *p = &k->gate->pass[i];
+
+		if (p->until > now && p->act == act &&
+		    str_eq(ID(p->item), item))
+			return true;
+		if (p->until < old->until)
+			old = p;
+	}
+	if (grant) {
+		*old = (struct pass){ .act = act, .until = now + PASS_MS };
+		memcpy(old->item, item.p, ID_LEN);
+	}
+	return grant;
+}
+
+/* Let a person decide about an act on an item: once, for ten minutes, or
+ * not. what names the act in the question, before the item. */
+MUST static bool
+tool_ask(struct keeper *k, const struct deed *d, const char *what,
+    struct err *e)
 {
 	static const struct str choice[] = { { (const u8 *)"allow once", 10 },
+	    { (const u8 *)"allow for 10 minutes", 20 },
 	    { (const u8 *)"refuse", 6 } };
-	enum verdict verdict = pol_reveal(k->cfg);
-	struct ask q = { it->ref.id, NOTHING, choice, LEN(choice) };
+	struct ask q = { d->item->id, NOTHING, choice, LEN(choice) };
+	struct str rule = k->line.rule;
 	size_t chosen;
 	struct out o;
 
-	if (verdict == DENY)
-		return fail(e, E_REVEAL, "");
-	if (verdict == ALLOW)
+	if (tool_pass_is_valid(k, d->act, d->item->id, false))
 		return true;
 	out_init(&o, mem_alloc(&k->scratch, 8 * CLEAN_MAX), 8 * CLEAN_MAX);
-	out_put(&o, S("May the assistant see the username and password of the "
-	    "1Password item "));
-	tool_put_name(&o, it->ref.title);
+	out_put(&o, str_c(what));
+	tool_put_name(&o, d->item->title);
 	out_put(&o, S(" in the vault "));
-	tool_put_name(&o, vault->name);
-	out_put(&o, S("? (The server's setting OPMCP_REVEAL asks you.)"));
+	tool_put_name(&o, d->vault->name);
+	OUT(&o, S("? (What asks you: "), rule, S(")"));
 	q.message = out_str(&o);
 	if (o.over)
 		return fail(e, E_LARGE, "question");
-	return ask_person(k, &q, &chosen, e) &&
-	    (chosen == 0 || fail(e, E_REFUSED, ""));
+	if (!ask_person(k, &q, &chosen, e))
+		return false;
+	k->line.decision = "approved";
+	if (chosen == 1)
+		(void)tool_pass_is_valid(k, d->act, d->item->id, true);
+	return chosen < 2 || fail(e, E_REFUSED, "");
 }
 
-/* get_1password_credentials. The vault has been judged by tool_locate(), and
- * the fields by tool_may_reveal(), so the verdict on them is ALLOW. */
+/* May a field be shown, and if not, is it the rules that say so? A field the
+ * item does not have needs no rule. */
+struct shown {
+	struct str name;
+	const struct field *field;
+	enum verdict verdict;
+};
+
+/* Does a limit speak of what is about to be released? */
+static bool
+tool_limit_is_for(const struct rule *r, struct deed d,
+    const struct shown *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		d.field = list[i].name;
+		d.own = list[i].field;
+		if (list[i].field != NULL && list[i].verdict == ALLOW &&
+		    pol_rule_is_for(r, &d))
+			return true;
+	}
+	return false;
+}
+
+/* Take one act on an item from every limit that speaks of it: first it is
+ * seen whether all of them have one, so that a refusal takes nothing. */
+MUST static bool
+tool_take(struct keeper *k, const struct deed *d, const struct shown *list,
+    size_t n, struct err *e)
+{
+	uint64_t now = k->os->now_ms(), left, wait_ms = 0;
+
+	for (size_t i = 0; i < 2 * k->policy->rules; i++) {
+		const struct rule *r = &k->policy->rule[i % k->policy->rules];
+		struct bucket *b, look;
+
+		if (r->rate.n == 0 || !tool_limit_is_for(r, *d, list, n))
+			continue;
+		b = tool_bucket(k->gate, r, d->item->id, now);
+		look = b != NULL ? *b : (struct bucket){ 0 };
+		if (b != NULL && pol_take(i < k->policy->rules ? &look : b,
+		    r->rate, now, &left, &wait_ms))
+			continue;
+		tool_note_limit(k, &r->rate, b != NULL ? wait_ms :
+		    r->rate.seconds * 1000);
+		return fail(e, E_LIMIT, "");
+	}
+	return true;
+}
+
+/* Judge the reveal of some fields of one item: those that are denied stay
+ * behind, and when there are no others the call is refused. One question is
+ * put for all that need it; limits count the call, not the fields. What is
+ * recorded is the judgement that made a person be asked, else the first; a
+ * field that the item does not have is judged too, so that bait is bait
+ * whatever is asked of it. Limits come last: a refusal takes nothing. */
+MUST static bool
+tool_may_reveal(struct keeper *k, const struct vault *vault,
+    const struct item *it, struct shown *list, size_t n, struct err *e)
+{
+	struct deed d = { ACT_REVEAL, vault, &it->ref, NOTHING, NOTHING, NULL };
+	struct judgement j = { 0 }, worst = { 0 };
+	bool there = false, any = false, ask = false;
+
+	for (size_t i = 0; i < n; i++) {
+		d.field = list[i].name;
+		d.own = list[i].field;
+		if (!tool_judge(k, &d, &j, e))
+			return false;
+		list[i].verdict = j.verdict;
+		if (list[i].field == NULL)
+			continue;
+		if (!there || (j.verdict == ASK && !ask))
+			worst = j;
+		there = true;
+		any |= j.verdict != DENY;
+		ask |= j.verdict == ASK;
+	}
+	if (!there)
+		return n > 1 ? fail(e, E_FIELD, "neither username nor "
+		    "password") : fail(e, E_FIELD, "");
+	tool_note_why(k, &worst);
+	k->line.decision = verdict_name[worst.verdict];
+	if (!any)
+		return fail(e, E_POLICY, "");
+	if (ask && !tool_ask(k, &d, "May the assistant see the username and "
+	    "password of the 1Password item ", e))
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		if (list[i].verdict == ASK)
+			list[i].verdict = ALLOW;
+		if (list[i].verdict == DENY && list[i].field != NULL)
+			k->line.decision = "partial";
+	}
+	return tool_take(k, &d, list, n, e) &&
+	    tool_count_item(k, it->ref.id, e);
+}
+
+/* Put one field under its name if the item has it and the verdict lets it
+ * out. The only caller of item_reveal() in the server. */
+MUST static bool
+tool_put_field(struct jw *w, const struct shown *s)
+{
+	struct str text;
+
+	if (s->field == NULL ||
+	    !item_reveal(s->verdict, s->field->value, &text))
+		return false;
+	jw_put(w, s->name, text);
+	return true;
+}
+
+/* Put the names of the fields that are not there, or not shown. */
+static void
+tool_put_others(struct jw *w, struct str name, const struct shown *list,
+    const bool *put, size_t n, bool denied)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < n; i++) {
+		bool was = list[i].field != NULL && list[i].verdict != ALLOW;
+
+		if (put[i] || was != denied)
+			continue;
+		if (!any) {
+			jw_key(w, name);
+			jw_open(w, '[');
+		}
+		any = true;
+		jw_str(w, list[i].name);
+	}
+	if (any)
+		jw_close(w, ']');
+}
+
+/* get_1password_credentials. The vault has been judged by tool_locate(), the
+ * fields are by tool_may_reveal(). */
 MUST static bool
 tool_credentials(struct keeper *k, const struct json *j, uint32_t args,
     struct jw *w, struct err *e)
 {
 	struct str name = NOTHING, vault_name = NOTHING;
-	struct str no_user = NOTHING, no_password = NOTHING;
+	struct shown list[2] = { { .name = S("username") },
+	    { .name = S("password") } };
 	const struct vault *vault;
 	struct item it;
+	bool put[2];
 
 	(void)!json_get_str(j, args, S("item_name"), &name);
 	(void)!json_get_str(j, args, S("vault"), &vault_name);
+	k->line.event = "REVEAL";
 	if (!tool_can_reveal(k, e) ||
-	    !tool_locate(k, name, vault_name, &vault, &it, e) ||
-	    !tool_may_reveal(k, &it, vault, e))
+	    !tool_locate(k, name, vault_name, &vault, &it, e))
 		return false;
-	tool_put_field(w, S("username"), item_login_field(&it, FOR_USERNAME),
-	    ALLOW, &no_user);
-	tool_put_field(w, S("password"), item_login_field(&it, FOR_PASSWORD),
-	    ALLOW, &no_password);
-	if (no_user.n > 0 && no_password.n > 0)
+	list[0].field = item_login_field(&it, FOR_USERNAME);
+	list[1].field = item_login_field(&it, FOR_PASSWORD);
+	if (!tool_may_reveal(k, vault, &it, list, LEN(list), e))
+		return false;
+	for (size_t i = 0; i < LEN(list); i++)
+		put[i] = tool_put_field(w, &list[i]);
+	if (!put[0] && !put[1])
 		return fail(e, E_FIELD, "neither username nor password");
 	tool_put_clean(w, S("item_name"), it.ref.title);
 	jw_put(w, S("item_id"), it.ref.id);
 	tool_put_clean(w, S("vault"), vault->name);
 	tool_put_time(w, S("retrieved_at"), k->os->unix_time());
-	if (no_user.n > 0 || no_password.n > 0) {
-		jw_key(w, S("missing"));
-		jw_open(w, '[');
-		jw_str(w, no_user.n > 0 ? no_user : no_password);
-		jw_close(w, ']');
-	}
-	return tool_put_uuid(k->os, w, e);
+	tool_put_others(w, S("missing"), list, put, LEN(list), false);
+	tool_put_others(w, S("withheld"), list, put, LEN(list), true);
+	return tool_put_uuid(k, w, e);
 }
 
 /* One line of the health report. */
@@ -7104,18 +8860,31 @@ resource_after(const struct item_ref *list, size_t n, struct str cursor,
 	return fail(e, E_ARGUMENT, "unknown cursor");
 }
 
+/* May this item be listed? A canary may: bait that nobody sees is none. Where
+ * a rule says "ask", it is not: nobody is asked about a list. */
+static bool
+item_is_listed(const struct keeper *k, const struct vault *vault,
+    const struct item_ref *item)
+{
+	struct deed d = { ACT_LIST, vault, item, NOTHING, NOTHING, NULL };
+
+	return item->state != ITEM_DELETED &&
+	    pol_judge(k->policy, k->cfg, &d).verdict == ALLOW;
+}
+
 /* One page of a vault's items, from at on; ids, titles and states only. The
  * next page's URI, if there is one, is next followed by its cursor. */
 static void
-resource_put_items(struct jw *w, const struct item_ref *list, size_t n,
-    size_t at, struct str vault)
+resource_put_items(const struct keeper *k, struct jw *w,
+    const struct item_ref *list, size_t n, size_t at,
+    const struct vault *vault)
 {
 	size_t shown = 0;
 
 	jw_key(w, S("items"));
 	jw_open(w, '[');
 	for (; at < n && shown < PAGE_ITEMS; at++) {
-		if (list[at].state == ITEM_DELETED)
+		if (!item_is_listed(k, vault, &list[at]))
 			continue;
 		jw_open(w, '{');
 		jw_put(w, S("id"), list[at].id);
@@ -7130,7 +8899,7 @@ resource_put_items(struct jw *w, const struct item_ref *list, size_t n,
 		return;
 	jw_key(w, S("next"));
 	jw_raw(w, S("\"onepassword://vaults/"));
-	OUT(w->o, vault, S("/items?cursor="), list[at - 1].id, S("\""));
+	OUT(w->o, vault->id, S("/items?cursor="), list[at - 1].id, S("\""));
 }
 
 /* onepassword://vaults/{vault}/items: the first page is read now, those after
@@ -7154,7 +8923,7 @@ resource_items(struct keeper *k, struct str uri, const struct str *var,
 	resource_open(k, &o, &text);
 	tool_put_clean(&text, S("vault"), vault->name);
 	jw_put(&text, S("vault_id"), vault->id);
-	resource_put_items(&text, list, n, at, vault->id);
+	resource_put_items(k, &text, list, n, at, vault);
 	resource_close(k, &text, uri, w);
 	return true;
 }
@@ -7198,7 +8967,7 @@ MUST static bool
 complete_names(struct keeper *k, enum complete what, struct str vault_name,
     struct found *f, struct err *e)
 {
-	const struct vault *list, *vault;
+	const struct vault *list, *vault = NULL;
 	const struct item_ref *item = NULL;
 	bool fresh = false;
 	size_t n, items = 0;
@@ -7213,7 +8982,8 @@ complete_names(struct keeper *k, enum complete what, struct str vault_name,
 	jw_open(f->w, '[');
 	for (int round = 0; round < 2; round++) {
 		for (size_t i = 0; i < items; i++)
-			if (item[i].state == ITEM_ACTIVE)
+			if (item[i].state == ITEM_ACTIVE &&
+			    item_is_listed(k, vault, &item[i]))
 				complete_put(f, item[i].title, round == 0);
 		for (size_t i = 0; i < n && what == COMPLETE_VAULT; i++)
 			if (!list[i].locked && pol_vault(k->cfg, list, n,
@@ -7234,6 +9004,8 @@ complete_run(struct keeper *k, const struct json *j, uint32_t params,
 	const struct arg *arg = cat_completed(k->cat, j, params);
 	uint32_t given = json_get(j, json_get(j, params, S("context")),
 	    S("arguments"));
+	static const struct rate rate = { COMPLETIONS_MAX, COMPLETIONS_S };
+	uint64_t left, wait_ms;
 	struct found f = { .w = w };
 	struct str vault = NOTHING;
 
@@ -7243,9 +9015,11 @@ complete_run(struct keeper *k, const struct json *j, uint32_t params,
 		return fail(e, E_INTERNAL, "frame");
 	if (vault.n > 0 && !pol_check_name(vault, e))
 		return false;
-	if (!pol_take(&k->completions, k->os->now_ms(), COMPLETIONS_MAX,
-	    COMPLETIONS_MS))
-		return fail(e, E_LIMIT, "completions");
+	if (!pol_take(&k->completions, rate, k->os->now_ms(), &left,
+	    &wait_ms)) {
+		tool_note_limit(k, &rate, wait_ms);
+		return fail(e, E_LIMIT, "");
+	}
 	jw_key(w, S("completion"));
 	jw_open(w, '{');
 	if (!tool_is_ready(k, e))
@@ -7262,6 +9036,125 @@ complete_run(struct keeper *k, const struct json *j, uint32_t params,
 	jw_put_raw(w, S("hasMore"), f.hits > VALUES_MAX ? S("true") :
 	    S("false"));
 	jw_close(w, '}');
+	return true;
+}
+
+/* The duration that p percent of the last calls did not exceed. */
+static uint32_t
+tool_percentile(const struct counts *c, uint64_t p)
+{
+	size_t n = c->calls < DURATIONS_MAX ? (size_t)c->calls : DURATIONS_MAX;
+	uint32_t best = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		size_t below = 0;
+
+		for (size_t k = 0; k < n; k++)
+			below += c->ms[k] < c->ms[i];
+		if (below * 100 < p * n && c->ms[i] > best)
+			best = c->ms[i];
+	}
+	return best;
+}
+
+/* Put a counter; the names end as such names do in monitoring systems. */
+static void
+tool_put_count(struct jw *w, struct str name, uint64_t v)
+{
+	jw_key(w, name);
+	jw_u64(w, v);
+}
+
+/* get_metrics: counters of this run and, where OPMCP_STATE keeps them, of the
+ * hour and the day. */
+MUST static bool
+tool_metrics(struct keeper *k, const struct json *j, uint32_t args,
+    struct jw *w, struct err *e)
+{
+	const struct counts *c = k->counts;
+
+	(void)j;
+	(void)args;
+	(void)e;
+	k->line.event = "STATUS";
+	tool_put_count(w, S("requests_total"), c->calls);
+	tool_put_count(w, S("errors_total"), c->errors);
+	tool_put_count(w, S("rate_limit_rejections_total"), c->rejections);
+	tool_put_count(w, S("authentication_attempts_total"), k->sa->attempts);
+	tool_put_count(w, S("authentication_failures_total"), k->sa->failures);
+	tool_put_count(w, S("upstream_requests_total"), k->sa->http.requests);
+	tool_put_count(w, S("requests_this_hour"), k->quota.hour_reads);
+	tool_put_count(w, S("requests_today"), k->quota.day_all);
+	tool_put_count(w, S("items_revealed"), k->gate->seen_n);
+	jw_key(w, S("request_duration_ms"));
+	jw_open(w, '{');
+	tool_put_count(w, S("p50"), tool_percentile(c, 50));
+	tool_put_count(w, S("p90"), tool_percentile(c, 90));
+	tool_put_count(w, S("p99"), tool_percentile(c, 99));
+	jw_close(w, '}');
+	tool_put_count(w, S("uptime_seconds"),
+	    (k->os->now_ms() - k->started) / 1000);
+	return true;
+}
+
+/* A number that the kernel tells of a process in its status file, or "?". */
+static struct str
+tool_kernel_says(struct keeper *k, const char *path, struct str key)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	u8 *room = mem_alloc(&k->scratch, 4096);
+	ssize_t n = fd >= 0 && room != NULL ? read(fd, room, 4096) : 0;
+	struct str text = { room, n > 0 ? (size_t)n : 0 }, line;
+
+	if (fd >= 0)
+		(void)close(fd);
+	while (text.n > 0 && str_cut(&text, '\n', &line))
+		if (str_is_start(line, key))
+			return str_trim(str_from(line, key.n + 1));
+	return S("?");
+}
+
+/* What the kernel says of one of the two processes: seccomp 2 is a filter,
+ * no_new_privs 1 holds for good, traced_by 0 is nobody. Not what the settings
+ * say: a filter that could not be installed shows as 0 here. */
+static void
+tool_put_process(struct keeper *k, struct jw *w, struct str name,
+    const char *path)
+{
+	jw_key(w, name);
+	jw_open(w, '{');
+	jw_put(w, S("seccomp"), tool_kernel_says(k, path, S("Seccomp")));
+	jw_put(w, S("no_new_privs"),
+	    tool_kernel_says(k, path, S("NoNewPrivs")));
+	jw_put(w, S("traced_by"), tool_kernel_says(k, path, S("TracerPid")));
+	jw_close(w, '}');
+}
+
+/* get_security_status: what holds, as the kernel tells it, and the rules. */
+MUST static bool
+tool_security(struct keeper *k, const struct json *j, uint32_t args,
+    struct jw *w, struct err *e)
+{
+	char door[64];
+
+	(void)j;
+	(void)args;
+	(void)e;
+	k->line.event = "STATUS";
+	(void)snprintf(door, sizeof door, "/proc/%ld/status", (long)getppid());
+	tool_put_process(k, w, S("keeper"), "/proc/self/status");
+	tool_put_process(k, w, S("door"), door);
+	jw_put(w, S("landlock"), str_c(layer_name[k->box.landlock]));
+	tool_put_count(w, S("landlock_version"), (uint64_t)k->box.landlock_abi);
+	jw_put(w, S("seccomp"), str_c(layer_name[k->box.seccomp]));
+	jw_put(w, S("memory"), k->locked ? S("locked") : S("not locked"));
+	jw_put(w, S("tls"), S("1.2, ECDHE and AEAD only"));
+	jw_put(w, S("audit"), k->audit->off ? S("off") : k->audit->fd < 0 ?
+	    S("failed") : S("on"));
+	jw_put(w, S("reveal"), str_c(verdict_name[k->cfg->reveal]));
+	tool_put_count(w, S("policy_rules"), k->policy->rules);
+	tool_put_clean(w, S("vaults"), str_c(k->cfg->vaults));
+	jw_put_raw(w, S("locked"), k->gate->locked ? S("true") : S("false"));
 	return true;
 }
 
@@ -7283,7 +9176,8 @@ static const struct tool tools[] = {
 	    "credential, database, server) from an allowed 1Password vault. "
 	    "The values are secret: use them for the task at hand and do not "
 	    "repeat them. Returns username, password (either may be missing "
-	    "and is then named in missing), item_name, item_id and vault.",
+	    "and is then named in missing, or in withheld when the rules keep "
+	    "it back), item_name, item_id and vault.",
 	    "\"readOnlyHint\":false,\"destructiveHint\":false,"
 	    "\"idempotentHint\":true,\"openWorldHint\":false",
 	    "{\"type\":\"object\",\"properties\":{"
@@ -7295,6 +9189,8 @@ static const struct tool tools[] = {
 	    "\"retrieved_at\":{\"type\":\"string\"},"
 	    "\"correlation_id\":{\"type\":\"string\"},"
 	    "\"missing\":{\"type\":\"array\",\"items\":"
+	    "{\"type\":\"string\"}},"
+	    "\"withheld\":{\"type\":\"array\",\"items\":"
 	    "{\"type\":\"string\"}}},"
 	    "\"required\":[\"item_name\",\"item_id\",\"vault\","
 	    "\"retrieved_at\",\"correlation_id\"]}",
@@ -7320,6 +9216,48 @@ static const struct tool tools[] = {
 	    "\"required\":[\"overall_status\",\"timestamp\","
 	    "\"uptime_seconds\",\"checks\",\"summary\"]}",
 	    NULL, health_args, LEN(health_args), tool_health },
+	{ "get_security_status", "Get security status",
+	    "Tell which protections are in force, as the kernel reports them: "
+	    "sandbox of both processes, memory, TLS, audit log, rules. No "
+	    "network call, no secret.",
+	    "\"readOnlyHint\":true,\"destructiveHint\":false,"
+	    "\"idempotentHint\":true,\"openWorldHint\":false",
+	    "{\"type\":\"object\",\"properties\":{"
+	    "\"keeper\":{\"type\":\"object\"},"
+	    "\"door\":{\"type\":\"object\"},"
+	    "\"landlock\":{\"type\":\"string\"},"
+	    "\"landlock_version\":{\"type\":\"integer\"},"
+	    "\"seccomp\":{\"type\":\"string\"},"
+	    "\"memory\":{\"type\":\"string\"},"
+	    "\"tls\":{\"type\":\"string\"},"
+	    "\"audit\":{\"type\":\"string\"},"
+	    "\"reveal\":{\"type\":\"string\"},"
+	    "\"policy_rules\":{\"type\":\"integer\"},"
+	    "\"vaults\":{\"type\":\"string\"},"
+	    "\"locked\":{\"type\":\"boolean\"}},"
+	    "\"required\":[\"keeper\",\"door\",\"landlock\",\"seccomp\","
+	    "\"audit\",\"reveal\",\"locked\"]}",
+	    NULL, NULL, 0, tool_security },
+	{ "get_metrics", "Get metrics",
+	    "Count calls, errors, rate-limit rejections, sign-ins and requests "
+	    "to 1Password since the start, with percentiles of the duration "
+	    "of calls. No network call.",
+	    "\"readOnlyHint\":true,\"destructiveHint\":false,"
+	    "\"idempotentHint\":true,\"openWorldHint\":false",
+	    "{\"type\":\"object\",\"properties\":{"
+	    "\"requests_total\":{\"type\":\"integer\"},"
+	    "\"errors_total\":{\"type\":\"integer\"},"
+	    "\"rate_limit_rejections_total\":{\"type\":\"integer\"},"
+	    "\"authentication_attempts_total\":{\"type\":\"integer\"},"
+	    "\"authentication_failures_total\":{\"type\":\"integer\"},"
+	    "\"upstream_requests_total\":{\"type\":\"integer\"},"
+	    "\"requests_this_hour\":{\"type\":\"integer\"},"
+	    "\"requests_today\":{\"type\":\"integer\"},"
+	    "\"items_revealed\":{\"type\":\"integer\"},"
+	    "\"request_duration_ms\":{\"type\":\"object\"},"
+	    "\"uptime_seconds\":{\"type\":\"integer\"}},"
+	    "\"required\":[\"requests_total\",\"errors_total\"]}",
+	    NULL, NULL, 0, tool_metrics },
 };
 
 static const struct arg items_args[] = {
@@ -7399,6 +9337,13 @@ static const struct prompt prompts[] = {
 	    "them.\n"
 	    "May values reach you (OPMCP_REVEAL): {OPMCP_REVEAL}; with ask I "
 	    "approve each call myself, with deny they never do.\n"
+	    "Rules of the operator (OPMCP_POLICY): {OPMCP_POLICY}. Tags of "
+	    "items (ai:deny, ai:ask, ai:use-only) can only be stricter.\n"
+	    "Tool calls (OPMCP_RATE): {RATE_LIMIT_MAX_REQUESTS} in "
+	    "{RATE_LIMIT_WINDOW_SECONDS} seconds, 0 means any number. "
+	    "Different items in one run (OPMCP_MAX_ITEMS): "
+	    "{OPMCP_MAX_ITEMS}.\n"
+	    "Record of each decision (OPMCP_AUDIT): {OPMCP_AUDIT}.\n"
 	    "Longest time of one call, in seconds (OPMCP_TIMEOUT): "
 	    "{OPMCP_TIMEOUT}.\n"
 	    "Lists, resources and completions show names and ids, never "
@@ -7423,17 +9368,25 @@ static const struct catalog opmcp_catalog = {
 	0,
 };
 
-/* The error for people and models: word and sentence, ids, then what is
+/* What belongs to an error besides its sentence: the rule that decided, the
+ * ids to choose from, the limit. */
+static struct str
+tool_more(struct keeper *k, const struct err *e)
+{
+	return e->code != E_POLICY && e->code != E_CANNOT_ASK ? k->more :
+	    JOIN(&k->scratch, S(" Decided by "), k->line.rule, S("."));
+}
+
+/* The error for people and models: word and sentence, more, then what is
  * known of the place, as "(sign-in step 3, HTTP 401)". */
 static void
-tool_put_error(struct out *o, const struct err *e, struct str ids)
+tool_put_error(struct out *o, const struct err *e, struct str more)
 {
 	const struct err_row *row = &err_table[e->code];
 	struct str sep = S(" (");
 
 	OUT(o, str_c(row->word), S(": "), str_c(row->text));
-	if (e->code == E_ITEM_MANY)
-		out_put(o, ids);
+	out_put(o, more);
 	if (e->where != NULL) {
 		OUT(o, sep, str_c(e->where));
 		sep = S(": ");
@@ -7462,7 +9415,7 @@ tool_put_error(struct out *o, const struct err *e, struct str ids)
 }
 
 /* ====================================================================
- * 17. Keeper: one call after the other
+ * 18. Keeper: one call after the other
  *
  * Owns:   the jobs a call frame can name; the keeper's life.
  * Trusts: nothing from the door: a frame is checked like any input.
@@ -7473,6 +9426,17 @@ tool_put_error(struct out *o, const struct err *e, struct str ids)
  * no stdout. While it works, all that can come from the door is the cancel
  * of this very call or the end of everything, so the wait functions need not
  * read the socket to know what its being readable means.
+ *
+ * What happens to a call, in this order:
+ *
+ *   1. the frame is parsed; a server that has locked itself refuses it;
+ *   2. a tool call takes a token from the bucket of all calls;
+ *   3. the arguments are checked against the row, the state against its MAC;
+ *   4. the function runs: the vault is judged before any request for items,
+ *      the item by rules and tags before any value is put into the answer,
+ *      a person is asked where they say so, limits are counted last;
+ *   5. the audit line is written; if it cannot be, the answer is wiped (I9);
+ *   6. the answer goes to the door, and all memory of the call is wiped (I3).
  * ==================================================================== */
 
 /* A call while it is done. */
@@ -7501,6 +9465,21 @@ job_asked(struct keeper *k, const struct job *b, const struct arg *row,
 	    ask_redeem(k, state, e);
 }
 
+/* Count a tool call against the limit for all of them, right or wrong. */
+MUST static bool
+keep_count(struct keeper *k, struct err *e)
+{
+	struct rate r = { k->cfg->calls, k->cfg->calls_s };
+	uint64_t left, wait_ms;
+
+	if (r.n == 0 || pol_take(&k->gate->calls, r, k->os->now_ms(), &left,
+	    &wait_ms))
+		return true;
+	k->line.event = "LIMIT";
+	tool_note_limit(k, &r, wait_ms);
+	return fail(e, E_LIMIT, "");
+}
+
 /* tools/call. */
 MUST static bool
 job_tool(struct keeper *k, struct job *b, struct jw *w, struct err *e)
@@ -7513,6 +9492,8 @@ job_tool(struct keeper *k, struct job *b, struct jw *w, struct err *e)
 		return fail(e, E_INTERNAL, "frame");
 	b->tool = t;
 	b->name = t->name;
+	if (!keep_count(k, e))
+		return false;
 	jw_key(w, t->output != NULL ? S("data") : S("result"));
 	jw_open(w, '{');
 	if (t->input == NULL &&
@@ -7549,8 +9530,10 @@ job_prompt(struct keeper *k, struct job *b, struct jw *w, struct err *e)
 MUST static bool
 job_resource(struct keeper *k, struct job *b, struct jw *w, struct err *e)
 {
+	static const struct rate rate = { READS_MAX, READS_S };
 	const struct resource *r;
 	struct str var[VARS_MAX], uri;
+	uint64_t left, wait_ms;
 
 	if (!json_get_str(&b->j, b->params, S("uri"), &uri))
 		return fail(e, E_INTERNAL, "frame");
@@ -7558,8 +9541,10 @@ job_resource(struct keeper *k, struct job *b, struct jw *w, struct err *e)
 	jw_open(w, '{');
 	if (!cat_resource(k->cat, &k->scratch, uri, &r, var, e))
 		return false;
-	if (!pol_take(&k->reads, k->os->now_ms(), READS_MAX, READS_MS))
-		return fail(e, E_LIMIT, "resources");
+	if (!pol_take(&k->reads, rate, k->os->now_ms(), &left, &wait_ms)) {
+		tool_note_limit(k, &rate, wait_ms);
+		return fail(e, E_LIMIT, "");
+	}
 	if (!job_asked(k, b, NULL, 0, e) ||
 	    !r->run(k, uri, var, w, e))
 		return false;
@@ -7591,14 +9576,170 @@ static const struct job_row {
 	{ "completion/complete", job_complete },
 };
 
-/* Build a keeper: arenas, token, back end. Without a usable token it still
- * serves, and every call says why it cannot be done (setup). False only when
- * the system has no memory or no randomness. */
-MUST static bool
-keep_init(struct keeper *k, const struct os *os, struct cfg *cfg)
+/* Read the counts that an earlier run has kept, if any: four numbers, the
+ * beginning of the hour and its reads, that of the day and its requests. What
+ * is not so counts as nothing: the file is a help for the operator, and the
+ * service keeps the count that matters. */
+static void
+quota_load(struct keeper *k)
 {
-	struct str token;
+	struct quota *q = &k->quota;
+	uint64_t *const number[] = { &q->hour, &q->hour_reads, &q->day,
+	    &q->day_all };
+	u8 text[128];
+	struct str rest = { text, 0 }, part;
+	struct quota old = { 0 };
+	ssize_t n = -1;
+	int fd;
 
+	k->state = k->cfg->state == NULL ? -1 : open(k->cfg->state,
+	    O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	fd = k->state < 0 ? -1 : openat(k->state, "quota",
+	    O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd >= 0) {
+		n = read(fd, text, sizeof text);
+		(void)close(fd);
+	}
+	rest.n = n > 0 ? (size_t)n : 0;
+	if (rest.n > 0 && text[rest.n - 1] == '\n')
+		rest.n--;
+	for (size_t i = 0; i < LEN(number); i++)
+		if (!str_cut(&rest, ' ', &part) ||
+		    !str_u64(part, UINT32_MAX * 4, number[i])) {
+			*q = old;
+			return;
+		}
+}
+
+/* Keep the counts: written beside and renamed, so that no reader and no crash
+ * sees half of them. A failure costs the counts and nothing else. */
+static void
+quota_save(const struct keeper *k)
+{
+	const struct quota *q = &k->quota;
+	u8 text[128];
+	struct out o;
+	bool ok;
+	int fd;
+
+	if (k->state < 0)
+		return;
+	out_init(&o, text, sizeof text);
+	out_u64(&o, q->hour);
+	out_byte(&o, ' ');
+	out_u64(&o, q->hour_reads);
+	out_byte(&o, ' ');
+	out_u64(&o, q->day);
+	out_byte(&o, ' ');
+	out_u64(&o, q->day_all);
+	out_byte(&o, '\n');
+	fd = openat(k->state, "quota.new", O_WRONLY | O_CREAT | O_TRUNC |
+	    O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return;
+	ok = write(fd, text, o.n) == (ssize_t)o.n;
+	(void)close(fd);
+	if (ok)
+		(void)renameat(k->state, "quota.new", k->state, "quota");
+}
+
+/* How much of the hour's or day's quota is used, in percent: the worse. */
+static uint64_t
+quota_used(const struct keeper *k)
+{
+	const struct plan_row *plan = &plans[k->cfg->plan];
+	uint64_t hour = k->quota.hour_reads * 100 / plan->hour_reads;
+	uint64_t day = k->quota.day_all * 100 / plan->day_all;
+
+	return hour > day ? hour : day;
+}
+
+/* Count the requests of a call, and warn once when most of the quota of the
+ * plan is used. */
+static void
+quota_count(struct keeper *k)
+{
+	struct quota *q = &k->quota;
+	uint64_t now = (uint64_t)k->os->unix_time();
+	uint64_t sent = k->sa->http.requests - k->requests;
+
+	if (sent == 0)
+		return;
+	if (now - q->hour >= 3600)
+		*q = (struct quota){ now, 0, q->day, q->day_all, false };
+	if (now - q->day >= 86400)
+		*q = (struct quota){ q->hour, q->hour_reads, now, 0, false };
+	q->hour_reads += sent;
+	q->day_all += sent;
+	quota_save(k);
+	if (!q->warned && quota_used(k) >= 80) {
+		q->warned = true;
+		os_log(k->os, LOG_WARN, "80 %% of the plan's quota of requests "
+		    "is used: %llu this hour, %llu today",
+		    (unsigned long long)q->hour_reads,
+		    (unsigned long long)q->day_all);
+	}
+}
+
+/* Read the policy file; without one there are no rules. On failure the place
+ * in it is told, when it is its text that is wrong. */
+MUST static bool
+keep_policy(struct keeper *k, struct place *at, struct err *e)
+{
+	struct policy *p = mem_alloc(&k->session, sizeof *p);
+	struct str text = NOTHING;
+
+	k->policy = p;
+	if (p == NULL)
+		return fail(e, E_INTERNAL, "memory");
+	if (k->cfg->policy == NULL)
+		return true;
+	if (!os_read_file(&k->session, OS_FILE_POLICY, k->cfg->policy, &text,
+	    e))
+		return false;
+	return pol_parse(p, &k->session, text, at) ||
+	    fail(e, E_CONFIG, "policy");
+}
+
+/* Open what the audit lines go to: a file, which is made when it is not
+ * there, a descriptor that was inherited, or stderr. What cannot be opened
+ * makes every call fail, and the reason is told in the log. */
+static void
+keep_audit(struct keeper *k)
+{
+	struct str where = str_c(k->cfg->audit);
+	struct audit *a = k->audit;
+	struct stat st;
+
+	a->sync = k->cfg->audit_sync != 0;
+	a->off = str_eq(where, S("off"));
+	a->fd = -1;
+	if (a->off)
+		return;
+	if (str_eq(where, S("stderr")))
+		a->fd = STDERR_FILENO;
+	else if (str_is_start(where, S("fd:")))
+		a->fd = k->cfg->audit_fd > STDOUT_FILENO ?
+		    (int)k->cfg->audit_fd : -1;
+	else
+		a->fd = open(k->cfg->audit, O_RDWR | O_APPEND | O_CREAT |
+		    O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0600);
+	if (fstat(a->fd, &st) != 0) {
+		os_log(k->os, LOG_ERROR, "OPMCP_AUDIT cannot be opened: calls "
+		    "will fail");
+		a->fd = -1;
+		return;
+	}
+	a->file = a->fd != STDERR_FILENO && !str_is_start(where, S("fd:")) &&
+	    S_ISREG(st.st_mode);
+	a->size = UINT64_MAX;           /* its end has not been read */
+}
+
+/* Build a keeper that has no token yet: its arenas and what lies in them.
+ * False only when the system has no memory or no randomness. */
+MUST static bool
+keep_open(struct keeper *k, const struct os *os, struct cfg *cfg)
+{
 	*k = (struct keeper){ .os = os, .cfg = cfg, .be = &sa_backend,
 	    .cat = &opmcp_catalog, .door = -1 };
 	if (!mem_open(&k->keys, ARENA_LOCKED) ||
@@ -7611,13 +9752,30 @@ keep_init(struct keeper *k, const struct os *os, struct cfg *cfg)
 	k->started = os->now_ms();
 	k->sa = mem_alloc(&k->keys, sizeof *k->sa);
 	k->asks = mem_alloc(&k->keys, sizeof *k->asks);
-	if (k->sa == NULL || k->asks == NULL ||
+	k->audit = mem_alloc(&k->keys, sizeof *k->audit);
+	k->gate = mem_alloc(&k->session, sizeof *k->gate);
+	k->counts = mem_alloc(&k->session, sizeof *k->counts);
+	if (k->sa == NULL || k->asks == NULL || k->audit == NULL ||
+	    k->gate == NULL || k->counts == NULL ||
 	    !os->random(k->asks->key, sizeof k->asks->key))
 		return false;
 	k->sa->os = os;
 	k->sa->keys = &k->keys;
 	k->sa->scratch = &k->scratch;
 	k->sa->http.fd = -1;
+	return true;
+}
+
+/* The same with token, back end and audit. Without a usable token it still
+ * serves, and every call says why it cannot be done (setup). */
+MUST static bool
+keep_init(struct keeper *k, const struct os *os, struct cfg *cfg)
+{
+	struct str token = NOTHING;
+	bool ok;
+
+	if (!keep_open(k, os, cfg))
+		return false;
 	if (cfg_token(cfg, &k->scratch, &token, &k->setup)) {
 		if (token.n == 0)
 			fail(&k->setup, E_NO_TOKEN, "");
@@ -7625,9 +9783,13 @@ keep_init(struct keeper *k, const struct os *os, struct cfg *cfg)
 			(void)!sa_init(k->sa, cfg, &k->session, token,
 			    &k->setup);
 	}
+	quota_load(k);
+	k->audit->parent = str_c(cfg->parent);
+	ok = aud_init(k->audit, os, token);
+	keep_audit(k);
 	cfg_wipe(cfg);
 	mem_reset(&k->scratch, 0);
-	return true;
+	return ok;
 }
 
 /* Forget everything that is secret, in the order of danger: TLS buffers, the
@@ -7645,8 +9807,10 @@ keep_wipe(struct keeper *k)
 static void
 keep_start(struct keeper *k)
 {
-	k->ids = NOTHING;
+	k->more = NOTHING;
 	k->asking = (struct asking){ 0 };
+	k->line = (struct aud_line){ .event = "CALL", .decision = "deny",
+	    .correlation = keep_uuid(k) };
 	k->requests = k->sa->http.requests;
 	k->sa->http.call_deadline = k->os->now_ms() +
 	    k->cfg->timeout_s * 1000;
@@ -7665,6 +9829,9 @@ keep_run(struct keeper *k, struct job *b, struct str payload, struct jw *w,
 		return fail(e, E_INTERNAL, "frame");
 	b->params = json_get(&b->j, ROOT, S("params"));
 	b->args = json_get(&b->j, b->params, S("arguments"));
+	(void)!json_get_str(&b->j, ROOT, S("host"), &k->line.host);
+	if (k->gate->locked)
+		return fail(e, E_LOCKED, "");
 	for (size_t i = 0; i < LEN(jobs); i++)
 		if (json_is_str(&b->j, ROOT, S("method"),
 		    str_c(jobs[i].method))) {
@@ -7690,12 +9857,92 @@ keep_log(struct keeper *k, const struct job *b, const struct err *e,
 		k->calls++;
 		k->last = ill ? *e : (struct err){ 0 };
 	}
+	quota_count(k);
+	k->counts->ms[k->counts->calls++ % DURATIONS_MAX] = (uint32_t)ms;
+	k->counts->errors += e->code != E_NONE && e->code != E_ASK;
+	k->counts->rejections += e->code == E_LIMIT;
 	os_log(k->os, LOG_INFO, "call tool=%s result=%s%s%s step=%d http=%d "
 	    "requests=%llu ms=%llu", b->name != NULL ? b->name : "?",
 	    err_table[e->code].word, e->what != NULL && *e->what ? " what=" :
 	    "", e->what != NULL ? e->what : "", e->step, e->http,
 	    (unsigned long long)(k->sa->http.requests - k->requests),
 	    (unsigned long long)ms);
+}
+
+/* What the audit log calls the end of a call. */
+static const char *
+keep_event(const struct keeper *k, const struct err *e)
+{
+	switch (e->code) {
+	case E_NONE:
+		return k->line.event;
+	case E_ASK:
+		return "ASKED";
+	case E_ARGUMENT:
+	case E_NAME:
+	case E_RESOURCE:
+	case E_STATE:
+		return "INVALID";
+	case E_VAULT:
+	case E_VAULT_MANY:
+		return "VAULT_REFUSED";
+	case E_POLICY:
+	case E_ITEMS:
+	case E_CANNOT_ASK:
+	case E_REFUSED:
+	case E_UNANSWERED:
+		return "REFUSED";
+	case E_LIMIT:
+		return "LIMIT";
+	case E_LOCKED:
+		return "LOCKED";
+	case E_NO_TOKEN:
+	case E_TOKEN:
+	case E_HOST:
+	case E_SIGN_IN:
+	case E_SERVER:
+		return "SIGN_IN_FAILED";
+	case E_CANCEL:
+		return "CANCELLED";
+	default:
+		return k->gate->locked ? k->line.event : "FAILED";
+	}
+}
+
+/* The first line of a run: which program, and what protects it. */
+MUST static bool
+keep_audit_start(struct keeper *k)
+{
+	return keep_record(k, "START", JOIN(&k->scratch, S("opmcp "
+	    OPMCP_VERSION ", Landlock "), str_c(layer_name[k->box.landlock]),
+	    S(", seccomp "), str_c(layer_name[k->box.seccomp])));
+}
+
+/* Record how a call ended, before the door learns of it. The first line of a
+ * run is START, so a run that decides nothing writes nothing. */
+MUST static bool
+keep_audit_call(struct keeper *k, const struct job *b, const struct err *e)
+{
+	u8 hash[SHA256_LEN], hex[2 * SHA256_LEN];
+	struct aud_line *l = &k->line;
+	struct out o;
+
+	if (k->audit->seq == 0 && !keep_audit_start(k))
+		return false;
+	l->event = keep_event(k, e);
+	l->tool = b->name;
+	l->error = e->code != E_NONE ? err_table[e->code].word : NULL;
+	if (e->code != E_NONE && e->code != E_ASK)
+		l->decision = "deny";
+	else if (e->code == E_NONE && str_eq(str_c(l->decision), S("deny")))
+		l->decision = "allow";
+	if (b->args != 0) {
+		SHA256(hash, json_raw(&b->j, b->args));
+		out_init(&o, hex, sizeof hex);
+		hex_put(&o, (struct str){ hash, sizeof hash });
+		l->args = out_str(&o);
+	}
+	return aud_write(k->audit, l);
 }
 
 /* Put what takes the place of a result: the questions, or the error. */
@@ -7715,7 +9962,7 @@ keep_put_end(struct keeper *k, struct jw *w, const struct err *e)
 		return;
 	}
 	out_init(&text, room, sizeof room);
-	tool_put_error(&text, e, k->ids);
+	tool_put_error(&text, e, tool_more(k, e));
 	jw_put(w, S("error"), out_str(&text));
 	jw_key(w, S("code"));
 	jw_u64(w, e->code);
@@ -7739,6 +9986,8 @@ keep_build(struct keeper *k, const struct frame *call, struct out *o)
 		out_byte(o, '}');
 	if (e.code == E_NONE && o->over)
 		fail(&e, E_LARGE, "result");
+	if (!keep_audit_call(k, &b, &e))
+		e = (struct err){ .code = E_AUDIT };
 	if (e.code != E_NONE) {
 		mem_wipe(o->p + FRAME_HEAD, o->n - FRAME_HEAD);
 		o->n = FRAME_HEAD;
@@ -7793,7 +10042,7 @@ keep_serve(struct keeper *k)
 }
 
 /* ====================================================================
- * 18. Door: framing, JSON-RPC, both eras of MCP
+ * 19. Door: framing, JSON-RPC, both eras of MCP
  *
  * Owns:   struct door; stdin, stdout, the other end of the socketpair.
  * Trusts: nothing it reads, the keeper's frames included.
@@ -7838,6 +10087,7 @@ static const char *const rev_name[] = { "2024-11-05", "2025-03-26",
 	"\"2025-03-26\",\"2024-11-05\"]"
 #define META_VERSION "io.modelcontextprotocol/protocolVersion"
 #define META_CAPABILITIES "io.modelcontextprotocol/clientCapabilities"
+#define META_CLIENT "io.modelcontextprotocol/clientInfo"
 #define META_LOG_LEVEL "io.modelcontextprotocol/logLevel"
 #define META_LISTEN "io.modelcontextprotocol/subscriptionId"
 #define META_SERVER "{\"io.modelcontextprotocol/serverInfo\":{\"name\":" \
@@ -7919,8 +10169,8 @@ struct door {
 	bool eof, gone;                 /* stdin ended; stdout has no reader */
 	bool lost;                      /* the keeper has ended */
 	int rev;                        /* of the legacy session, or REV_NONE */
-	struct arena session;           /* its host's capabilities */
-	struct str caps;
+	struct arena session;           /* what its host says of itself: */
+	struct str caps, host;          /* JSON; name and version */
 	uint32_t seq;
 	struct arena line;              /* parsing of one message */
 	uint64_t wait_ms;               /* how long a call may wait its turn */
@@ -7941,6 +10191,7 @@ struct rpc {
 	const struct json *j;
 	uint32_t params;                /* 0: absent */
 	struct str caps;                /* of the host, as JSON */
+	struct str host;                /* its name and version */
 	struct asker by;
 };
 
@@ -8334,6 +10585,40 @@ rpc_extra(const struct rpc *q, struct str name)
 	    NOTHING;
 }
 
+/* A text as a JSON string, in the memory of the message. */
+static struct str
+rpc_quoted(struct door *d, struct str s)
+{
+	struct out o;
+
+	out_open(&o, &d->line);
+	jw_quote(&o, s);
+	return out_close(&o, &d->line);
+}
+
+/* Name and version of a host as it claims them, for the audit log: whatever
+ * they are, at most AUD_TEXT_MAX bytes of what can be seen. */
+static struct str
+rpc_host(struct arena *a, const struct json *j, uint32_t info)
+{
+	struct str part[2] = { NOTHING, NOTHING };
+	struct out o;
+	uint32_t cp;
+
+	(void)!json_get_str(j, info, S("name"), &part[0]);
+	(void)!json_get_str(j, info, S("version"), &part[1]);
+	out_init(&o, mem_alloc(a, AUD_TEXT_MAX), AUD_TEXT_MAX);
+	for (size_t i = 0; i < LEN(part); i++) {
+		if (i > 0 && part[i].n > 0)
+			out_byte(&o, ' ');
+		while (part[i].n > 0 && o.n < AUD_TEXT_MAX / 2 - 4 * i &&
+		    utf8_next(&part[i], &cp))
+			if (!text_is_hidden(cp))
+				utf8_put(&o, cp);
+	}
+	return out_str(&o);
+}
+
 /* The uri of a call that reads a resource, as JSON; or n = 0. */
 static struct str
 call_uri(struct door *d, const struct call *c)
@@ -8381,7 +10666,8 @@ call_add(struct door *d, const struct rpc *q)
 	c->call = JOIN(&c->mem, S("{\"method\":\""),
 	    str_c(q->by.method->name), S("\",\"ask\":"),
 	    caps_have(d, q->caps, q->by.rev, S("elicitation/create"),
-	    S("form")) ? S("true") : S("false"), S(",\"params\":"), params);
+	    S("form")) ? S("true") : S("false"), S(",\"host\":"),
+	    rpc_quoted(d, q->host), S(",\"params\":"), params);
 	c->payload = JOIN(&c->mem, c->call, said.n > 0 ? S(",\"answers\":") :
 	    NOTHING, said, state.n > 0 ? S(",\"state\":") : NOTHING, state,
 	    S("}"));
@@ -8689,8 +10975,11 @@ mcp_initialize(struct door *d, const struct rpc *q)
 		if (str_eq(want, str_c(rev_name[i])))
 			d->rev = i;
 	mem_reset(&d->session, 0);
-	d->caps = json_is_object(q->j, caps) ?
+	d->caps = json_is_object(q->j, caps) &&
+	    json_raw(q->j, caps).n <= CAPS_MAX ?
 	    str_dup(&d->session, json_raw(q->j, caps)) : NOTHING;
+	d->host = rpc_host(&d->session, q->j, json_get(q->j, q->params,
+	    S("clientInfo")));
 	by.rev = d->rev;
 	result_open(d, &r, &by);
 	jw_put(&r.w, S("protocolVersion"), str_c(rev_name[d->rev]));
@@ -8745,6 +11034,8 @@ entry_open(struct jw *w, int rev, const char *name, const char *title,
 	jw_put(w, S("description"), str_c(help));
 }
 
+/* A tool as tools/list shows it: schema and output schema as the rows have
+ * them, hints for every revision. */
 static void
 tool_put(struct jw *w, const struct tool *t, int rev)
 {
@@ -8761,6 +11052,7 @@ tool_put(struct jw *w, const struct tool *t, int rev)
 	jw_close(w, '}');
 }
 
+/* A resource or, when it has variables, a template of some. */
 static void
 resource_put(struct jw *w, const struct resource *r, int rev)
 {
@@ -8770,6 +11062,7 @@ resource_put(struct jw *w, const struct resource *r, int rev)
 	jw_close(w, '}');
 }
 
+/* A prompt with its arguments. */
 static void
 prompt_put(struct jw *w, const struct prompt *p, int rev)
 {
@@ -9193,6 +11486,8 @@ door_request(struct door *d, struct rpc *q, struct str name)
 	if (call_find(d, q->by.id) != NULL || listen_find(d, q->by.id) != NULL)
 		return;
 	q->by.rev = version != 0 ? REV_2026_07 : d->rev;
+	q->host = version == 0 ? d->host : rpc_host(&d->line, q->j,
+	    json_get(q->j, meta, S(META_CLIENT)));
 	q->caps = version == 0 ? d->caps :
 	    json_raw(q->j, json_get(q->j, meta, S(META_CAPABILITIES)));
 	if (q->params != 0 && !json_is_object(q->j, q->params))
@@ -9230,7 +11525,7 @@ door_message(struct door *d, const struct json *j, uint32_t node,
 {
 	uint32_t id = json_get(j, node, S("id"));
 	uint32_t method = json_get(j, node, S("method"));
-	struct rpc q = { j, json_get(j, node, S("params")), NOTHING,
+	struct rpc q = { j, json_get(j, node, S("params")), NOTHING, NOTHING,
 	    { NOTHING, REV_NONE, b, NULL } };
 	struct str name;
 
@@ -9506,6 +11801,7 @@ door_mourn(struct door *d)
 
 static volatile sig_atomic_t door_signalled;
 
+/* All a handler may do: note it. The loop looks after each wait. */
 static void
 door_on_signal(int sig)
 {
@@ -9541,7 +11837,8 @@ door_init(struct door *d, struct arena *home)
 	d->frame = mem_alloc(home, FRAME_HEAD + FRAME_MAX);
 	d->call = mem_alloc(home, CALLS_MAX * sizeof *d->call);
 	d->listen = mem_alloc(home, LISTENS_MAX * sizeof *d->listen);
-	if (d->listen == NULL || !mem_carve(&d->session, home, CAPS_MAX))
+	if (d->listen == NULL ||
+	    !mem_carve(&d->session, home, CAPS_MAX + AUD_TEXT_MAX + 64))
 		return false;
 	for (size_t i = 0; i < CALLS_MAX; i++)
 		if (!mem_carve(&d->call[i].mem, home, CALL_ROOM))
@@ -9634,13 +11931,14 @@ door_end(struct door *d, pid_t keeper)
 }
 
 /* ====================================================================
- * 19. CLI and main
+ * 20. CLI and main
  *
  * Owns:   the command line; forks the two processes.
  * Trusts: the operator.
  * Calls:  all above.                 Tests: e2e "cli"
  * ==================================================================== */
 
+/* What --help prints; the settings come from their table. */
 static void
 cli_help(void)
 {
@@ -9649,6 +11947,11 @@ cli_help(void)
 	    "usage: opmcp [options]                serve MCP on stdin and "
 	    "stdout\n"
 	    "       opmcp [options] get ITEM [--vault V] [--field F]\n"
+	    "       opmcp [options] check [--online]      what is wrong here\n"
+	    "       opmcp policy check FILE [op://VAULT/ITEM[/FIELD] [--act "
+	    "A] [--tag T]\n"
+	    "             [--category C]]\n"
+	    "       opmcp audit verify FILE\n"
 	    "       opmcp --help | --version\n\n"
 	    "Each setting is an environment variable; those with a flag can "
 	    "be given\nas an argument instead.\n");
@@ -9678,7 +11981,7 @@ static int
 cli_usage(const char *problem, struct str name)
 {
 	name = str_upto(name, str_find(name, '='));
-	if (str_is_start(name, S("ops_")))
+	if (str_search(name, S("ops_")) < name.n)
 		name = S("(not shown)");
 	(void)fprintf(stderr, "opmcp: %s: %.*s\nTry opmcp --help.\n", problem,
 	    FMT(name));
@@ -9693,32 +11996,82 @@ cli_failed(const char *what)
 	return EX_OSERR;
 }
 
-/* What the get command was told. */
-struct cli {
-	bool get;
-	const char *item, *vault, *field;
+/* The commands; serving MCP is what is done without one. */
+enum command { CLI_SERVE, CLI_GET, CLI_CHECK, CLI_POLICY, CLI_AUDIT };
+
+static const struct command_row {
+	const char *word, *then;        /* then: a second word, or NULL */
+	size_t least, most;             /* arguments */
+	const char *missing;
+} commands[] = {
+	[CLI_SERVE] = { "serve", NULL, 0, 0, "" },
+	[CLI_GET] = { "get", NULL, 1, 1, "ITEM" },
+	[CLI_CHECK] = { "check", NULL, 0, 0, "" },
+	[CLI_POLICY] = { "policy", "check", 1, 2, "FILE" },
+	[CLI_AUDIT] = { "audit", "verify", 1, 1, "FILE" },
 };
 
-/* Read one argument that is no setting; how many words it took, 0: none. */
+/* What the command line says besides settings. */
+struct cli {
+	enum command command;
+	const char *arg[2];
+	size_t args;
+	const char *vault, *field, *act, *tag, *category;
+	bool online;
+};
+
+/* Read an option of the command; how many words it took, 0: none. */
+static int
+cli_option(struct cli *c, char **argv)
+{
+	const struct {
+		const char *name;
+		enum command command;
+		const char **value;
+	} option[] = {
+		{ "--vault", CLI_GET, &c->vault },
+		{ "--field", CLI_GET, &c->field },
+		{ "--", CLI_GET, &c->arg[0] }, /* a title may begin with "-" */
+		{ "--act", CLI_POLICY, &c->act },
+		{ "--tag", CLI_POLICY, &c->tag },
+		{ "--category", CLI_POLICY, &c->category },
+	};
+
+	if (c->command == CLI_CHECK && strcmp(argv[0], "--online") == 0) {
+		c->online = true;
+		return 1;
+	}
+	for (size_t i = 0; i < LEN(option); i++)
+		if (c->command == option[i].command && argv[1] != NULL &&
+		    strcmp(argv[0], option[i].name) == 0) {
+			*option[i].value = argv[1];
+			if (option[i].value == &c->arg[0])
+				c->args = 1;
+			return 2;
+		}
+	return 0;
+}
+
+/* Read one word that is no setting: an option, the command, or an argument
+ * of it. How many words it took, 0: it is none of these. */
 static int
 cli_arg(struct cli *c, char **argv)
 {
-	if (strcmp(argv[0], "--vault") == 0 && c->get && argv[1] != NULL)
-		c->vault = argv[1];
-	else if (strcmp(argv[0], "--field") == 0 && c->get && argv[1] != NULL)
-		c->field = argv[1];
-	else if (strcmp(argv[0], "--") == 0 && c->get && argv[1] != NULL)
-		c->item = argv[1];      /* a title may begin with a dash */
-	else if (strcmp(argv[0], "get") == 0 && !c->get) {
-		c->get = true;
-		return 1;
-	} else if (argv[0][0] != '-' && c->get && c->item == NULL) {
-		c->item = argv[0];
-		return 1;
-	} else {
-		return 0;
+	if (argv[0][0] == '-')
+		return cli_option(c, argv);
+	for (size_t i = 0; i < LEN(commands) && c->command == CLI_SERVE; i++) {
+		const char *then = commands[i].then;
+
+		if (strcmp(argv[0], commands[i].word) != 0 || (then != NULL &&
+		    (argv[1] == NULL || strcmp(argv[1], then) != 0)))
+			continue;
+		c->command = (enum command)i;
+		return then != NULL ? 2 : 1;
 	}
-	return 2;
+	if (c->args >= commands[c->command].most)
+		return 0;
+	c->arg[c->args++] = argv[0];
+	return 1;
 }
 
 /* Print a field of the item on stdout: the bare value and a line end, or a
@@ -9739,56 +12092,351 @@ cli_print(const struct field *f, const char *name, struct err *e)
 }
 
 /* Find the item and print what was asked for: one field, or username and
- * password as far as the item has them. */
+ * password as far as the item has them. The rules hold as in the server, and
+ * the audit line is written before anything is printed. As there is no host
+ * to ask a person with, "ask" is satisfied by the person who typed the
+ * command when stdin is a terminal; a script is refused. Limits of calls do
+ * not count here, since each command is a run of its own; those of rules
+ * would start anew as well, so they limit servers only. */
 MUST static bool
 cli_show(struct keeper *k, const struct cli *c, struct err *e)
 {
-	static const char *const name[] = { "username", "password" };
-	struct str field = str_c(c->field);
+	struct shown list[2] = { { .name = S("username") },
+	    { .name = S("password") } };
+	size_t from = 0, to = LEN(list);
 	const struct vault *vault;
-	const struct field *f;
-	struct err none = { 0 };
-	bool known = false, shown = false;
+	struct judgement j;
+	struct deed d = { .act = ACT_REVEAL };
 	struct item it;
+	bool ok = false;
 
-	keep_start(k);
-	if (!tool_locate(k, str_c(c->item), str_c(c->vault), &vault, &it, e))
+	k->line.event = "REVEAL";
+	if (!tool_locate(k, str_c(c->arg[0]), str_c(c->vault), &vault, &it, e))
 		return false;
-	for (size_t i = 0; i < LEN(name); i++) {
-		if (c->field != NULL && !str_nocase_eq(field, str_c(name[i])))
-			continue;
-		known = true;
-		f = item_login_field(&it, i == 0 ? FOR_USERNAME : FOR_PASSWORD);
-		shown |= f != NULL &&
-		    cli_print(f, c->field == NULL ? name[i] : NULL, &none);
+	d.vault = vault;
+	d.item = &it.ref;
+	if (!tool_judge(k, &d, &j, e))  /* bait, whatever field is named */
+		return false;
+	list[0].field = item_login_field(&it, FOR_USERNAME);
+	list[1].field = item_login_field(&it, FOR_PASSWORD);
+	if (c->field != NULL) {
+		from = str_nocase_eq(str_c(c->field), S("password"));
+		to = from + 1;
+		list[from].name = str_c(c->field);
+		if (!str_nocase_eq(str_c(c->field), S("username")) &&
+		    !from && !item_find(&it, str_c(c->field), &list[0].field,
+		    e))
+			return false;
 	}
-	if (!known)
-		return item_find(&it, field, &f, e) && cli_print(f, NULL, e);
-	return shown || fail(e, E_FIELD, "");
+	if (isatty(STDIN_FILENO))
+		(void)tool_pass_is_valid(k, ACT_REVEAL, it.ref.id, true);
+	if (!tool_may_reveal(k, vault, &it, list + from, to - from, e) ||
+	    !keep_audit_call(k, &(struct job){ .name = "get" }, e))
+		return e->code == E_NONE ? fail(e, E_AUDIT, "") : false;
+	for (size_t i = from; i < to; i++)
+		ok |= list[i].field != NULL && list[i].verdict == ALLOW &&
+		    cli_print(list[i].field, c->field == NULL ?
+		    (const char *)list[i].name.p : NULL, &(struct err){ 0 });
+	return ok || fail(e, E_FIELD, "");
 }
 
-/* opmcp get: one process, no door, as nothing hostile is read. */
+/* Say what is wrong, as the server would. */
 static int
-cli_get(struct cfg *cfg, const struct os *os, const struct cli *c)
+cli_error(struct keeper *k, const struct err *e)
 {
-	struct err e = { 0 };
-	struct keeper k;
 	u8 room[4096];
 	struct out text;
-	bool ok;
 
-	if (!keep_init(&k, os, cfg))
+	out_init(&text, room, sizeof room);
+	tool_put_error(&text, e, tool_more(k, e));
+	(void)fprintf(stderr, "opmcp: %.*s\n", FMT(out_str(&text)));
+	return err_table[e->code].status;
+}
+
+/* opmcp get. */
+static int
+cli_get(struct keeper *k, const struct cli *c)
+{
+	struct err e = { 0 };
+
+	keep_start(k);
+	if (cli_show(k, c, &e))
+		return fflush(stdout) == 0 ? EX_OK :
+		    cli_failed("stdout cannot be written");
+	if (k->line.error == NULL && e.code != E_AUDIT &&
+	    !keep_audit_call(k, &(struct job){ .name = "get" }, &e))
+		(void)fputs("opmcp: this could not be recorded\n", stderr);
+	return cli_error(k, &e);
+}
+
+/* Say which rule, tag or setting decides about a secret reference,
+ * op://VAULT/ITEM[/FIELD], without asking 1Password: tag and category are
+ * what the command line says. */
+static int
+cli_explain(const struct keeper *k, const struct cli *c)
+{
+	struct str ref = str_c(c->arg[1]), part[3] = { NOTHING };
+	struct vault vault = { 0 };
+	struct str tag = str_c(c->tag);
+	struct item_ref item = { .tag = &tag, .tags = c->tag != NULL };
+	struct deed d = { ACT_REVEAL, &vault, &item, NOTHING, NOTHING, NULL };
+	struct judgement j;
+	size_t act = c->act == NULL ? ACT_REVEAL :
+	    pol_index(str_c(c->act), act_name, LEN(act_name));
+
+	if (act == LEN(act_name))
+		return cli_usage("expected list, reveal, use or write, not",
+		    str_c(c->act));
+	ref = str_from(ref, 5);
+	for (size_t i = 0; i < 2 && str_cut(&ref, '/', &part[i]); i++)
+		;
+	part[2] = ref;
+	vault.name = vault.id = part[0];
+	item.id = item.title = part[1];
+	if (c->category != NULL)
+		item.category = item_category(str_c(c->category));
+	d.act = (enum act)act;
+	d.field = part[2].n > 0 ? part[2] : NOTHING;
+	j = pol_judge(k->policy, k->cfg, &d);
+	(void)printf("%s %s: %s, decided by ", act_name[act], c->arg[1],
+	    verdict_name[j.verdict]);
+	if (j.rule != NULL)
+		(void)printf("line %u\n", j.rule->line);
+	else
+		(void)printf("%s\n", j.why);
+	if (!cfg_list_is_member(k->cfg->vaults, part[0]) &&
+	    !cfg_list_is_member(k->cfg->vaults, S("*")))
+		(void)puts("but OPMCP_VAULTS does not name this vault: nothing "
+		    "in it may be used");
+	return EX_OK;
+}
+
+/* Read the policy file; what is wrong with it is told with its place. */
+MUST static bool
+cli_read_policy(struct keeper *k)
+{
+	struct place at = { 0 };
+	struct err e = { 0 };
+
+	if (keep_policy(k, &at, &e))
+		return true;
+	if (at.problem == NULL)
+		(void)cli_error(k, &e);
+	else
+		(void)fprintf(stderr, "%s:%u:%u: %s\n", k->cfg->policy,
+		    at.line, at.column, at.problem);
+	return false;
+}
+
+/* Look at the policy before the server starts: one that is wrong must not
+ * run as if it were none. */
+MUST static bool
+cli_policy_is_good(struct cfg *cfg, const struct os *os)
+{
+	struct keeper k;
+
+	return keep_open(&k, os, cfg) && cli_read_policy(&k);
+}
+
+/* opmcp policy check FILE [REFERENCE]. */
+static int
+cli_policy(struct keeper *k, struct cfg *cfg, const struct cli *c)
+{
+	cfg->policy = c->arg[0];
+	if (c->args == 2 && !str_is_start(str_c(c->arg[1]), S("op://")))
+		return cli_usage("expected op://VAULT/ITEM[/FIELD], not",
+		    str_c(c->arg[1]));
+	if (!cli_read_policy(k))
+		return EX_CONFIG;
+	(void)printf("%s: %zu rules, no error\n", c->arg[0], k->policy->rules);
+	return c->args == 2 ? cli_explain(k, c) : EX_OK;
+}
+
+/* opmcp audit verify FILE, with the token that the lines were written
+ * under. */
+static int
+cli_audit(struct keeper *k, struct cfg *cfg, const struct cli *c)
+{
+	struct str text, token = NOTHING;
+	struct aud_report r;
+	struct arena file;
+	struct err e = { 0 };
+
+	if (!mem_open(&file, AUD_FILE_MAX + 4096))
 		return cli_failed("not enough address space");
-	ok = cli_show(&k, c, &e);
-	if (ok && fflush(stdout) != 0)
-		return cli_failed("stdout cannot be written");
-	if (!ok) {
-		out_init(&text, room, sizeof room);
-		tool_put_error(&text, &e, k.ids);
-		(void)fprintf(stderr, "opmcp: %.*s\n", FMT(out_str(&text)));
+	if (!cfg_token(cfg, &k->keys, &token, &e) ||
+	    !os_read_file(&file, OS_FILE_AUDIT, c->arg[0], &text, &e))
+		return cli_error(k, &e);
+	aud_verify(&r, &k->scratch, text, token);
+	(void)printf("%s: %llu lines verified", c->arg[0],
+	    (unsigned long long)(r.lines - r.unknown));
+	if (r.unknown > 0)
+		(void)printf(", %llu of other tokens (their macs cannot be "
+		    "checked)", (unsigned long long)r.unknown);
+	(void)printf("\n");
+	if (r.problem != NULL)
+		(void)printf("%s:%llu: %s\n", c->arg[0],
+		    (unsigned long long)r.lines + 1, r.problem);
+	return r.problem != NULL ? EX_DATAERR : r.unknown > 0 ? EX_NOPERM :
+	    EX_OK;
+}
+
+/* One finding of opmcp check: what is so, and what to do about it. Counts
+ * what is wrong. */
+static void
+cli_finding(int *wrong, bool ok, const char *what, const char *advice)
+{
+	(void)printf("%s  %s%s%s\n", ok ? "ok  " : "FAIL", what,
+	    ok ? "" : ": ", ok ? "" : advice);
+	*wrong += !ok;
+}
+
+/* The same for what is not wrong, but could be better. */
+static void
+cli_advice(bool ok, const char *what, const char *advice)
+{
+	(void)printf("%s  %s%s%s\n", ok ? "ok  " : "warn", what, ok ? "" : ": ",
+	    ok ? "" : advice);
+}
+
+/* What opmcp check finds out by signing in: does the service answer, may
+ * every vault of OPMCP_VAULTS be used, and does the token reach or may it do
+ * more than it needs. */
+static void
+cli_check_online(struct keeper *k, int *wrong)
+{
+	struct str rest = str_c(k->cfg->vaults), entry;
+	const struct vault *list;
+	bool fresh = true;
+	struct err e = { 0 };
+	size_t n;
+
+	keep_start(k);
+	if (!k->be->vaults(k->sa, &fresh, &list, &n, &e)) {
+		cli_finding(wrong, false, "sign-in", err_table[e.code].text);
+		return;
 	}
+	cli_finding(wrong, true, "signed in, and the vault list can be read",
+	    "");
+	cli_advice(k->sa->http.skew < 120 && k->sa->http.skew > -120,
+	    "the clock agrees with the server's", "set this machine's clock");
+	while (str_cut(&rest, ',', &entry)) {
+		const struct vault *v;
+		struct err bad = { 0 };
+		bool all = str_eq(str_trim(entry), S("*"));
+
+		(void)printf("%s  OPMCP_VAULTS: %.*s\n", all ||
+		    pol_pick_vault(k->cfg, str_trim(entry), list, n, &v, &bad) ?
+		    "ok  " : "FAIL", FMT(str_trim(entry)));
+		*wrong += bad.code != E_NONE;
+	}
+	for (size_t i = 0; i < n; i++) {
+		bool used = pol_vault(k->cfg, list, n, &list[i]) == ALLOW;
+
+		if (!used)
+			(void)printf("warn  the token also reaches vault %.*s, "
+			    "which OPMCP_VAULTS does not name: give it less\n",
+			    FMT(list[i].id));
+		if (list[i].writable)
+			(void)printf("warn  the token may write in vault %.*s: "
+			    "reading is enough for this version\n",
+			    FMT(list[i].id));
+	}
+}
+
+/* opmcp check [--online]: one line per finding; the exit status tells whether
+ * anything is wrong. FAIL is what will make calls fail, warn is what could be
+ * safer; nothing of the token is shown, and without --online nothing is
+ * sent. */
+static int
+cli_check(struct keeper *k, const struct cli *c)
+{
+	struct place at = { 0 };
+	struct err e = { 0 };
+	struct box box = { 0 };
+	int wrong = 0;
+
+	cli_finding(&wrong, k->setup.code == E_NONE, "service-account token",
+	    err_table[k->setup.code].text);
+	if (k->setup.what != NULL && *k->setup.what != '\0')
+		(void)printf("      %s %s\n", k->setup.where != NULL ?
+		    k->setup.where : "", k->setup.what);
+	cli_finding(&wrong, keep_policy(k, &at, &e), "policy",
+	    at.problem != NULL ? at.problem : "it cannot be read");
+	if (at.problem != NULL)
+		(void)printf("      %s:%u:%u\n", k->cfg->policy, at.line,
+		    at.column);
+	cli_finding(&wrong, k->audit->off || k->audit->fd >= 0,
+	    "audit log can be written", "set OPMCP_AUDIT to a file whose "
+	    "directory is writable");
+	cli_advice(!k->audit->off, "audit log is on", "OPMCP_AUDIT=off: no "
+	    "decision is on record");
+	cli_advice(k->locked, "keys are kept out of swap",
+	    "raise RLIMIT_MEMLOCK");
+	e = (struct err){ 0 };
+	if (k->setup.code != E_NONE)    /* else it has been done */
+		http_init(&k->sa->http, k->os, k->cfg, &k->session);
+	cli_finding(&wrong, tls_load(&k->sa->http, &k->scratch, &e),
+	    "trust anchors", "set SSL_CERT_FILE to a CA bundle (PEM)");
+	cli_advice(!cfg_list_is_member(k->cfg->vaults, S("*")),
+	    "vaults are named", "OPMCP_VAULTS=* lets the assistant use all");
+	if (c->online && k->setup.code == E_NONE)
+		cli_check_online(k, &wrong);
+	cli_finding(&wrong, box_enter(&box, k->cfg->sandbox,
+	    &(struct box_paths){ 0 }), "the sandbox as demanded",
+	    "OPMCP_SANDBOX=require, but the kernel lacks a part");
+	(void)printf("%s  Landlock %s (version %d)\n%s  seccomp %s\n",
+	    box.landlock == LAYER_ACTIVE ? "ok  " : "warn",
+	    layer_name[box.landlock], box.landlock_abi,
+	    box.seccomp == LAYER_ACTIVE ? "ok  " : "warn",
+	    layer_name[box.seccomp]);
+	return wrong > 0 ? EX_CONFIG : EX_OK;
+}
+
+/* Close the keeper's box: it may read what look-ups and TLS need, write below
+ * OPMCP_STATE, and connect to the token's port, the proxy's and DNS's. */
+MUST static bool
+cli_box_keeper(struct keeper *k)
+{
+	char door[64];
+	struct box_paths paths = { { k->cfg->cert_file, door, NULL },
+	    k->cfg->state, { 53, 443, 0 } };
+	struct err none = { 0 };
+	struct proxy p;
+	uint64_t port;
+
+	(void)snprintf(door, sizeof door, "/proc/%ld/status", (long)getppid());
+	if (str_u64(str_c(k->sa->http.port), 65535, &port))
+		paths.port[1] = (uint16_t)port;
+	if (k->cfg->proxy != NULL &&
+	    proxy_parse(&p, str_c(k->cfg->proxy), &none) &&
+	    str_u64(str_c(p.port), 65535, &port))
+		paths.port[2] = (uint16_t)port;
+	return box_enter(&k->box, k->cfg->sandbox, &paths);
+}
+
+/* The commands: one process and no door, as nothing hostile is read. policy
+ * and audit need neither token nor network, and get has the keeper's box. */
+static int
+cli_run(struct cfg *cfg, const struct os *os, const struct cli *c)
+{
+	struct keeper k;
+	bool bare = c->command == CLI_POLICY || c->command == CLI_AUDIT;
+	int status = EX_USAGE;
+
+	if (!(bare ? keep_open(&k, os, cfg) : keep_init(&k, os, cfg)))
+		return cli_failed("not enough address space");
+	if (c->command == CLI_POLICY)
+		status = cli_policy(&k, cfg, c);
+	else if (c->command == CLI_AUDIT)
+		status = cli_audit(&k, cfg, c);
+	else if (c->command == CLI_CHECK)
+		status = cli_check(&k, c);
+	else
+		status = cli_read_policy(&k) && cli_box_keeper(&k) ?
+		    cli_get(&k, c) : EX_CONFIG;
 	keep_wipe(&k);
-	return ok ? EX_OK : err_table[e.code].status;
+	return status;
 }
 
 /* The keeper's life. Its stdin and stdout are a pipe's closed end: nothing
@@ -9799,6 +12447,8 @@ cli_keeper(struct cfg *cfg, struct os *os, const struct catalog *cat, int sock,
     pid_t door)
 {
 	struct keeper k;
+	struct place at;
+	struct err e = { 0 };
 	int fd[2];
 
 	(void)signal(SIGINT, SIG_IGN);
@@ -9818,6 +12468,11 @@ cli_keeper(struct cfg *cfg, struct os *os, const struct catalog *cat, int sock,
 		os_log(os, LOG_ERROR, "not enough address space");
 		return EX_OSERR;
 	}
+	if (!keep_policy(&k, &at, &e) || !cli_box_keeper(&k)) {
+		os_log(os, LOG_ERROR, "the policy or the sandbox that is "
+		    "demanded is not there");
+		return EX_CONFIG;
+	}
 	if (k.setup.code != E_NONE)
 		os_log(os, LOG_WARN, "%s: %s%s", err_table[k.setup.code].word,
 		    err_table[k.setup.code].text,
@@ -9829,8 +12484,25 @@ cli_keeper(struct cfg *cfg, struct os *os, const struct catalog *cat, int sock,
 	k.cat = cat;
 	if (frame_send(sock, S("R")))
 		keep_serve(&k);
+	if (k.audit->seq > 0 && !keep_record(&k, "END", NOTHING))
+		os_log(os, LOG_ERROR, "the end could not be recorded");
 	keep_wipe(&k);
 	return EX_OK;
+}
+
+/* The program that started this one, as the kernel tells it: its file and its
+ * process id. */
+static const char *
+cli_parent(char *to, size_t cap)
+{
+	char path[64], exe[200];
+	ssize_t n;
+
+	(void)snprintf(path, sizeof path, "/proc/%ld/exe", (long)getppid());
+	n = readlink(path, exe, sizeof exe);
+	(void)snprintf(to, cap, "%.*s pid %ld", n > 0 ? (int)n : 1,
+	    n > 0 ? exe : "?", (long)getppid());
+	return to;
 }
 
 /* Fork the keeper, then be the door. Nothing is read from the host before
@@ -9844,8 +12516,11 @@ cli_serve(struct cfg *cfg, struct os *os, const struct catalog *cat)
 	struct door d = { .os = os, .cfg = cfg, .cat = cat,
 	    .wait_ms = cfg->timeout_s * 1000 };
 	struct arena home;
+	struct box box = { 0 };
+	char parent[256];
 	int pair[2];
 
+	cfg->parent = cli_parent(parent, sizeof parent);
 	if (isatty(STDIN_FILENO))
 		(void)fputs("opmcp " OPMCP_VERSION " is an MCP server: a host "
 		    "(Claude, Cursor, VS Code, ...) starts it\nand talks to it "
@@ -9862,12 +12537,15 @@ cli_serve(struct cfg *cfg, struct os *os, const struct catalog *cat)
 	cfg_wipe(cfg);
 	if (cfg->token_fd != 0)
 		(void)close((int)cfg->token_fd);
+	if (cfg->audit_fd > STDERR_FILENO)
+		(void)close((int)cfg->audit_fd);
 	d.sock = pair[0];
 	if (keeper < 0 || !mem_open(&home, ARENA_HOME) || !door_init(&d, &home))
 		return cli_failed("no process or not enough address space");
 	box_narrow();
 	box_narrow_door();
-	d.lost = !frame_recv(d.sock, &ready, 1);
+	d.lost = !frame_recv(d.sock, &ready, 1) ||
+	    !box_enter(&box, cfg->sandbox, NULL);
 	door_serve(&d);
 	return door_end(&d, keeper);
 }
@@ -9886,11 +12564,13 @@ cli_close(unsigned first, unsigned last)
 }
 
 /* Start with descriptors 0, 1 and 2, which must be taken, or a socket could
- * become stdout, and with none besides but the token's: what a careless
- * parent left open is none of our processes' business. */
+ * become stdout, and with none besides but the token's and the audit log's:
+ * what a careless parent left open is none of our processes' business. */
 static void
-cli_descriptors(uint64_t token_fd)
+cli_descriptors(struct cfg *cfg)
 {
+	struct str audit = str_c(cfg->audit);
+	uint64_t low, high;
 	int fd[2];
 
 	while (fcntl(STDERR_FILENO, F_GETFD) < 0 ||
@@ -9898,10 +12578,16 @@ cli_descriptors(uint64_t token_fd)
 	    fcntl(STDIN_FILENO, F_GETFD) < 0)
 		if (pipe(fd) != 0)
 			return;
-	if (token_fd == 0)
-		token_fd = 2;
-	cli_close(3, (unsigned)token_fd - 1);
-	cli_close((unsigned)token_fd + 1, UINT_MAX);
+	if (str_is_start(audit, S("fd:")))
+		(void)!str_u64(str_from(audit, 3), INT_MAX - 1,
+		    &cfg->audit_fd);
+	low = cfg->token_fd < cfg->audit_fd ? cfg->token_fd : cfg->audit_fd;
+	high = cfg->token_fd < cfg->audit_fd ? cfg->audit_fd : cfg->token_fd;
+	low = low < 2 ? 2 : low;
+	high = high < low ? low : high;
+	cli_close(3, (unsigned)low - 1);
+	cli_close((unsigned)low + 1, (unsigned)high - 1);
+	cli_close((unsigned)high + 1, UINT_MAX);
 }
 
 /* Read the arguments: settings that have a flag, the command get with its
@@ -9931,8 +12617,9 @@ cli_args(struct cfg *cfg, struct cli *c, char **argv)
 			return cli_usage("unknown argument", str_c(*argv));
 		argv += took;
 	}
-	if (c->get && c->item == NULL)
-		return cli_usage("missing argument", S("ITEM"));
+	if (c->args < commands[c->command].least)
+		return cli_usage("missing argument",
+		    str_c(commands[c->command].missing));
 	return -1;
 }
 
@@ -9958,12 +12645,15 @@ main(int argc, char **argv)
 		return status;
 	if (!ok)
 		return cli_usage("unknown setting or unusable value", bad);
-	cli_descriptors(cfg.token_fd);
+	cli_descriptors(&cfg);
 	if (cfg.token_fd != 0 && fcntl((int)cfg.token_fd, F_GETFD) < 0)
 		cfg.token_fd = INT_MAX; /* else a socket of ours could get it */
+	if (cfg.audit_fd != 0 && fcntl((int)cfg.audit_fd, F_GETFD) < 0)
+		cfg.audit_fd = INT_MAX;
 	os_init(&os, (enum log_level)cfg.log);
-	if (!cli.get)
-		return cli_serve(&cfg, &os, &opmcp_catalog);
+	if (cli.command == CLI_SERVE)
+		return cfg.policy != NULL && !cli_policy_is_good(&cfg, &os) ?
+		    EX_CONFIG : cli_serve(&cfg, &os, &opmcp_catalog);
 	box_narrow();
-	return cli_get(&cfg, &os, &cli);
+	return cli_run(&cfg, &os, &cli);
 }

@@ -7,7 +7,7 @@
 #ifndef OPMCP_H
 #define OPMCP_H
 
-#define OPMCP_VERSION "0.2.0"
+#define OPMCP_VERSION "0.3.0"
 
 /* What the service is told about the client (X-AgileBits-Client): the build
  * of the official SDK whose protocol this program speaks. Our own name and
@@ -19,6 +19,11 @@
 /* Defaults of the settings (see --help). */
 #define DEF_VAULTS "AI"         /* the only vault that may be used */
 #define DEF_REVEAL "allow"      /* values may reach the model: what it is for */
+#define DEF_MAX_ITEMS "25"      /* different items revealed in one run */
+#define DEF_CALLS "10"          /* tool calls ... */
+#define DEF_CALLS_S "60"        /* ... in so many seconds */
+#define DEF_AUDIT "stderr"      /* hosts keep it; never a secret in it */
+#define DEF_PLAN "family"       /* the smallest quota */
 #define DEF_LOG "info"          /* error, warn, info, debug */
 #define DEF_TIMEOUT_S "30"      /* a whole call, in seconds; hosts give 60 */
 
@@ -30,6 +35,9 @@
 #define FIRST_BYTE_MS 15000     /* request sent to first byte of the answer */
 #define EXCHANGE_MS 25000       /* request sent to last byte of the answer */
 #define ASK_MS 180000           /* for a person to answer a question */
+#define PASS_MS 600000          /* "allow for 10 minutes" */
+#define MISS_MS 10000           /* a name that is not there is asked again */
+#define AUDIT_MS 1000           /* for whoever reads audit lines to take one */
 #define STATE_MS 600000         /* for a modern host to come back with it */
 #define QUIET_MS 30000          /* after a failed look-up nobody waits for */
 #define PROGRESS_MS 3000        /* between two notes of progress */
@@ -44,6 +52,11 @@
 #define TOKEN_MAX (16u << 10)        /* a service-account token: about 1 KiB */
 #define NAME_MAX_LEN 255u            /* item, vault, field names, characters */
 #define CLEAN_MAX 1024u              /* a name from a vault as it is shown */
+#define POLICY_MAX (64u << 10)       /* the policy file */
+#define AUD_TEXT_MAX 256u            /* a text from outside in an audit line */
+#define AUD_RUNS_MAX 65536u          /* runs in an audit file */
+#define AUD_FILE_MAX (256u << 20)    /* an audit file that is verified */
+#define AUD_LINE_MAX 8192u           /* an audit line; escapes take six times */
 #define URI_MAX 4096u                /* of a resource; a name takes 3 KB */
 #define CAPS_MAX (16u << 10)         /* a host's capabilities */
 #define ANSWER_MAX (16u << 10)       /* an answer to a question of ours */
@@ -64,13 +77,20 @@
 #define ASKS_MAX 256u                /* questions that may be open at once */
 #define ASKS_OF_CALL 4u              /* questions put during one legacy call */
 #define PAGE_ITEMS 100u              /* items on a page of a resource */
+#define DURATIONS_MAX 256u           /* calls whose duration is remembered */
+#define RULES_MAX 256u               /* in the policy file */
+#define LIMITS_MAX 1024u             /* buckets of rules "limit" in use */
+#define PASSES_MAX 64u               /* approvals that hold for a while */
+#define MISSES_MAX 64u               /* names remembered as not there */
+#define ITEMS_SEEN_MAX 1000u         /* OPMCP_MAX_ITEMS at most */
+#define RATE_MAX_S 2592000u          /* longest window of a limit: 30 days */
 #define VALUES_MAX 100u              /* values of a completion; MCP's limit */
 #define COMPLETIONS_QUEUED 8u        /* waiting; more get no values */
 #define REREADS_MAX 5u               /* of a doubtful list, in QUIET_MS */
 #define READS_MAX 30u                /* resources read ... */
-#define READS_MS 60000u              /* ... in this time; hosts read unasked */
+#define READS_S 60u                  /* ... in this time; hosts read unasked */
 #define COMPLETIONS_MAX 40u          /* completions ... */
-#define COMPLETIONS_MS 10000u        /* ... in this time; typing is slower */
+#define COMPLETIONS_S 10u            /* ... in this time; typing is slower */
 #define BATCH_MEMBERS_MAX 1024u      /* messages in one */
 #define OUT_MAX (32u << 20)          /* bytes waiting for the host to read */
 #define OUT_PAUSE (1u << 20)         /* above it stdin is not read */

@@ -625,7 +625,9 @@ main(void)
 	(void)signal(SIGPIPE, SIG_IGN);
 	if (!cfg_from_env(&cfg, none, &bad))
 		return EX_SOFTWARE;
-	cli_descriptors(0);
+	cfg.calls = 0;
+	cfg.audit = "off";
+	cli_descriptors(&cfg);
 	os_init(&os, LOG_ERROR);
 	return cli_serve(&cfg, &os, &fixture);
 }

@@ -439,8 +439,8 @@ step_tools(struct demo *d)
 	    "what is left out)");
 	if (!ask(d, "tools/list", NULL, 0))
 		return false;
-	must(d, json_len(&d->c.last, json_top(&d->c.last, "result tools")) == 2,
-	    "two tools were due");
+	must(d, json_len(&d->c.last, json_top(&d->c.last, "result tools")) == 4,
+	    "four tools were due");
 	must(d,
 	    says(d, "result tools 0 name", CREDENTIALS) &&
 		says(d, "result tools 1 name", HEALTH),

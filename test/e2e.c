@@ -21,7 +21,8 @@
  *           10. Faults  11. TLS and the way there  12. Tokens  13. Secrets
  *           14. Methods, lists and prompts  15. Resources and completion
  *           16. Progress and subscriptions  17. Questions to a person
- *           18. The command line  19. Size and rest  20. Running the cases
+ *           18. The command line  19. Rules and the record
+ *           20. Size and rest  21. Running the cases
  */
 #include "harness.h"
 
@@ -93,6 +94,10 @@ world_plain(struct world *w, struct t *t)
 	*w = (struct world){ .t = t, .plain = true };
 	w->c.p = (struct proc){ .in = -1, .out = -1, .err = -1 };
 	env_set(&w->env, "PATH", "/usr/local/bin:/usr/bin:/bin");
+	env_set(&w->env, "OPMCP_RATE", "off");
+	env_set(&w->env, "OPMCP_AUDIT", "off");
+	if (t->lab->valgrind)
+		env_set(&w->env, "OPMCP_SANDBOX", "off");
 	env_set(&w->env, "OPMCP_LOG", "debug");
 }
 
@@ -1146,12 +1151,17 @@ check_tools(struct world *w)
 	int tools = json_top(j, "result tools");
 	int cred = json_item(j, tools, 0), props;
 
-	if (!CHECK_INT(w->t, 2, json_len(j, tools), "tools/list: tools"))
+	if (!CHECK_INT(w->t, 4, json_len(j, tools), "tools/list: tools"))
 		return;
+	CHECK(w->t, w->c.line.n < 8192, "tools/list: %zu bytes", w->c.line.n);
 	check_tool(w, cred, CREDENTIALS);
 	check_tool(w, json_item(j, tools, 1), HEALTH);
+	check_tool(w, json_item(j, tools, 2), "get_security_status");
+	check_tool(w, json_item(j, tools, 3), "get_metrics");
 	check_schema(w, cred, 2);
 	check_schema(w, json_item(j, tools, 1), 1);
+	check_schema(w, json_item(j, tools, 2), 0);
+	check_schema(w, json_item(j, tools, 3), 0);
 	props = json_at(j, cred, "inputSchema properties");
 	check_property(w, props, "item_name", "string");
 	check_property(w, props, "vault", "string");
@@ -3713,7 +3723,12 @@ fault_run(struct world *w, const struct fault *f, const char *step)
 	from = now_ms() - from;
 	standin_do(&w->s, "clear");
 	snprintf(what, sizeof(what), "after %s at %s", f->kind, step);
-	get_usual(w, what);
+	/* A name that was not there is not looked for again at once. */
+	if (f->words && strcmp(f->words, "item_not_found") == 0)
+		get_row(w, find(w, "AI", ITEM)->id, NULL, find(w, "AI", ITEM),
+		    what);
+	else
+		get_usual(w, what);
 	world_leave(w);
 	return from;
 }
@@ -4750,8 +4765,11 @@ t_memory(struct t *t)
 	int64_t until;
 	char part[41];
 
-	if (!world_start(&w, t))
+	if (!world_open(&w, t, NULL))
 		return;
+	env_unset(&w.env, "OPMCP_AUDIT"); /* stderr */
+	env_unset(&w.env, "OPMCP_RATE");
+	world_serve(&w, LEGACY_NEW);
 	door = w.c.p.pid;
 	keeper = pid_child(door);
 	client_raw(&w.c, PING("\"" CONTROL "\""));
@@ -5112,7 +5130,7 @@ static const struct list_row {
 } lists[] = {
 	{ "tools/list", "tools", "name",
 	    "name|description|inputSchema|annotations", "title|outputSchema",
-	    { CREDENTIALS, HEALTH } },
+	    { CREDENTIALS, HEALTH, "get_security_status", "get_metrics" } },
 	{ "prompts/list", "prompts", "name", "name|description|arguments",
 	    "title",
 	    { "use_credential", "audit_vault", "rotate_credential",
@@ -5205,7 +5223,7 @@ t_lists_public(struct t *t)
 	env_set(&w.env, "OPMCP_REVEAL", "deny");
 	env_set(&w.env, "OPMCP_TIMEOUT", "7");
 	world_serve(&w, MODERN);
-	get_word(&w, ITEM, "AI", "reveal_denied", "before the lists");
+	get_word(&w, ITEM, "AI", "policy_denied", "before the lists");
 	for (i = 0; i < LEN(lists); i++) {
 		ask(&w, lists[i].method, NULL, lists[i].method);
 		CHECK(t, list[i].n > 0 && buf_has(&w.c.line, list[i].p),
@@ -7323,7 +7341,8 @@ form_good(struct world *w, int params, const char *names, const char *what)
 		json_len(j, json_get(j, s, "properties")) == 1 &&
 		json_is(j, json_get(j, answer, "type"), "string") &&
 		json_source_is(j, json_get(j, answer, "enum"),
-		    "[\"allow once\",\"refuse\"]") &&
+		    "[\"allow once\",\"allow for 10 minutes\","
+		    "\"refuse\"]") &&
 		json_source_is(j, json_get(j, s, "required"), "[\"answer\"]"),
 	    "%s: not the form of one choice", what);
 	if (!CHECK(w->t, json_is_type(j, message, JSMN_STRING),
@@ -7929,6 +7948,18 @@ t_ask_titles(struct t *t)
 		buf_clear(&args);
 		buf_fmt(&args, "{\"item_name\":\"%s\"}", r->id);
 		client_call(&w.c, CREDENTIALS, args.p);
+		/* Without such fields there is nothing to approve. */
+		if (!*r->username && !*r->password) {
+			if (next_any(&w, r->title) && !is_message(&w.c.last)) {
+				want_word(&w, "field_not_found", r->title);
+				continue;
+			}
+			id_copy(&w, id);
+			reply(&w, id, RESULT(NO));
+			if (next_of(&w, w.c.id, r->id))
+				want_word(&w, REFUSED, r->id);
+			continue;
+		}
 		if (!want_asked(&w, id, "\"AI\"", r->id))
 			break;
 		reply(&w, id, RESULT(NO));
@@ -8505,14 +8536,14 @@ t_deny(struct t *t)
 		w.c.caps = FORM;
 		CHECK(t, client_hello(&w.c, revision[i]), "handshake");
 		call(&w, CREDENTIALS, MARKED, "denied");
-		want_word(&w, "reveal_denied", "denied");
+		want_word(&w, "policy_denied", "denied");
 		ask(&w, "tools/call",
 		    "{\"name\":\"" CREDENTIALS "\",\"arguments\":" MARKED ","
 		    "\"inputResponses\":" APPROVED "}",
 		    "denied, with a yes");
-		want_word(&w, "reveal_denied", "denied, with a yes");
+		want_word(&w, "policy_denied", "denied, with a yes");
 		call(&w, CREDENTIALS, "{\"item_name\":\"No such\"}", "no item");
-		want_word(&w, "reveal_denied", "no item");
+		want_word(&w, "policy_denied", "no item");
 		want_count(&w, NULL, 0, "denied");
 		resource(&w, ITEMS("AI"), &r, "items");
 		call(&w, HEALTH, "{\"probe\":true}", "health");
@@ -8844,7 +8875,2045 @@ t_cli_status_env(struct t *t)
 }
 
 /* ====================================================================
- * 19. Size and rest
+ * 19. Rules and the record
+ *
+ * A table of refusals: each releases nothing, stands in the audit file with
+ * its event, and leaves a file that verifies. Then what rules, limits, bait
+ * and the record do in particular.
+ * ==================================================================== */
+
+/* A directory of a case, with a policy and an audit file that may be in it. */
+struct den {
+	char dir[40], policy[64], audit[64];
+};
+
+static bool
+den_open(struct world *w, struct den *d)
+{
+	strcpy(d->dir, "/tmp/opmcp-e2e-XXXXXX");
+	if (!CHECK(w->t, mkdtemp(d->dir), "mkdtemp"))
+		return false;
+	snprintf(d->policy, sizeof(d->policy), "%s/policy", d->dir);
+	snprintf(d->audit, sizeof(d->audit), "%s/audit", d->dir);
+	env_set(&w->env, "OPMCP_AUDIT", d->audit);
+	return true;
+}
+
+static void
+den_clear(struct den *d)
+{
+	unlink(d->policy);
+	unlink(d->audit);
+}
+
+static void
+den_close(struct den *d)
+{
+	den_clear(d);
+	rmdir(d->dir);
+}
+
+/* A stand-in, a session's settings and a den in one step. */
+static bool
+den_start(struct world *w, struct t *t, struct den *d)
+{
+	return world_open(w, t, NULL) && den_open(w, d);
+}
+
+static bool
+file_put(const char *path, const char *text, size_t n, mode_t mode)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	bool ok;
+
+	if (fd < 0)
+		return false;
+	ok = write_all(fd, text, n) && fchmod(fd, mode) == 0;
+	close(fd);
+	return ok;
+}
+
+/* Writes the policy and names it in the settings. */
+static void
+policy_put(struct world *w, struct den *d, const char *text)
+{
+	CHECK(w->t, file_put(d->policy, text, strlen(text), 0600),
+	    "policy: cannot be written");
+	env_set(&w->env, "OPMCP_POLICY", d->policy);
+}
+
+/* How many lines of an audit text have these members; NULL: any. Each line
+ * must be JSON. */
+static int
+trail_count(struct world *w, const struct buf *trail, const char *event,
+    const char *error, const char *tool)
+{
+	const char *p = buf_text(trail), *end;
+	struct json j = { 0 };
+	int n = 0;
+
+	for (; (end = strchr(p, '\n')); p = end + 1) {
+		if (*p != '{')
+			continue;
+		if (!CHECK(w->t, json_parse(&j, p, (size_t)(end - p)),
+			"audit: a line is not JSON"))
+			break;
+		n += (!event || json_is(&j, json_top(&j, "event"), event)) &&
+		    (!error || json_is(&j, json_top(&j, "error"), error)) &&
+		    (!tool || json_is(&j, json_top(&j, "tool"), tool));
+	}
+	json_free(&j);
+	return n;
+}
+
+/* The audit file says this of one call, holds no secret, and verifies. */
+static void
+trail_good(struct world *w, const struct den *d, const char *event,
+    const char *error, const char *what)
+{
+	const char *args[] = { "audit", "verify", d->audit, NULL };
+	struct buf trail = { 0 };
+	struct run r;
+	int n = 0;
+
+	CHECK(w->t, buf_read_file(&trail, d->audit), "%s: no audit file", what);
+	if (event) {
+		n = trail_count(w, &trail, event, error, NULL);
+		CHECK(w->t, n == 1, "%s: %d audit lines say %s, %s; expected 1",
+		    what, n, event, error ? error : "");
+	}
+	CHECK(w->t, trail_count(w, &trail, "START", NULL, NULL) == 1,
+	    "%s: no START", what);
+	CHECK(w->t, trail_count(w, &trail, "END", NULL, NULL) == 1,
+	    "%s: no END", what);
+	world_no_secret(w, &trail, "the audit file");
+	CHECK(w->t, !buf_has(&trail, MARKER), "%s: audit: marker", what);
+	run(w, &r, args);
+	CHECK(w->t, r.status == 0, "%s: audit verify: exit %d (%.100s%.100s)",
+	    what, r.status, buf_text(&r.p.got), buf_text(&r.err));
+	run_end(&r);
+	buf_free(&trail);
+}
+
+/* One way to be refused. In policy and setup "@" stands for the id of the
+ * item Marker, "&" for that of an item without fields, "^" for the vault's. */
+struct refusal {
+	const char *what;
+	const char *policy; /* text of the file, or NULL */
+	const char *env;    /* settings, KEY=VALUE separated by ";", or NULL */
+	const char *setup;  /* commands for the stand-in, by ";", or NULL */
+	const char *first;  /* arguments of a call that succeeds, or NULL */
+	const char *args;   /* of the call; NULL: the item Marker */
+	const char *answer; /* of a person, as a member, or NULL: nobody */
+	const char *word, *event;
+};
+
+#define DENIED      "policy_denied", "REFUSED"
+#define UNABLE      "approval_unavailable", "REFUSED"
+#define OTHER       "{\"item_name\":\"" ITEM "\"}"
+#define NAMED(text) "{\"item_name\":\"" text "\"}"
+#define ACCEPT(choice) \
+	RESULT(        \
+	    "{\"action\":\"accept\",\"content\":{\"answer\":\"" choice "\"}}")
+
+/* By rules. */
+static const struct refusal by_rules[] = {
+	{ "all", "deny reveal\n", NULL, NULL, NULL, NULL, NULL, DENIED },
+	{ "no line end", "deny reveal", NULL, NULL, NULL, NULL, NULL, DENIED },
+	{ "title", "deny reveal item Marker\n", NULL, NULL, NULL, NULL, NULL,
+	    DENIED },
+	{ "title, case", "deny reveal item mARKER\n", NULL, NULL, NULL, NULL,
+	    NULL, DENIED },
+	{ "title by id", "deny reveal item Marker\n", NULL, NULL, NULL,
+	    "{\"item_name\":\"@\"}", NULL, DENIED },
+	{ "title, quoted", "deny reveal item \"Marker\"\n", NULL, NULL, NULL,
+	    NULL, NULL, DENIED },
+	{ "title, escaped", "deny reveal item \"M\\arker\" # why\n", NULL, NULL,
+	    NULL, NULL, NULL, DENIED },
+	{ "glob *", "deny reveal item Mark*\n", NULL, NULL, NULL, NULL, NULL,
+	    DENIED },
+	{ "glob * at both ends", "deny reveal item *ark*\n", NULL, NULL, NULL,
+	    NULL, NULL, DENIED },
+	{ "glob ?", "deny reveal item ?arke?\n", NULL, NULL, NULL, NULL, NULL,
+	    DENIED },
+	{ "id", "deny reveal item @\n", NULL, NULL, NULL, NULL, NULL, DENIED },
+	{ "vault", "deny reveal vault AI\n", NULL, NULL, NULL, NULL, NULL,
+	    DENIED },
+	{ "vault, case", "deny reveal vault ai\n", NULL, NULL, NULL, NULL, NULL,
+	    DENIED },
+	{ "vault id", "deny reveal vault ^\n", NULL, NULL, NULL, NULL, NULL,
+	    DENIED },
+	{ "every field", "deny reveal field *\n", NULL, NULL, NULL, NULL, NULL,
+	    DENIED },
+	{ "both fields",
+	    "deny reveal field password\ndeny reveal field username\n", NULL,
+	    NULL, NULL, NULL, NULL, DENIED },
+	{ "tag", "deny reveal tag prod\n", NULL, "tag @ dev prod", NULL, NULL,
+	    NULL, DENIED },
+	{ "tag, case", "deny reveal tag PROD\n", NULL, "tag @ Prod", NULL, NULL,
+	    NULL, DENIED },
+	{ "category", "deny reveal category Login\n", NULL, NULL, NULL, NULL,
+	    NULL, DENIED },
+	{ "four selectors",
+	    "deny reveal vault AI item Marker tag x category Login\n", NULL,
+	    "tag @ x", NULL, NULL, NULL, DENIED },
+	{ "the last rule", "permit reveal\ndeny reveal item Marker\n", NULL,
+	    NULL, NULL, NULL, NULL, DENIED },
+	{ "a later rule for another item",
+	    "deny reveal item Marker\npermit reveal item GitHub\n", NULL, NULL,
+	    NULL, NULL, NULL, DENIED },
+	{ "a later rule for another act",
+	    "deny reveal\npermit use\npermit list\n", NULL, NULL, NULL, NULL,
+	    NULL, DENIED },
+	{ "a later limit", "deny reveal\nlimit 9/60s reveal\n", NULL, NULL,
+	    NULL, NULL, NULL, DENIED },
+	{ "CR LF and comments", "# a\r\n\r\n\t deny reveal # b\r\n", NULL, NULL,
+	    NULL, NULL, NULL, DENIED },
+	{ "the setting", NULL, "OPMCP_REVEAL=deny", NULL, NULL, NULL, NULL,
+	    DENIED },
+	{ "the setting, a rule for others", "permit reveal item GitHub\n",
+	    "OPMCP_REVEAL=deny", NULL, NULL, NULL, NULL, DENIED },
+	{ "a rule before the setting", "deny reveal item Marker\n",
+	    "OPMCP_REVEAL=allow", NULL, NULL, NULL, NULL, DENIED },
+	{ "a rule, every vault", "deny reveal vault AI\n", "OPMCP_VAULTS=*",
+	    NULL, NULL, "{\"item_name\":\"Marker\",\"vault\":\"AI\"}", NULL,
+	    DENIED },
+	{ "nobody to ask", "ask reveal\n", NULL, NULL, NULL, NULL, NULL,
+	    UNABLE },
+	{ "nobody to ask about the item", "ask reveal item Mark*\n", NULL, NULL,
+	    NULL, NULL, NULL, UNABLE },
+	{ "nobody to ask about a field", "ask reveal field password\n", NULL,
+	    NULL, NULL, NULL, NULL, UNABLE },
+	{ "nobody to ask, the setting", NULL, "OPMCP_REVEAL=ask", NULL, NULL,
+	    NULL, NULL, UNABLE },
+	{ "declined", "ask reveal\n", NULL, NULL, NULL, NULL, RESULT(NO),
+	    "approval_refused", "REFUSED" },
+	{ "refused", "ask reveal item Marker\n", NULL, NULL, NULL, NULL,
+	    ACCEPT("refuse"), "approval_refused", "REFUSED" },
+	{ "cancelled", "ask reveal\n", NULL, NULL, NULL, NULL,
+	    RESULT("{\"action\":\"cancel\"}"), "approval_missing", "REFUSED" },
+	{ "answered by an error", "ask reveal\n", NULL, NULL, NULL, NULL,
+	    "\"error\":{\"code\":-1,\"message\":\"no\"}", "approval_missing",
+	    "REFUSED" },
+	{ "refused, the setting", NULL, "OPMCP_REVEAL=ask", NULL, NULL, NULL,
+	    ACCEPT("refuse"), "approval_refused", "REFUSED" },
+};
+
+/* By what people have written on the item; a rule cannot lift it. */
+static const struct refusal by_tags[] = {
+	{ "ai:deny", NULL, NULL, "tag @ ai:deny", NULL, NULL, NULL, DENIED },
+	{ "ai:deny, case", NULL, NULL, "tag @ AI:Deny", NULL, NULL, NULL,
+	    DENIED },
+	{ "ai:deny among others", NULL, NULL, "tag @ x ai:deny y", NULL, NULL,
+	    NULL, DENIED },
+	{ "ai:deny, permitted", "permit reveal item Marker\n", NULL,
+	    "tag @ ai:deny", NULL, NULL, NULL, DENIED },
+	{ "ai:deny and ai:ask", NULL, NULL, "tag @ ai:ask ai:deny", NULL, NULL,
+	    NULL, DENIED },
+	{ "ai:deny, asked", "ask reveal\n", NULL, "tag @ ai:deny", NULL, NULL,
+	    NULL, DENIED },
+	{ "ai:deny, by id", NULL, NULL, "tag @ ai:deny", NULL,
+	    "{\"item_name\":\"@\"}", NULL, DENIED },
+	{ "ai:deny since the list was read", NULL, NULL, NULL, OTHER, NULL,
+	    NULL, DENIED },
+	{ "ai:use-only", NULL, NULL, "tag @ ai:use-only", NULL, NULL, NULL,
+	    DENIED },
+	{ "ai:use-only, permitted", "permit reveal\npermit use\n", NULL,
+	    "tag @ ai:use-only", NULL, NULL, NULL, DENIED },
+	{ "ai:ask, nobody", NULL, NULL, "tag @ ai:ask", NULL, NULL, NULL,
+	    UNABLE },
+	{ "ai:ask, permitted", "permit reveal\n", NULL, "tag @ ai:ask", NULL,
+	    NULL, NULL, UNABLE },
+	{ "ai:ask, declined", NULL, NULL, "tag @ ai:ask", NULL, NULL,
+	    RESULT(NO), "approval_refused", "REFUSED" },
+	{ "ai:canary", NULL, NULL, "tag @ ai:canary", NULL, NULL, NULL,
+	    "item_not_found", "CANARY" },
+	{ "ai:canary, permitted", "permit reveal\n", NULL, "tag @ ai:canary",
+	    NULL, NULL, NULL, "item_not_found", "CANARY" },
+	{ "ai:canary and ai:deny", NULL, NULL, "tag @ ai:deny ai:canary", NULL,
+	    NULL, NULL, "item_not_found", "CANARY" },
+	{ "ai:canary, a rule that denies", "deny reveal\n", NULL,
+	    "tag @ ai:canary", NULL, NULL, NULL, "item_not_found", "CANARY" },
+	{ "ai:canary, no fields", NULL, NULL, "tag & ai:canary", NULL,
+	    NAMED("No fields at all"), NULL, "item_not_found", "CANARY" },
+	{ "ai:canary, rules for fields",
+	    "deny reveal field *\npermit reveal field username\n", NULL,
+	    "tag @ ai:canary", NULL, NULL, NULL, "item_not_found", "CANARY" },
+	{ "ai:canary, somebody to ask", "ask reveal\n", NULL, "tag @ ai:canary",
+	    NULL, NULL, NULL, "item_not_found", "CANARY" },
+	{ "ai:canary, by id", NULL, NULL, "tag @ ai:canary", NULL,
+	    "{\"item_name\":\"@\"}", NULL, "item_not_found", "CANARY" },
+};
+
+#define LIMITED "limit_reached", "LIMIT"
+
+/* By counting; the first call is good. */
+static const struct refusal by_count[] = {
+	{ "calls", NULL, "OPMCP_RATE=1/60s", NULL, OTHER, NULL, NULL, LIMITED },
+	{ "calls, by their old names", NULL,
+	    "OPMCP_RATE=;RATE_LIMIT_MAX_REQUESTS=1;"
+	    "RATE_LIMIT_WINDOW_SECONDS=600",
+	    NULL, OTHER, NULL, NULL, LIMITED },
+	{ "calls, an hour", NULL, "OPMCP_RATE=1/1h", NULL, OTHER, NULL, NULL,
+	    LIMITED },
+	{ "the item", "limit 1/60s reveal\n", NULL, NULL, MARKED, NULL, NULL,
+	    LIMITED },
+	{ "the item, named otherwise", "limit 1/60s reveal\n", NULL, NULL,
+	    MARKED, "{\"item_name\":\"@\"}", NULL, LIMITED },
+	{ "the item by title", "limit 1/1h reveal item Mark*\n", NULL, NULL,
+	    MARKED, NULL, NULL, LIMITED },
+	{ "the vault's items", "limit 1/1d reveal vault AI\n", NULL, NULL,
+	    MARKED, NULL, NULL, LIMITED },
+	{ "the tag", "limit 1/5m reveal tag hot\n", NULL, "tag @ hot", MARKED,
+	    NULL, NULL, LIMITED },
+	{ "the category", "limit 1/60s reveal category login\n", NULL, NULL,
+	    MARKED, NULL, NULL, LIMITED },
+	{ "two limits", "limit 9/60s reveal\nlimit 1/60s reveal\n", NULL, NULL,
+	    MARKED, NULL, NULL, LIMITED },
+	{ "a limit and a permit", "limit 1/60s reveal\npermit reveal\n", NULL,
+	    NULL, MARKED, NULL, NULL, LIMITED },
+	{ "items", NULL, "OPMCP_MAX_ITEMS=1", NULL, OTHER, NULL, NULL,
+	    "too_many_items", "REFUSED" },
+	{ "items, permitted", "permit reveal\n", "OPMCP_MAX_ITEMS=1", NULL,
+	    OTHER, NULL, NULL, "too_many_items", "REFUSED" },
+};
+
+#define INVALID    "INVALID"
+#define IN(vault)  "{\"item_name\":\"Marker\",\"vault\":\"" vault "\"}"
+#define OUTSIDE    "vault_not_allowed", "VAULT_REFUSED"
+#define NO_SIGN_IN "SIGN_IN_FAILED"
+
+/* By everything else. */
+static const struct refusal by_rest[] = {
+	{ "another vault", NULL, NULL, NULL, NULL, IN("Ops"), NULL, OUTSIDE },
+	{ "no such vault", NULL, NULL, NULL, NULL, IN("Nowhere"), NULL,
+	    OUTSIDE },
+	{ "another vault, permitted", "permit reveal vault Ops\n", NULL, NULL,
+	    NULL, IN("Ops"), NULL, OUTSIDE },
+	{ "the vault is another", NULL, "OPMCP_VAULTS=Ops", NULL, NULL,
+	    IN("AI"), NULL, OUTSIDE },
+	{ "by id, the vault is another", NULL, "OPMCP_VAULTS=Ops", NULL, NULL,
+	    IN("^"), NULL, OUTSIDE },
+	{ "no vault", NULL, "OPMCP_VAULTS=,", NULL, NULL, NULL, NULL, OUTSIDE },
+	{ "a vault with a blank", NULL, NULL, NULL, NULL, IN("AI "), NULL,
+	    "invalid_name", INVALID },
+	{ "an item with a line feed", NULL, NULL, NULL, NULL, NAMED("a\\n"),
+	    NULL, "invalid_name", INVALID },
+	{ "an item with what turns text", NULL, NULL, NULL, NULL,
+	    NAMED("a\\u202eb"), NULL, "invalid_name", INVALID },
+	{ "unknown argument", NULL, NULL, NULL, NULL,
+	    "{\"item_name\":\"Marker\",\"reveal\":true}", NULL,
+	    "invalid_argument", INVALID },
+	{ "no argument", NULL, NULL, NULL, NULL, "{}", NULL, "invalid_argument",
+	    INVALID },
+	{ "a number", NULL, NULL, NULL, NULL, "{\"item_name\":1}", NULL,
+	    "invalid_argument", INVALID },
+	{ "an empty name", NULL, NULL, NULL, NULL, NAMED(""), NULL,
+	    "invalid_argument", INVALID },
+	{ "no such item", NULL, NULL, NULL, NULL, NAMED("Nothing"), NULL,
+	    "item_not_found", "FAILED" },
+	{ "an archived item", NULL, NULL, "archive @", NULL, NULL, NULL,
+	    "item_archived", "FAILED" },
+	{ "a deleted item", NULL, NULL, "delete @", NULL, NULL, NULL,
+	    "item_not_found", "FAILED" },
+	{ "an ambiguous title", NULL, NULL, NULL, NULL, NAMED("Duplicate"),
+	    NULL, "item_ambiguous", "FAILED" },
+	{ "no token", NULL, "OP_SERVICE_ACCOUNT_TOKEN=", NULL, NULL, NULL, NULL,
+	    "token_missing", NO_SIGN_IN },
+	{ "a bad token", NULL, "OP_SERVICE_ACCOUNT_TOKEN=ops_abc", NULL, NULL,
+	    NULL, NULL, "token_malformed", NO_SIGN_IN },
+	{ "another host", NULL, "OPMCP_HOSTS=", NULL, NULL, NULL, NULL,
+	    "host_not_allowed", NO_SIGN_IN },
+	{ "revoked", NULL, NULL, "revoke", NULL, NULL, NULL, "sign_in_refused",
+	    NO_SIGN_IN },
+	{ "a server that lies", NULL, NULL, "fault confirm wrongm2", NULL, NULL,
+	    NULL, "server_not_trusted", NO_SIGN_IN },
+	{ "forbidden", NULL, NULL, "fault item status 403", NULL, NULL, NULL,
+	    "access_denied", "FAILED" },
+	{ "rate limited", NULL, NULL, "fault item status 429", NULL, NULL, NULL,
+	    "rate_limited", "FAILED" },
+	{ "out of order", NULL, NULL, "fault item status 500", NULL, NULL, NULL,
+	    "service_error", "FAILED" },
+	{ "forged", NULL, NULL, "fault item badtag", NULL, NULL, NULL,
+	    "bad_answer", "FAILED" },
+	{ "cut off", NULL, NULL, "fault item drop", NULL, NULL, NULL,
+	    "network_error", "FAILED" },
+	{ "an empty CA file", NULL, "SSL_CERT_FILE=/dev/null", NULL, NULL, NULL,
+	    NULL, "bad_setting|tls_error", "FAILED" },
+};
+
+/* Text with the ids in place of their signs. */
+static void
+refusal_text(struct world *w, const char *text, struct buf *b)
+{
+	const struct row *r = find(w, "AI", "Marker");
+
+	buf_clear(b);
+	for (; text && *text; text++) {
+		if (*text == '@')
+			buf_str(b, r->id);
+		else if (*text == '^')
+			buf_str(b, r->vault_id);
+		else if (*text == '&')
+			buf_str(b, find(w, "AI", "No fields at all")->id);
+		else
+			buf_add(b, text, 1);
+	}
+}
+
+/* Each of the parts of a text that ";" separates; false at the end. */
+static bool
+part_next(const char **text, char part[static 200])
+{
+	size_t n;
+
+	if (!*text || !**text)
+		return false;
+	n = strcspn(*text, ";");
+	snprintf(part, 200, "%.*s", (int)n, *text);
+	*text += n + ((*text)[n] == ';');
+	return true;
+}
+
+static void
+refusal_settings(struct world *w, const char *list)
+{
+	char part[200], *eq;
+
+	while (part_next(&list, part)) {
+		eq = strchr(part, '=');
+		*eq = 0;
+		if (eq[1])
+			env_set(&w->env, part, eq + 1);
+		else
+			env_unset(&w->env, part);
+	}
+}
+
+/* The call that must be refused, with what a person says to it. Word is what
+ * the error says; where a revision has an error of the protocol in its place
+ * the record tells. */
+static void
+refusal_call(struct world *w, const struct refusal *f, const char *args)
+{
+	char id[32];
+
+	client_call(&w->c, CREDENTIALS, args);
+	if (!next_any(w, f->what))
+		return;
+	if (f->answer &&
+	    CHECK(w->t, is_message(&w->c.last), "%s: nobody was asked, seen %s",
+		f->what, client_seen(&w->c))) {
+		id_copy(w, id);
+		reply(w, id, f->answer);
+		next_of(w, w->c.id, f->what);
+	}
+	if (strcmp(w->c.version, MODERN) != 0 ||
+	    json_top(&w->c.last, "error") < 0)
+		want_word(w, f->word, f->what);
+	CHECK(w->t, !client_ok(&w->c), "%s: not refused", f->what);
+}
+
+static void
+refusal_run(struct world *w, struct den *d, const struct refusal *f,
+    const char *version)
+{
+	struct buf text = { 0 }, err = { 0 };
+	const char *list;
+	char part[200];
+
+	den_clear(d);
+	env_unset(&w->env, "OPMCP_POLICY");
+	refusal_text(w, f->policy, &text);
+	if (f->policy)
+		policy_put(w, d, text.p);
+	refusal_settings(w, f->env);
+	refusal_text(w, f->setup, &text);
+	for (list = text.p; part_next(&list, part);)
+		CHECK(w->t, standin_do(&w->s, "%s", part), "stand-in: %s",
+		    part);
+	if (!world_run(w, NULL))
+		return;
+	w->c.caps = f->answer ? FORM : NULL;
+	CHECK(w->t, client_hello(&w->c, version), "%s: handshake", f->what);
+	if (f->first) {
+		call(w, CREDENTIALS, f->first, f->what);
+		CHECK(w->t, client_ok(&w->c), "%s: first call, seen %s",
+		    f->what, client_seen(&w->c));
+		if (strcmp(f->what, "ai:deny since the list was read") == 0)
+			standin_do(&w->s, "tag %s ai:deny",
+			    find(w, "AI", "Marker")->id);
+	}
+	buf_clear(&w->said);
+	refusal_text(w, f->args ? f->args : MARKED, &text);
+	refusal_call(w, f, text.p);
+	want_untold(w, f->what);
+	proc_err(&w->c.p, &err);
+	CHECK(w->t, !buf_has(&err, MARKER), "%s: stderr: marker", f->what);
+	world_leave(w);
+	buf_free(&text);
+	buf_free(&err);
+}
+
+static void
+refusals(struct t *t, const struct refusal *f, size_t n)
+{
+	struct world w;
+	struct den d;
+	size_t i;
+	char first[64];
+
+	for (i = 0; i < n; i++) {
+		/* Asking is another conversation in the modern era. */
+		bool asks = f[i].answer;
+		const char *version = i % 2 && !asks ? MODERN : LEGACY_NEW;
+
+		/* A sign-in takes seconds there. */
+		if (t->lab->valgrind && i % 5 != 0)
+			continue;
+		if (!den_start(&w, t, &d))
+			return;
+		refusal_run(&w, &d, &f[i], version);
+		snprintf(first, sizeof(first), "%.*s",
+		    (int)strcspn(f[i].word, "|"), f[i].word);
+		trail_good(&w, &d, f[i].event,
+		    strchr(f[i].word, '|') ? NULL : first, f[i].what);
+		den_close(&d);
+		world_close(&w);
+	}
+}
+
+#define REFUSALS(by)                            \
+	static void t_refused_##by(struct t *t) \
+	{                                       \
+		refusals(t, by, LEN(by));       \
+	}
+
+REFUSALS(by_rules)
+REFUSALS(by_tags)
+REFUSALS(by_count)
+REFUSALS(by_rest)
+
+/* Rules and tags that speak of something else let the item through: each is
+ * close to a refusal above. */
+static void
+t_rules_permit(struct t *t)
+{
+	static const struct {
+		const char *policy, *env, *setup;
+	} v[] = {
+		{ "", NULL, NULL },
+		{ "# nothing\n\n", NULL, NULL },
+		{ "deny reveal item GitHub\n", NULL, NULL },
+		{ "deny reveal item Mark\n", NULL, NULL },
+		{ "deny reveal item ?Marker\n", NULL, NULL },
+		{ "deny reveal item Mark*x\n", NULL, NULL },
+		{ "deny reveal vault Ops\n", NULL, NULL },
+		{ "deny reveal tag prod\n", NULL, "tag @ product" },
+		{ "deny reveal category Password\n", NULL, NULL },
+		{ "deny reveal item Marker tag prod\n", NULL, NULL },
+		{ "deny use\ndeny write\ndeny list\n", NULL, NULL },
+		{ "deny reveal\npermit reveal item Marker\n", NULL, NULL },
+		{ "ask reveal\npermit reveal vault AI\n", NULL, NULL },
+		{ "permit reveal item Marker\n", "OPMCP_REVEAL=deny", NULL },
+		{ "permit reveal field *\n", "OPMCP_REVEAL=ask", NULL },
+		{ "limit 1/60s reveal\n", NULL, NULL },
+		{ "", NULL, "tag @ ai:denied" },
+		{ "", NULL, "tag @ xai:deny ai:den canary" },
+		{ "", "OPMCP_MAX_ITEMS=1", NULL },
+		{ "", "OPMCP_RATE=1/1s", NULL },
+	};
+	struct buf text = { 0 };
+	struct world w;
+	struct den d;
+	size_t i;
+
+	for (i = 0; i < LEN(v); i++) {
+		if (t->lab->valgrind && i % 5 != 0)
+			continue;
+		if (!den_start(&w, t, &d))
+			return;
+		policy_put(&w, &d, v[i].policy);
+		refusal_settings(&w, v[i].env);
+		refusal_text(&w, v[i].setup, &text);
+		if (text.n)
+			standin_do(&w.s, "%s", text.p);
+		world_serve(&w, i % 2 ? MODERN : LEGACY_NEW);
+		call(&w, CREDENTIALS, MARKED, v[i].policy);
+		want_row(&w, find(&w, "AI", "Marker"),
+		    *v[i].policy ? v[i].policy : "no rule");
+		world_leave(&w);
+		trail_good(&w, &d, "REVEAL", NULL, "permitted");
+		den_close(&d);
+		world_close(&w);
+	}
+	buf_free(&text);
+}
+
+/* A field that a rule withholds stays out of an answer with the other. */
+static void
+t_rules_field(struct t *t)
+{
+	struct json r = { 0 };
+	struct buf trail = { 0 };
+	struct world w;
+	struct den d;
+
+	if (!den_start(&w, t, &d))
+		return;
+	policy_put(&w, &d, "deny reveal field pass*\n");
+	world_serve(&w, LEGACY_NEW);
+	call(&w, CREDENTIALS, MARKED, "a field");
+	if (result_read(&w, &r, "a field")) {
+		CHECK(t,
+		    json_is(&r, json_top(&r, "username"), "marker-user") &&
+			json_top(&r, "password") < 0,
+		    "a field is withheld: members are wrong");
+		CHECK(t,
+		    json_source_is(&r, json_top(&r, "withheld"),
+			"[\"password\"]"),
+		    "a field is withheld: not said");
+	}
+	CHECK(t, !buf_has(&w.said, MARKER), "a field is withheld: released");
+	world_leave(&w);
+	buf_read_file(&trail, d.audit);
+	CHECK(t, buf_has(&trail, "\"decision\":\"partial\""),
+	    "a field is withheld: not on record");
+	trail_good(&w, &d, "REVEAL", NULL, "a field is withheld");
+	json_free(&r);
+	buf_free(&trail);
+	den_close(&d);
+	world_close(&w);
+}
+
+/* What may not be listed is in no list and no completion. */
+static void
+t_rules_list(struct t *t)
+{
+	struct buf uri = { 0 };
+	struct world w;
+	struct den d;
+
+	if (!den_start(&w, t, &d))
+		return;
+	policy_put(&w, &d, "deny list item Mark*\n");
+	standin_do(&w.s, "tag %s ai:deny", find(&w, "AI", "Case Test")->id);
+	world_serve(&w, LEGACY_NEW);
+	buf_fmt(&uri, "{\"uri\":\"onepassword://vaults/%s/items\"}",
+	    find(&w, "AI", "Marker")->vault_id);
+	ask(&w, "resources/read", uri.p, "items");
+	want_result(&w, "items");
+	CHECK(t, buf_has(&w.c.line, ITEM) && !buf_has(&w.c.line, "Marker"),
+	    "items: what a rule hides is listed");
+	CHECK(t, !buf_has(&w.c.line, find(&w, "AI", "Case Test")->id),
+	    "items: what a tag hides is listed");
+	ask(&w, "completion/complete",
+	    "{\"ref\":{\"type\":\"ref/prompt\",\"name\":\"use_credential\"},"
+	    "\"argument\":{\"name\":\"item_name\",\"value\":\"mark\"}}",
+	    "completion");
+	want_result(&w, "completion");
+	CHECK(t, !buf_has(&w.c.line, "Marker"), "completion: what is hidden");
+	buf_free(&uri);
+	world_leave(&w);
+	den_close(&d);
+	world_close(&w);
+}
+
+/* Bait locks everything, in both eras, until a restart; what asks nothing of
+ * 1Password by its nature is answered. */
+static void
+t_canary(struct t *t)
+{
+	static const char *const version[] = { LEGACY_NEW, MODERN };
+	struct buf trail = { 0 };
+	struct world w;
+	struct den d;
+	size_t i;
+
+	for (i = 0; i < 2; i++) {
+		if (!den_start(&w, t, &d))
+			return;
+		standin_do(&w.s, "tag %s ai:canary",
+		    find(&w, "AI", "Marker")->id);
+		world_serve(&w, version[i]);
+		get_usual(&w, "before the bait");
+		buf_clear(&w.said);
+		call(&w, CREDENTIALS, MARKED, "bait");
+		want_word(&w, "item_not_found", "bait");
+		CHECK(t, !buf_has(&w.c.line, "canary"),
+		    "bait: the answer says that it is");
+		standin_do(&w.s, "reset");
+		call(&w, CREDENTIALS, OTHER, "after bait");
+		want_word(&w, "locked", "after bait");
+		call(&w, HEALTH, "{\"probe\":true}", "health after bait");
+		want_word(&w, "locked", "health after bait");
+		ask(&w, "resources/read", "{\"uri\":\"onepassword://vaults\"}",
+		    "vaults after bait");
+		CHECK(t, json_top(&w.c.last, "error") >= 0,
+		    "vaults after bait: seen %s", client_seen(&w.c));
+		call(&w, CREDENTIALS, MARKED, "bait again");
+		want_word(&w, "locked", "bait again");
+		want_untold(&w, "bait");
+		want_count(&w, NULL, 0, "after bait");
+		ask(&w, "tools/list", NULL, "tools after bait");
+		want_result(&w, "tools after bait");
+		world_leave(&w);
+		trail_good(&w, &d, "CANARY", "item_not_found", "bait");
+		buf_clear(&trail);
+		buf_read_file(&trail, d.audit);
+		CHECK_INT(t, 4,
+		    trail_count(&w, &trail, "LOCKED", "locked", NULL),
+		    "LOCKED lines");
+		world_serve(&w, version[i]);
+		get_usual(&w, "after a restart");
+		world_leave(&w);
+		den_close(&d);
+		world_close(&w);
+	}
+	buf_free(&trail);
+}
+
+#define YES10                                 \
+	"{\"action\":\"accept\",\"content\":" \
+	"{\"answer\":\"allow for 10 minutes\"}}"
+
+/* A person's word: once, for a while, or not; for one item only. */
+static void
+t_approve_legacy(struct t *t)
+{
+	struct world w;
+	struct den d;
+	char id[32];
+	int i;
+
+	if (!den_start(&w, t, &d))
+		return;
+	policy_put(&w, &d, "ask reveal\n");
+	if (!world_host(&w, LEGACY_NEW, FORM))
+		return;
+	for (i = 0; i < 2; i++) {
+		call_asked(&w, MARKED, id, "once");
+		reply(&w, id, RESULT(YES));
+		if (next_of(&w, w.c.id, "once"))
+			want_row(&w, find(&w, "AI", "Marker"), "once");
+	}
+	call_asked(&w, MARKED, id, "refused");
+	reply(&w, id, ACCEPT("refuse"));
+	if (next_of(&w, w.c.id, "refused"))
+		want_word(&w, REFUSED, "refused");
+	call_asked(&w, MARKED, id, "ten minutes");
+	reply(&w, id, RESULT(YES10));
+	if (next_of(&w, w.c.id, "ten minutes"))
+		want_row(&w, find(&w, "AI", "Marker"), "ten minutes");
+	for (i = 0; i < 3; i++) {
+		call(&w, CREDENTIALS, MARKED, "within ten minutes");
+		want_row(&w, find(&w, "AI", "Marker"), "within ten minutes");
+	}
+	call_asked(&w, OTHER, id, "another item");
+	reply(&w, id, RESULT(NO));
+	if (next_of(&w, w.c.id, "another item"))
+		want_word(&w, REFUSED, "another item");
+	standin_do(&w.s, "tag %s ai:deny", find(&w, "AI", "Marker")->id);
+	call(&w, CREDENTIALS, MARKED, "denied within ten minutes");
+	want_word(&w, "policy_denied", "denied within ten minutes");
+	world_leave(&w);
+	trail_good(&w, &d, NULL, NULL, "approvals");
+	world_host(&w, LEGACY_NEW, FORM);
+	standin_do(&w.s, "tag %s", find(&w, "AI", "Marker")->id);
+	call_asked(&w, MARKED, id, "after a restart");
+	reply(&w, id, RESULT(NO));
+	next_of(&w, w.c.id, "after a restart");
+	world_leave(&w);
+	den_close(&d);
+	world_close(&w);
+}
+
+static void
+t_approve_modern(struct t *t)
+{
+	static const char *const no[] = {
+		"{\"approval\":{\"action\":\"accept\",\"content\":"
+		"{\"answer\":\"refuse\"}}}",
+		"{\"approval\":{\"action\":\"decline\"}}",
+	};
+	struct buf state = { 0 };
+	struct world w;
+	struct den d;
+	int i;
+
+	if (!den_start(&w, t, &d))
+		return;
+	standin_do(&w.s, "tag %s ai:ask", find(&w, "AI", "Marker")->id);
+	if (!world_host(&w, MODERN, FORM))
+		return;
+	call(&w, CREDENTIALS, OTHER, "not tagged");
+	want_row(&w, find(&w, "AI", ITEM), "not tagged");
+	for (i = 0; i < 2; i++) {
+		modern_asked(&w, MARKED, &state, "once");
+		modern_call(&w, CREDENTIALS, MARKED, APPROVED, state.p, "once");
+		want_row(&w, find(&w, "AI", "Marker"), "once");
+	}
+	for (i = 0; i < 2; i++) {
+		modern_asked(&w, MARKED, &state, "refused");
+		modern_call(&w, CREDENTIALS, MARKED, no[i], state.p, "refused");
+		want_word(&w, REFUSED, "refused");
+	}
+	modern_asked(&w, MARKED, &state, "ten minutes");
+	modern_call(&w, CREDENTIALS, MARKED, "{\"approval\":" YES10 "}",
+	    state.p, "ten minutes");
+	want_row(&w, find(&w, "AI", "Marker"), "ten minutes");
+	for (i = 0; i < 3; i++) {
+		call(&w, CREDENTIALS, MARKED, "within ten minutes");
+		want_row(&w, find(&w, "AI", "Marker"), "within ten minutes");
+	}
+	world_leave(&w);
+	trail_good(&w, &d, NULL, NULL, "approvals, modern");
+	buf_free(&state);
+	den_close(&d);
+	world_close(&w);
+}
+
+/* Reads the object in the text of limit_reached. */
+static bool
+limit_read(struct world *w, struct json *out, const char *what)
+{
+	const struct json *j = &w->c.last;
+	struct buf text = { 0 };
+	const char *p;
+	bool ok;
+
+	if (!want_word(w, "limit_reached", what))
+		return false;
+	json_text(j, json_top(j, "result content 0 text"), &text);
+	p = strchr(text.p, '{');
+	ok = p && json_parse(out, p, strlen(p));
+	buf_free(&text);
+	return CHECK(w->t, ok, "%s: no object in the text", what);
+}
+
+/* What a limit says, that mistakes count too, and that it ends. */
+static void
+t_limit(struct t *t)
+{
+	struct json r = { 0 };
+	struct world w;
+	long ms;
+	int i;
+
+	if (!world_open(&w, t, NULL))
+		return;
+	env_unset(&w.env, "OPMCP_RATE");
+	world_serve(&w, LEGACY_NEW);
+	for (i = 0; i < atoi(DEF_CALLS); i++) {
+		call(&w, i % 2 ? CREDENTIALS : HEALTH, "{}", "by default");
+		CHECK(t, (i % 2) != client_ok(&w.c), "by default: seen %s",
+		    client_seen(&w.c));
+	}
+	call(&w, HEALTH, "{}", "by default");
+	if (limit_read(&w, &r, "by default")) {
+		ms = json_long(&r, "retry_after_ms", -1);
+		CHECK_INT(t, 10, json_long(&r, "limit", -1), "limit");
+		CHECK_INT(t, 60, json_long(&r, "window_seconds", -1), "window");
+		CHECK_INT(t, 0, json_long(&r, "remaining", -1), "remaining");
+		CHECK(t, ms > 0 && ms <= 6000, "retry_after_ms: %ld", ms);
+	}
+	world_leave(&w);
+	env_set(&w.env, "OPMCP_RATE", "2/1s");
+	world_serve(&w, MODERN);
+	for (i = 0; i < 3; i++)
+		call(&w, HEALTH, "{}", "2/1s");
+	if (limit_read(&w, &r, "2/1s")) {
+		ms = json_long(&r, "retry_after_ms", -1);
+		CHECK(t, ms > 0 && ms <= 500, "retry_after_ms: %ld", ms);
+		poll(NULL, 0, (int)ms);
+		call(&w, HEALTH, "{}", "after the wait");
+		want_result(&w, "after the wait");
+		CHECK(t, client_ok(&w.c), "after the wait: seen %s",
+		    client_seen(&w.c));
+	}
+	json_free(&r);
+	world_close(&w);
+}
+
+/* Wrong policies: where, what, exit 78; the server does not start either. */
+static void
+t_policy_errors(struct t *t)
+{
+	static const struct {
+		const char *text, *at, *says;
+	} v[] = {
+		{ "permti reveal\n", ":1:1: ", "expected permit" },
+		{ "permit\n", ":1:7: ", "expected list" },
+		{ "permit show\n", ":1:8: ", "expected list" },
+		{ "# x\n\ndeny reveal itme X\n", ":3:13: ", "expected vault" },
+		{ "deny reveal item\n", ":1:17: ", "missing" },
+		{ "deny reveal item X item Y\n", ":1:20: ", "already" },
+		{ "deny reveal item \"X\n", ":1:18: ", "quote" },
+		{ "deny reveal item \"X\"y\n", ":1:18: ", "blank" },
+		{ "deny reveal item \"\"\n", ":1:18: ", "empty" },
+		{ "deny reveal at https://x\n", ":1:13: ", "use only" },
+		{ "permit use at http://x\n", ":1:15: ", "https" },
+		{ "permit use at https://x/y\n", ":1:15: ", "https" },
+		{ "deny reveal category Nope\n", ":1:22: ", "category" },
+		{ "limit 5 reveal\n", ":1:7: ", "limit" },
+		{ "limit 0/60s reveal\n", ":1:7: ", "limit" },
+		{ "limit off reveal\n", ":1:7: ", "limit" },
+		{ "limit 5/60 reveal\n", ":1:7: ", "limit" },
+		{ "deny reveal\x01\n", ":1:12: ", "visible" },
+		{ "permit reveal\ndeny \xff\n", ":2:6: ", "visible" },
+		{ "deny reveal \xe2\x80\xae\n", ":1:13: ", "visible" },
+		{ "deny revael  \n", ":1:6: ", "expected list" },
+		{ "  deny\treveal  itme x   # y\n",
+		    ":1:16: ", "expected vault" },
+		{ "Deny reveal\n", ":1:1: ", "expected permit" },
+	};
+	const char *args[] = { "policy", "check", NULL, NULL };
+	char place[100];
+	struct world w;
+	struct den d;
+	size_t i;
+
+	world_plain(&w, t);
+	if (!den_open(&w, &d))
+		return;
+	args[2] = d.policy;
+	for (i = 0; i < LEN(v); i++) {
+		policy_put(&w, &d, v[i].text);
+		snprintf(place, sizeof(place), "%s%s", d.policy, v[i].at);
+		env_unset(&w.env, "OPMCP_POLICY");
+		want_status(&w, args, 78, place, v[i].text);
+		want_status(&w, args, 78, v[i].says, v[i].text);
+		env_set(&w.env, "OPMCP_POLICY", d.policy);
+		want_status(&w, args + 3, 78, place, v[i].text);
+	}
+	den_close(&d);
+	world_close(&w);
+}
+
+/* Policy files that are not read: by their kind, mode or size. */
+static void
+t_policy_file(struct t *t)
+{
+	static const mode_t mode[] = { 0622, 0620, 0602, 0666 };
+	const char *serve[] = { NULL };
+	struct buf big = { 0 };
+	char link[80];
+	struct world w;
+	struct run r;
+	struct den d;
+	size_t i;
+
+	world_plain(&w, t);
+	if (!den_open(&w, &d))
+		return;
+	env_set(&w.env, "OPMCP_POLICY", d.policy);
+	want_status(&w, serve, 78, "OPMCP_POLICY", "no such policy");
+	env_set(&w.env, "OPMCP_POLICY", d.dir);
+	want_status(&w, serve, 78, "OPMCP_POLICY", "a directory as policy");
+	policy_put(&w, &d, "deny reveal\n");
+	for (i = 0; i < LEN(mode); i++) {
+		chmod(d.policy, mode[i]);
+		want_status(&w, serve, 78, "OPMCP_POLICY",
+		    "a policy that others may write");
+	}
+	snprintf(link, sizeof(link), "%s/link", d.dir);
+	chmod(d.policy, 0644);
+	run(&w, &r, serve);
+	CHECK_INT(t, 0, r.status, "a policy that others may read");
+	run_end(&r);
+	for (i = 0; i < RULES_MAX; i++)
+		buf_str(&big, "deny use\n");
+	policy_put(&w, &d, big.p);
+	run(&w, &r, serve);
+	CHECK_INT(t, 0, r.status, "as many rules as there may be");
+	run_end(&r);
+	buf_str(&big, "deny use\n");
+	policy_put(&w, &d, big.p);
+	want_status(&w, serve, 78, ":257:", "a rule too many");
+	buf_clear(&big);
+	for (i = 0; i < POLICY_MAX; i++)
+		buf_str(&big, "\n");
+	policy_put(&w, &d, big.p);
+	run(&w, &r, serve);
+	CHECK_INT(t, 0, r.status, "the largest policy");
+	run_end(&r);
+	buf_str(&big, "\n");
+	policy_put(&w, &d, big.p);
+	want_status(&w, serve, 78, "OPMCP_POLICY", "a policy too large");
+	buf_free(&big);
+	den_close(&d);
+	world_close(&w);
+}
+
+/* A good policy, and which rule decides about a reference. */
+static void
+t_policy_explain(struct t *t)
+{
+	static const char text[] = "# rules\n"
+				   "deny reveal\n"
+				   "permit reveal vault AI item Git*\n"
+				   "ask reveal item GitHub field password\n"
+				   "permit use at https://x.example\n"
+				   "deny list tag private\n"
+				   "ask write category Login\n";
+	static const struct {
+		const char *args[6], *says;
+	} v[] = {
+		{ { "op://AI/GitLab" }, "permit|allow, decided by line 3" },
+		{ { "op://AI/GitHub" }, "allow, decided by line 3" },
+		{ { "op://AI/GitHub/password" }, "ask, decided by line 4" },
+		{ { "op://AI/GitHub/username" }, "allow, decided by line 3" },
+		{ { "op://Ops/GitLab" }, "deny, decided by line 2" },
+		{ { "op://Ops/GitLab" }, "OPMCP_VAULTS does not name" },
+		{ { "op://AI/Other" }, "deny, decided by line 2" },
+		{ { "op://AI/GitLab", "--tag", "ai:deny" },
+		    "deny, decided by ai:deny" },
+		{ { "op://AI/GitLab", "--tag", "ai:ask" },
+		    "ask, decided by ai:ask" },
+		{ { "op://AI/x", "--act", "list" },
+		    "allow, decided by OPMCP_VAULTS" },
+		{ { "op://AI/x", "--act", "list", "--tag", "private" },
+		    "deny, decided by line 6" },
+		{ { "op://AI/x", "--act", "use" }, "deny, decided by" },
+		{ { "op://AI/x", "--act", "write", "--category", "Login" },
+		    "ask, decided by line 7" },
+		{ { "op://AI/x", "--act", "write" }, "deny, decided by" },
+	};
+	const char *args[10] = { "policy", "check" };
+	struct world w;
+	struct run r;
+	struct den d;
+	size_t i, k;
+
+	world_plain(&w, t);
+	if (!den_open(&w, &d))
+		return;
+	policy_put(&w, &d, text);
+	env_unset(&w.env, "OPMCP_POLICY");
+	args[2] = d.policy;
+	run(&w, &r, args);
+	CHECK(t, r.status == 0 && buf_has(&r.p.got, "6 rules"),
+	    "policy check: exit %d (%.100s)", r.status, buf_text(&r.p.got));
+	run_end(&r);
+	for (i = 0; i < LEN(v); i++) {
+		const char *says = strchr(v[i].says, '|');
+
+		for (k = 0; k < LEN(v[i].args); k++)
+			args[3 + k] = v[i].args[k];
+		run(&w, &r, args);
+		CHECK(t,
+		    r.status == 0 &&
+			buf_has(&r.p.got, says ? says + 1 : v[i].says),
+		    "policy check %s %s: exit %d, expected \"%s\", seen "
+		    "\"%.150s%.100s\"",
+		    v[i].args[0], v[i].args[2] ? v[i].args[2] : "", r.status,
+		    v[i].says, buf_text(&r.p.got), buf_text(&r.err));
+		run_end(&r);
+	}
+	args[3] = "AI/x";
+	args[4] = NULL;
+	run(&w, &r, args);
+	CHECK(t, r.status == 64 && buf_has(&r.err, "op://"),
+	    "not a reference: exit %d", r.status);
+	run_end(&r);
+	args[3] = "op://AI/x";
+	args[4] = "--act";
+	args[5] = "look";
+	args[6] = NULL;
+	run(&w, &r, args);
+	CHECK_INT(t, 64, r.status, "not an act");
+	run_end(&r);
+	den_close(&d);
+	world_close(&w);
+}
+
+/* One run of opmcp check: its status, and a line of stdout that is due. */
+static void
+want_check(struct world *w, bool online, int status, const char *says,
+    const char *what)
+{
+	static const char *const args[] = { "check", "--online", NULL };
+	static const char *const offline[] = { "check", NULL };
+	struct run r;
+
+	run(w, &r, online ? args : offline);
+	CHECK(w->t, r.status == status && buf_has(&r.p.got, says),
+	    "check, %s: exit %d, no \"%s\" in \"%.400s%.100s\"", what, r.status,
+	    says, buf_text(&r.p.got), buf_text(&r.err));
+	CHECK(w->t, (status != 0) == buf_has(&r.p.got, "FAIL"),
+	    "check, %s: FAIL and exit %d", what, r.status);
+	if (!w->plain)
+		world_no_secret(w, &r.p.got, "opmcp check");
+	run_end(&r);
+}
+
+/* What opmcp check finds, without and with the network. */
+static void
+t_findings(struct t *t)
+{
+	char path[80];
+	struct world w;
+	struct den d;
+
+	if (!den_start(&w, t, &d))
+		return;
+	want_check(&w, false, 0, "ok    service-account token", "all is well");
+	want_count(&w, NULL, 0, "check without --online");
+	want_check(&w, true, 0, "signed in", "all is well, online");
+	want_check(&w, true, 0, "ok    OPMCP_VAULTS: AI",
+	    "all is well, online");
+	want_check(&w, true, 0, "warn  the token also reaches vault", "online");
+	env_set(&w.env, "OPMCP_VAULTS", "AI,Nowhere");
+	want_check(&w, false, 0, "vaults are named", "a vault, not asked for");
+	want_check(&w, true, 78, "FAIL  OPMCP_VAULTS: Nowhere", "no vault");
+	env_unset(&w.env, "OPMCP_VAULTS");
+	standin_do(&w.s, "revoke");
+	want_check(&w, true, 78, "FAIL  sign-in", "revoked");
+	standin_do(&w.s, "unrevoke");
+	policy_put(&w, &d, "deny reveal\ndney use\n");
+	want_check(&w, false, 78, "policy:2:1", "policy");
+	want_check(&w, false, 78, "FAIL  policy", "policy");
+	env_unset(&w.env, "OPMCP_POLICY");
+	snprintf(path, sizeof(path), "%s/none/audit", d.dir);
+	env_set(&w.env, "OPMCP_AUDIT", path);
+	want_check(&w, false, 78, "FAIL  audit log", "audit");
+	env_set(&w.env, "OPMCP_AUDIT", "off");
+	want_check(&w, false, 0, "warn  audit log is on", "audit off");
+	env_set(&w.env, "OPMCP_AUDIT", d.audit);
+	env_set(&w.env, "SSL_CERT_FILE", "/dev/null");
+	want_check(&w, false, 78, "FAIL  trust anchors", "trust anchors");
+	env_set(&w.env, "OP_SERVICE_ACCOUNT_TOKEN", "ops_abc");
+	want_check(&w, false, 78, "FAIL  service-account token", "bad token");
+	env_unset(&w.env, "OP_SERVICE_ACCOUNT_TOKEN");
+	want_check(&w, true, 78, "FAIL  service-account token", "no token");
+	den_close(&d);
+	world_close(&w);
+}
+
+/* Verifies text as an audit file; says what stdout must hold. */
+static void
+want_verify(struct world *w, const struct den *d, const struct buf *text,
+    int status, const char *says, const char *what)
+{
+	const char *args[] = { "audit", "verify", d->audit, NULL };
+	struct run r;
+
+	CHECK(w->t, file_put(d->audit, buf_text(text), text->n, 0600),
+	    "audit: cannot be written");
+	run(w, &r, args);
+	CHECK(w->t, r.status == status && (!says || buf_has(&r.p.got, says)),
+	    "audit verify, %s: expected exit %d and \"%s\", seen %d, "
+	    "\"%.150s%.100s\"",
+	    what, status, says ? says : "", r.status, buf_text(&r.p.got),
+	    buf_text(&r.err));
+	run_end(&r);
+}
+
+/* Where line n (from 0) begins. */
+static size_t
+line_at(const struct buf *b, int n)
+{
+	const char *p = b->p;
+
+	while (n-- > 0)
+		p = strchr(p, '\n') + 1;
+	return (size_t)(p - b->p);
+}
+
+/* Appends line n of a text. */
+static void
+line_add(struct buf *to, const struct buf *from, int n)
+{
+	size_t at = line_at(from, n);
+
+	buf_add(to, from->p + at, line_at(from, n + 1) - at);
+}
+
+/* An audit file in which anything was changed, at any line, does not verify:
+ * exit 65, and the line is named. */
+static void
+t_audit_verify(struct t *t)
+{
+	struct buf good = { 0 }, bad = { 0 };
+	char where[20], *p;
+	struct world w;
+	struct den d;
+	int i, k, n = 0;
+
+	if (!den_start(&w, t, &d))
+		return;
+	for (i = 0; i < 2; i++) {
+		world_serve(&w, LEGACY_NEW);
+		get_usual(&w, "audit");
+		get_word(&w, "Nothing", NULL, "item_not_found", "audit");
+		world_leave(&w);
+	}
+	buf_read_file(&good, d.audit);
+	for (p = good.p; p && *p; p++)
+		n += *p == '\n';
+	if (!CHECK_INT(t, 8, n, "lines of two runs"))
+		return;
+	want_verify(&w, &d, &good, 0, "8 lines verified", "as written");
+	want_verify(&w, &d, &bad, 0, "0 lines", "empty");
+	for (i = 0; i < n; i++) {
+		snprintf(where, sizeof(where), ":%d: ", i + 1);
+		/* changed */
+		buf_clear(&bad);
+		buf_add(&bad, good.p, good.n);
+		p = strstr(bad.p + line_at(&bad, i), "\"event\":\"") + 9;
+		*p = *p == 'X' ? 'Y' : 'X';
+		want_verify(&w, &d, &bad, 65, where, "a line is changed");
+		/* its mac */
+		*p = good.p[p - bad.p];
+		p = strstr(bad.p + line_at(&bad, i), "\"mac\":\"") + 7;
+		*p = *p == '0' ? '1' : '0';
+		want_verify(&w, &d, &bad, 65, where, "a mac is changed");
+		/* removed; an end that is cut off cannot be seen */
+		buf_clear(&bad);
+		for (k = 0; k < n; k++)
+			if (k != i)
+				line_add(&bad, &good, k);
+		want_verify(&w, &d, &bad, i < n - 1 ? 65 : 0,
+		    i < n - 1 ? where : NULL, "a line is removed");
+		/* swapped with the next */
+		buf_clear(&bad);
+		for (k = 0; k < n; k++)
+			line_add(&bad, &good,
+			    k == i && i < n - 1 ? k + 1 :
+				k == i + 1      ? k - 1 :
+						  k);
+		if (i < n - 1)
+			want_verify(&w, &d, &bad, 65, where, "two are swapped");
+		/* said twice */
+		buf_clear(&bad);
+		for (k = 0; k < n; k++) {
+			line_add(&bad, &good, k);
+			if (k == i)
+				line_add(&bad, &good, k);
+		}
+		snprintf(where, sizeof(where), ":%d: ", i + 2);
+		want_verify(&w, &d, &bad, 65, where, "a line stands twice");
+		/* something else between */
+		buf_clear(&bad);
+		for (k = 0; k < n; k++) {
+			line_add(&bad, &good, k);
+			if (k == i)
+				buf_str(&bad, "{\"seq\":1}\n");
+		}
+		want_verify(&w, &d, &bad, 65, where, "a line is inserted");
+	}
+	buf_clear(&bad);
+	buf_add(&bad, good.p, good.n - 1);
+	want_verify(&w, &d, &bad, 65, "cut short", "no end of line");
+	buf_clear(&bad);
+	buf_str(&bad, "\n");
+	want_verify(&w, &d, &bad, 65, ":1: ", "an empty line");
+	env_set(&w.env, "OP_SERVICE_ACCOUNT_TOKEN", "ops_another");
+	want_verify(&w, &d, &good, 77, "other tokens", "another token");
+	buf_free(&good);
+	buf_free(&bad);
+	den_close(&d);
+	world_close(&w);
+}
+
+/* A place that cannot be written: nothing is released, nothing is sent out. */
+static void
+want_unrecorded(struct world *w, struct fds fds, const char *what)
+{
+	int64_t from;
+
+	w->ended = false;
+	if (!CHECK(w->t,
+		client_start_with(&w->c, w->t->lab, &w->env, NULL, fds),
+		"%s: not started", what))
+		return;
+	CHECK(w->t, client_hello(&w->c, LEGACY_NEW), "%s: handshake", what);
+	buf_clear(&w->said);
+	from = now_ms();
+	call(w, CREDENTIALS, MARKED, what);
+	want_word(w, "audit_failed", what);
+	CHECK(w->t, now_ms() - from < 4000 || w->t->lab->valgrind,
+	    "%s: took %ld ms", what, (long)(now_ms() - from));
+	call(w, HEALTH, "{}", what);
+	want_word(w, "audit_failed", what);
+	want_untold(w, what);
+	want_ping(w, what);
+	world_leave(w);
+}
+
+/* Where the record goes, and what it cannot go to. */
+static void
+t_audit_where(struct t *t)
+{
+	struct buf b = { 0 };
+	struct fds fds = NO_FDS;
+	struct stat st;
+	char path[80];
+	int pair[2];
+	struct world w;
+	struct den d;
+
+	if (!den_start(&w, t, &d))
+		return;
+	/* a file, which only its owner may read; each line on the disk */
+	env_set(&w.env, "OPMCP_AUDIT_SYNC", "1");
+	world_serve(&w, LEGACY_NEW);
+	CHECK(t, stat(d.audit, &st) != 0 || st.st_size == 0,
+	    "a run that decided nothing is on record");
+	call(&w, CREDENTIALS, MARKED, "file");
+	want_row(&w, find(&w, "AI", "Marker"), "file");
+	world_leave(&w);
+	CHECK(t, stat(d.audit, &st) == 0 && (st.st_mode & 07777) == 0600,
+	    "file: mode %o", (unsigned)st.st_mode);
+	trail_good(&w, &d, "REVEAL", NULL, "file");
+	/* stderr, which is the default, and off */
+	env_unset(&w.env, "OPMCP_AUDIT");
+	env_unset(&w.env, "OPMCP_AUDIT_SYNC");
+	world_serve(&w, MODERN);
+	call(&w, CREDENTIALS, MARKED, "stderr");
+	proc_close_in(&w.c.p);
+	proc_wait(&w.c.p, w.c.wait_ms);
+	w.ended = true;
+	proc_err(&w.c.p, &b);
+	CHECK(t,
+	    trail_count(&w, &b, "REVEAL", NULL, CREDENTIALS) == 1 &&
+		trail_count(&w, &b, "START", NULL, NULL) == 1 &&
+		trail_count(&w, &b, "END", NULL, NULL) == 1,
+	    "stderr: lines lack");
+	CHECK(t, !buf_has(&b, MARKER), "stderr: marker");
+	world_leave(&w);
+	env_set(&w.env, "OPMCP_AUDIT", "off");
+	world_serve(&w, LEGACY_NEW);
+	call(&w, CREDENTIALS, MARKED, "off");
+	want_row(&w, find(&w, "AI", "Marker"), "off");
+	buf_clear(&b);
+	proc_err(&w.c.p, &b);
+	CHECK_INT(t, 0, trail_count(&w, &b, NULL, NULL, NULL), "off: lines");
+	world_leave(&w);
+	/* a descriptor */
+	CHECK(t, pipe2(pair, O_CLOEXEC) == 0, "pipe");
+	env_set(&w.env, "OPMCP_AUDIT", "fd:3");
+	env_set(&w.env, "OPMCP_AUDIT_SYNC", "1");
+	fds.three = pair[1];
+	CHECK(t, client_start_with(&w.c, t->lab, &w.env, NULL, fds), "start");
+	w.ended = false;
+	close(pair[1]);
+	CHECK(t, client_hello(&w.c, LEGACY_NEW), "fd:3: handshake");
+	call(&w, CREDENTIALS, MARKED, "fd:3");
+	want_row(&w, find(&w, "AI", "Marker"), "fd:3");
+	world_leave(&w);
+	buf_clear(&b);
+	buf_read_fd(&b, pair[0]);
+	close(pair[0]);
+	CHECK(t,
+	    trail_count(&w, &b, "REVEAL", NULL, CREDENTIALS) == 1 &&
+		trail_count(&w, &b, NULL, NULL, NULL) == 3,
+	    "fd:3: %d lines", trail_count(&w, &b, NULL, NULL, NULL));
+	CHECK(t, file_put(d.audit, b.p, b.n, 0600), "fd:3: copy");
+	trail_good(&w, &d, "REVEAL", NULL, "fd:3");
+	env_unset(&w.env, "OPMCP_AUDIT_SYNC");
+	/* one that is not there, whose reader has gone, that nobody reads */
+	want_unrecorded(&w, NO_FDS, "fd:3, not open");
+	CHECK(t, pipe2(pair, O_CLOEXEC) == 0, "pipe");
+	close(pair[0]);
+	fds.three = pair[1];
+	want_unrecorded(&w, fds, "fd:3, nobody there");
+	close(pair[1]);
+	CHECK(t, pipe2(pair, O_CLOEXEC | O_NONBLOCK) == 0, "pipe");
+	while (write(pair[1], b.p, 1) == 1)
+		;
+	fds.three = pair[1];
+	want_unrecorded(&w, fds, "fd:3, full");
+	close(pair[0]);
+	close(pair[1]);
+	/* paths */
+	env_set(&w.env, "OPMCP_AUDIT", "/dev/full");
+	want_unrecorded(&w, NO_FDS, "/dev/full");
+	snprintf(path, sizeof(path), "%s/none/audit", d.dir);
+	env_set(&w.env, "OPMCP_AUDIT", path);
+	want_unrecorded(&w, NO_FDS, "no such directory");
+	env_set(&w.env, "OPMCP_AUDIT", d.dir);
+	want_unrecorded(&w, NO_FDS, "a directory");
+	snprintf(path, sizeof(path), "%s/link", d.dir);
+	CHECK(t, symlink(d.audit, path) == 0, "symlink");
+	env_set(&w.env, "OPMCP_AUDIT", path);
+	want_unrecorded(&w, NO_FDS, "a link");
+	unlink(path);
+	env_set(&w.env, "OPMCP_AUDIT", d.audit);
+	file_put(d.audit, "half a line", 11, 0600);
+	want_unrecorded(&w, NO_FDS, "a file with half a line");
+	den_close(&d);
+	buf_free(&b);
+	world_close(&w);
+}
+
+/* What a name from outside may look like, a line of the record stays one. */
+static void
+t_audit_names(struct t *t)
+{
+	static const char *const name[] = { "a\\\"b\\\\c", "{}\\u00fc",
+		"\\ud83d\\ude80 rocket", "\\\",\\\"event\\\":\\\"REVEAL" };
+	struct buf trail = { 0 };
+	char args[200];
+	struct world w;
+	struct den d;
+	size_t i;
+
+	if (!den_start(&w, t, &d))
+		return;
+	world_run(&w, NULL);
+	client_request(&w.c, "initialize",
+	    "{\"protocolVersion\":\"" LEGACY_NEW "\",\"capabilities\":{},"
+	    "\"clientInfo\":{\"name\":\"h\\\"o\\\\st\\n\\u001b[2J\","
+	    "\"version\":\"1\\u202e\"}}");
+	w.c.version = LEGACY_NEW;
+	next(&w, "initialize");
+	client_send(&w.c, NOTE("initialized"));
+	for (i = 0; i < LEN(name); i++) {
+		snprintf(args, sizeof(args), NAMED("%s"), name[i]);
+		call(&w, CREDENTIALS, args, name[i]);
+		want_word(&w, "item_not_found", name[i]);
+		snprintf(args, sizeof(args), IN("%s"), name[i]);
+		call(&w, CREDENTIALS, args, name[i]);
+		want_word(&w, "vault_not_allowed", name[i]);
+	}
+	world_leave(&w);
+	trail_good(&w, &d, NULL, NULL, "names");
+	buf_read_file(&trail, d.audit);
+	CHECK_INT(t, 2 + 2 * (int)LEN(name),
+	    trail_count(&w, &trail, NULL, NULL, NULL), "lines");
+	CHECK_INT(t, 0, trail_count(&w, &trail, "REVEAL", NULL, NULL),
+	    "lines that say REVEAL");
+	CHECK(t, !buf_has(&trail, "\x1b") && !buf_has(&trail, "\xe2\x80\xae"),
+	    "the record holds what cannot be seen");
+	buf_free(&trail);
+	den_close(&d);
+	world_close(&w);
+}
+
+/* Two processes write to one file at once. */
+static void
+t_audit_two(struct t *t)
+{
+	enum { CALLS = 40 };
+	struct buf trail = { 0 };
+	struct world w[2];
+	struct den d;
+	int i, k;
+
+	if (!den_start(&w[0], t, &d) || !world_open(&w[1], t, NULL))
+		return;
+	/* The key of the record is made of the token: it must be the same. */
+	w[1].plain = false;
+	env_set(&w[1].env, "OPMCP_AUDIT", d.audit);
+	env_set(&w[1].env, "OP_SERVICE_ACCOUNT_TOKEN", w[0].s.token);
+	for (k = 0; k < 2; k++)
+		world_serve(&w[k], LEGACY_NEW);
+	for (i = 0; i < CALLS; i++) {
+		for (k = 0; k < 2; k++)
+			client_call(&w[k].c, i % 2 ? HEALTH : "get_metrics",
+			    "{}");
+		for (k = 0; k < 2; k++) {
+			next(&w[k], "two processes");
+			CHECK(t, client_ok(&w[k].c), "two processes: seen %s",
+			    client_seen(&w[k].c));
+		}
+	}
+	world_leave(&w[0]);
+	world_leave(&w[1]);
+	buf_read_file(&trail, d.audit);
+	CHECK_INT(t, 2 * (CALLS + 2),
+	    trail_count(&w[0], &trail, NULL, NULL, NULL), "lines");
+	want_verify(&w[0], &d, &trail, 0, "84 lines verified", "two processes");
+	buf_free(&trail);
+	den_close(&d);
+	world_close(&w[1]);
+	world_close(&w[0]);
+}
+
+/* True when the program was built with a sanitizer, which has no box. */
+static bool
+is_sanitized(const struct t *t)
+{
+	struct buf b = { 0 };
+	bool is = buf_read_file(&b, t->lab->opmcp) &&
+	    buf_has(&b, "AddressSanitizer");
+
+	buf_free(&b);
+	return is;
+}
+
+/* How many descriptors of a process are of this kind; NULL: any. */
+static int
+fd_count(pid_t pid, const char *kind)
+{
+	char path[64], to[256];
+	ssize_t n;
+	int i, count = 0;
+
+	for (i = 0; i < 64; i++) {
+		snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)pid, i);
+		n = readlink(path, to, sizeof(to) - 1);
+		to[n < 0 ? 0 : n] = 0;
+		count += n > 0 &&
+		    (!kind || strncmp(to, kind, strlen(kind)) == 0);
+	}
+	return count;
+}
+
+/* The box as the kernel shows it, and as the tool tells it. */
+static void
+box_seen(struct world *w, long seccomp, const char *layer)
+{
+	static const char *const name[] = { "door", "keeper" };
+	char path[64], want[8];
+	pid_t pid[2];
+	struct json r = { 0 };
+	struct buf b = { 0 };
+	int i;
+
+	call(w, "get_security_status", "{}", "status");
+	if (!result_read(w, &r, "status"))
+		return;
+	pid[0] = w->c.p.pid;
+	pid[1] = pid_child(pid[0]);
+	snprintf(want, sizeof(want), "%ld", seccomp);
+	for (i = 0; i < 2; i++) {
+		int at = json_top(&r, name[i]);
+
+		CHECK_INT(w->t, seccomp, pid_status(pid[i], "Seccomp"),
+		    "Seccomp");
+		CHECK_INT(w->t, 1, pid_status(pid[i], "NoNewPrivs"),
+		    "NoNewPrivs");
+		CHECK(w->t,
+		    json_is(&r, json_get(&r, at, "seccomp"), want) &&
+			json_is(&r, json_get(&r, at, "no_new_privs"), "1") &&
+			json_is(&r, json_get(&r, at, "traced_by"), "0"),
+		    "status of the %s is not what /proc says", name[i]);
+		snprintf(path, sizeof(path), "/proc/%d/limits", (int)pid[i]);
+		buf_clear(&b);
+		buf_read_file(&b, path);
+		CHECK(w->t,
+		    buf_has(&b,
+			"Max core file size        0                    "
+			"0  "),
+		    "the %s may leave a core file", name[i]);
+	}
+	CHECK(w->t, json_is(&r, json_top(&r, "seccomp"), layer),
+	    "status: seccomp is not %s", layer);
+	CHECK(w->t,
+	    strcmp(layer, "active") != 0 ||
+		!json_is(&r, json_top(&r, "landlock"), "absent"),
+	    "status: no Landlock");
+	CHECK(w->t, json_source_is(&r, json_top(&r, "locked"), "false"),
+	    "status: locked");
+	CHECK_INT(w->t, 4, fd_count(pid[0], NULL), "descriptors of the door");
+	CHECK_INT(w->t, 1, fd_count(pid[0], "socket:"), "sockets of the door");
+	CHECK(w->t, fd_count(pid[1], "socket:") <= 2,
+	    "%d sockets of the keeper", fd_count(pid[1], "socket:"));
+	json_free(&r);
+	buf_free(&b);
+}
+
+static void
+t_box(struct t *t)
+{
+	bool boxed = !is_sanitized(t);
+	struct world w;
+
+	if (!world_open(&w, t, NULL))
+		return;
+	world_serve(&w, LEGACY_NEW);
+	get_usual(&w, "by default");
+	box_seen(&w, boxed ? 2 : 0, boxed ? "active" : "absent");
+	world_leave(&w);
+	env_set(&w.env, "OPMCP_SANDBOX", "off");
+	world_serve(&w, MODERN);
+	box_seen(&w, 0, "absent");
+	world_leave(&w);
+	env_set(&w.env, "OPMCP_SANDBOX", "require");
+	if (boxed) {
+		world_serve(&w, MODERN);
+		get_usual(&w, "sandbox required");
+		box_seen(&w, 2, "active");
+		both_clean(&w);
+	} else {
+		/* what is demanded is not there: no service */
+		world_run(&w, NULL);
+		CHECK(t, !client_hello(&w.c, LEGACY_NEW), "no box, but served");
+		proc_close_in(&w.c.p);
+		proc_wait(&w.c.p, w.c.wait_ms);
+		w.ended = true;
+	}
+	world_leave(&w);
+	world_close(&w);
+}
+
+/* As somebody else than root: what of the two processes other programs of the
+ * same user may look at. */
+static void
+t_box_user(struct t *t)
+{
+	static const char *const file[] = { "environ", "mem", "maps", "fd" };
+	char path[80], copy[80];
+	struct lab lab = *t->lab;
+	struct buf b = { 0 };
+	struct stat st;
+	struct world w;
+	struct den d;
+	pid_t pid[2];
+	size_t i;
+	const char *args[] = { "--reuid=65534", "--regid=65534",
+		"--clear-groups", copy, NULL };
+
+	if (geteuid() != 0 || access("/usr/bin/setpriv", X_OK) != 0 ||
+	    is_sanitized(t))
+		return;
+	world_plain(&w, t);
+	env_set(&w.env, "OPMCP_AUDIT", "stderr");
+	if (!den_open(&w, &d))
+		return;
+	env_set(&w.env, "OPMCP_AUDIT", "off");
+	snprintf(copy, sizeof(copy), "%s/opmcp", d.dir);
+	CHECK(t,
+	    buf_read_file(&b, lab.opmcp) && chmod(d.dir, 0755) == 0 &&
+		file_put(copy, b.p, b.n, 0755),
+	    "cannot copy opmcp");
+	lab.opmcp = "/usr/bin/setpriv";
+	CHECK(t, client_start_with(&w.c, &lab, &w.env, args, NO_FDS), "start");
+	CHECK(t, client_hello(&w.c, LEGACY_NEW), "as another user: handshake");
+	pid[0] = w.c.p.pid;
+	pid[1] = pid_child(pid[0]);
+	for (i = 0; i < 2 * LEN(file); i++) {
+		snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid[i / 4],
+		    file[i % 4]);
+		CHECK_INT(t, 65534, pid_status(pid[i / 4], "Uid"), "user");
+		CHECK(t, stat(path, &st) == 0 && st.st_uid == 0,
+		    "%s of the %s: its user may read it", file[i % 4],
+		    i / 4 ? "keeper" : "door");
+	}
+	world_leave(&w);
+	unlink(copy);
+	den_close(&d);
+	buf_free(&b);
+	world_close(&w);
+}
+
+/* Counters, in one run and across runs. */
+static void
+t_metrics(struct t *t)
+{
+	static const struct {
+		const char *key;
+		long want;
+	} v[] = {
+		{ "requests_total", 5 },
+		{ "errors_total", 2 },
+		{ "rate_limit_rejections_total", 0 },
+		{ "authentication_attempts_total", 1 },
+		{ "authentication_failures_total", 0 },
+		{ "upstream_requests_total", 10 },
+		{ "requests_this_hour", 10 },
+		{ "requests_today", 10 },
+		{ "items_revealed", 1 },
+	};
+	struct json r = { 0 };
+	struct world w;
+	size_t i;
+
+	if (!world_start(&w, t))
+		return;
+	get_usual(&w, "metrics");
+	get_usual(&w, "metrics");
+	get_word(&w, "Nothing", NULL, "item_not_found", "metrics");
+	get_word(&w, "Nothing", NULL, "item_not_found", "metrics, again");
+	call(&w, HEALTH, "{}", "metrics");
+	want_count(&w, NULL, 10, "metrics");
+	call(&w, "get_metrics", "{}", "metrics");
+	if (result_read(&w, &r, "metrics")) {
+		for (i = 0; i < LEN(v); i++)
+			CHECK(t, json_long(&r, v[i].key, -1) == v[i].want,
+			    "%s: expected %ld, seen %ld", v[i].key, v[i].want,
+			    json_long(&r, v[i].key, -1));
+		CHECK(t,
+		    json_long(&r, "request_duration_ms p50", -1) >= 0 &&
+			json_long(&r, "request_duration_ms p99", -1) >=
+			    json_long(&r, "request_duration_ms p90", -1) &&
+			json_long(&r, "request_duration_ms p90", -1) >=
+			    json_long(&r, "request_duration_ms p50", -1),
+		    "percentiles");
+	}
+	want_count(&w, NULL, 10, "get_metrics");
+	json_free(&r);
+	world_close(&w);
+}
+
+/* The count of requests is kept in OPMCP_STATE, and 80 % of the quota are
+ * warned of once. */
+static void
+t_state(struct t *t)
+{
+	struct json r = { 0 };
+	struct buf b = { 0 };
+	char file[80], text[100];
+	const char *p;
+	struct world w;
+	struct den d;
+	long now = (long)time(NULL);
+	int i, n = 0;
+
+	if (!den_start(&w, t, &d))
+		return;
+	env_set(&w.env, "OPMCP_AUDIT", "off");
+	env_set(&w.env, "OPMCP_STATE", d.dir);
+	for (i = 0; i < 3; i++) {
+		world_serve(&w, LEGACY_NEW);
+		get_usual(&w, "state");
+		call(&w, "get_metrics", "{}", "state");
+		if (result_read(&w, &r, "state")) {
+			CHECK_INT(t, 8 * (i + 1),
+			    json_long(&r, "requests_today", -1), "today");
+			CHECK_INT(t, 8 * (i + 1),
+			    json_long(&r, "requests_this_hour", -1), "hour");
+		}
+		world_leave(&w);
+	}
+	snprintf(file, sizeof(file), "%s/quota", d.dir);
+	snprintf(text, sizeof(text), "%ld 795 %ld 795\n", now, now);
+	CHECK(t, file_put(file, text, strlen(text), 0600), "state: write");
+	world_serve(&w, LEGACY_NEW);
+	for (i = 0; i < 3; i++)
+		get_usual(&w, "80 %");
+	proc_err(&w.c.p, &b);
+	for (p = buf_text(&b); (p = strstr(p, "80 %")); p++)
+		n++;
+	CHECK_INT(t, 1, n, "warnings of the quota");
+	world_leave(&w);
+	/* an hour that is over, and a file that is not one of ours */
+	snprintf(text, sizeof(text), "%ld 500 %ld 500\n", now - 3700,
+	    now - 3700);
+	file_put(file, text, strlen(text), 0600);
+	world_serve(&w, LEGACY_NEW);
+	get_usual(&w, "an hour ago");
+	call(&w, "get_metrics", "{}", "an hour ago");
+	if (result_read(&w, &r, "an hour ago")) {
+		CHECK_INT(t, 8, json_long(&r, "requests_this_hour", -1),
+		    "an hour ago");
+		CHECK_INT(t, 508, json_long(&r, "requests_today", -1),
+		    "the same day");
+	}
+	world_leave(&w);
+	file_put(file, "one two\n", 8, 0600);
+	world_serve(&w, LEGACY_NEW);
+	get_usual(&w, "a broken state");
+	call(&w, "get_metrics", "{}", "a broken state");
+	if (result_read(&w, &r, "a broken state"))
+		CHECK_INT(t, 8, json_long(&r, "requests_today", -1), "broken");
+	world_leave(&w);
+	unlink(file);
+	json_free(&r);
+	buf_free(&b);
+	den_close(&d);
+	world_close(&w);
+}
+
+/* systemd's directory of credentials, the last source of a token. */
+static void
+t_token_credentials(struct t *t)
+{
+	char file[80];
+	struct world w;
+	struct den d;
+
+	if (!den_start(&w, t, &d))
+		return;
+	env_set(&w.env, "OPMCP_AUDIT", "off");
+	env_unset(&w.env, "OP_SERVICE_ACCOUNT_TOKEN");
+	env_set(&w.env, "CREDENTIALS_DIRECTORY", d.dir);
+	snprintf(file, sizeof(file), "%s/op_service_account_token", d.dir);
+	want_refused(&w, NO_FDS, "no such credential");
+	CHECK(t, token_file(file, w.s.token, 0400), "cannot write a file");
+	world_serve(&w, LEGACY_NEW);
+	get_usual(&w, "credential");
+	world_leave(&w);
+	chmod(file, 0644);
+	want_refused(&w, NO_FDS, "a credential others may read");
+	chmod(file, 0600);
+	env_set(&w.env, "OP_SERVICE_ACCOUNT_TOKEN", "ops_abc");
+	want_refused(&w, NO_FDS, "the variable comes first");
+	unlink(file);
+	den_close(&d);
+	world_close(&w);
+}
+
+/* The command get obeys the same rules: it prints nothing that it must not,
+ * and both ends are on record. */
+static void
+t_get_rules(struct t *t)
+{
+	static const struct {
+		const char *policy, *env, *tags;
+		int status;
+		const char *says, *event, *error;
+	} v[] = {
+		{ "deny reveal\n", NULL, "", 77, "policy_denied", "REFUSED",
+		    "policy_denied" },
+		{ "deny reveal item Mark*\n", NULL, "", 77, "line 1", "REFUSED",
+		    "policy_denied" },
+		{ "deny reveal field password\n", NULL, "", 77, "policy_denied",
+		    "REFUSED", "policy_denied" },
+		{ "permit reveal\n", NULL, "ai:deny", 77, "ai:deny", "REFUSED",
+		    "policy_denied" },
+		{ "", "OPMCP_REVEAL=deny", "", 77, "OPMCP_REVEAL", "REFUSED",
+		    "policy_denied" },
+		{ "", NULL, "ai:use-only", 77, "ai:use-only", "REFUSED",
+		    "policy_denied" },
+		{ "", NULL, "ai:ask", 77, "approval_unavailable", "REFUSED",
+		    "approval_unavailable" },
+		{ "ask reveal\n", NULL, "", 77, "approval_unavailable",
+		    "REFUSED", "approval_unavailable" },
+		{ "", NULL, "ai:canary", 66, "item_not_found", "CANARY",
+		    "item_not_found" },
+		{ "", "OPMCP_VAULTS=Ops", "", 66, "item_not_found", "FAILED",
+		    "item_not_found" },
+		{ "", NULL, "ai:canary ai:ask", 66, "item_not_found", "CANARY",
+		    "item_not_found" },
+		{ "", "OPMCP_AUDIT=/dev/full", "", 74, "audit_failed", NULL,
+		    NULL },
+		{ "", "OPMCP_AUDIT=/nowhere/audit", "", 74, "audit_failed",
+		    NULL, NULL },
+	};
+	static const char *const field[] = { "get", "Marker", "--field",
+		"password", NULL };
+	struct buf trail = { 0 };
+	struct world w;
+	struct den d;
+	struct run r;
+	size_t i;
+
+	for (i = 0; i < LEN(v); i++) {
+		if (t->lab->valgrind && i % 5 != 0)
+			continue;
+		if (!den_start(&w, t, &d))
+			return;
+		policy_put(&w, &d, v[i].policy);
+		refusal_settings(&w, v[i].env);
+		standin_do(&w.s, "tag %s %s", find(&w, "AI", "Marker")->id,
+		    v[i].tags);
+		want_status(&w, field, v[i].status, v[i].says, v[i].says);
+		buf_clear(&trail);
+		buf_read_file(&trail, d.audit);
+		CHECK(t, !buf_has(&trail, MARKER), "get: audit: marker");
+		CHECK(t,
+		    !v[i].event ||
+			trail_count(&w, &trail, v[i].event, v[i].error,
+			    "get") == 1,
+		    "get, %s%s: not on record as %s: %.400s", v[i].policy,
+		    v[i].tags, v[i].event ? v[i].event : "", buf_text(&trail));
+		if (v[i].event)
+			want_verify(&w, &d, &trail, 0, NULL, "get");
+		den_close(&d);
+		world_close(&w);
+	}
+	if (!den_start(&w, t, &d))
+		return;
+	policy_put(&w, &d, "deny reveal\npermit reveal item Marker\n");
+	for (i = 0; i < 2; i++) {
+		run(&w, &r, field);
+		CHECK(t,
+		    r.status == 0 &&
+			strcmp(buf_text(&r.p.got), MARKER "\n") == 0,
+		    "get, permitted: exit %d", r.status);
+		run_end(&r);
+	}
+	buf_clear(&trail);
+	buf_read_file(&trail, d.audit);
+	CHECK_INT(t, 2, trail_count(&w, &trail, "REVEAL", NULL, "get"),
+	    "get, permitted: lines");
+	want_verify(&w, &d, &trail, 0, NULL, "get, permitted");
+	buf_free(&trail);
+	den_close(&d);
+	world_close(&w);
+}
+
+/* A limit of a rule counts each item on its own, and what it refuses does not
+ * count against the item. */
+static void
+t_limit_items(struct t *t)
+{
+	struct json r = { 0 };
+	struct world w;
+	struct den d;
+	long ms;
+
+	if (!den_start(&w, t, &d))
+		return;
+	policy_put(&w, &d,
+	    "limit 2/2s reveal vault AI\nlimit 3/1h reveal item GitHub\n");
+	world_serve(&w, LEGACY_NEW);
+	get_usual(&w, "limit of items");
+	get_usual(&w, "limit of items");
+	call(&w, CREDENTIALS, OTHER, "limit of items");
+	if (limit_read(&w, &r, "limit of items")) {
+		ms = json_long(&r, "retry_after_ms", -1);
+		CHECK_INT(t, 2, json_long(&r, "limit", -1), "limit");
+		CHECK_INT(t, 2, json_long(&r, "window_seconds", -1), "window");
+		CHECK_INT(t, 0, json_long(&r, "remaining", -1), "remaining");
+		CHECK(t, ms > 0 && ms <= 1000, "retry_after_ms: %ld", ms);
+		call(&w, CREDENTIALS, MARKED, "another item");
+		want_row(&w, find(&w, "AI", "Marker"), "another item");
+		poll(NULL, 0, (int)ms);
+		get_usual(&w, "after the wait");
+		poll(NULL, 0, 1100);
+		call(&w, CREDENTIALS, OTHER, "the other limit");
+		if (limit_read(&w, &r, "the other limit")) {
+			CHECK_INT(t, 3, json_long(&r, "limit", -1), "limit");
+			CHECK_INT(t, 3600, json_long(&r, "window_seconds", -1),
+			    "window");
+		}
+	}
+	world_leave(&w);
+	trail_good(&w, &d, NULL, NULL, "limit of items");
+	json_free(&r);
+	den_close(&d);
+	world_close(&w);
+}
+
+/* A value that is refused, or that a person has not decided about, stays in
+ * neither process. */
+static void
+t_memory_refused(struct t *t)
+{
+	static const char *const policy[] = { "deny reveal item Marker\n",
+		"ask reveal\n" };
+	struct world w;
+	struct den d;
+	char id[32];
+	pid_t pid[2];
+	size_t i, k;
+
+	for (i = 0; i < LEN(policy); i++) {
+		if (!den_start(&w, t, &d))
+			return;
+		policy_put(&w, &d, policy[i]);
+		world_host(&w, LEGACY_NEW, FORM);
+		if (i == 0) {
+			call(&w, CREDENTIALS, MARKED, policy[i]);
+			want_word(&w, "policy_denied", policy[i]);
+		} else {
+			call_asked(&w, MARKED, id, policy[i]);
+		}
+		pid[0] = w.c.p.pid;
+		pid[1] = pid_child(pid[0]);
+		for (k = 0; k < 2; k++)
+			CHECK(t, memory_free_of(pid[k], MARKER, 1000),
+			    "%s: the %s keeps a password", policy[i],
+			    k ? "keeper" : "door");
+		want_untold(&w, policy[i]);
+		if (i == 1) {
+			reply(&w, id, RESULT(NO));
+			next_of(&w, w.c.id, policy[i]);
+		}
+		world_leave(&w);
+		den_close(&d);
+		world_close(&w);
+	}
+}
+
+/* Calls that are cancelled or cut off are on record too, and a run that is
+ * killed leaves whole lines. */
+static void
+t_audit_cut(struct t *t)
+{
+	struct buf trail = { 0 };
+	struct world w;
+	struct den d;
+	pid_t keeper;
+	int i;
+
+	if (!den_start(&w, t, &d))
+		return;
+	for (i = 0; i < 3; i++) {
+		world_serve(&w, LEGACY_NEW);
+		get_usual(&w, "before");
+		standin_do(&w.s, "reset");
+		standin_do(&w.s, "fault item slow 20000");
+		client_call(&w.c, CREDENTIALS, MARKED);
+		standin_await(&w.s, "item", 1, w.c.wait_ms);
+		keeper = pid_child(w.c.p.pid);
+		if (i == 0) {
+			client_send(&w.c, CANCEL("{\"requestId\":%ld}"),
+			    w.c.id);
+			want_ping(&w, "after cancelling");
+		} else if (i == 2) {
+			kill(w.c.p.pid, SIGKILL);
+			proc_wait(&w.c.p, w.c.wait_ms);
+			CHECK(t, pid_gone(keeper, 2000), "the keeper lives on");
+			w.ended = true;
+		}
+		world_leave(&w);
+		standin_do(&w.s, "clear");
+		buf_clear(&trail);
+		buf_read_file(&trail, d.audit);
+		want_verify(&w, &d, &trail, 0, NULL,
+		    i == 0     ? "cancelled" :
+			i == 1 ? "end of input" :
+				 "killed");
+	}
+	CHECK(t, trail_count(&w, &trail, "CANCELLED", "cancelled", NULL) >= 1,
+	    "no CANCELLED in %.900s", buf_text(&trail));
+	CHECK_INT(t, 3, trail_count(&w, &trail, "START", NULL, NULL), "START");
+	CHECK(t, !buf_has(&trail, MARKER), "audit: marker");
+	world_serve(&w, LEGACY_NEW);
+	get_usual(&w, "afterwards");
+	world_leave(&w);
+	buf_clear(&trail);
+	buf_read_file(&trail, d.audit);
+	want_verify(&w, &d, &trail, 0, NULL, "afterwards");
+	buf_free(&trail);
+	den_close(&d);
+	world_close(&w);
+}
+
+/* What is read without a tool is on record: resources and completions. */
+static void
+t_audit_reads(struct t *t)
+{
+	static const char complete[] =
+	    "{\"ref\":{\"type\":\"ref/prompt\",\"name\":\"audit_vault\"},"
+	    "\"argument\":{\"name\":\"vault\",\"value\":\"A\"}}";
+	struct buf trail = { 0 };
+	struct world w;
+	struct den d;
+	int i;
+
+	if (!den_start(&w, t, &d))
+		return;
+	world_serve(&w, MODERN);
+	for (i = 0; i < 2; i++) {
+		ask(&w, "resources/read", "{\"uri\":\"" VAULTS "\"}", "read");
+		want_result(&w, "read");
+		ask(&w, "completion/complete", complete, "complete");
+		want_result(&w, "complete");
+	}
+	ask(&w, "tools/list", NULL, "tools");
+	ask(&w, "prompts/list", NULL, "prompts");
+	world_leave(&w);
+	buf_read_file(&trail, d.audit);
+	CHECK_INT(t, 2, trail_count(&w, &trail, NULL, NULL, "resources/read"),
+	    "reads");
+	CHECK_INT(t, 2,
+	    trail_count(&w, &trail, NULL, NULL, "completion/complete"),
+	    "completions");
+	CHECK_INT(t, 6, trail_count(&w, &trail, NULL, NULL, NULL), "lines");
+	trail_good(&w, &d, NULL, NULL, "reads");
+	buf_free(&trail);
+	den_close(&d);
+	world_close(&w);
+}
+
+/* ====================================================================
+ * 20. Size and rest
  * ==================================================================== */
 
 static void
@@ -8888,8 +10957,11 @@ t_idle(struct t *t)
 	long before[2];
 	int round;
 
-	if (!world_start(&w, t))
+	if (!world_open(&w, t, NULL))
 		return;
+	env_unset(&w.env, "OPMCP_AUDIT"); /* stderr */
+	env_unset(&w.env, "OPMCP_RATE");
+	world_serve(&w, LEGACY_NEW);
 	door = w.c.p.pid;
 	keeper = pid_child(door);
 	for (round = 0; round < 2; round++) {
@@ -8940,7 +11012,7 @@ t_endurance(struct t *t)
 }
 
 /* ====================================================================
- * 20. Running the cases
+ * 21. Running the cases
  * ==================================================================== */
 
 #define ALONE    1 /* measures time: no other case beside it */
@@ -9152,6 +11224,35 @@ static const struct test {
 	{ "cli_status_env", t_cli_status_env, 0 },
 	{ "size_big_vault", t_big_vault, 0 },
 	{ "size_endurance", t_endurance, NO_GRIND },
+	{ "refused_by_rules", t_refused_by_rules, 0 },
+	{ "refused_by_tags", t_refused_by_tags, 0 },
+	{ "refused_by_count", t_refused_by_count, 0 },
+	{ "refused_by_rest", t_refused_by_rest, 0 },
+	{ "rules_permit", t_rules_permit, 0 },
+	{ "rules_field", t_rules_field, 0 },
+	{ "rules_list", t_rules_list, 0 },
+	{ "rules_canary", t_canary, 0 },
+	{ "approve_legacy", t_approve_legacy, 0 },
+	{ "approve_modern", t_approve_modern, 0 },
+	{ "limit_calls", t_limit, 0 },
+	{ "policy_errors", t_policy_errors, 0 },
+	{ "policy_file", t_policy_file, 0 },
+	{ "policy_explain", t_policy_explain, 0 },
+	{ "check_findings", t_findings, 0 },
+	{ "audit_verify", t_audit_verify, NO_GRIND },
+	{ "audit_where", t_audit_where, 0 },
+	{ "audit_names", t_audit_names, 0 },
+	{ "audit_two", t_audit_two, 0 },
+	{ "box_kernel", t_box, NO_GRIND },
+	{ "box_user", t_box_user, NO_GRIND },
+	{ "audit_cut", t_audit_cut, 0 },
+	{ "audit_reads", t_audit_reads, 0 },
+	{ "cli_rules", t_get_rules, 0 },
+	{ "limit_items", t_limit_items, ALONE },
+	{ "secret_memory_refused", t_memory_refused, NO_GRIND },
+	{ "metrics_count", t_metrics, 0 },
+	{ "state_kept", t_state, 0 },
+	{ "token_credentials", t_token_credentials, 0 },
 	{ "rest_idle", t_idle, ALONE | NO_GRIND },
 };
 

@@ -7,8 +7,8 @@
  *	clang -g -O1 -fsanitize=fuzzer,address,undefined -DFUZZ_JSON \
  *	    -o fuzz test/fuzz.c -lbearssl && ./fuzz -max_len=4096
  *
- * and the same with HTTP, B64, TOKEN, LINE, ITEM, NAME, URI and ASK in place of
- * JSON.
+ * and the same with HTTP, B64, TOKEN, LINE, ITEM, NAME, URI, ASK, RULES and
+ * AUDIT in place of JSON.
  * With -DFUZZ_MAIN any compiler will do: the program then changes built-in
  * examples by itself. "./fuzz [SEED [COUNT]]" repeats a run; it prints its
  * seed, and the input that failed. Without a kind it runs all of them.
@@ -28,6 +28,11 @@ static void feed_ack(size_t n);
 #define br_ssl_engine_last_error(c) BR_ERR_OK
 #define br_ssl_engine_recvapp_buf(c, n) feed_buf(n)
 #define br_ssl_engine_recvapp_ack(c, n) feed_ack(n)
+
+/* Few, or an audit input would mostly clear memory. */
+#include "../opmcp.h"
+#undef AUD_RUNS_MAX
+#define AUD_RUNS_MAX 64u
 
 #define main opmcp_main
 #include "../opmcp.c"
@@ -1252,8 +1257,7 @@ item_holds(const struct item *it)
 static void
 fuzz_item(struct str in)
 {
-	static const char *const categories[] = { "001", "005", "112", "110",
-		"" };
+	static const char *const number[] = { "001", "005", "112", "110", "" };
 	static struct sa *sa;
 	struct item it = { .fields = 0 };
 	struct err e = { 0 };
@@ -1264,7 +1268,7 @@ fuzz_item(struct str in)
 	if (sa == NULL)
 		sa = calloc(1, sizeof *sa);
 	sa->scratch = &T;
-	it.category = str_c(categories[in.p[0] % LEN(categories)]);
+	it.ref.category = str_c(number[in.p[0] % LEN(number)]);
 	if (!json_parse(&j, &T, str_from(in, 1), &e))
 		return;
 	(void)sa_item_state(&j, ROOT);
@@ -1331,8 +1335,9 @@ slow_name(struct str s, struct out *shown)
 static void
 vault_holds(struct str setting, struct str a, struct str b, struct str name)
 {
-	struct vault list[] = { { S(ID1), a, false }, { S(ID2), b, false },
-		{ S("aaaaaaaaaaaaaaaaaaaaaaaaa4"), S("x"), true } };
+	struct vault list[] = { { S(ID1), a, false, false },
+		{ S(ID2), b, false, false },
+		{ S("aaaaaaaaaaaaaaaaaaaaaaaaa4"), S("x"), true, false } };
 	struct cfg cfg = { .vaults = "" };
 	const struct vault *v = NULL;
 	struct err e = { 0 };
@@ -1640,6 +1645,142 @@ fuzz_ask(struct str in)
 }
 
 /* ====================================================================
+ * Rules and audit files
+ * ==================================================================== */
+
+/* Put a word in quotes. */
+static void
+rules_quote(struct out *o, struct str word)
+{
+	out_put(o, S(" \""));
+	for (size_t i = 0; i < word.n; i++) {
+		if (word.p[i] == '"' || word.p[i] == '\\')
+			out_byte(o, '\\');
+		out_byte(o, word.p[i]);
+	}
+	out_byte(o, '"');
+}
+
+/* One rule as text. */
+static void
+rules_put(struct out *o, const struct rule *r)
+{
+	if (r->rate.n > 0) {
+		out_put(o, S("limit "));
+		out_u64(o, r->rate.n);
+		out_byte(o, '/');
+		out_u64(o, r->rate.seconds % 86400 == 0 ?
+		    r->rate.seconds / 86400 : r->rate.seconds % 60 == 0 ?
+		    r->rate.seconds / 60 : r->rate.seconds);
+		out_byte(o, r->rate.seconds % 86400 == 0 ? 'd' :
+		    r->rate.seconds % 60 == 0 ? 'm' : 's');
+	} else {
+		out_put(o, r->verdict == ALLOW ? S("permit") :
+		    str_c(verdict_name[r->verdict]));
+	}
+	OUT(o, S(" "), str_c(act_name[r->act]));
+	for (size_t s = 0; s < SEL_COUNT; s++)
+		if (r->sel[s].p != NULL) {
+			OUT(o, S(" "), str_c(sel_name[s]));
+			rules_quote(o, r->sel[s]);
+		}
+	out_byte(o, '\n');
+}
+
+static bool
+slow_glob(struct str glob, struct str text)
+{
+	struct str next = str_from(text, 1);
+
+	while (next.n > 0 && (next.p[0] & 0xc0) == 0x80)
+		next = str_from(next, 1);
+	if (glob.n == 0)
+		return text.n == 0;
+	if (glob.p[0] == '*')
+		return slow_glob(str_from(glob, 1), text) ||
+		    (text.n > 0 && slow_glob(glob, next));
+	if (text.n == 0)
+		return false;
+	if (glob.p[0] == '?')
+		return slow_glob(str_from(glob, 1), next);
+	return tolower(glob.p[0]) == tolower(text.p[0]) &&
+	    slow_glob(str_from(glob, 1), str_from(text, 1));
+}
+
+/* Rules that are read mean the same when they are written and read again;
+ * others are wrong at a place that is there. The first line is a title. */
+static void
+fuzz_rules(struct str in)
+{
+	static struct policy p, again;
+	size_t eol = str_find(in, '\n'), lines = 1;
+	struct str title = str_upto(in, eol), text = str_from(in, eol + 1);
+	struct place at = { 0, 0, NULL };
+	struct out o;
+
+	for (size_t i = 0; i < text.n; i++)
+		lines += text.p[i] == '\n';
+	if (!pol_parse(&p, &T, text, &at)) {
+		MUST_HOLD(at.problem != NULL && at.line >= 1);
+		MUST_HOLD(at.line <= lines && at.column >= 1);
+		MUST_HOLD(at.column <= text.n + 1);
+		return;
+	}
+	MUST_HOLD(p.rules <= lines && p.rules <= RULES_MAX);
+	out_open(&o, &T);
+	for (size_t i = 0; i < p.rules; i++)
+		rules_put(&o, &p.rule[i]);
+	MUST_HOLD(pol_parse(&again, &T, out_close(&o, &T), &at));
+	MUST_HOLD(again.rules == p.rules);
+	for (size_t i = 0; i < p.rules; i++) {
+		const struct rule *r = &p.rule[i], *b = &again.rule[i];
+		struct str glob = r->sel[SEL_ITEM];
+
+		MUST_HOLD(r->act == b->act && r->verdict == b->verdict);
+		MUST_HOLD(r->rate.n == b->rate.n &&
+		    r->rate.seconds == b->rate.seconds);
+		MUST_HOLD(r->line >= i + 1 && r->line <= lines);
+		MUST_HOLD(r->sel[SEL_AT].p == NULL || r->act == ACT_USE);
+		for (size_t s = 0; s < SEL_COUNT; s++) {
+			MUST_HOLD((r->sel[s].p == NULL) ==
+			    (b->sel[s].p == NULL));
+			MUST_HOLD(str_eq(r->sel[s], b->sel[s]));
+			MUST_HOLD(r->sel[s].p == NULL || r->sel[s].n > 0);
+			MUST_HOLD(is_utf8(r->sel[s]));
+		}
+		if (glob.p == NULL)
+			continue;
+		if (!is_utf8(title) || glob.n > 10 || title.n > 16)
+			(void)pol_glob_eq(glob, title);
+		else
+			MUST_HOLD(pol_glob_eq(glob, title) ==
+			    slow_glob(glob, title));
+	}
+}
+
+#define ZEROS "0000000000000000000000000000000000000000000000000000000000000000"
+#define AUDIT_LINE(seq, more, prev) "{\"seq\":" seq ",\"run\":" \
+	"\"0123456789abcdef\"" more ",\"prev\":\"" prev "\",\"mac\":\"" ZEROS \
+	"\"}"
+
+/* No text that was not written under the token verifies as if it were. */
+static void
+fuzz_audit(struct str in)
+{
+	struct aud_report r;
+	struct arena scratch;
+	size_t lines = 0;
+
+	MUST_HOLD(mem_carve(&scratch, &T, 1 << 18));
+	for (size_t i = 0; i < in.n; i++)
+		lines += in.p[i] == '\n';
+	aud_verify(&r, &scratch, in, S("token"));
+	MUST_HOLD(r.lines <= lines && r.unknown == r.lines);
+	MUST_HOLD(r.problem != NULL || r.lines == lines);
+	MUST_HOLD(in.n == 0 || in.p[in.n - 1] == '\n' || r.problem != NULL);
+}
+
+/* ====================================================================
  * The kinds, and how they are run
  * ==================================================================== */
 
@@ -1852,6 +1993,31 @@ static const struct kind {
 		B("[]"), B(","), B("\\u0061"), B(" "), B("\x6a\3A"),
 		B("\x6a\3Q"), B("\0\3B"),
 	} },
+	{ "RULES", fuzz_rules, {
+		B("GitHub\npermit reveal item Git*\n"),
+		B("a b\n# x\r\ndeny use at https://a:8443 vault \"A \\\"\"\n"),
+		B("\xc3\xa9x\nlimit 5/60s reveal item ?x tag t category Login"),
+		B("aab\nask write field \"*\" item *ab # c\n\npermit list"),
+	}, {
+		B("permit "), B("ask "), B("deny "), B("limit "), B("1/30d "),
+		B("2/1h "), B("list "), B("reveal "), B("use "), B("write "),
+		B("vault "), B("item "), B("field "), B("tag "), B("category "),
+		B("at "), B("https://x"), B("001 "), B("Database "), B("\""),
+		B("\\"), B("\\\""), B("#"), B("\n"), B("\r\n"), B("\t"), B("*"),
+		B("?"), B("\xc3\xa9"), B("\xff"), B("\xe2\x80\x8b"), B("\0"),
+		B(" "), B("a"),
+	} },
+	{ "AUDIT", fuzz_audit, {
+		B(AUDIT_LINE("1", ",\"key\":\"00000000\"", ZEROS) "\n"),
+		B(AUDIT_LINE("1", ",\"key\":\"00000000\"", ZEROS) "\n"
+		    AUDIT_LINE("2", "", ZEROS) "\n"),
+		B("{}\n"), B("\n"), B(""),
+	}, {
+		B(AUDIT_LINE("2", "", ZEROS)), B("\n"), B(ZEROS), B("{"),
+		B("}"), B("\"seq\":"), B("\"run\":"), B("\"key\":"),
+		B("\"prev\":"), B("\"mac\":"), B("0123456789abcdef"), B("\""),
+		B(","), B("A"), B("1"), B("9223372036854775807"),
+	} },
 };
 
 static void
@@ -1952,6 +2118,10 @@ change(const struct kind *k, u8 *p, size_t n, size_t max)
 #define FUZZ_FIRST 7
 #elif defined(FUZZ_ASK)
 #define FUZZ_FIRST 8
+#elif defined(FUZZ_RULES)
+#define FUZZ_FIRST 9
+#elif defined(FUZZ_AUDIT)
+#define FUZZ_FIRST 10
 #endif
 
 #ifdef FUZZ_FIRST

@@ -1283,6 +1283,12 @@ standin_env(const struct standin *s, const struct lab *lab, struct env *e)
 	env_set(e, "OP_SERVICE_ACCOUNT_TOKEN", s->token);
 	env_set(e, "OPMCP_HOSTS", "localhost");
 	env_set(e, "SSL_CERT_FILE", ca);
+	/* Tests of limits and of the record switch these on again. */
+	env_set(e, "OPMCP_RATE", "off");
+	env_set(e, "OPMCP_MAX_ITEMS", "1000");
+	env_set(e, "OPMCP_AUDIT", "off");
+	if (lab->valgrind)
+		env_set(e, "OPMCP_SANDBOX", "off");
 }
 
 /* ====================================================================

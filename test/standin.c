@@ -962,6 +962,7 @@ struct item {
 	char *title;            /* NULL: the overview has no title */
 	char *user, *pass;      /* NULL: there is none */
 	const char *over;       /* more members of the overview, or "" */
+	char *tags;             /* the same, set by a command, or NULL */
 	const char *details;    /* template, see item_expand() */
 	bool ascii;             /* \u escapes for everything but ASCII */
 	int version;
@@ -1332,7 +1333,7 @@ item_seal(struct item *it)
 	item_expand(&over, it, it->title ? "{'title':$T,'ainfo':" :
 	    "{'ainfo':");
 	buf_json(&over, it->user ? it->user : "\xe2\x80\x94", it->ascii);
-	item_expand(&over, it, it->over);
+	item_expand(&over, it, it->tags != NULL ? it->tags : it->over);
 	buf_str(&over, "}");
 	item_expand(&det, it, it->details);
 	free(it->enc_over);
@@ -3597,6 +3598,29 @@ cmd_item(char **w, int n)
 	}
 }
 
+/* tag ITEM [TAG...]: these tags and no others. */
+static void
+cmd_tag(char **w, int n)
+{
+	struct item *it = n > 1 ? item_any(w[1]) : NULL;
+	struct buf b = { 0 };
+
+	if (it == NULL) {
+		say("error no such item");
+		return;
+	}
+	buf_str(&b, ",'tags':[");
+	for (int i = 2; i < n; i++) {
+		buf_str(&b, i > 2 ? ",'" : "'");
+		buf_str(&b, w[i]);
+		buf_str(&b, "'");
+	}
+	buf_str(&b, "]");
+	text_set(&it->tags, b.p);
+	buf_free(&b);
+	item_changed(it);
+}
+
 static void
 cmd_add(char **w, int n)
 {
@@ -3718,6 +3742,8 @@ command(char *line)
 		cmd_list();
 	} else if (strcmp(c, "add") == 0) {
 		cmd_add(w, n);
+	} else if (strcmp(c, "tag") == 0) {
+		cmd_tag(w, n);
 	} else if (strcmp(c, "rename") == 0 || strcmp(c, "archive") == 0 ||
 	    strcmp(c, "delete") == 0 || strcmp(c, "setpass") == 0) {
 		cmd_item(w, n);

@@ -47,6 +47,11 @@ static int peer_reset(const char *host, int resume);
 #define br_ssl_engine_flush(c, force) peer_flush()
 #define br_ssl_client_reset(c, host, resume) peer_reset(host, resume)
 
+/* Few, or verifying a short file would mostly clear memory. */
+#include "../opmcp.h"
+#undef AUD_RUNS_MAX
+#define AUD_RUNS_MAX 64u
+
 #define main opmcp_main
 #include "../opmcp.c"
 #undef main
@@ -899,7 +904,7 @@ test_err_table(void)
 {
 	static const int known[] = { EX_OK, EX_USAGE, EX_DATAERR, EX_NOPERM,
 		EX_NOINPUT, EX_CONFIG, EX_PROTOCOL, EX_TEMPFAIL,
-		EX_UNAVAILABLE, EX_NOHOST, EX_SOFTWARE };
+		EX_UNAVAILABLE, EX_NOHOST, EX_SOFTWARE, EX_IOERR };
 
 	for (size_t i = 0; i < LEN(err_table); i++) {
 		const struct err_row *r = &err_table[i];
@@ -2586,6 +2591,16 @@ test_cfg_defaults(void)
 	EQUAL(cfg.token_fd, 0);
 	EQUAL(cfg.timeout_s, 30);
 	EQUAL(cfg.log, LOG_INFO);
+	CHECK(cfg.policy == NULL && cfg.state == NULL);
+	CHECK(cfg.credentials == NULL && cfg.parent == NULL);
+	SAME(str_c(cfg.audit), S(DEF_AUDIT));
+	EQUAL(cfg.audit_sync, 0);
+	EQUAL(cfg.reveal, ALLOW);
+	EQUAL(cfg.plan, PLAN_FAMILY);
+	EQUAL(cfg.sandbox, SANDBOX_AUTO);
+	EQUAL(cfg.max_items, 25);
+	EQUAL(cfg.calls, 10);
+	EQUAL(cfg.calls_s, 60);
 }
 
 /* What a text setting has become. */
@@ -2620,6 +2635,126 @@ test_cfg_rows(void)
 		if (CHECK(cfg_with(&cfg, row->env, "", &bad)))
 			SAME(cfg_text(&cfg, row), str_c(row->def));
 	}
+}
+
+/* A number of calls and a time. */
+static void
+test_cfg_rate(void)
+{
+	static const struct {
+		struct str text;
+		bool ok;
+		uint64_t n, seconds;
+	} rows[] = {
+		{ B("10/60s"), true, 10, 60 }, { B("1/1s"), true, 1, 1 },
+		{ B("5/2m"), true, 5, 120 }, { B("100/1h"), true, 100, 3600 },
+		{ B("1000000/1d"), true, 1000000, 86400 },
+		{ B("1/30d"), true, 1, 2592000 },
+		{ B("1/720h"), true, 1, 2592000 },
+		{ B("007/010s"), true, 7, 10 },
+		{ B("off"), true, 0, 0 }, { B("OFF"), true, 0, 0 },
+		{ B("1/31d"), false, 0, 0 }, { B("1/721h"), false, 0, 0 },
+		{ B("1000001/1d"), false, 0, 0 },
+		{ B("1/86401s"), false, 0, 0 }, { B(""), false, 0, 0 },
+		{ B("/"), false, 0, 0 }, { B("10"), false, 0, 0 },
+		{ B("10/"), false, 0, 0 }, { B("10/s"), false, 0, 0 },
+		{ B("10/60"), false, 0, 0 }, { B("/60s"), false, 0, 0 },
+		{ B("10/60S"), false, 0, 0 }, { B("10/60w"), false, 0, 0 },
+		{ B("0/60s"), false, 0, 0 }, { B("10/0s"), false, 0, 0 },
+		{ B("-1/60s"), false, 0, 0 }, { B("10/-6s"), false, 0, 0 },
+		{ B("10 /60s"), false, 0, 0 }, { B("10/ 60s"), false, 0, 0 },
+		{ B("10/60s "), false, 0, 0 }, { B("10//60s"), false, 0, 0 },
+		{ B("10/6/0s"), false, 0, 0 }, { B("1e1/60s"), false, 0, 0 },
+		{ B("offf"), false, 0, 0 }, { B("10/60s\0"), false, 0, 0 },
+		{ B("99999999999999999999/1s"), false, 0, 0 },
+	};
+	struct cfg cfg;
+	struct str bad;
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		uint64_t n = 9, seconds = 9;
+
+		run.row = cstr(rows[i].text);
+		if (!EQUAL(cfg_rate(rows[i].text, &n, &seconds), rows[i].ok) ||
+		    !rows[i].ok)
+			continue;
+		EQUAL(n, rows[i].n);
+		EQUAL(seconds, rows[i].seconds);
+		CHECK(cfg_with(&cfg, "OPMCP_RATE", run.row, &bad));
+		EQUAL(cfg.calls, n);
+		EQUAL(cfg.calls_s, seconds);
+	}
+	run.row = NULL;
+	CHECK(!cfg_with(&cfg, "OPMCP_RATE", "10", &bad));
+	SAME(bad, S("OPMCP_RATE"));
+	CHECK(cfg_with(&cfg, "RATE_LIMIT_MAX_REQUESTS", "7", &bad));
+	EQUAL(cfg.calls, 7);
+	EQUAL(cfg.calls_s, 60);
+	CHECK(cfg_with(&cfg, "RATE_LIMIT_WINDOW_SECONDS", "7", &bad));
+	EQUAL(cfg.calls, 10);
+	EQUAL(cfg.calls_s, 7);
+	CHECK(!cfg_with(&cfg, "RATE_LIMIT_MAX_REQUESTS", "0", &bad));
+	CHECK(!cfg_with(&cfg, "RATE_LIMIT_WINDOW_SECONDS", "0", &bad));
+}
+
+/* One of the words of a row, in any case. */
+static void
+test_cfg_word(void)
+{
+	static const struct {
+		const char *words, *word;
+		int want;               /* -1: none */
+	} rows[] = {
+		{ "a|bc|d", "a", 0 }, { "a|bc|d", "BC", 1 },
+		{ "a|bc|d", "d", 2 }, { "a|bc|d", "b", -1 },
+		{ "a|bc|d", "bcd", -1 }, { "a|bc|d", "", -1 },
+		{ "a|bc|d", "a|bc", -1 }, { "a|bc|d", "|", -1 },
+		{ "a|bc|d", " a", -1 }, { "a", "a", 0 },
+		{ "error|warn|info", "WARNING", 1 }, { "a|b", "warning", -1 },
+	};
+	struct cfg cfg;
+	struct str bad;
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		uint64_t got = 9;
+
+		run.row = rows[i].word;
+		if (EQUAL(cfg_word(rows[i].words, str_c(rows[i].word), &got),
+		    rows[i].want >= 0) && rows[i].want >= 0)
+			EQUAL(got, rows[i].want);
+	}
+	run.row = NULL;
+	/* what the words stand for */
+	for (size_t i = 0; i < 3; i++) {
+		static const char *const words[][3] = { { "deny", "ask",
+			"allow" }, { "family", "teams", "business" },
+			{ "auto", "require", "off" } };
+		static const uint64_t want[][3] = { { DENY, ASK, ALLOW },
+			{ PLAN_FAMILY, PLAN_TEAMS, PLAN_BUSINESS },
+			{ SANDBOX_AUTO, SANDBOX_REQUIRE, SANDBOX_OFF } };
+
+		CHECK(cfg_with(&cfg, "OPMCP_REVEAL", words[0][i], &bad));
+		EQUAL(cfg.reveal, want[0][i]);
+		CHECK(cfg_with(&cfg, "OPMCP_PLAN", words[1][i], &bad));
+		EQUAL(cfg.plan, want[1][i]);
+		CHECK(cfg_with(&cfg, "OPMCP_SANDBOX", words[2][i], &bad));
+		EQUAL(cfg.sandbox, want[2][i]);
+	}
+	/* and how they are shown */
+	for (size_t i = 0; i < LEN(cfg_rows); i++) {
+		struct out o;
+		bool known;
+
+		run.row = cfg_rows[i].env;
+		clean_env();
+		CHECK(cfg_from_env(&cfg, environ, &bad));
+		out_init(&o, mem_alloc(&T, 256), 256);
+		known = cfg_show(&cfg, str_c(cfg_rows[i].env), &o);
+		CHECK(cfg_rows[i].kind != CFG_SECRET || !known);
+		if (cfg_rows[i].kind == CFG_WORD && CHECK(known))
+			SAME(out_str(&o), str_c(cfg_rows[i].def));
+	}
+	run.row = NULL;
 }
 
 static void
@@ -2662,6 +2797,12 @@ test_cfg_numbers(void)
 		{ "OPMCP_REVEAL", "yes", false, 0 },
 		{ "OPMCP_REVEAL", "1", false, 0 },
 		{ "OPMCP_REVEAL", "allow ", false, 0 },
+		{ "OPMCP_MAX_ITEMS", "0", false, 0 },
+		{ "OPMCP_MAX_ITEMS", "1001", false, 0 },
+		{ "OPMCP_AUDIT_SYNC", "2", false, 0 },
+		{ "OPMCP_AUDIT_SYNC", "yes", false, 0 },
+		{ "OPMCP_PLAN", "free", false, 0 },
+		{ "OPMCP_SANDBOX", "on", false, 0 },
 	};
 	struct cfg cfg;
 	struct str bad;
@@ -2857,6 +2998,33 @@ test_cfg_token(void)
 	cfg = (struct cfg){ .token_fd = 999 };
 	CHECK(!cfg_token(&cfg, &T, &token, &e));
 	FAILED(e, E_CONFIG);
+	/* the directory of systemd, when there is nothing else */
+	e = (struct err){ 0 };
+	cfg = (struct cfg){ .credentials = dir };
+	CHECK(cfg_token(&cfg, &T, &token, &e));
+	EQUAL(token.n, 0);                      /* no such credential */
+	(void)file_with("op_service_account_token", S("ops_c\n"), 0400);
+	CHECK(cfg_token(&cfg, &T, &token, &e));
+	SAME(token, S("ops_c"));
+	cfg.token = cstr(S("ops_env"));
+	CHECK(cfg_token(&cfg, &T, &token, &e));
+	SAME(token, S("ops_env"));
+	cfg.token = NULL;
+	cfg.token_file = file_with("token", S("ops_f"), 0600);
+	CHECK(cfg_token(&cfg, &T, &token, &e));
+	SAME(token, S("ops_f"));
+	cfg.token_file = NULL;
+	(void)file_with("op_service_account_token", S("ops_c\n"), 0404);
+	CHECK(!cfg_token(&cfg, &T, &token, &e));
+	FAILED(e, E_CONFIG);
+	e = (struct err){ 0 };
+	(void)file_with("op_service_account_token", S("\n"), 0400);
+	CHECK(!cfg_token(&cfg, &T, &token, &e));
+	FAILED(e, E_TOKEN);
+	e = (struct err){ 0 };
+	cfg.credentials = path_of("none");
+	CHECK(cfg_token(&cfg, &T, &token, &e));
+	EQUAL(token.n, 0);
 }
 
 static void
@@ -4518,7 +4686,8 @@ struct item_row {
 static struct item
 item_of(struct item_row *r)
 {
-	struct item it = { .category = str_c(r->category), .field = r->field };
+	struct item it = { .ref.category = str_c(r->category),
+		.field = r->field };
 
 	while (it.fields < 8 && r->field[it.fields].id.p != NULL)
 		it.fields++;
@@ -5428,7 +5597,8 @@ static void
 item_case(struct sa *sa, const struct sa_vault *v, uint32_t k)
 {
 	uint32_t stored = at(k, "stored"), view = at(k, "view");
-	struct item it = { .category = text_at(stored, "templateUuid") };
+	struct item it = { .ref.category = text_at(stored,
+		"templateUuid") };
 	struct err e = { 0 };
 	struct json part;
 	struct str title;
@@ -5446,15 +5616,15 @@ item_case(struct sa *sa, const struct sa_vault *v, uint32_t k)
 	    &e)) && CHECK(json_get_str(&part, ROOT, S("title"), &title)))
 		SAME(title, text_at(view, "title"));
 	SAME(text_at(stored, "uuid"), text_at(view, "id"));
-	SAME(text_at(view, "category"), base_name(it.category));
+	SAME(text_at(view, "category"), base_name(it.ref.category));
 	if (!CHECK(sa_item_part(sa, v, &vec, at(stored, "encDetails"), &part,
 	    &e)) || !CHECK(sa_item_fields(sa, &it, &part, &e)))
 		return;
 	fields_same(&it, view);
 	SAME(value_of(item_login_field(&it, FOR_USERNAME)),
-	    view_value(view, it.category, S("username")));
+	    view_value(view, it.ref.category, S("username")));
 	SAME(value_of(item_login_field(&it, FOR_PASSWORD)),
-	    view_value(view, it.category, S("password")));
+	    view_value(view, it.ref.category, S("password")));
 }
 
 static void
@@ -5554,7 +5724,7 @@ test_sa_item_fields(void)
 
 	for (size_t i = 0; i < LEN(rows); i++) {
 		struct sa *sa = sa_bare();
-		struct item it = { .category = str_c(rows[i].category) };
+		struct item it = { .ref.category = str_c(rows[i].category) };
 		struct err e = { 0 };
 		struct json j;
 		u8 room[256];
@@ -5904,17 +6074,21 @@ onep_answer(void)
 	peer.then = PEER_STAYS;
 }
 
+static const char *audit_where = "off";         /* for keeper_start() */
+
 /* A keeper whose token is that of the vectors and whose service is here. */
 static struct keeper *
 keeper_start(struct cfg *cfg, struct keeper *k)
 {
+	struct place where;
+	struct err e = { 0 };
 	uint32_t first;
 
 	peer_start(onep_answer);
 	onep_load();
 	*cfg = (struct cfg){ .vaults = "One", .hosts = "", .no_proxy = "",
 		.cert_file = "test/pki/ca.pem", .timeout_s = 30,
-		.reveal = ALLOW };
+		.reveal = ALLOW, .max_items = 1000, .audit = audit_where };
 	first = json_first(&onep.token, json_get(&onep.token, ROOT,
 	    S("cases")));
 	cfg->token = cstr(member_of(&onep.token, first, "token"));
@@ -5923,6 +6097,7 @@ keeper_start(struct cfg *cfg, struct keeper *k)
 	FAILED(k->setup, E_NONE);
 	CHECK(cfg->token == NULL);
 	CHECK(is_zero(k->scratch.base, 1 << 16));
+	CHECK(keep_policy(k, &where, &e));
 	(void)snprintf(k->sa->http.host, sizeof k->sa->http.host,
 	    "127.0.0.1");
 	(void)snprintf(k->sa->http.port, sizeof k->sa->http.port, "%s",
@@ -6389,7 +6564,7 @@ test_sa_random_fails(void)
 }
 
 /* ====================================================================
- * 12. Policy: which names are acceptable, which vaults may be used
+ * 12. Policy: names, vaults, rules, tags and limits
  * ==================================================================== */
 
 static void
@@ -6468,6 +6643,20 @@ test_pol_name(void)
 		}
 }
 
+/* Take from a bucket; what is told fits what happens. */
+static bool
+take(struct bucket *b, uint64_t now, uint64_t n, uint64_t seconds)
+{
+	struct rate r = { n, seconds };
+	uint64_t left, wait_ms, full = b->full_ms;
+	bool ok = pol_take(b, r, now, &left, &wait_ms);
+
+	CHECK(ok ? wait_ms == 0 && left < n : left == 0 && wait_ms > 0);
+	CHECK(wait_ms <= seconds * 1000 / n + (n > seconds * 1000));
+	CHECK(ok || b->full_ms == full);
+	return ok;
+}
+
 /* A full bucket, one that fills up again, and one left alone for long. */
 static void
 test_pol_take(void)
@@ -6476,18 +6665,57 @@ test_pol_take(void)
 	uint64_t now = 5000;
 	unsigned n = 0;
 
-	while (n < 100 && pol_take(&b, now, 4, 1000))
+	while (n < 100 && take(&b, now, 4, 1))
 		n++;
 	EQUAL(n, 4);
-	CHECK(!pol_take(&b, now + 249, 4, 1000));
-	CHECK(pol_take(&b, now + 250, 4, 1000));
-	CHECK(!pol_take(&b, now + 250, 4, 1000));
-	for (n = 0; n < 100 && pol_take(&b, now + 99999, 4, 1000);)
+	CHECK(!take(&b, now + 249, 4, 1));
+	CHECK(take(&b, now + 250, 4, 1));
+	CHECK(!take(&b, now + 250, 4, 1));
+	for (n = 0; n < 100 && take(&b, now + 99999, 4, 1);)
 		n++;
 	EQUAL(n, 4);
 	for (n = 0, now += 200000; now < 210000 + 5000; now += 10)
-		n += pol_take(&b, now, 4, 1000);
+		n += take(&b, now, 4, 1);
 	EQUAL(n, 4 + 39);               /* a burst, then four a second */
+}
+
+/* At once exactly so many as it says go through, whatever the numbers; and
+ * the next when it was said, not a moment before. */
+static void
+test_pol_take_rates(void)
+{
+	static const struct rate rows[] = { { 1, 1 }, { 1, 60 }, { 2, 60 },
+		{ 7, 1 }, { 7, 60 }, { 10, 60 }, { 100, 3600 }, { 300, 1 },
+		{ 999, 1 }, { 1000, 1 }, { 1001, 60 }, { 9999, 60 },
+		{ 1, RATE_MAX_S }, { 100, 86400 }, { 1000, 86400 } };
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		struct bucket b = { 0 };
+		uint64_t now = 7000000, left = 0, wait_ms = 0, n = 0;
+		char name[32];
+
+		(void)snprintf(name, sizeof name, "%u/%us",
+		    (unsigned)rows[i].n, (unsigned)rows[i].seconds);
+		run.row = name;
+		while (n < 20000 && pol_take(&b, rows[i], now, &left,
+		    &wait_ms)) {
+			n++;
+			if (left + n != rows[i].n)
+				break;
+		}
+		EQUAL(n, rows[i].n);
+		EQUAL(left, 0);
+		if (n != rows[i].n || !CHECK(wait_ms > 0 &&
+		    wait_ms <= rows[i].seconds * 1000 / n + 1))
+			continue;
+		now += wait_ms - 1;
+		CHECK(!pol_take(&b, rows[i], now, &left, &wait_ms));
+		EQUAL(wait_ms, 1);
+		CHECK(pol_take(&b, rows[i], now + 1, &left, &wait_ms));
+		EQUAL(left, 0);
+		CHECK(!pol_take(&b, rows[i], now + 1, &left, &wait_ms));
+	}
+	run.row = NULL;
 }
 
 #define ID1 "aaaaaaaaaaaaaaaaaaaaaaaaa1"
@@ -6499,11 +6727,11 @@ test_pol_take(void)
 /* Two of the vaults bear the same name, one is locked, and one has taken
  * the id of another for its name. */
 static const struct vault pol_list[] = {
-	{ B(ID1), B("AI"), false },
-	{ B(ID2), B("Work"), false },
-	{ B(ID3), B("work"), false },
-	{ B(ID4), B("Locked"), true },
-	{ B(ID5), B(ID1), false },
+	{ B(ID1), B("AI"), false, false },
+	{ B(ID2), B("Work"), false, false },
+	{ B(ID3), B("work"), false, false },
+	{ B(ID4), B("Locked"), true, false },
+	{ B(ID5), B(ID1), false, false },
 };
 
 static void
@@ -6620,8 +6848,9 @@ static void
 test_pol_vault_nameless(void)
 {
 	static const struct vault list[] = {
-		{ B(ID1), B("AI"), false }, { B(ID2), { NULL, 0 }, false },
-		{ B(ID4), { NULL, 0 }, true },
+		{ B(ID1), B("AI"), false, false },
+		{ B(ID2), { NULL, 0 }, false, false },
+		{ B(ID4), { NULL, 0 }, true, false },
 	};
 	static const char *const rows[] = { "AI", "AI,", ",AI", "AI, ,x",
 		",", " ", "" };
@@ -6661,8 +6890,946 @@ test_pol_default_vault(void)
 	}
 }
 
+/* ---- rules: the file of OPMCP_POLICY ---- */
+
+/* A policy from its text; NULL when it is wrong. */
+static struct policy *
+policy_of(struct str text)
+{
+	struct policy *p = mem_alloc(&T, sizeof *p);
+	struct place where;
+
+	if (p == NULL)
+		abort();
+	return pol_parse(p, &T, text, &where) ? p : NULL;
+}
+
+/* A rule as one line of words, each selector in brackets. */
+static struct str
+rule_shown(const struct rule *r)
+{
+	struct out o;
+
+	out_open(&o, &T);
+	if (r->rate.n > 0) {
+		out_u64(&o, r->rate.n);
+		out_byte(&o, '/');
+		out_u64(&o, r->rate.seconds);
+	} else {
+		out_put(&o, str_c(verdict_name[r->verdict]));
+	}
+	OUT(&o, S(" "), str_c(act_name[r->act]));
+	for (size_t s = 0; s < SEL_COUNT; s++)
+		if (r->sel[s].p != NULL)
+			OUT(&o, S(" "), str_c(sel_name[s]), S("["), r->sel[s],
+			    S("]"));
+	return out_close(&o, &T);
+}
+
+static void
+test_pol_parse(void)
+{
+	static const struct {
+		struct str text;
+		const char *want;       /* rules, ";" after each */
+	} rows[] = {
+		{ B(""), "" }, { B("\n"), "" }, { B("\r\n"), "" },
+		{ B(" \t \n#\n # x \"\n"), "" },
+		{ B("permit list"), "1 allow list;" },
+		{ B("ask reveal\n"), "1 ask reveal;" },
+		{ B("deny use\r\n"), "1 deny use;" },
+		{ B("\n\n\tdeny  write\t# why\n\npermit use"),
+		    "3 deny write;5 allow use;" },
+		{ B("limit 5/60s reveal"), "1 5/60 reveal;" },
+		{ B("limit 1/2h list item x"), "1 1/7200 list item[x];" },
+		{ B("limit 1000000/30d use"), "1 1000000/2592000 use;" },
+		{ B("permit use at https://a.example:8443 vault AI"),
+		    "1 allow use vault[AI] at[https://a.example:8443];" },
+		{ B("deny reveal category login tag x field *word item G?t "
+		    "vault v"), "1 deny reveal vault[v] item[G?t] "
+		    "field[*word] tag[x] category[login];" },
+		{ B("deny reveal item \"a b\""), "1 deny reveal item[a b];" },
+		{ B("deny reveal item \"#\" # c"), "1 deny reveal item[#];" },
+		{ B("deny reveal item \"a\\\"b\\\\c\\d\""),
+		    "1 deny reveal item[a\"b\\cd];" },
+		{ B("deny reveal item a\\b"), "1 deny reveal item[a\\b];" },
+		{ B("\"deny\" \"reveal\" \"item\" \"vault\""),
+		    "1 deny reveal item[vault];" },
+		{ B("deny reveal item item"), "1 deny reveal item[item];" },
+		{ B("deny reveal item \xc3\xa9\xe6\x97\xa5"),
+		    "1 deny reveal item[\xc3\xa9\xe6\x97\xa5];" },
+		{ B("deny reveal item \" \""), "1 deny reveal item[ ];" },
+		{ B("deny reveal\tvault\t\tAI\t"),
+		    "1 deny reveal vault[AI];" },
+	};
+	struct out o;
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		struct policy *p = policy_of(rows[i].text);
+
+		run.row = rows[i].want;
+		if (!CHECK(p != NULL))
+			continue;
+		out_init(&o, mem_alloc(&T, 512), 512);
+		for (size_t k = 0; k < p->rules; k++) {
+			out_u64(&o, p->rule[k].line);
+			OUT(&o, S(" "), rule_shown(&p->rule[k]), S(";"));
+		}
+		SAME(out_str(&o), str_c(rows[i].want));
+	}
+}
+
+/* Every mistake is found at its place, on the first line and on a later one
+ * that ends in a carriage return. */
+static void
+test_pol_parse_errors(void)
+{
+	static const struct {
+		struct str line;
+		unsigned column;
+		const char *problem;    /* how it begins */
+	} rows[] = {
+		{ B("allow reveal"), 1, "expected permit" },
+		{ B("  Permit reveal"), 3, "expected permit" },
+		{ B("\"\" reveal"), 1, "expected permit" },
+		{ B("permit"), 7, "expected list" },
+		{ B("permit # reveal"), 8, "expected list" },
+		{ B("permit show"), 8, "expected list" },
+		{ B("permit Reveal"), 8, "expected list" },
+		{ B("limit"), 6, "expected a limit" },
+		{ B("limit reveal"), 7, "expected a limit" },
+		{ B("limit 0/60s reveal"), 7, "expected a limit" },
+		{ B("limit 5/0s reveal"), 7, "expected a limit" },
+		{ B("limit 5 reveal"), 7, "expected a limit" },
+		{ B("limit 5/60 reveal"), 7, "expected a limit" },
+		{ B("limit 5/s reveal"), 7, "expected a limit" },
+		{ B("limit /60s reveal"), 7, "expected a limit" },
+		{ B("limit 5/31d reveal"), 7, "expected a limit" },
+		{ B("limit -5/60s reveal"), 7, "expected a limit" },
+		{ B("limit off reveal"), 7, "expected a limit" },
+		{ B("limit 5/60s"), 12, "expected list" },
+		{ B("permit reveal colour x"), 15, "expected vault" },
+		{ B("permit reveal vault"), 20, "a value is missing" },
+		{ B("permit reveal vault #x"), 21, "a value is missing" },
+		{ B("permit reveal vault AI vault B"), 24, "this selector" },
+		{ B("permit reveal at https://x"), 15, "at belongs" },
+		{ B("permit list at https://x"), 13, "at belongs" },
+		{ B("limit 1/1s write at https://x"), 18, "at belongs" },
+		{ B("permit use at http://x"), 15, "at wants" },
+		{ B("permit use at HTTPS://x"), 15, "at wants" },
+		{ B("permit use at https://"), 15, "at wants" },
+		{ B("permit use at https://x/"), 15, "at wants" },
+		{ B("permit use at x"), 15, "at wants" },
+		{ B("permit reveal category None"), 24, "no such category" },
+		{ B("permit reveal item \"\""), 20, "an empty name" },
+		{ B("permit reveal tag \"\" tag x"), 19, "an empty name" },
+		{ B("permit reveal item \"a"), 20, "a quote is not closed" },
+		{ B("permit reveal item \""), 20, "a quote is not closed" },
+		{ B("permit reveal item \"a\\"), 20, "a quote is not" },
+		{ B("permit reveal item \"a\\\""), 20, "a quote is not" },
+		{ B("\"permit"), 1, "a quote is not closed" },
+		{ B("permit reveal item \"a\"b"), 20, "a blank must" },
+		{ B("permit reveal item a\"b\""), 20, "a blank must" },
+		{ B("permit reveal item \"a\"\"b\""), 20, "a blank must" },
+		{ B("permit reveal#x"), 8, "a blank must" },
+		{ B("permit reveal item a \"b\"#"), 22, "a blank must" },
+		{ B("permit\x01 reveal"), 7, "not a visible" },
+		{ B("permit\0 reveal"), 7, "not a visible" },
+		{ B("per\rmit reveal"), 4, "not a visible" },
+		{ B("permit reveal\r"), 14, "not a visible" },
+		{ B("permit \x1b[1m"), 8, "not a visible" },
+		{ B("# \x7f"), 3, "not a visible" },
+	};
+	static const char above[] = "# rules\r\n\npermit list # x\n";
+
+	for (int later = 0; later < 2; later++)
+		for (size_t i = 0; i < LEN(rows); i++) {
+			struct policy *p = mem_alloc(&T, sizeof *p);
+			struct place where = { 9, 9, "none" };
+			struct str text = rows[i].line;
+
+			run.row = cstr(rows[i].line);
+			if (later || text.p[text.n - 1] == '\r')
+				text = JOIN(&T, later ? str_c(above) : NOTHING,
+				    text, S("\r\npermit list\n"));
+			if (!CHECK(!pol_parse(p, &T, text, &where)))
+				continue;
+			EQUAL(where.line, later ? 4 : 1);
+			EQUAL(where.column, rows[i].column);
+			SAME(str_upto(str_c(where.problem),
+			    strlen(rows[i].problem)), str_c(rows[i].problem));
+		}
+}
+
+/* What is not UTF-8 or hides is found where it begins. */
+static void
+test_pol_parse_hidden(void)
+{
+	static const struct {
+		struct str line;
+		unsigned column;
+	} rows[] = {
+		{ B("\xff"), 1 }, { B("permit \xc3"), 8 },
+		{ B("permit \x80"), 8 }, { B("\xef\xbb\xbfpermit list"), 1 },
+		{ B("permit \xe2\x80\x8blist"), 8 },
+		{ B("permit list # \xe2\x80\xae"), 15 },
+		{ B("permit reveal item \xc2\xad"), 20 },
+		{ B("permit reveal item \xc3\xa9\xc2\x80"), 22 },
+		{ B("permit reveal tag \xf3\xa0\x81\x81"), 19 },
+		{ B("permit list\xed\xa0\x80"), 12 },
+	};
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		struct policy *p = mem_alloc(&T, sizeof *p);
+		struct place where;
+
+		run.row = cstr(hex(rows[i].line.p, rows[i].line.n));
+		CHECK(!pol_parse(p, &T, rows[i].line, &where));
+		EQUAL(where.line, 1);
+		EQUAL(where.column, rows[i].column);
+		SAME(str_c(where.problem), S("not a visible character"));
+	}
+}
+
+/* As many rules as there is room for, and one more. */
+static void
+test_pol_parse_many(void)
+{
+	for (unsigned n = RULES_MAX; n <= RULES_MAX + 1; n++) {
+		struct policy *p = mem_alloc(&T, sizeof *p);
+		struct place where;
+		struct out o;
+
+		out_open(&o, &T);
+		for (unsigned i = 0; i < n; i++)
+			out_put(&o, S("deny list\n\n# \n"));
+		EQUAL(pol_parse(p, &T, out_close(&o, &T), &where),
+		    n == RULES_MAX);
+		EQUAL(p->rules, RULES_MAX);
+		if (n > RULES_MAX) {
+			EQUAL(where.line, 3 * RULES_MAX + 1);
+			SAME(str_c(where.problem), S("too many rules"));
+		}
+	}
+}
+
+/* The same again, so simple that it must be right, however slow. */
+static bool
+slow_glob(struct str glob, struct str text)
+{
+	struct str next = str_from(text, 1);
+
+	while (next.n > 0 && (next.p[0] & 0xc0) == 0x80)
+		next = str_from(next, 1);
+	if (glob.n == 0)
+		return text.n == 0;
+	if (glob.p[0] == '*')
+		return slow_glob(str_from(glob, 1), text) ||
+		    (text.n > 0 && slow_glob(glob, next));
+	if (text.n == 0)
+		return false;
+	if (glob.p[0] == '?')
+		return slow_glob(str_from(glob, 1), next);
+	return str_lower(glob.p[0]) == str_lower(text.p[0]) &&
+	    slow_glob(str_from(glob, 1), str_from(text, 1));
+}
+
+static void
+test_pol_glob_eq(void)
+{
+	static const struct {
+		struct str glob, text;
+		bool want;
+	} rows[] = {
+		{ B(""), B(""), true }, { B(""), B("a"), false },
+		{ B("a"), B(""), false }, { B("*"), B(""), true },
+		{ B("?"), B(""), false }, { B("*"), B("abc"), true },
+		{ B("**"), B("a"), true }, { B("a*"), B("A"), true },
+		{ B("GIT*"), B("GitHub"), true }, { B("*hub"), B("GitHub"),
+		    true }, { B("*hub"), B("GitHubs"), false },
+		{ B("g*t*b"), B("GitHub"), true },
+		{ B("?"), B("\xc3\xa9"), true }, { B("??"), B("\xc3\xa9"),
+		    false }, { B("*?"), B("\xf0\x9f\x94\x91"), true },
+		{ B("\xc3\xa9"), B("\xc3\x89"), false }, /* ASCII only */
+		{ B("\\*"), B("*"), false }, { B("[a]"), B("a"), false },
+		{ B("a?c"), B("a*c"), true }, { B("*a*b*c*"), B("xaxbxcx"),
+		    true }, { B("*ab"), B("aab"), true },
+		{ B("*aab"), B("aaab"), true }, { B("?*?"), B("a"), false },
+	};
+	static const char *const part[] = { "a", "b", "A", "*", "?",
+		"\xc3\xa9", "*", "\xe6\x97\xa5", " " };
+	unsigned equal = 0;
+	struct out g, t;
+	int status = -1;
+	pid_t pid;
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		run.row = cstr(JOIN(&T, rows[i].glob, S(" "), rows[i].text));
+		EQUAL(pol_glob_eq(rows[i].glob, rows[i].text), rows[i].want);
+		EQUAL(slow_glob(rows[i].glob, rows[i].text), rows[i].want);
+	}
+	for (unsigned i = 0; i < 200000; i++) {
+		u8 glob[64], text[64];
+		uint32_t n = rnd(8);
+		bool want;
+
+		out_init(&g, glob, sizeof glob);
+		out_init(&t, text, sizeof text);
+		while (n-- > 0)
+			out_put(&g, str_c(part[rnd(LEN(part))]));
+		for (n = rnd(9); n > 0; n--)
+			out_put(&t, str_c(part[rnd(4) > 0 ? rnd(3) :
+			    rnd(LEN(part))]));
+		want = slow_glob(out_str(&g), out_str(&t));
+		equal += want;
+		if (pol_glob_eq(out_str(&g), out_str(&t)) == want)
+			continue;
+		run.row = cstr(JOIN(&T, out_str(&g), S(" "), out_str(&t)));
+		FAIL("a pattern decides otherwise");
+	}
+	run.row = NULL;
+	CHECK(equal > 10000 && equal < 190000);
+	/* a title no glob was made for: it must end */
+	out_open(&g, &T);
+	out_open(&t, &T);
+	for (unsigned i = 0; i < 200; i++)
+		out_put(&g, S("*a"));
+	out_put(&g, S("b"));
+	CHECK(!pol_glob_eq(out_close(&g, &T), str_dup(&T, S("aaaaaaaaaaaaaaaa"
+	    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+	    ))));
+	/* no UTF-8, as a command line may have it: it must end as well */
+	pid = fork();
+	if (pid == 0) {
+		(void)alarm(3);
+		_exit(pol_glob_eq(S("*x"), S("\xff")));
+	}
+	CHECK(waitpid(pid, &status, 0) == pid);
+	EQUAL(status, 0);
+}
+
+/* ---- a second judge, line by line and word by word ---- */
+
+/* Split a line into at most n words, all in T; how many there are. */
+static size_t
+slow_words(struct str line, struct str word[], size_t n)
+{
+	size_t count = 0, i = 0;
+
+	while (i < line.n) {
+		struct out o;
+		bool quoted;
+
+		while (i < line.n && (line.p[i] == ' ' || line.p[i] == '\t' ||
+		    line.p[i] == '\r'))
+			i++;
+		if (i == line.n || line.p[i] == '#' || count == n)
+			break;
+		quoted = line.p[i] == '"';
+		i += quoted;
+		out_init(&o, mem_alloc(&T, 64), 64);
+		while (i < line.n && (quoted ? line.p[i] != '"' :
+		    line.p[i] != ' ' && line.p[i] != '\t' &&
+		    line.p[i] != '\r')) {
+			i += quoted && line.p[i] == '\\';
+			out_byte(&o, line.p[i++]);
+		}
+		i += quoted;
+		word[count++] = out_str(&o);
+	}
+	return count;
+}
+
+static bool
+slow_category(struct str word, struct str number)
+{
+	static const char *const name[][2] = { { "Login", "001" },
+		{ "ApiCredentials", "112" }, { "Database", "102" } };
+
+	for (size_t i = 0; i < LEN(name); i++)
+		if (str_nocase_eq(word, str_c(name[i][0])))
+			return str_eq(number, str_c(name[i][1]));
+	return str_eq(word, number);
+}
+
+static bool
+slow_match(struct str sel, struct str want, const struct deed *d)
+{
+	bool tag = false;
+
+	if (str_eq(sel, S("vault")))
+		return str_eq(want, d->vault->id) ||
+		    str_nocase_eq(want, d->vault->name);
+	if (str_eq(sel, S("field")))
+		return (d->field.p != NULL && slow_glob(want, d->field)) ||
+		    (d->own != NULL && (slow_glob(want, d->own->id) ||
+		    slow_glob(want, d->own->title)));
+	if (str_eq(sel, S("at")))
+		return str_nocase_eq(want, d->at);
+	if (d->item == NULL)
+		return false;
+	for (size_t i = 0; i < d->item->tags; i++)
+		tag = tag || str_nocase_eq(want, d->item->tag[i]);
+	return str_eq(sel, S("tag")) ? tag : str_eq(sel, S("item")) ?
+	    str_eq(want, d->item->id) || slow_glob(want, d->item->title) :
+	    slow_category(want, d->item->category);
+}
+
+/* The verdict; *line is that of the rule that gives it, or 0. */
+static enum verdict
+slow_judge(struct str text, enum verdict reveal, const struct deed *d,
+    unsigned *line, bool *canary)
+{
+	static const char *const acts[] = { "list", "reveal", "use", "write" };
+	enum verdict v = d->act == ACT_LIST ? ALLOW : d->act == ACT_REVEAL ?
+	    reveal : DENY;
+	struct str one, word[20];
+	enum verdict tags = ALLOW;
+
+	*line = 0;
+	*canary = false;
+	for (unsigned at = 1; str_cut(&text, '\n', &one); at++) {
+		size_t n = slow_words(one, word, LEN(word));
+		bool met = n > 0 && !str_eq(word[0], S("limit")) &&
+		    str_eq(word[1], str_c(acts[d->act]));
+
+		for (size_t i = 2; met && i < n; i += 2)
+			met = slow_match(word[i], word[i + 1], d);
+		if (!met)
+			continue;
+		*line = at;
+		v = word[0].p[0] == 'd' ? DENY : word[0].p[0] == 'a' ? ASK :
+		    ALLOW;
+	}
+	for (size_t i = 0; d->item != NULL && i < d->item->tags; i++) {
+		struct str t = d->item->tag[i];
+		bool only = str_nocase_eq(t, S("ai:use-only"));
+		bool bait = str_nocase_eq(t, S("ai:canary"));
+
+		if (str_nocase_eq(t, S("ai:deny")) ||
+		    (bait && d->act != ACT_LIST) || (only &&
+		    (d->act == ACT_REVEAL || d->act == ACT_WRITE)))
+			tags = DENY;
+		if (str_nocase_eq(t, S("ai:ask")) && d->act != ACT_LIST &&
+		    tags == ALLOW)
+			tags = ASK;
+		*canary = *canary || (bait && d->act != ACT_LIST);
+	}
+	if (tags == ALLOW || v == DENY || (tags == ASK && v == ASK))
+		return v;
+	*line = 0;
+	return tags;
+}
+
+/* A word that means what it says, in quotes when it must or may be. */
+static void
+random_word(struct out *o, const char *word)
+{
+	bool quote = strpbrk(word, " \"\\#") != NULL || rnd(4) == 0;
+
+	out_put(o, rnd(8) > 0 ? S(" ") : S(" \t "));
+	if (quote)
+		out_byte(o, '"');
+	for (; *word != '\0'; word++) {
+		if (quote && (*word == '"' || *word == '\\'))
+			out_byte(o, '\\');
+		out_byte(o, (u8)*word);
+	}
+	if (quote)
+		out_byte(o, '"');
+}
+
+static const char *const judge_items[] = { "*", "Git*", "?itHub", "*hub",
+	"git hub", "GitHub", "a\"b", "a\\*", "#1", "*\xc3\xa9?", ID3, "none" };
+static const char *const judge_tags[] = { "prod", "PROD", "two words",
+	"ai:x", "ai:ask", "ai:deny", "AI:use-only", "ai:canary" };
+static const char *const judge_fields[] = { "*", "password", "pass*",
+	"USERNAME", "?", "none" };
+static const char *const judge_at[] = { "https://a.example",
+	"https://A.example", "https://a.example:8443" };
+static const char *const judge_cats[] = { "Login", "LOGIN", "001", "112",
+	"apicredentials", "Database" };
+static const char *const judge_vaults[] = { "AI", "ai", "Work", ID1, ID2,
+	"My Vault" };
+
+static struct str
+random_policy(void)
+{
+	static const char *const head[] = { "deny", "ask", "permit",
+		"limit 3/60s", "permit" };
+	struct out o;
+
+	out_init(&o, mem_alloc(&T, 8192), 8192);
+	for (uint32_t lines = rnd(9); lines > 0; lines--) {
+		uint32_t act = rnd(4), used = 0;
+
+		if (rnd(6) == 0)
+			out_put(&o, rnd(2) ? S("\n") : S("  # deny reveal\n"));
+		OUT(&o, rnd(5) ? NOTHING : S("\t"), str_c(head[rnd(LEN(
+		    head))]));
+		random_word(&o, act_name[act]);
+		for (uint32_t n = rnd(4); n > 0; n--) {
+			uint32_t sel = rnd(act == ACT_USE ? 6 : 5);
+
+			if ((used & 1u << sel) != 0)
+				continue;
+			used |= 1u << sel;
+			random_word(&o, sel_name[sel]);
+			random_word(&o, sel == SEL_VAULT ?
+			    judge_vaults[rnd(LEN(judge_vaults))] :
+			    sel == SEL_ITEM ?
+			    judge_items[rnd(LEN(judge_items))] :
+			    sel == SEL_FIELD ?
+			    judge_fields[rnd(LEN(judge_fields))] :
+			    sel == SEL_TAG ? judge_tags[rnd(4)] :
+			    sel == SEL_CATEGORY ?
+			    judge_cats[rnd(LEN(judge_cats))] :
+			    judge_at[rnd(LEN(judge_at))]);
+		}
+		OUT(&o, rnd(5) ? NOTHING : S(" # x \"y"), rnd(3) ? NOTHING :
+		    S("\r"), S("\n"));
+	}
+	if (o.n > 0 && rnd(3) == 0)
+		o.n -= o.p[o.n - 1] == '\n';
+	return out_str(&o);
+}
+
+/* 100,000 rules and deeds, judged twice. */
+static void
+test_pol_judge(void)
+{
+	static const char *const titles[] = { "GitHub", "github", "Git Hub",
+		"a\"b", "a\\*", "#1", "x\xc3\xa9y", "" };
+	static const char *const numbers[] = { "001", "112", "102", "003",
+		"" };
+	static const struct vault vaults[] = {
+		{ B(ID1), B("AI"), false, false },
+		{ B(ID2), B("Work"), false, false },
+		{ B(ID4), B("my vault"), false, false } };
+	static const struct field own = { B("passphrase"), B("UserName"),
+		FOR_NOTHING, { NULL, 0 } };
+	unsigned by[3] = { 0 }, from_rule = 0;
+	size_t mark = T.used;
+	struct policy *p;
+
+	for (unsigned i = 0; i < 100000; i++) {
+		struct str text, tag[4];
+		struct item_ref item = { .tag = tag, .tags = rnd(4) };
+		struct cfg cfg = { .reveal = rnd(3) };
+		struct deed d = { (enum act)rnd(4), &vaults[rnd(3)],
+			rnd(6) > 0 ? &item : NULL, .at = NOTHING };
+		struct judgement j;
+		enum verdict want;
+		unsigned line;
+		bool canary;
+
+		mem_reset(&T, mark);
+		text = random_policy();
+		item.id = rnd(3) ? S(ID4) : S(ID3);
+		item.title = str_c(titles[rnd(LEN(titles))]);
+		item.category = str_c(numbers[rnd(LEN(numbers))]);
+		for (size_t k = 0; k < item.tags; k++)
+			tag[k] = str_c(judge_tags[rnd(rnd(2) ? 4 :
+			    LEN(judge_tags))]);
+		if (rnd(3) > 0)
+			d.field = rnd(2) ? S("password") : S("username");
+		if (rnd(4) == 0)
+			d.own = &own;
+		if (d.act == ACT_USE && rnd(3) > 0)
+			d.at = str_c(judge_at[rnd(LEN(judge_at))]);
+		run.row = cstr(text);
+		p = policy_of(text);
+		if (p == NULL) {
+			FAIL("this is a policy");
+			continue;
+		}
+		j = pol_judge(p, &cfg, &d);
+		want = slow_judge(text, (enum verdict)cfg.reveal, &d, &line,
+		    &canary);
+		by[want]++;
+		from_rule += line > 0;
+		if (j.verdict != want || j.canary != canary ||
+		    (j.rule != NULL ? j.rule->line : 0) != line ||
+		    (j.rule == NULL) != (j.why != NULL)) {
+			FAIL("another judgement");
+			EQUAL(j.verdict, want);
+			EQUAL(j.rule != NULL ? j.rule->line : 0, line);
+			EQUAL(j.canary, canary);
+		}
+	}
+	run.row = NULL;
+	CHECK(by[DENY] > 10000 && by[ASK] > 5000 && by[ALLOW] > 10000);
+	CHECK(from_rule > 20000);
+	run.passed += 100000;
+}
+
 /* ====================================================================
- * 13. Sandbox: what each process gives up before it serves
+ * 13. Audit: one line per decision, written before the answer leaves
+ * ==================================================================== */
+
+#define AUD_LINES 1000
+
+/* An audit of a run under this token, which writes to path. */
+static struct audit
+aud_of(const char *path, const char *token)
+{
+	struct audit a = { .file = true, .size = UINT64_MAX };
+
+	a.fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+	if (!CHECK(a.fd >= 0) || !CHECK(aud_init(&a, &fake_os,
+	    str_c(token))))
+		abort();
+	return a;
+}
+
+/* The i-th line of a test. */
+static struct aud_line
+aud_some(unsigned i)
+{
+	static const char *const event[] = { "REVEAL", "REFUSED", "FAILED" };
+	static const char *const title[] = { "\",\"prev\":\"0", "a\nb",
+		"\xe2\x80\xae", "x", "\\" };
+
+	return (struct aud_line){ .event = event[i % 3], .tool = "t",
+		.decision = i % 2 ? "allow" : "deny", .vault = S(ID1),
+		.host = str_c(title[i % LEN(title)]),
+		.rule = i % 4 ? NOTHING : S("line 3 of OPMCP_POLICY") };
+}
+
+/* A new file of n lines, its text in T, and where its lines begin. */
+static struct str
+aud_file(unsigned n, size_t start[])
+{
+	const char *path = path_of("audit");
+	struct audit a;
+	struct str text;
+	size_t at = 0;
+
+	(void)unlink(path);
+	a = aud_of(path, "ops_token");
+	for (unsigned i = 0; i < n; i++) {
+		struct aud_line l = aud_some(i);
+
+		fake_unix += i % 7 == 0;
+		CHECK(aud_write(&a, &l));
+	}
+	(void)close(a.fd);
+	text = slurp(path);
+	for (unsigned i = 0; i < n; i++) {
+		start[i] = at;
+		at += str_find(str_from(text, at), '\n') + 1;
+	}
+	start[n] = at;
+	EQUAL(at, text.n);
+	return text;
+}
+
+static struct aud_report
+aud_report_of(struct str text, const char *token)
+{
+	static struct arena scratch;
+	struct aud_report r;
+
+	if (scratch.base == NULL && !mem_open(&scratch, 64 << 20))
+		abort();
+	aud_verify(&r, &scratch, text, str_c(token));
+	return r;
+}
+
+/* Something is wrong at this line, from 1; else say so. */
+static void
+aud_finds(struct str text, uint64_t line, const char *what)
+{
+	struct aud_report r = aud_report_of(text, "ops_token");
+	char row[64];
+
+	(void)snprintf(row, sizeof row, "%s, line %llu", what,
+	    (unsigned long long)line);
+	run.row = row;
+	if (CHECK(r.problem != NULL))
+		EQUAL(r.lines + 1, line);
+	run.row = NULL;
+}
+
+/* Each line removed, doubled, put at another place, or exchanged with its
+ * neighbour: found, and where. */
+static void
+test_aud_verify(void)
+{
+	static size_t start[AUD_LINES + 1];
+	struct str text = aud_file(AUD_LINES, start);
+	struct aud_report r = aud_report_of(text, "ops_token");
+	size_t mark = T.used;
+
+	EQUAL(r.lines, AUD_LINES);
+	EQUAL(r.unknown, 0);
+	SAME(str_c(r.problem), NOTHING);
+	for (size_t i = 0; i < AUD_LINES; i += i < 100 || i > 980 ? 1 : 20) {
+		struct str head = str_upto(text, start[i]);
+		struct str line = str_upto(str_from(text, start[i]),
+		    start[i + 1] - start[i]);
+		struct str rest = str_from(text, start[i + 1]);
+		struct str next = str_upto(rest, i + 1 < AUD_LINES ?
+		    start[i + 2] - start[i + 1] : 0);
+		struct str other = str_upto(str_from(text,
+		    start[(i + 500) % AUD_LINES]), start[(i + 500) %
+		    AUD_LINES + 1] - start[(i + 500) % AUD_LINES]);
+
+		mem_reset(&T, mark);
+		if (i + 1 < AUD_LINES) {
+			aud_finds(JOIN(&T, head, rest), i + 1, "removed");
+			aud_finds(JOIN(&T, head, next, line, str_from(rest,
+			    next.n)), i + 1, "exchanged");
+		} else {                /* the end cut off: nobody sees it */
+			SAME(str_c(aud_report_of(head, "ops_token").problem),
+			    NOTHING);
+		}
+		aud_finds(JOIN(&T, head, line, line, rest), i + 2, "doubled");
+		aud_finds(JOIN(&T, head, other, line, rest), i + 1,
+		    "inserted");
+		aud_finds(JOIN(&T, head, S("\n"), line, rest), i + 1,
+		    "an empty line");
+		aud_finds(JOIN(&T, head, S("{}\n"), line, rest), i + 1,
+		    "another object");
+		if (i > 0)
+			aud_finds(str_upto(text, start[i] - 1), i,
+			    "cut short");
+	}
+	/* whatever number of lines is cut off at the end */
+	for (size_t i = 0; i < AUD_LINES; i += 99) {
+		r = aud_report_of(str_upto(text, start[i]), "ops_token");
+		EQUAL(r.lines, i);
+		SAME(str_c(r.problem), NOTHING);
+	}
+}
+
+/* 10,000 changes of a single byte. */
+static void
+test_aud_changes(void)
+{
+	static size_t start[41];
+	struct str text = aud_file(40, start);
+	u8 *p = mem_alloc(&T, text.n);
+	unsigned missed = 0;
+
+	memcpy(p, text.p, text.n);
+	for (unsigned i = 0; i < 10000; i++) {
+		size_t at = rnd((uint32_t)text.n), line = 0;
+		u8 old = p[at];
+		struct aud_report r;
+
+		while (start[line + 1] <= at)
+			line++;
+		p[at] = i % 4 == 0 ? (u8)(old ^ 0x20) : (u8)rnd(256);
+		if (p[at] == old)
+			p[at] ^= 1;
+		r = aud_report_of((struct str){ p, text.n }, "ops_token");
+		run.passed++;
+		if (r.problem == NULL || (at + 1 < text.n && r.lines != line &&
+		    r.lines != line + 1)) {
+			missed++;
+			(void)printf("  byte %zu of line %zu (of 40), %02x to "
+			    "%02x: %s, %u\n", at - start[line], line + 1, old,
+			    p[at], r.problem != NULL ? r.problem : "no problem"
+			    , (unsigned)r.lines);
+		}
+		p[at] = old;
+	}
+	EQUAL(missed, 0);
+}
+
+/* Several runs write to one file in turn; another token knows nothing, but
+ * sees what was moved. */
+static void
+test_aud_runs(void)
+{
+	static size_t start[41];
+	const char *path = path_of("audit");
+	struct audit a[4];
+	struct aud_report r;
+	struct str text;
+
+	(void)unlink(path);
+	for (size_t i = 0; i < LEN(a); i++)
+		a[i] = aud_of(path, i < 3 ? "ops_token" : "ops_other");
+	for (unsigned i = 0; i < 40; i++) {
+		struct aud_line l = aud_some(i);
+
+		start[i] = slurp(path).n;
+		CHECK(aud_write(&a[i < 4 ? i : rnd(LEN(a))], &l));
+	}
+	for (size_t i = 0; i < LEN(a); i++)
+		(void)close(a[i].fd);
+	text = slurp(path);
+	start[40] = text.n;
+	r = aud_report_of(text, "ops_token");
+	EQUAL(r.lines, 40);
+	EQUAL(r.unknown, a[3].seq);
+	SAME(str_c(r.problem), NOTHING);
+	r = aud_report_of(text, "ops_other");
+	EQUAL(r.lines, 40);
+	EQUAL(r.unknown, 40 - a[3].seq);
+	r = aud_report_of(text, "ops_third");
+	EQUAL(r.lines, 40);
+	EQUAL(r.unknown, 40);
+	SAME(str_c(r.problem), NOTHING);
+	r = aud_report_of(text, "");
+	EQUAL(r.unknown, 40);
+	for (size_t i = 0; i + 1 < 40; i++) {
+		struct str less = JOIN(&T, str_upto(text, start[i]),
+		    str_from(text, start[i + 1]));
+
+		r = aud_report_of(less, "ops_third");
+		if (CHECK(r.problem != NULL))
+			EQUAL(r.lines, i);
+		aud_finds(less, i + 1, "removed of several runs");
+	}
+	r = aud_report_of(S(""), "ops_token");
+	EQUAL(r.lines, 0);
+	SAME(str_c(r.problem), NOTHING);
+	/* as many runs as there is room for, and one more */
+	(void)unlink(path);
+	for (unsigned i = 0; i <= AUD_RUNS_MAX; i++) {
+		struct aud_line l = aud_some(i);
+
+		a[0] = aud_of(path, "ops_token");
+		CHECK(aud_write(&a[0], &l));
+		(void)close(a[0].fd);
+		r = aud_report_of(slurp(path), "ops_token");
+		EQUAL(r.lines, i < AUD_RUNS_MAX ? i + 1 : AUD_RUNS_MAX);
+		SAME(str_c(r.problem), i < AUD_RUNS_MAX ? NOTHING :
+		    S("too many runs in one file"));
+	}
+}
+
+/* A line: its members in their order, texts from outside cut and escaped,
+ * and nothing of the key. */
+static void
+test_aud_line(void)
+{
+	const char *path = path_of("audit");
+	struct str text, one = NOTHING, two = NOTHING, key, host;
+	struct audit a;
+	struct out o;
+	u8 h[SHA256_LEN];
+
+	out_open(&o, &T);
+	while (o.n < 2 * AUD_TEXT_MAX)
+		out_put(&o, S("\"\\\xc3\xa9"));
+	host = out_close(&o, &T);
+	(void)unlink(path);
+	a = aud_of(path, "ops_token");
+	a.parent = S("/bin/host pid 1");
+	key = str_dup(&T, (struct str){ a.key, sizeof a.key });
+	fake_unix = 1767323045;
+	CHECK(aud_write(&a, &(struct aud_line){ "START", NULL, NULL, NULL,
+	    NOTHING, NOTHING, NOTHING, NOTHING, NOTHING, NOTHING, S("n") }));
+	CHECK(aud_write(&a, &(struct aud_line){ "REVEAL", "tool", "allow",
+	    "ok", S("v"), S("i"), S("r"), host, S("c"), S("h"), S("n") }));
+	(void)close(a.fd);
+	text = slurp(path);
+	CHECK(str_cut(&text, '\n', &one) && str_cut(&text, '\n', &two));
+	EQUAL(text.n, 0);
+	SAME(path_at(one, "seq"), S("1"));
+	SAME(path_at(two, "seq"), S("2"));
+	SAME(path_at(one, "time"), S("\"2026-01-02T03:04:05Z\""));
+	SAME(text_of(one, "key"), hex(a.key_id, 4));
+	SAME(path_at(two, "key"), NOTHING);
+	SAME(text_of(two, "run"), hex(a.run, 8));
+	SAME(text_of(one, "prev"), hex((const u8[32]){ 0 }, 32));
+	SHA256(h, one);
+	SAME(text_of(two, "prev"), hex(h, 32));
+	SAME(text_of(two, "parent"), S("/bin/host pid 1"));
+	CHECK(text_of(two, "host").n <= AUD_TEXT_MAX &&
+	    text_of(two, "host").n > AUD_TEXT_MAX - 4);
+	CHECK(str_is_start(host, text_of(two, "host")));
+	SAME(path_at(one, "tool"), NOTHING);
+	SAME(path_at(two, "error"), S("\"ok\""));
+	cry_hmac(h, key.p, str_upto(one, one.n - 74));
+	SAME(text_of(one, "mac"), hex(h, 32));
+	text = slurp(path);
+	CHECK(str_search(text, hex(key.p, key.n)) == text.n);
+	CHECK(str_search(text, key) == text.n);
+	CHECK(!str_eq(key, (struct str){ a.key, sizeof a.key }));
+	/* a long text, cut within a character, and one that is no UTF-8 */
+	a = aud_of(path, "ops_token");
+	CHECK(aud_write(&a, &(struct aud_line){ .event = "E", .host = JOIN(
+	    &T, S("x"), host) }));
+	a.parent = S("\xff/bin");
+	CHECK(aud_write(&a, &(struct aud_line){ .event = "E" }));
+	(void)close(a.fd);
+	SAME(str_c(aud_report_of(slurp(path), "ops_token").problem), NOTHING);
+}
+
+/* What cannot be written is a failure: no descriptor, a file for reading, a
+ * full pipe, a pipe without a reader, a file that ends within a line. What
+ * follows when it can be written again verifies. */
+static void
+test_aud_unwritable(void)
+{
+	const char *path = path_of("audit");
+	struct aud_line l = aud_some(0);
+	struct aud_report r;
+	struct audit a;
+	struct str text;
+	u8 *room = mem_alloc(&T, 1 << 20);
+	uint64_t begun;
+	size_t got = 0;
+	int fd[2], keep;
+	ssize_t n;
+
+	(void)unlink(path);
+	a = aud_of(path, "ops_token");
+	CHECK(aud_write(&a, &l));
+	keep = a.fd;
+	a.fd = open(path, O_RDONLY);
+	CHECK(!aud_write(&a, &l));
+	(void)close(a.fd);
+	CHECK(!aud_write(&a, &l));      /* closed */
+	a.fd = -1;
+	CHECK(!aud_write(&a, &l));
+	a.fd = keep;
+	EQUAL(a.seq, 1);
+	CHECK(aud_write(&a, &l));
+	EQUAL(aud_report_of(slurp(path), "ops_token").lines, 2);
+	CHECK(write(a.fd, "{", 1) == 1);
+	CHECK(!aud_write(&a, &l));
+	CHECK(ftruncate(a.fd, (off_t)slurp(path).n - 1) == 0);
+	CHECK(aud_write(&a, &l));
+	r = aud_report_of(slurp(path), "ops_token");
+	EQUAL(r.lines, 3);
+	SAME(str_c(r.problem), NOTHING);
+	(void)close(a.fd);
+	a.off = true;
+	CHECK(aud_write(&a, &l));       /* off is no failure */
+
+	if (!CHECK(pipe2(fd, O_NONBLOCK) == 0))
+		return;
+	a = aud_of(path, "ops_token");
+	(void)close(a.fd);
+	a.fd = fd[1];
+	a.file = false;
+	begun = fake_ms;
+	for (unsigned i = 0; i < 10000 && aud_write(&a, &l); i++)
+		;
+	CHECK(fake_ms - begun <= AUDIT_MS);
+	CHECK(!aud_write(&a, &l));
+	while ((n = read(fd[0], room + got, (1 << 20) - got)) > 0)
+		got += (size_t)n;
+	CHECK(aud_write(&a, &l));
+	n = read(fd[0], room + got, (1 << 20) - got);
+	got += n > 0 ? (size_t)n : 0;
+	text = (struct str){ room, got };
+	r = aud_report_of(text, "ops_token");
+	EQUAL(r.lines, a.seq);
+	SAME(str_c(r.problem), NOTHING);
+	(void)close(fd[0]);
+	CHECK(!aud_write(&a, &l));
+	(void)close(fd[1]);
+}
+
+/* ====================================================================
+ * 14. Sandbox: what each process gives up before it serves
  * ==================================================================== */
 
 /* In a child, as there is no way back. */
@@ -6689,8 +7856,400 @@ test_box_narrow(void)
 	EQUAL(status, 0);
 }
 
+/* What a process in its box tries; true: it could. Not in T, which is zero
+ * in a child. */
+static struct {
+	char secret[300], state[300], in_state[300];    /* paths */
+	struct sockaddr_in port[2];     /* may be connected to, may not */
+	int file;                       /* open before the box is closed */
+} boxed;
+
+static bool
+try_read(void)
+{
+	return open("/etc/passwd", O_RDONLY) >= 0;
+}
+
+static bool
+try_read_elsewhere(void)
+{
+	return open(boxed.secret, O_RDONLY) >= 0;
+}
+
+static bool
+try_write(void)
+{
+	return open(boxed.secret, O_WRONLY) >= 0;
+}
+
+static bool
+try_write_etc(void)
+{
+	return open("/etc/passwd", O_RDWR | O_APPEND) >= 0;
+}
+
+static bool
+try_truncate(void)
+{
+	return open(boxed.secret, O_RDONLY | O_TRUNC) >= 0;
+}
+
+static bool
+try_create(void)
+{
+	return open(path_of("other"), O_WRONLY | O_CREAT, 0600) >= 0;
+}
+
+static bool
+try_state(void)
+{
+	int d = open(boxed.state, O_RDONLY | O_DIRECTORY);
+	int fd = d < 0 ? -1 : openat(d, "quota.new", O_WRONLY | O_CREAT |
+	    O_TRUNC, 0600);
+
+	return fd >= 0 && write(fd, "1", 1) == 1 && close(fd) == 0 &&
+	    renameat(d, "quota.new", d, "quota") == 0;
+}
+
+static bool
+try_unlink(void)
+{
+	return unlink(boxed.secret) == 0;
+}
+
+static bool
+try_mkdir(void)
+{
+	return mkdir(path_of("m"), 0700) == 0;
+}
+
+static bool
+try_chmod(void)
+{
+	return chmod(boxed.secret, 0666) == 0;
+}
+
+static bool
+try_socket(void)
+{
+	return socket(AF_INET, SOCK_STREAM, 0) >= 0;
+}
+
+static bool
+try_socketpair(void)
+{
+	int fd[2];
+
+	return socketpair(AF_UNIX, SOCK_STREAM, 0, fd) == 0;
+}
+
+static bool
+connects(const struct sockaddr_in *to)
+{
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	return fd >= 0 && connect(fd, (const struct sockaddr *)to,
+	    sizeof *to) == 0;
+}
+
+static bool
+try_connect(void)
+{
+	return connects(&boxed.port[0]);
+}
+
+static bool
+try_connect_other(void)
+{
+	return connects(&boxed.port[1]);
+}
+
+static bool
+try_listen(void)
+{
+	struct sockaddr_in any = { .sin_family = AF_INET };
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	return fd >= 0 && bind(fd, (struct sockaddr *)&any, sizeof any) == 0
+	    && listen(fd, 1) == 0;
+}
+
+static bool
+try_fork(void)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(7);
+	return pid > 0 && waitpid(pid, &status, 0) == pid &&
+	    WEXITSTATUS(status) == 7;
+}
+
+static bool
+try_exec(void)
+{
+	char *argv[] = { cstr(S("/bin/true")), NULL };
+
+	(void)execve("/bin/true", argv, argv + 1);
+	return errno != EPERM && errno != EACCES;
+}
+
+static bool
+try_execveat(void)
+{
+	char *argv[] = { cstr(S("x")), NULL };
+
+	return syscall(SYS_execveat, boxed.file, "", argv, argv + 1,
+	    AT_EMPTY_PATH) == 0 || (errno != EPERM && errno != EACCES);
+}
+
+static bool
+try_map_code(void)
+{
+	return mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE |
+	    MAP_ANONYMOUS, -1, 0) != MAP_FAILED;
+}
+
+static bool
+try_protect_code(void)
+{
+	void *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE |
+	    MAP_ANONYMOUS, -1, 0);
+
+	return p != MAP_FAILED && mprotect(p, 4096, PROT_READ | PROT_EXEC) ==
+	    0;
+}
+
+static bool
+try_trace(void)
+{
+	return syscall(SYS_ptrace, 0L, 0L, 0L, 0L) == 0;
+}
+
+static bool
+try_read_process(void)
+{
+	return syscall(SYS_process_vm_readv, (long)getpid(), 0L, 0L, 0L, 0L,
+	    0L) >= 0;
+}
+
+static bool
+try_uring(void)
+{
+	u8 room[256] = { 0 };
+
+	return syscall(425, 1L, room) >= 0 || errno != EPERM;
+}
+
+static bool
+try_memfd(void)
+{
+	return syscall(SYS_memfd_create, "x", 0L) >= 0;
+}
+
+static bool
+try_unshare(void)
+{
+	return syscall(SYS_unshare, 0L) == 0;
+}
+
+static bool
+try_setuid(void)
+{
+	return syscall(SYS_setuid, (long)getuid()) == 0;
+}
+
+static bool
+try_common(void)
+{
+	struct pollfd pfd = { boxed.file, POLLIN, 0 };
+	u8 b[8], *p = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return p != MAP_FAILED && memset(p, 1, 1 << 20) != NULL &&
+	    madvise(p, 1 << 20, MADV_DONTNEED) == 0 && munmap(p, 1 << 20) ==
+	    0 && getentropy(b, sizeof b) == 0 && poll(&pfd, 1, 0) == 1 &&
+	    read(boxed.file, b, 1) == 1 && os_now_ms() > 0 &&
+	    usleep(1) == 0 && close(boxed.file) == 0;
+}
+
+static bool
+try_lookup(void)
+{
+	struct os_addrs list = { .n = 0 };
+	struct err e = { 0 };
+	struct os os;
+
+	os_init(&os, LOG_ERROR);
+	return os_lookup_forked(&os, "localhost", "443", os.now_ms() + 4000,
+	    &list, &e) && list.n > 0;
+}
+
+static bool
+try_audit_file(void)
+{
+	struct audit a = { .os = &fake_os, .fd = boxed.file, .file = true,
+		.sync = true, .size = UINT64_MAX };
+
+	return aud_write(&a, &(struct aud_line){ .event = "E" });
+}
+
+static const struct box_row {
+	const char *name;
+	bool (*act)(void);
+	bool door, keeper;              /* may it? */
+	bool landlock;                  /* it takes that to refuse it */
+} box_rows[] = {
+	{ "common", try_common, true, true, false },
+	{ "read /etc", try_read, false, true, false },
+	{ "read elsewhere", try_read_elsewhere, false, false, true },
+	{ "write", try_write, false, false, true },
+	{ "write in /etc", try_write_etc, false, false, true },
+	{ "truncate by reading", try_truncate, false, false, true },
+	{ "create", try_create, false, false, true },
+	{ "state", try_state, false, true, false },
+	{ "unlink", try_unlink, false, false, false },
+	{ "mkdir", try_mkdir, false, false, false },
+	{ "chmod", try_chmod, false, false, false },
+	{ "socket", try_socket, false, true, false },
+	{ "socketpair", try_socketpair, false, false, false },
+	{ "connect", try_connect, false, true, false },
+	{ "connect to another port", try_connect_other, false, false, true },
+	{ "listen", try_listen, false, false, true },
+	{ "fork", try_fork, false, true, false },
+	{ "execve", try_exec, false, false, false },
+	{ "execveat", try_execveat, false, false, false },
+	{ "map code", try_map_code, false, false, false },
+	{ "protect code", try_protect_code, false, false, false },
+	{ "ptrace", try_trace, false, false, false },
+	{ "process_vm_readv", try_read_process, false, false, false },
+	{ "io_uring", try_uring, false, false, false },
+	{ "memfd", try_memfd, false, false, false },
+	{ "unshare", try_unshare, false, false, false },
+	{ "setuid", try_setuid, false, false, false },
+	{ "look a name up", try_lookup, false, true, false },
+	{ "audit", try_audit_file, false, true, false },
+};
+
+/* A listener, and its address. */
+static int
+box_listener(struct sockaddr_in *at)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	socklen_t n = sizeof *at;
+
+	*at = (struct sockaddr_in){ .sin_family = AF_INET };
+	at->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	CHECK(fd >= 0 && bind(fd, (struct sockaddr *)at, n) == 0 &&
+	    listen(fd, 9) == 0 && getsockname(fd, (struct sockaddr *)at,
+	    &n) == 0);
+	return fd;
+}
+
+/* In a child: close the box and try it. 0: refused, 1: it could, 2: there is
+ * no such box here. */
+static int
+box_try(const struct box_row *row, const struct box_paths *paths)
+{
+	struct box b = { .landlock_abi = 0 };
+	int status = -1;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		(void)alarm(10);
+		boxed.file = open(boxed.in_state, O_RDWR | O_APPEND);
+		box_narrow();
+		if (!box_enter(&b, SANDBOX_AUTO, paths) ||
+		    b.seccomp != LAYER_ACTIVE ||
+		    (row->landlock && (b.landlock == LAYER_ABSENT ||
+		    (b.landlock_abi < 4 && (row->act == try_connect_other ||
+		    row->act == try_listen)))))
+			_exit(2);
+		_exit(row->act() ? 1 : 0);
+	}
+	CHECK(waitpid(pid, &status, 0) == pid && WIFEXITED(status));
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 3;
+}
+
+/* Each of these in a child of its own, in the door's box and in the
+ * keeper's. */
+static void
+test_box_acts(void)
+{
+	struct box_paths paths = { .read = { "test/pki/ca.pem" } };
+	int a = box_listener(&boxed.port[0]);
+	int b = box_listener(&boxed.port[1]);
+	unsigned absent = 0;
+
+	(void)snprintf(boxed.state, 300, "%s", path_of("state"));
+	(void)mkdir(boxed.state, 0700);
+	(void)snprintf(boxed.in_state, 300, "%s", path_of("state/audit"));
+	paths.write = boxed.state;
+	paths.port[1] = ntohs(boxed.port[0].sin_port);
+	for (size_t i = 0; i < 2 * LEN(box_rows); i++) {
+		const struct box_row *row = &box_rows[i / 2];
+		bool keeper = i % 2 == 1, may = keeper ? row->keeper :
+		    row->door;
+		int fd, got;
+
+		run.row = cstr(JOIN(&T, S(""), keeper ? S("keeper: ") :
+		    S("door: "), str_c(row->name)));
+		(void)snprintf(boxed.secret, 300, "%s", file_with("token",
+		    S("x"), 0600));
+		paths.read[1] = row->act == try_truncate ? boxed.secret :
+		    NULL;
+		fd = open(boxed.in_state, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+		CHECK(write(fd, "{}\n", 3) == 3);
+		(void)close(fd);
+		got = BOX_SANITIZED ? 2 : box_try(row, keeper ? &paths :
+		    NULL);
+		absent += got == 2;
+		if (got != 2)
+			EQUAL(got, may);
+	}
+	run.row = NULL;
+	if (absent > 0)
+		(void)printf("note: %u of %zu acts not tried: %s\n", absent,
+		    2 * LEN(box_rows), BOX_SANITIZED ? "sanitizer" :
+		    "the kernel has no such box");
+	(void)unlink(boxed.in_state);
+	(void)unlink(path_of("state/quota"));
+	(void)unlink(path_of("state/quota.new"));
+	(void)rmdir(boxed.state);
+	(void)close(a);
+	(void)close(b);
+}
+
+/* What the setting demands. */
+static void
+test_box_demands(void)
+{
+	for (int i = 0; i < 2; i++) {
+		struct box_paths paths = { .read = { NULL } };
+		int status = -1;
+		pid_t pid = fork();
+
+		if (pid == 0) {
+			struct box b = { .landlock_abi = 0 };
+			bool ok;
+
+			ok = box_enter(&b, SANDBOX_OFF, i ? &paths : NULL) &&
+			    b.landlock == LAYER_ABSENT && b.seccomp ==
+			    LAYER_ABSENT && try_map_code();
+			box_narrow();
+			ok = ok && box_enter(&b, SANDBOX_REQUIRE, i ? &paths :
+			    NULL) == (b.landlock != LAYER_ABSENT &&
+			    b.seccomp == LAYER_ACTIVE);
+			_exit(ok ? 0 : 1);
+		}
+		CHECK(waitpid(pid, &status, 0) == pid);
+		EQUAL(status, 0);
+	}
+}
+
 /* ====================================================================
- * 14. Catalogue: rows of tools, resources and prompts, and their checks
+ * 15. Catalogue: rows of tools, resources and prompts, and their checks
  * ==================================================================== */
 
 static void
@@ -7372,7 +8931,7 @@ test_cat_resource(void)
 }
 
 /* ====================================================================
- * 15. Frames and questions: what door and keeper say to each other
+ * 16. Frames and questions: what door and keeper say to each other
  * ==================================================================== */
 
 static void
@@ -7436,10 +8995,10 @@ static struct {
 #define SHELF(n) "aaaaaaaaaaaaaaaaaaaaaaaaa" n
 
 static struct vault shelf_vault[] = {
-	{ B(SHELF("2")), B("AI"), false },
-	{ B(SHELF("3")), B("Work"), false },
-	{ B(SHELF("4")), B("Private"), false },
-	{ B(SHELF("5")), B(""), true },
+	{ B(SHELF("2")), B("AI"), false, false },
+	{ B(SHELF("3")), B("Work"), false, false },
+	{ B(SHELF("4")), B("Private"), false, false },
+	{ B(SHELF("5")), B(""), true, false },
 };
 
 MUST static bool
@@ -7479,8 +9038,7 @@ shelf_item(void *ctx, struct str vault, struct str id, struct item *it,
 		return err_set(e, shelf.fails, "", 0);
 	for (size_t i = 0; i < shelf.refs; i++)
 		if (str_eq(shelf.ref[i].id, id)) {
-			*it = (struct item){ shelf.ref[i], S("001"),
-				shelf.field, 2 };
+			*it = (struct item){ shelf.ref[i], shelf.field, 2 };
 			return true;
 		}
 	return fail(e, E_ITEM, "");
@@ -7499,7 +9057,7 @@ shelf_put(const char *title, enum item_state state)
 	for (size_t n = ++shelf.refs, at = 25; n > 0; n /= 24)
 		id[at--] = (u8)('c' + n % 24);
 	shelf.ref[shelf.refs - 1] = (struct item_ref){ { id, 26 },
-		str_dup(&T, str_c(title)), state };
+		str_dup(&T, str_c(title)), S("001"), NULL, 0, state };
 }
 
 /* A keeper with that back end, and one login on the shelf. */
@@ -7605,7 +9163,7 @@ test_ask_reveal(void)
 		{ ASK, "true", E_ASK }, { ASK, "false", E_CANNOT_ASK },
 		{ ASK, "null", E_CANNOT_ASK }, { ASK, "1", E_CANNOT_ASK },
 		{ ASK, "\"true\"", E_CANNOT_ASK },
-		{ DENY, "true", E_REVEAL }, { DENY, "false", E_REVEAL },
+		{ DENY, "true", E_POLICY }, { DENY, "false", E_POLICY },
 		{ (enum verdict)3, "false", E_CANNOT_ASK },
 	};
 	struct keeper k;
@@ -8022,7 +9580,7 @@ test_ask_subject(void)
 }
 
 /* ====================================================================
- * 16. Tools, resources and prompts: what opmcp offers
+ * 17. Tools, resources and prompts: what opmcp offers
  * ==================================================================== */
 
 /* The result's member as text. */
@@ -8096,7 +9654,7 @@ test_tool_by_title(void)
 		{ "x7ptdccw5lfbskxs55ml6eyoxq", NULL, E_NONE,
 		    "gh-p4ss/w0rd?&", "i" },
 		{ "no such item", NULL, E_ITEM, NULL, "l" },
-		{ "no such item", NULL, E_ITEM, NULL, "l" },
+		{ "no such item", NULL, E_ITEM, NULL, "" },
 		{ "aaaaaaaaaaaaaaaaaaaaaaaaaa", NULL, E_ITEM, NULL, "il" },
 		{ "GitHub", "Two", E_VAULT, NULL, "" },
 		{ "GitHub", "None", E_VAULT, NULL, "" },
@@ -8122,6 +9680,39 @@ test_tool_by_title(void)
 		if (rows[i].password != NULL)
 			SAME(result_at(got, "password"),
 			    str_c(rows[i].password));
+		SAME(onep.log, str_c(rows[i].log));
+	}
+	run.row = NULL;
+	keeper_end(&k);
+}
+
+/* A name that is not there is not looked for again at once, but after ten
+ * seconds; another name is, and the same in another vault. */
+static void
+test_tool_miss(void)
+{
+	static const struct {
+		uint64_t wait_ms;
+		const char *name, *vault, *log;
+	} rows[] = {
+		{ 0, "no such item", NULL, "sabckvl" },
+		{ MISS_MS - 1, "no such item", NULL, "" },
+		{ 1, "no such item", NULL, "l" },
+		{ 0, "no such item", "One", "" },
+		{ 0, "no such items", NULL, "l" },
+	};
+	struct keeper k;
+	struct cfg cfg;
+	struct err e;
+
+	keeper_start(&cfg, &k);
+	for (size_t i = 0; i < LEN(rows); i++) {
+		run.row = cstr(JOIN(&T, str_c(rows[i].name), S(" in "),
+		    str_c(rows[i].log)));
+		fake_ms += rows[i].wait_ms;
+		onep.log.n = 0;
+		(void)credentials(&k, rows[i].name, rows[i].vault, &e);
+		FAILED(e, E_ITEM);
 		SAME(onep.log, str_c(rows[i].log));
 	}
 	run.row = NULL;
@@ -8252,6 +9843,7 @@ test_tool_other_item(void)
 			onep.fault.body = stored_with(openai, openai, github);
 		(void)credentials(&k, name, NULL, &e);
 		FAILED(e, want);
+		fake_ms += MISS_MS;
 	}
 	onep.fault = (struct fault){ .path = NULL };
 	(void)credentials(&k, github, NULL, &e);
@@ -8326,7 +9918,9 @@ test_tool_no_token(void)
 		if (rows[i].token != NULL)
 			cfg.token = strcmp(rows[i].token, "host") == 0 ?
 			    cstr(other) : cstr(str_c(rows[i].token));
-		if (!CHECK(keep_init(&k, &fake_os, &cfg)))
+		cfg.audit = "off";
+		if (!CHECK(keep_init(&k, &fake_os, &cfg)) ||
+		    !CHECK(keep_policy(&k, &(struct place){ 0 }, &e)))
 			return;
 		FAILED(k.setup, rows[i].code);
 		if (rows[i].code != E_NONE) {
@@ -8463,21 +10057,26 @@ test_tool_uuid(void)
 		{ ones, "\"correlation_id\":"
 		    "\"ffffffff-ffff-4fff-bfff-ffffffffffff\"" },
 	};
+	struct keeper k = { .os = &fake_os };
 	u8 room[128];
 	struct out o;
 	struct jw w = { &o, false };
 	struct err e = { 0 };
 
+	if (!CHECK(mem_carve(&k.scratch, &T, 4096)))
+		return;
 	for (size_t i = 0; i < LEN(rows); i++) {
 		fake_bytes = (struct str){ rows[i].bytes, 16 };
 		out_init(&o, room, sizeof room);
 		w.comma = false;
-		CHECK(tool_put_uuid(&fake_os, &w, &e));
+		k.line.correlation = keep_uuid(&k);
+		CHECK(tool_put_uuid(&k, &w, &e));
 		SAME(out_str(&o), str_c(rows[i].want));
 	}
 	fake_bytes = NOTHING;
 	fake_random_fails = true;
-	CHECK(!tool_put_uuid(&fake_os, &w, &e));
+	k.line.correlation = keep_uuid(&k);
+	CHECK(!tool_put_uuid(&k, &w, &e));
 	FAILED(e, E_INTERNAL);
 	fake_random_fails = false;
 }
@@ -8746,7 +10345,7 @@ test_resource_refused(void)
 	shelf_start(&cfg, &k);
 	for (size_t i = 0; i < LEN(rows); i++) {
 		run.row = rows[i].uri;
-		fake_ms += READS_MS + QUIET_MS;
+		fake_ms += READS_S * 1000 + QUIET_MS;
 		ENDED(read_uri(&k, str_c(rows[i].uri)), rows[i].code);
 	}
 	run.row = "the item has gone";
@@ -8770,7 +10369,7 @@ test_resource_limit(void)
 	for (unsigned i = 0; i < READS_MAX; i++)
 		ENDED(read_uri(&k, S("onepassword://status")), E_NONE);
 	ENDED(read_uri(&k, S("onepassword://status")), E_LIMIT);
-	fake_ms += READS_MS / READS_MAX;
+	fake_ms += READS_S * 1000 / READS_MAX;
 	ENDED(read_uri(&k, S("onepassword://vaults")), E_NONE);
 	ENDED(read_uri(&k, S("onepassword://vaults")), E_LIMIT);
 	EQUAL(shelf.vaults, 1);
@@ -8880,7 +10479,7 @@ test_tool_complete(void)
 		struct str got;
 
 		run.row = rows[i].typed;
-		fake_ms += COMPLETIONS_MS + QUIET_MS;
+		fake_ms += COMPLETIONS_S * 1000 + QUIET_MS;
 		got = complete(&k, rows[i].arg, rows[i].typed, rows[i].vault);
 		ENDED(got, rows[i].code);
 		SAME(path_at(got, "result>completion>values"),
@@ -8891,7 +10490,7 @@ test_tool_complete(void)
 	}
 	EQUAL(shelf.items, 0);
 	EQUAL(shelf.fresh, 2);          /* for the vaults that are refused */
-	fake_ms += COMPLETIONS_MS + QUIET_MS;
+	fake_ms += COMPLETIONS_S * 1000 + QUIET_MS;
 	shelf_vault[0].name = S("My Work");
 	cfg.vaults = "*";
 	SAME(path_at(complete(&k, "vault", "wo", NULL),
@@ -8986,7 +10585,7 @@ test_tool_complete_limit(void)
 	for (unsigned i = 0; i < COMPLETIONS_MAX; i++)
 		ENDED(complete(&k, "vault", "", NULL), E_NONE);
 	ENDED(complete(&k, "vault", "", NULL), E_LIMIT);
-	fake_ms += COMPLETIONS_MS / COMPLETIONS_MAX - 1;
+	fake_ms += COMPLETIONS_S * 1000 / COMPLETIONS_MAX - 1;
 	ENDED(complete(&k, "vault", "", NULL), E_LIMIT);
 	fake_ms++;
 	ENDED(complete(&k, "vault", "", NULL), E_NONE);
@@ -8995,8 +10594,799 @@ test_tool_complete_limit(void)
 	keeper_end(&k);
 }
 
+/* ---- the gate: rules, tags, limits and the person, through the keeper ---- */
+
+/* A call for the credentials of an item, of a host that can ask or not. */
+static struct str
+wanted(struct keeper *k, const char *item, bool can)
+{
+	struct str got = keeper_frame(k, JOIN(&T, S("{\"method\":\"tools/call"
+	    "\",\"ask\":"), can ? S("true") : S("false"), S(",\"params\":{"
+	    "\"name\":\"get_1password_credentials\",\"arguments\":{"
+	    "\"item_name\":\""), str_c(item), S("\"}}}")));
+
+	EQUAL(str_search(got, S("s3cret")) < got.n, code_of(got) == E_NONE);
+	return got;
+}
+
+/* Every combination of what file, tag, setting and host say. */
+static void
+test_gate_matrix(void)
+{
+	static const char *const file[] = { "deny reveal", "ask reveal",
+		"permit reveal", "" };
+	static const struct {
+		struct str tag;
+		enum verdict v;
+	} tags[] = { { B("ai:deny"), DENY }, { B("AI:use-only"), DENY },
+		{ B("ai:ASK"), ASK }, { B("prod"), ALLOW },
+		{ B("ai:canary"), DENY }, { B(""), ALLOW } };
+	struct keeper k;
+	struct cfg cfg;
+
+	shelf_start(&cfg, &k);
+	shelf.ref[0].tags = 1;
+	for (unsigned i = 0; i < 4 * LEN(tags) * 3 * 2; i++) {
+		unsigned f = i % 4, t = i / 4 % LEN(tags), can;
+		enum verdict setting, v;
+		enum err_code want;
+		struct str got;
+
+		setting = (enum verdict)(i / (4 * LEN(tags)) % 3);
+		can = i / (4 * LEN(tags) * 3);
+		run.row = cstr(JOIN(&T, str_c(file[f]), S(" + "), tags[t].tag,
+		    S(" + "), str_c(verdict_name[setting]), can ? S(", can") :
+		    S(", cannot")));
+		k.policy = policy_of(str_c(file[f]));
+		shelf.ref[0].tag = &tags[t].tag;
+		cfg.reveal = setting;
+		v = f < 3 ? (enum verdict)f : setting;
+		v = tags[t].v < v ? tags[t].v : v;
+		want = v == ALLOW ? E_NONE : v == DENY ? E_POLICY : can ?
+		    E_ASK : E_CANNOT_ASK;
+		if (t == 4)             /* not there, as far as one can see */
+			want = E_ITEM;
+		if (f == 3 && setting == DENY)  /* nothing is looked for */
+			want = E_POLICY;
+		if (f == 3 && setting == ASK && !can)
+			want = E_CANNOT_ASK;
+		got = wanted(&k, "GitHub", can);
+		ENDED(got, want);
+		EQUAL(k.gate->locked, want == E_ITEM);
+		memset(k.gate, 0, sizeof *k.gate);
+	}
+	run.row = NULL;
+	keeper_end(&k);
+}
+
+/* What decided is named: the line, the tag or the setting. */
+static void
+test_gate_why(void)
+{
+	static const struct {
+		const char *policy, *tag;
+		enum verdict setting;
+		const char *why;
+	} rows[] = {
+		{ "", "", DENY, " OPMCP_REVEAL" },
+		{ "", "", ASK, " OPMCP_REVEAL" },
+		{ "", "ai:deny", ALLOW, " ai:deny" },
+		{ "", "ai:use-only", ALLOW, " ai:use-only" },
+		{ "", "AI:ASK", ALLOW, " ai:ask" },
+		{ "\ndeny reveal", "", ALLOW, " line 2 of OPMCP_POLICY" },
+		{ "\ndeny reveal", "ai:deny", ALLOW,
+		    " line 2 of OPMCP_POLICY" },
+		{ "ask reveal", "ai:deny", ALLOW, " ai:deny" },
+		{ "ask reveal", "ai:ask", ALLOW, " line 1 of OPMCP_POLICY" },
+		{ "deny reveal field username\ndeny reveal field password",
+		    "", ALLOW, " line 1 of OPMCP_POLICY" },
+		{ "deny reveal field username\nask reveal field password",
+		    "", ALLOW, " line 2 of OPMCP_POLICY" },
+	};
+	struct keeper k;
+	struct cfg cfg;
+
+	shelf_start(&cfg, &k);
+	for (size_t i = 0; i < LEN(rows); i++) {
+		struct str tag = str_c(rows[i].tag), got;
+		enum err_code code;
+
+		run.row = rows[i].why;
+		k.policy = policy_of(str_c(rows[i].policy));
+		shelf.ref[0].tag = &tag;
+		shelf.ref[0].tags = 1;
+		cfg.reveal = rows[i].setting;
+		got = wanted(&k, "GitHub", false);
+		code = code_of(got);
+		CHECK(code == E_POLICY || code == E_CANNOT_ASK);
+		SAME(text_of(got, "error"), JOIN(&T, str_c(err_table[code]
+		    .word), S(": "), str_c(err_table[code].text),
+		    S(" Decided by"), str_c(rows[i].why), S(".")));
+		if (code != E_CANNOT_ASK || rows[i].policy[0] == '\0')
+			continue;
+		got = text_of(wanted(&k, "GitHub", true),
+		    "ask>approval>params>message");
+		CHECK(str_search(got, str_from(str_c(rows[i].why), 1)) <
+		    got.n);
+	}
+	run.row = NULL;
+	keeper_end(&k);
+}
+
+/* Fields are judged one by one. */
+static void
+test_gate_fields(void)
+{
+	static const struct {
+		const char *policy, *user, *password, *missing, *withheld;
+	} rows[] = {
+		{ "deny reveal field password", "\"octo\"", "", "",
+		    "[\"password\"]" },
+		{ "deny reveal\npermit reveal field pass*", "", "\"s3cret\"",
+		    "", "[\"username\"]" },
+		{ "permit reveal", "\"octo\"", "\"s3cret\"", "", "" },
+	};
+	struct keeper k;
+	struct cfg cfg;
+
+	shelf_start(&cfg, &k);
+	for (size_t i = 0; i < LEN(rows); i++) {
+		struct str got;
+
+		run.row = rows[i].policy;
+		k.policy = policy_of(str_c(rows[i].policy));
+		got = keeper_frame(&k, S("{\"method\":\"tools/call\","
+		    "\"params\":" GITHUB "}"));
+		ENDED(got, E_NONE);
+		SAME(path_at(got, "data>username"), str_c(rows[i].user));
+		SAME(path_at(got, "data>password"), str_c(rows[i].password));
+		SAME(path_at(got, "data>missing"), str_c(rows[i].missing));
+		SAME(path_at(got, "data>withheld"), str_c(rows[i].withheld));
+	}
+	run.row = NULL;
+	keeper_end(&k);
+}
+
+/* A canary looks like an item that is not there, in every byte; then nothing
+ * works any more. */
+static void
+test_gate_canary(void)
+{
+	static const struct str tag = B("AI:Canary");
+	struct str got, other;
+	struct keeper k;
+	struct cfg cfg;
+
+	shelf_start(&cfg, &k);
+	shelf_put("Bait", ITEM_ACTIVE);
+	other = wanted(&k, "Nobody", true);
+	ENDED(other, E_ITEM);
+	shelf.ref[1].tag = &tag;
+	shelf.ref[1].tags = 1;
+	ENDED(wanted(&k, "GitHub", true), E_NONE);
+	/* it is listed and offered as any other */
+	got = text_of(read_uri(&k, S("onepassword://vaults/AI/items")),
+	    "result>contents>0>text");
+	CHECK(str_search(got, S("Bait")) < got.n);
+	CHECK(!k.gate->locked);
+	got = wanted(&k, "Bait", true);
+	SAME(got, other);
+	CHECK(k.gate->locked);
+	SAME(str_c(k.line.event), S("CANARY"));
+	shelf.vaults = shelf.lists = shelf.items = 0;
+	ENDED(wanted(&k, "GitHub", true), E_LOCKED);
+	SAME(str_c(k.line.event), S("LOCKED"));
+	ENDED(wanted(&k, "Bait", true), E_LOCKED);
+	ENDED(asked(&k, HEALTH, NULL, NOTHING), E_LOCKED);
+	ENDED(read_uri(&k, S("onepassword://status")), E_LOCKED);
+	ENDED(read_uri(&k, S("onepassword://vaults")), E_LOCKED);
+	ENDED(complete(&k, "vault", "", NULL), E_LOCKED);
+	fake_ms += 86400000;
+	ENDED(wanted(&k, "GitHub", true), E_LOCKED);
+	EQUAL(shelf.vaults + shelf.lists + shelf.items, 0);
+	keeper_end(&k);
+}
+
+#define TEN_MINUTES "{\"approval\":{\"action\":\"accept\",\"content\":" \
+	"{\"answer\":\"allow for 10 minutes\"}}}"
+
+/* "Allow for 10 minutes" holds for that item, and so long. */
+static void
+test_gate_pass(void)
+{
+	struct keeper k;
+	struct cfg cfg;
+
+	shelf_start(&cfg, &k);
+	cfg.reveal = ASK;
+	shelf_put("Other", ITEM_ACTIVE);
+	ENDED(asked(&k, GITHUB, ALLOWED, state_of(&k)), E_NONE);
+	ENDED(wanted(&k, "GitHub", true), E_ASK);       /* that was once */
+	ENDED(asked(&k, GITHUB, TEN_MINUTES, NOTHING), E_ASK);  /* unasked */
+	ENDED(asked(&k, GITHUB, TEN_MINUTES, state_of(&k)), E_NONE);
+	ENDED(wanted(&k, "GitHub", true), E_NONE);
+	ENDED(wanted(&k, "Other", true), E_ASK);
+	fake_ms += PASS_MS - 1;
+	ENDED(wanted(&k, "GitHub", true), E_NONE);
+	k.policy = policy_of(S("deny reveal item GitHub"));
+	ENDED(wanted(&k, "GitHub", true), E_POLICY);    /* rules stay rules */
+	k.policy = policy_of(S(""));
+	fake_ms++;
+	ENDED(wanted(&k, "GitHub", true), E_ASK);
+	/* many passes: the oldest gives way, no other item is let in */
+	for (unsigned i = 0; i < PASSES_MAX; i++) {
+		char id[ID_LEN + 1];
+
+		(void)snprintf(id, sizeof id, "%026u", i);
+		fake_ms++;
+		CHECK(!tool_pass_is_valid(&k, ACT_REVEAL, str_c(id), false));
+		CHECK(tool_pass_is_valid(&k, ACT_REVEAL, str_c(id), true));
+		CHECK(tool_pass_is_valid(&k, ACT_REVEAL, str_c(id), false));
+		CHECK(!tool_pass_is_valid(&k, ACT_WRITE, str_c(id), false));
+	}
+	for (unsigned i = 0; i < PASSES_MAX; i++) {
+		char id[ID_LEN + 1];
+
+		(void)snprintf(id, sizeof id, "%026u", i);
+		CHECK(tool_pass_is_valid(&k, ACT_REVEAL, str_c(id), false));
+	}
+	ENDED(wanted(&k, "GitHub", true), E_ASK);
+	keeper_end(&k);
+}
+
+/* What a refusal by a limit tells. */
+static void
+limit_told(struct str got, uint64_t n, uint64_t seconds, uint64_t wait_ms)
+{
+	struct str text = text_of(got, "error");
+	struct out o;
+
+	ENDED(got, E_LIMIT);
+	out_init(&o, mem_alloc(&T, 256), 256);
+	out_put(&o, S(" {\"limit\":"));
+	out_u64(&o, n);
+	out_put(&o, S(",\"window_seconds\":"));
+	out_u64(&o, seconds);
+	out_put(&o, S(",\"remaining\":0,\"retry_after_ms\":"));
+	out_u64(&o, wait_ms);
+	out_put(&o, S("}"));
+	SAME(str_from(text, str_search(text, S(" {"))), out_str(&o));
+}
+
+/* Rules "limit" count each item on its own. */
+static void
+test_gate_limit(void)
+{
+	struct keeper k;
+	struct cfg cfg;
+
+	shelf_start(&cfg, &k);
+	shelf_put("GitLab", ITEM_ACTIVE);
+	shelf_put("Other", ITEM_ACTIVE);
+	k.policy = policy_of(S("permit reveal\nlimit 2/60s reveal item Git*\n"
+	    "limit 1/1s use\nlimit 1/1s reveal tag x\n"));
+	ENDED(wanted(&k, "GitHub", true), E_NONE);
+	ENDED(wanted(&k, "github", true), E_NONE);
+	limit_told(wanted(&k, "GitHub", true), 2, 60, 30000);
+	ENDED(wanted(&k, "GitLab", true), E_NONE);
+	for (int i = 0; i < 9; i++)
+		ENDED(wanted(&k, "Other", true), E_NONE);
+	fake_ms += 10000;
+	limit_told(wanted(&k, "GitHub", true), 2, 60, 20000);
+	fake_ms += 19999;
+	limit_told(wanted(&k, "GitHub", true), 2, 60, 1);
+	fake_ms++;
+	ENDED(wanted(&k, "GitHub", true), E_NONE);
+	limit_told(wanted(&k, "GitHub", true), 2, 60, 30000);
+	fake_ms += 60000;
+	for (int i = 0; i < 2; i++)
+		ENDED(wanted(&k, "GitHub", true), E_NONE);
+	limit_told(wanted(&k, "GitHub", true), 2, 60, 30000);
+	/* more items than there are buckets */
+	for (size_t i = 0; i < LIMITS_MAX; i++) {
+		k.gate->limit[i].rule = &k.policy->rule[1];
+		memset(k.gate->limit[i].item, 'x', ID_LEN);
+		k.gate->limit[i].bucket.full_ms = fake_ms + 1;
+	}
+	limit_told(wanted(&k, "GitHub", true), 2, 60, 60000);
+	fake_ms++;
+	ENDED(wanted(&k, "GitHub", true), E_NONE);
+	keeper_end(&k);
+}
+
+/* Of two limits that match both must have one left; a refusal by the second
+ * takes nothing from the first. */
+static void
+test_gate_limits(void)
+{
+	struct keeper k;
+	struct cfg cfg;
+
+	shelf_start(&cfg, &k);
+	k.policy = policy_of(S("limit 3/3000s reveal\nlimit 1/10s reveal"));
+	ENDED(wanted(&k, "GitHub", true), E_NONE);
+	for (int i = 0; i < 20; i++)
+		limit_told(wanted(&k, "GitHub", true), 1, 10, 10000);
+	for (int i = 0; i < 2; i++) {
+		fake_ms += 10000;
+		ENDED(wanted(&k, "GitHub", true), E_NONE);
+	}
+	fake_ms += 10000;
+	limit_told(wanted(&k, "GitHub", true), 3, 3000, 970000);
+	keeper_end(&k);
+}
+
+/* A limit for one field counts when that field is shown, and only then. */
+static void
+test_gate_limit_field(void)
+{
+	static const struct {
+		const char *policy;
+		enum err_code second;
+	} rows[] = {
+		{ "limit 1/1h reveal field username", E_LIMIT },
+		{ "limit 1/1h reveal field password", E_LIMIT },
+		{ "limit 1/1h reveal field none", E_NONE },
+		{ "limit 1/1h reveal field password\n"
+		    "deny reveal field password", E_NONE },
+	};
+	struct keeper k;
+	struct cfg cfg;
+
+	shelf_start(&cfg, &k);
+	for (size_t i = 0; i < LEN(rows); i++) {
+		struct str got;
+
+		run.row = rows[i].policy;
+		memset(k.gate, 0, sizeof *k.gate);
+		k.policy = policy_of(str_c(rows[i].policy));
+		for (int n = 0; n < 2; n++) {
+			got = keeper_frame(&k, S("{\"method\":\"tools/call\","
+			    "\"ask\":true,\"params\":" GITHUB "}"));
+			ENDED(got, n == 0 ? E_NONE : rows[i].second);
+		}
+	}
+	run.row = NULL;
+	keeper_end(&k);
+}
+
+/* So many different items in a run, and no more. */
+static void
+test_gate_items(void)
+{
+	struct keeper k;
+	struct cfg cfg;
+	char title[24];
+
+	shelf_start(&cfg, &k);
+	for (int i = 1; i < 6; i++) {
+		(void)snprintf(title, sizeof title, "item %d", i);
+		shelf_put(title, ITEM_ACTIVE);
+	}
+	cfg.max_items = 3;
+	for (int round = 0; round < 3; round++) {
+		ENDED(wanted(&k, "GitHub", true), E_NONE);
+		ENDED(wanted(&k, "item 1", true), E_NONE);
+		ENDED(wanted(&k, "Nobody", true), E_ITEM);
+		ENDED(wanted(&k, cstr(shelf.ref[1].id), true), E_NONE);
+		ENDED(wanted(&k, "item 2", true), E_NONE);
+		ENDED(wanted(&k, "item 3", true), E_ITEMS);
+		ENDED(wanted(&k, "item 4", true), E_ITEMS);
+		fake_ms += 86400000;
+	}
+	EQUAL(k.gate->seen_n, 3);
+	keeper_end(&k);
+}
+
+/* Tool calls count, right or wrong; what is no tool call does not. */
+static void
+test_gate_calls(void)
+{
+	static const char bad[] = "{\"name\":\"get_1password_credentials\","
+	    "\"arguments\":{}}";
+	struct keeper k;
+	struct cfg cfg;
+
+	shelf_start(&cfg, &k);
+	for (int i = 0; i < 50; i++)
+		ENDED(asked(&k, HEALTH, NULL, NOTHING), E_NONE);
+	cfg.calls = 3;
+	cfg.calls_s = 60;
+	ENDED(asked(&k, HEALTH, NULL, NOTHING), E_NONE);
+	ENDED(asked(&k, bad, NULL, NOTHING), E_ARGUMENT);
+	ENDED(wanted(&k, "Nobody", true), E_ITEM);
+	EQUAL(k.counts->rejections, 0);
+	limit_told(asked(&k, HEALTH, NULL, NOTHING), 3, 60, 20000);
+	SAME(str_c(k.line.event), S("LIMIT"));
+	shelf.vaults = 0;
+	limit_told(wanted(&k, "GitHub", true), 3, 60, 20000);
+	limit_told(asked(&k, bad, NULL, NOTHING), 3, 60, 20000);
+	EQUAL(shelf.vaults, 0);
+	EQUAL(k.counts->rejections, 3);
+	ENDED(read_uri(&k, S("onepassword://status")), E_NONE);
+	ENDED(complete(&k, "vault", "", NULL), E_NONE);
+	fake_ms += 20000;
+	ENDED(wanted(&k, "GitHub", true), E_NONE);
+	limit_told(wanted(&k, "GitHub", true), 3, 60, 20000);
+	fake_ms += 600000;
+	for (int i = 0; i < 3; i++)
+		ENDED(wanted(&k, "GitHub", true), E_NONE);
+	limit_told(wanted(&k, "GitHub", true), 3, 60, 20000);
+	keeper_end(&k);
+}
+
+/* The rules decide what is listed and offered. */
+static void
+test_gate_list(void)
+{
+	static const struct str tags[] = { B("ai:deny"), B("ai:ask"),
+		B("ai:canary") };
+	struct keeper k;
+	struct cfg cfg;
+	struct str got;
+
+	shelf_start(&cfg, &k);
+	for (int i = 0; i < 3; i++) {
+		shelf_put(i == 0 ? "Git A" : i == 1 ? "Git B" : "Git C",
+		    ITEM_ACTIVE);
+		shelf.ref[i + 1].tag = &tags[i];
+		shelf.ref[i + 1].tags = 1;
+	}
+	shelf_put("Git D", ITEM_ACTIVE);
+	k.policy = policy_of(S("deny list item *D\nask list item GitHub\n"));
+	got = complete(&k, "item_name", "Git", NULL);
+	SAME(path_at(got, "result>completion>values"),
+	    S("[\"Git B\",\"Git C\"]"));
+	got = text_of(read_uri(&k, S("onepassword://vaults/AI/items")),
+	    "result>contents>0>text");
+	CHECK(str_search(got, S("Git A")) == got.n);
+	CHECK(str_search(got, S("Git B")) < got.n);
+	CHECK(str_search(got, S("Git C")) < got.n);
+	CHECK(str_search(got, S("Git D")) == got.n);
+	CHECK(str_search(got, S("GitHub")) == got.n);
+	k.policy = policy_of(S("deny list"));
+	got = complete(&k, "item_name", "Git", NULL);
+	SAME(path_at(got, "result>completion>values"), S("[]"));
+	keeper_end(&k);
+}
+
+/* ---- audit, through the keeper ---- */
+
+/* The text of the audit file; what was there before is left out. */
+static struct str
+audit_since(size_t *from)
+{
+	struct str text = slurp(path_of("audit")), new = str_from(text, *from);
+
+	*from = text.n;
+	return new;
+}
+
+/* Each call leaves one line, with what happened and why; the first is
+ * preceded by START. No line holds a secret or a title. */
+static void
+test_keep_audit(void)
+{
+	static const struct {
+		const char *policy, *tag, *payload, *event, *decision, *error,
+		    *rule;
+	} rows[] = {
+#define TOOL(can, params) "{\"method\":\"tools/call\",\"ask\":" can \
+	",\"host\":\"h 1\",\"params\":" params "}"
+#define NOBODY "{\"name\":\"get_1password_credentials\",\"arguments\":" \
+	"{\"item_name\":\"Nobody\"}}"
+#define ELSEWHERE "{\"name\":\"get_1password_credentials\",\"arguments\":" \
+	"{\"item_name\":\"GitHub\",\"vault\":\"Private\"}}"
+		{ "", "", TOOL("true", HEALTH), NULL, "allow", NULL, NULL },
+		{ "", "", TOOL("true", GITHUB), "REVEAL", "allow", NULL,
+		    "OPMCP_REVEAL" },
+		{ "\npermit reveal", "", TOOL("true", GITHUB), "REVEAL",
+		    "allow", NULL, "line 2 of OPMCP_POLICY" },
+		{ "deny reveal", "", TOOL("true", GITHUB), "REFUSED", "deny",
+		    "policy_denied", "line 1 of OPMCP_POLICY" },
+		{ "", "ai:deny", TOOL("true", GITHUB), "REFUSED", "deny",
+		    "policy_denied", "ai:deny" },
+		{ "", "ai:ask", TOOL("true", GITHUB), "ASKED", "ask",
+		    "approval_needed", "ai:ask" },
+		{ "", "ai:ask", TOOL("false", GITHUB), "REFUSED", "deny",
+		    "approval_unavailable", "ai:ask" },
+		{ "deny reveal field password", "", TOOL("true", GITHUB),
+		    "REVEAL", "partial", NULL, NULL },
+		{ "", "", TOOL("true", NOBODY), "FAILED", "deny",
+		    "item_not_found", NULL },
+		{ "", "", TOOL("true", ELSEWHERE), "VAULT_REFUSED", "deny",
+		    NULL, NULL },
+		{ "", "", "{}", "FAILED", "deny", "internal_error", NULL },
+		{ "", "", "{", "FAILED", "deny", "internal_error", NULL },
+		{ "limit 1/1h reveal\nlimit 1/1d reveal", "", TOOL("true",
+		    GITHUB), "REVEAL", "allow", NULL, NULL },
+		{ "", "ai:canary", TOOL("true", GITHUB), "CANARY", "deny",
+		    "item_not_found", "ai:canary" },
+		{ "", "", TOOL("true", GITHUB), "LOCKED", "deny", "locked",
+		    NULL },
+	};
+	struct keeper k;
+	struct cfg cfg;
+	struct str text, one, token;
+	struct aud_report r;
+	size_t from = 0;
+
+	audit_where = path_of("audit");
+	(void)unlink(audit_where);
+	shelf_start(&cfg, &k);
+	token = member_of(&onep.token, json_first(&onep.token,
+	    json_get(&onep.token, ROOT, S("cases"))), "token");
+	EQUAL(audit_since(&from).n, 0); /* nothing to tell yet */
+	for (size_t i = 0; i < LEN(rows); i++) {
+		struct str tag = str_c(rows[i].tag), got, id;
+
+		run.row = rows[i].payload;
+		shelf.ref[0].tag = &tag;
+		shelf.ref[0].tags = tag.n > 0;
+		k.policy = policy_of(str_c(rows[i].policy));
+		got = keeper_frame(&k, str_c(rows[i].payload));
+		text = audit_since(&from);
+		if (i == 0 && CHECK(str_cut(&text, '\n', &one)))
+			SAME(path_at(one, "event"), S("\"START\""));
+		if (!CHECK(str_cut(&text, '\n', &one)) || !CHECK(text.n == 0))
+			continue;
+		if (rows[i].event != NULL)
+			SAME(text_of(one, "event"), str_c(rows[i].event));
+		SAME(text_of(one, "decision"), str_c(rows[i].decision));
+		if (rows[i].error != NULL && i != 5)
+			SAME(text_of(one, "error"), str_c(rows[i].error));
+		EQUAL(path_at(one, "error").n > 0, rows[i].error != NULL ||
+		    i == 9);
+		if (rows[i].rule != NULL)
+			SAME(text_of(one, "rule"), str_c(rows[i].rule));
+		CHECK(str_search(one, S("s3cret")) == one.n);
+		CHECK(str_search(one, S("octo")) == one.n);
+		CHECK(str_search(one, S("GitHub")) == one.n);
+		if (str_is_start(str_c(rows[i].payload), S("{\"m")))
+			SAME(text_of(one, "host"), S("h 1"));
+		id = text_of(got, "data>correlation_id");
+		if (id.n > 0)
+			SAME(text_of(one, "correlation"), id);
+	}
+	run.row = NULL;
+	aud_verify(&r, &k.scratch, slurp(audit_where), token);
+	EQUAL(r.lines, LEN(rows) + 1);
+	EQUAL(r.unknown, 0);
+	SAME(str_c(r.problem), NOTHING);
+	keeper_end(&k);
+	audit_where = "off";
+}
+
+/* What cannot be recorded does not happen. */
+static void
+test_keep_audit_fails(void)
+{
+	struct keeper k;
+	struct cfg cfg;
+	int keep, fd[2];
+
+	audit_where = path_of("audit");
+	(void)unlink(audit_where);
+	shelf_start(&cfg, &k);
+	ENDED(wanted(&k, "GitHub", true), E_NONE);
+	keep = k.audit->fd;
+	k.audit->fd = -1;
+	for (int i = 0; i < 3; i++) {
+		ENDED(wanted(&k, "GitHub", true), E_AUDIT);
+		ENDED(wanted(&k, "Nobody", true), E_AUDIT);
+		ENDED(asked(&k, HEALTH, NULL, NOTHING), E_AUDIT);
+		ENDED(read_uri(&k, S("onepassword://status")), E_AUDIT);
+		if (i == 0)
+			k.audit->fd = open(audit_where, O_RDONLY);
+		if (i == 1) {
+			(void)close(k.audit->fd);
+			if (!CHECK(pipe2(fd, O_NONBLOCK) == 0))
+				return;
+			while (write(fd[1], "x", 1) == 1)
+				;
+			k.audit->fd = fd[1];
+			k.audit->file = false;
+		}
+	}
+	CHECK(is_zero(k.reply.base, 64));
+	(void)close(fd[0]);
+	(void)close(fd[1]);
+	k.audit->fd = keep;
+	k.audit->file = true;
+	k.audit->size = UINT64_MAX;
+	ENDED(wanted(&k, "GitHub", true), E_NONE);
+	keeper_end(&k);
+	(void)close(keep);
+	/* a directory, a place where nothing can be made, no descriptor */
+	for (int i = 0; i < 6; i++) {
+		int err = dup(STDERR_FILENO), null = open("/dev/null",
+		    O_WRONLY);
+
+		audit_where = i == 0 ? dir : i == 1 ? path_of("none/audit") :
+		    i == 2 ? "fd:abc" : i == 3 ? "fd:" : i == 4 ? "fd:-1" :
+		    "fd:987654";
+		(void)dup2(null, STDERR_FILENO);
+		shelf_start(&cfg, &k);
+		(void)dup2(err, STDERR_FILENO);
+		(void)close(err);
+		(void)close(null);
+		EQUAL(k.audit->fd, -1);
+		ENDED(wanted(&k, "GitHub", true), E_AUDIT);
+		CHECK(i < 2 || access(audit_where, F_OK) != 0);
+		keeper_end(&k);
+	}
+	audit_where = "off";
+}
+
+/* ---- the plan's quota ---- */
+
+static void
+quota_file(const char *text)
+{
+	(void)file_with("quota", str_c(text), 0600);
+}
+
+/* The counts are read as they were written; what is no such file is none. */
+static void
+test_quota_load(void)
+{
+	static const struct {
+		const char *text;
+		bool ok;
+	} rows[] = {
+		{ "1767323000 7 1767300000 99\n", true },
+		{ "1767323000 7 1767300000 99", true },
+		{ "0 0 0 0\n", true },
+		{ "", false }, { "\n", false }, { "1767323000 7 99\n", false },
+		{ "1767323000 7 1767300000 -1\n", false },
+		{ "1767323000 7 1767300000 x\n", false },
+		{ "1767323000  7 1767300000 99\n", false },
+		{ "1767323000 7 1767300000 99999999999999\n", false },
+		{ "{\"hour\":1}\n", false }, { "\xff\xfe", false },
+	};
+	static struct counts counts;
+	struct keeper k;
+	struct cfg cfg = { .state = dir };
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		struct quota none = { 0 };
+
+		run.row = rows[i].text;
+		k = (struct keeper){ .cfg = &cfg, .os = &fake_os,
+			.counts = &counts };
+		quota_file(rows[i].text);
+		quota_load(&k);
+		CHECK(k.state >= 0);
+		if (rows[i].ok && rows[i].text[0] == '1') {
+			EQUAL(k.quota.hour, 1767323000);
+			EQUAL(k.quota.hour_reads, 7);
+			EQUAL(k.quota.day, 1767300000);
+			EQUAL(k.quota.day_all, 99);
+			quota_save(&k);
+			SAME(slurp(path_of("quota")), str_c(rows[0].text));
+			CHECK(access(path_of("quota.new"), F_OK) != 0);
+		} else {
+			CHECK(memcmp(&k.quota, &none, sizeof none) == 0);
+		}
+		(void)close(k.state);
+	}
+	/* no file, no directory, a link in the place of the file */
+	run.row = "no file";
+	(void)unlink(path_of("quota"));
+	k = (struct keeper){ .cfg = &cfg, .os = &fake_os };
+	quota_load(&k);
+	EQUAL(k.quota.day_all, 0);
+	CHECK(symlink(file_with("target", S("1 2 3 4\n"), 0600),
+	    path_of("quota")) == 0);
+	quota_load(&k);
+	EQUAL(k.quota.day_all, 0);
+	(void)unlink(path_of("quota"));
+	cfg.state = path_of("none");
+	quota_load(&k);
+	EQUAL(k.state, -1);
+	quota_save(&k);
+	run.row = NULL;
+}
+
+/* An hour and a day, each from its first request; one warning at 80 %. */
+static void
+test_quota_count(void)
+{
+	static const struct {
+		uint64_t wait_s, sent, hour, day;
+		bool warned;
+	} rows[] = {
+		{ 0, 0, 0, 0, false }, { 0, 3, 3, 3, false },
+		{ 3599, 1, 4, 4, false }, { 1, 1, 1, 5, false },
+		{ 3600, 700, 700, 705, false }, { 0, 94, 794, 799, false },
+		{ 0, 1, 795, 800, true }, { 0, 5, 800, 805, true },
+		{ 86400 - 7200, 1, 1, 1, false },
+		{ 0, 799, 800, 800, true },
+	};
+	struct keeper k;
+	struct cfg cfg;
+	int err = dup(STDERR_FILENO), null = open("/dev/null", O_WRONLY);
+
+	keeper_start(&cfg, &k);
+	(void)dup2(null, STDERR_FILENO);
+	EQUAL(k.state, -1);
+	for (size_t i = 0; i < LEN(rows); i++) {
+		char row[16];
+
+		(void)snprintf(row, sizeof row, "%zu", i);
+		run.row = row;
+		fake_unix += (int64_t)rows[i].wait_s;
+		k.requests = 1000;
+		k.sa->http.requests = 1000 + rows[i].sent;
+		quota_count(&k);
+		EQUAL(k.quota.hour_reads, rows[i].hour);
+		EQUAL(k.quota.day_all, rows[i].day);
+		EQUAL(k.quota.warned, rows[i].warned);
+	}
+	(void)dup2(err, STDERR_FILENO);
+	(void)close(err);
+	(void)close(null);
+	run.row = NULL;
+	keeper_end(&k);
+}
+
+/* Percentiles of the durations of the last calls. */
+static void
+test_tool_percentile(void)
+{
+	struct counts c = { 0 };
+
+	EQUAL(tool_percentile(&c, 50), 0);
+	for (unsigned i = 0; i < 100; i++)
+		c.ms[c.calls++] = (i * 37) % 100 + 1;   /* 1 to 100, mixed */
+	EQUAL(tool_percentile(&c, 50), 50);
+	EQUAL(tool_percentile(&c, 90), 90);
+	EQUAL(tool_percentile(&c, 99), 99);
+	c.calls = 1;
+	EQUAL(tool_percentile(&c, 50), c.ms[0]);
+	c.calls = 3;
+	memcpy(c.ms, (uint32_t[3]){ 5, 5, 5 }, 3 * sizeof c.ms[0]);
+	EQUAL(tool_percentile(&c, 99), 5);
+	c.calls = 1000000;
+	for (unsigned i = 0; i < DURATIONS_MAX; i++)
+		c.ms[i] = 7;
+	EQUAL(tool_percentile(&c, 90), 7);
+}
+
+/* The two tools that need nothing of the service: as their schemas say, and
+ * without a request. */
+static void
+test_tool_status(void)
+{
+	static const char *const names[] = { "get_security_status",
+		"get_metrics" };
+	struct keeper k;
+	struct cfg cfg;
+
+	shelf_start(&cfg, &k);
+	for (size_t i = 0; i < LEN(names); i++) {
+		struct str got = asked(&k, cstr(JOIN(&T, S("{\"name\":\""),
+		    str_c(names[i]), S("\"}"))), NULL, NOTHING);
+		struct json schema, j;
+
+		run.row = names[i];
+		ENDED(got, E_NONE);
+		for (size_t t = 0; t < LEN(tools); t++)
+			if (strcmp(tools[t].name, names[i]) == 0)
+				CHECK(parses(&schema, str_c(tools[t].output))
+				    && parses(&j, path_at(got, "data")) &&
+				    fits(&schema, ROOT, &j, ROOT));
+		ENDED(asked(&k, cstr(JOIN(&T, S("{\"name\":\""),
+		    str_c(names[i]), S("\",\"arguments\":{\"x\":1}}"))), NULL,
+		    NOTHING), E_ARGUMENT);
+	}
+	run.row = NULL;
+	EQUAL(shelf.vaults + shelf.lists + shelf.items, 0);
+	keeper_end(&k);
+}
+
 /* ====================================================================
- * 17. Keeper: one call after the other
+ * 18. Keeper: one call after the other
  * ==================================================================== */
 
 /* What the door never sends is refused, whatever it looks like. */
@@ -9326,7 +11716,7 @@ test_keep_cancel(void)
 }
 
 /* ====================================================================
- * 18. Door: framing, JSON-RPC, both eras of MCP
+ * 19. Door: framing, JSON-RPC, both eras of MCP
  * ==================================================================== */
 
 static struct door *door;       /* the one under test */
@@ -9727,8 +12117,9 @@ test_mcp_tools_call(void)
 	static const struct {
 		const char *init;
 		bool structured;
-	} rows[] = { { init_2024, false }, { init_2025_03, false },
-		{ init_2025_11, true } };
+		const char *host;
+	} rows[] = { { init_2024, false, "t 1" },
+		{ init_2025_03, false, "" }, { init_2025_11, true, "" } };
 
 	for (size_t i = 0; i < LEN(rows); i++) {
 		struct frame f = { 0 };
@@ -9742,10 +12133,11 @@ test_mcp_tools_call(void)
 		    frame_parse_head(frame.p, &f)))
 			continue;
 		EQUAL(f.kind, FRAME_CALL);
-		SAME(str_from(frame, FRAME_HEAD), S("{\"method\":"
-		    "\"tools/call\",\"ask\":false,\"params\":{\"name\":"
+		SAME(str_from(frame, FRAME_HEAD), JOIN(&T, S("{\"method\":"
+		    "\"tools/call\",\"ask\":false,\"host\":\""),
+		    str_c(rows[i].host), S("\",\"params\":{\"name\":"
 		    "\"get_1password_credentials\",\"arguments\":{"
-		    "\"item_name\":\"GitHub\"}}}"));
+		    "\"item_name\":\"GitHub\"}}}")));
 		EQUAL(f.payload.n, frame.n - FRAME_HEAD);
 		CHECK(keeper_says(f.seq, "{\"data\":{\"username\":\"u\\n\"}}",
 		    &out));
@@ -11617,7 +14009,7 @@ test_mcp_listen_tell(void)
 }
 
 /* ====================================================================
- * 19. CLI and main
+ * 20. CLI and main
  * ==================================================================== */
 
 static void
@@ -11662,7 +14054,7 @@ test_cli_args(void)
 		if (!EQUAL(cli_args(&cfg, &cli, argv), rows[i].status) ||
 		    rows[i].status >= 0)
 			continue;
-		SAME(str_c(cli.item), str_c(rows[i].item));
+		SAME(str_c(cli.arg[0]), str_c(rows[i].item));
 		SAME(str_c(cli.vault), str_c(rows[i].vault));
 		SAME(str_c(cli.field), str_c(rows[i].field));
 	}
@@ -11680,25 +14072,39 @@ test_cli_show(void)
 		const char *item, *field;
 		enum err_code code;
 		const char *want;
+		const char *policy;
 	} rows[] = {
 		{ "GitHub", NULL, E_NONE,
-		    "username: octo-bot\npassword: gh-p4ss/w0rd?&\n" },
-		{ "GitHub", "password", E_NONE, "gh-p4ss/w0rd?&\n" },
-		{ "GitHub", "USERNAME", E_NONE, "octo-bot\n" },
-		{ "GitHub", "pat", E_NONE, "ghp_exampletoken0123456789\n" },
+		    "username: octo-bot\npassword: gh-p4ss/w0rd?&\n", NULL },
+		{ "GitHub", "password", E_NONE, "gh-p4ss/w0rd?&\n", NULL },
+		{ "GitHub", "USERNAME", E_NONE, "octo-bot\n", NULL },
+		{ "GitHub", "pat", E_NONE, "ghp_exampletoken0123456789\n",
+		    NULL },
 		{ "GitHub", "personal access token", E_NONE,
-		    "ghp_exampletoken0123456789\n" },
-		{ "GitHub", "expires", E_FIELD, "" },
-		{ "GitHub", "none", E_FIELD, "" },
-		{ "none", NULL, E_ITEM, "" },
-		{ "", NULL, E_NAME, "" },
+		    "ghp_exampletoken0123456789\n", NULL },
+		{ "GitHub", "expires", E_FIELD, "", NULL },
+		{ "GitHub", "none", E_FIELD, "", NULL },
+		{ "none", NULL, E_ITEM, "", NULL },
+		{ "", NULL, E_NAME, "", NULL },
+		{ "GitHub", "pat", E_POLICY, "",
+		    "deny reveal field \"personal access token\"" },
+		{ "GitHub", "Personal Access TOKEN", E_POLICY, "",
+		    "deny reveal field pat" },
+		{ "GitHub", "password", E_NONE, "gh-p4ss/w0rd?&\n",
+		    "deny reveal field pat" },
+		{ "GitHub", "PASSWORD", E_POLICY, "",
+		    "deny reveal field password" },
+		{ "GitHub", NULL, E_NONE, "username: octo-bot\n",
+		    "deny reveal field password" },
+		{ "GitHub", NULL, E_POLICY, "", "deny reveal" },
 	};
 	struct keeper k;
 	struct cfg cfg;
 
 	keeper_start(&cfg, &k);
 	for (size_t i = 0; i < LEN(rows); i++) {
-		struct cli cli = { true, rows[i].item, NULL, rows[i].field };
+		struct cli cli = { .command = CLI_GET, .arg = { rows[i].item },
+			.args = 1, .field = rows[i].field };
 		struct err e = { 0 };
 		int keep, fd[2];
 		char got[256];
@@ -11712,6 +14118,9 @@ test_cli_show(void)
 			return;
 		(void)dup2(fd[1], STDOUT_FILENO);
 		(void)close(fd[1]);
+		if (rows[i].policy != NULL)
+			k.policy = policy_of(str_c(rows[i].policy));
+		keep_start(&k);
 		ok = cli_show(&k, &cli, &e);
 		(void)fflush(stdout);
 		(void)dup2(keep, STDOUT_FILENO);
@@ -11759,7 +14168,9 @@ static const struct {
 	TEST(test_json_look_up), TEST(test_json_walk), TEST(test_json_quote),
 	TEST(test_json_round_trip), TEST(test_json_writer),
 	TEST(test_json_scratch), TEST(test_cfg_defaults), TEST(test_cfg_rows),
-	TEST(test_cfg_numbers), TEST(test_cfg_alias), TEST(test_cfg_unknown),
+	TEST(test_cfg_numbers),
+	TEST(test_cfg_rate), TEST(test_cfg_word), TEST(test_cfg_alias),
+	TEST(test_cfg_unknown),
 	TEST(test_cfg_flags), TEST(test_cfg_wipe), TEST(test_cfg_token),
 	TEST(test_cfg_list), TEST(test_cry_sha256), TEST(test_cry_hmac),
 	TEST(test_cry_hmac_mac_key), TEST(test_cry_gcm), TEST(test_cry_oaep),
@@ -11791,9 +14202,16 @@ static const struct {
 	TEST(test_sa_session_ends), TEST(test_sa_reconnect),
 	TEST(test_sa_rate), TEST(test_sa_throttle_renewal),
 	TEST(test_sa_random_fails), TEST(test_pol_name), TEST(test_pol_take),
+	TEST(test_pol_take_rates),
 	TEST(test_pol_pick_vault), TEST(test_pol_vault),
 	TEST(test_pol_vault_nameless), TEST(test_pol_default_vault),
-	TEST(test_box_narrow), TEST(test_cat_check_args),
+	TEST(test_pol_parse), TEST(test_pol_parse_errors),
+	TEST(test_pol_parse_hidden), TEST(test_pol_parse_many),
+	TEST(test_pol_glob_eq), TEST(test_pol_judge),
+	TEST(test_aud_verify), TEST(test_aud_changes), TEST(test_aud_runs),
+	TEST(test_aud_line), TEST(test_aud_unwritable),
+	TEST(test_box_narrow),
+	TEST(test_box_acts), TEST(test_box_demands), TEST(test_cat_check_args),
 	TEST(test_cat_checker), TEST(test_cat_agree), TEST(test_cat_edges),
 	TEST(test_cat_schema), TEST(test_cat_check_prompt),
 	TEST(test_cat_completed), TEST(test_cat_uri_normal),
@@ -11802,7 +14220,8 @@ static const struct {
 	TEST(test_ask_person), TEST(test_ask_redeem), TEST(test_ask_spent),
 	TEST(test_ask_other_call), TEST(test_ask_digest), TEST(test_ask_ends),
 	TEST(test_ask_subject), TEST(test_tool_credentials),
-	TEST(test_tool_by_title), TEST(test_tool_ambiguous),
+	TEST(test_tool_by_title), TEST(test_tool_miss),
+	TEST(test_tool_ambiguous),
 	TEST(test_tool_missing), TEST(test_tool_other_item),
 	TEST(test_tool_late_failure), TEST(test_tool_no_token),
 	TEST(test_tool_health), TEST(test_tool_put_error),
@@ -11813,21 +14232,29 @@ static const struct {
 	TEST(test_resource_limit), TEST(test_resource_titles),
 	TEST(test_tool_complete), TEST(test_tool_complete_many),
 	TEST(test_tool_complete_quiet), TEST(test_tool_complete_limit),
+	TEST(test_gate_matrix), TEST(test_gate_why), TEST(test_gate_fields),
+	TEST(test_gate_canary), TEST(test_gate_pass), TEST(test_gate_limit),
+	TEST(test_gate_limit_field), TEST(test_gate_limits),
+	TEST(test_gate_items),
+	TEST(test_gate_calls), TEST(test_gate_list),
+	TEST(test_keep_audit), TEST(test_keep_audit_fails),
+	TEST(test_quota_load), TEST(test_quota_count),
+	TEST(test_tool_percentile), TEST(test_tool_status),
 	TEST(test_keep_frames), TEST(test_keep_catalog),
 	TEST(test_keep_method), TEST(test_keep_large), TEST(test_keep_notes),
-	TEST(test_keep_loop), TEST(test_keep_cancel),
-	TEST(test_mcp_initialize), TEST(test_mcp_requests),
-	TEST(test_mcp_no_session), TEST(test_mcp_modern),
-	TEST(test_mcp_tools_list), TEST(test_mcp_tools_call),
-	TEST(test_mcp_queue), TEST(test_mcp_expire), TEST(test_mcp_cancel),
-	TEST(test_mcp_bad_frames), TEST(test_mcp_mourn), TEST(test_mcp_batch),
-	TEST(test_mcp_batch_calls), TEST(test_mcp_batch_many),
-	TEST(test_mcp_full_queue), TEST(test_mcp_lines),
-	TEST(test_mcp_long_line), TEST(test_mcp_slow_host),
-	TEST(test_mcp_sizes), TEST(test_mcp_hear), TEST(test_mcp_lists),
-	TEST(test_mcp_hints), TEST(test_mcp_cursors), TEST(test_mcp_errors),
-	TEST(test_mcp_keeper_errors), TEST(test_mcp_resources_read),
-	TEST(test_mcp_prompts_get), TEST(test_mcp_prompt_long),
+	TEST(test_keep_loop), TEST(test_keep_cancel), TEST(test_mcp_initialize),
+	TEST(test_mcp_requests), TEST(test_mcp_no_session),
+	TEST(test_mcp_modern), TEST(test_mcp_tools_list),
+	TEST(test_mcp_tools_call), TEST(test_mcp_queue), TEST(test_mcp_expire),
+	TEST(test_mcp_cancel), TEST(test_mcp_bad_frames), TEST(test_mcp_mourn),
+	TEST(test_mcp_batch), TEST(test_mcp_batch_calls),
+	TEST(test_mcp_batch_many), TEST(test_mcp_full_queue),
+	TEST(test_mcp_lines), TEST(test_mcp_long_line),
+	TEST(test_mcp_slow_host), TEST(test_mcp_sizes), TEST(test_mcp_hear),
+	TEST(test_mcp_lists), TEST(test_mcp_hints), TEST(test_mcp_cursors),
+	TEST(test_mcp_errors), TEST(test_mcp_keeper_errors),
+	TEST(test_mcp_resources_read), TEST(test_mcp_prompts_get),
+	TEST(test_mcp_prompt_long),
 	TEST(test_mcp_complete), TEST(test_mcp_complete_queue),
 	TEST(test_mcp_caps_size), TEST(test_mcp_can_ask),
 	TEST(test_mcp_answers), TEST(test_mcp_ask_modern),
@@ -11847,7 +14274,8 @@ clean_up(void)
 {
 	static const char *const names[] = { "token", "ro", "empty", "open",
 		"m", "fifo", "link", "target", "big", "fits", "other",
-		"bundle" };
+		"bundle", "audit", "quota", "quota.new",
+		"op_service_account_token" };
 
 	for (size_t i = 0; i < LEN(names); i++)
 		(void)unlink(path_of(names[i]));

@@ -43,7 +43,8 @@ const reveal = (command, env, logins) => ({
 		arguments: { item_name: logins[n].id } }),
 	isQuestion: ({ message, requestedSchema: s }, n) =>
 		message.includes(logins[n].title) && s.type === "object" &&
-		s.properties.answer?.enum.join() === "allow once,refuse",
+		s.properties.answer?.enum.join() ===
+			"allow once,allow for 10 minutes,refuse",
 	content: () => ({ answer: "allow once" }),
 	wrong: { answer: "allow for ever" },
 	isDone: (result, n) => result.isError !== true &&

@@ -76,6 +76,9 @@ export function settings(token, more = {}) {
 		OP_SERVICE_ACCOUNT_TOKEN: token,
 		OPMCP_HOSTS: "localhost",
 		SSL_CERT_FILE: path.join(root, "test/pki/ca.pem"),
+		OPMCP_RATE: "off",
+		OPMCP_MAX_ITEMS: "1000",
+		OPMCP_AUDIT: "off",
 		...more,
 	};
 }

@@ -65,9 +65,10 @@ async function checkTools(kind, c, ok) {
 	const has = (schema, is) => is ? schema?.type === "object" :
 		schema === undefined;
 	const later = kind.revision >= "2025-06-18";
-	ok("lists both tools", nextCursor === undefined &&
+	ok("lists all tools", nextCursor === undefined &&
 		tools.map((t) => t.name).sort().join() ===
-		[CREDENTIALS, HEALTH].join() &&
+		[CREDENTIALS, HEALTH, "get_metrics",
+			"get_security_status"].join() &&
 		tools.every((t) => (t.title !== undefined) === later &&
 		t.description && has(t.inputSchema, true) &&
 		has(t.outputSchema, later) &&
