@@ -6973,6 +6973,12 @@ static const int box_common[] = {
 #ifdef SYS_poll
 	SYS_poll,
 #endif
+#ifdef SYS_time
+	SYS_time,       /* where the clock is not mapped into the process */
+#endif
+#ifdef SYS_gettimeofday
+	SYS_gettimeofday,
+#endif
 };
 
 /* What the keeper needs besides: files to read (Landlock says which), the
