@@ -6,7 +6,7 @@
 .SUFFIXES:
 
 CC = cc
-CFLAGS = -O2
+CFLAGS = -Os
 # Source trees instead of packages: BearSSL's, built, and jsmn's.
 BEARSSL =
 JSMN =

@@ -14,17 +14,21 @@
  *  7. Configuration: one table of settings, token sources
  *  8. Crypto: SRP, GCM, HMAC, OAEP, Ed25519 signing
  *  9. TLS and HTTP: one origin, one connection, every wait bounded
- * 10. Items: vault, item and field, and what a back end offers
- * 11. Service account: sign-in, keys, vaults, items
- * 12. Policy: names, vaults, rules, tags and limits
- * 13. Audit: one line per decision, written before the answer leaves
- * 14. Sandbox: what each process gives up before it serves
- * 15. Catalogue: rows of tools, resources and prompts, and their checks
- * 16. Frames and questions: what door and keeper say to each other
- * 17. Tools, resources and prompts: what opmcp offers
- * 18. Keeper: one call after the other
- * 19. Door: framing, JSON-RPC, both eras of MCP
- * 20. CLI and main
+ * 10. Values: references, one-time passwords, SSH keys, new passwords
+ * 11. Items: vault, item and field, and what a back end offers
+ * 12. Service account: sign-in, keys, vaults, items
+ * 13. Policy: names, vaults, rules, tags and limits
+ * 14. Audit: one line per decision, written before the answer leaves
+ * 15. Sandbox: what each process gives up before it serves
+ * 16. Catalogue: rows of tools, resources and prompts, and their checks
+ * 17. Frames and questions: what door and keeper say to each other
+ * 18. Acts: finding, judging, asking, counting
+ * 19. Reading: tools, resources and completion
+ * 20. Writing: tools that change an item
+ * 21. Offer: tables of tools, resources and prompts
+ * 22. Keeper: one call after the other
+ * 23. Door: framing, JSON-RPC, both eras of MCP
+ * 24. CLI and main
  *
  * How to read it. The file is written bottom-up: a section calls only what
  * stands above it, there is no forward declaration and no recursion, and the
@@ -36,18 +40,18 @@
  * Data flow
  *
  *   MCP host --stdin/stdout-- DOOR --socketpair-- KEEPER --TLS-- 1Password
- *                            (19)                 (18)   (9, 11)
+ *                            (23)                 (22)   (9, 12)
  *
  *   A line on stdin is framed and parsed by the door, matched to a row of
  *   methods[], and a tool call is handed to the keeper as one frame. The
  *   keeper parses it again, checks the arguments against the same rows of
- *   tools[] from which the published schema is made, lets section 12 pick
- *   and judge the vault, asks the back end for the item, lets section 12
- *   judge the item and its fields, writes the audit line (13), and returns
+ *   tools[] from which the published schema is made, lets section 13 pick
+ *   and judge the vault, asks the back end for the item, lets section 13
+ *   judge the item and its fields, writes the audit line (14), and returns
  *   one result frame; then it wipes all memory of that call. The door puts
  *   the result into the envelope of the request's era.
  *
- *   Where a rule says "ask", the result is a question (16). The door puts it
+ *   Where a rule says "ask", the result is a question (17). The door puts it
  *   to the person before the host, and the call comes again with the answer;
  *   nothing waits meanwhile. Nothing calls back down the file: policy never
  *   prompts, back ends never log, and only the keeper sees policy, back end
@@ -4273,7 +4277,19 @@ http_init(struct http *h, const struct os *os, const struct cfg *cfg,
 }
 
 /* ====================================================================
- * 10. Items: vault, item and field, and what a back end offers
+ * 10. Values: references, one-time passwords, SSH keys, new passwords
+ *
+ * Owns:   struct ref and struct totp; the making of passwords.
+ * Trusts: nothing: references come from callers, values from a vault.
+ * Calls:  2 memory, 3 errors, 5 codecs, 8 crypto.
+ *                                    Tests: test_ref_*, test_totp_*, ...
+ *
+ * What can be done with one value alone, without knowing of which item it
+ * is: pure functions from text to text.
+ * ==================================================================== */
+
+/* ====================================================================
+ * 11. Items: vault, item and field, and what a back end offers
  *
  * Owns:   struct vault, item_ref, field, item and backend.
  * Trusts: a back end to fill them; never what people wrote into a vault.
@@ -4449,11 +4465,11 @@ item_reveal(enum verdict verdict, struct secret value, struct str *text)
 }
 
 /* ====================================================================
- * 11. Service account: sign-in, keys, vaults, items
+ * 12. Service account: sign-in, keys, vaults, items
  *
  * Owns:   struct sa: token, session, keysets, vault keys, lists.
  * Trusts: the token; the server only as far as envelopes and uuids agree.
- * Calls:  2 to 10.                             Tests: test_sa_*
+ * Calls:  2 to 11.                             Tests: test_sa_*
  *
  * The protocol is not documented by 1Password; the numbered steps are those
  * of SECURITY.md. Whole struct sa lies in the locked arena.
@@ -5881,12 +5897,12 @@ sa_init(struct sa *sa, const struct cfg *cfg, struct arena *session,
 }
 
 /* ====================================================================
- * 12. Policy: names, vaults, rules, tags and limits
+ * 13. Policy: names, vaults, rules, tags and limits
  *
  * Owns:   struct policy, rule, deed and judgement; token buckets.
  * Trusts: vault ids from the back end. What people wrote into a vault is
  *         only compared, its tags can only make the answer stricter.
- * Calls:  2 memory, 3 errors, 4 OS seam, 5 codecs, 7 configuration, 10 items.
+ * Calls:  2 memory, 3 errors, 4 OS seam, 5 codecs, 7 configuration, 11 items.
  *                                    Tests: test_pol_*
  *
  * Who may have what is decided in this order, and every step can only refuse
@@ -6439,11 +6455,11 @@ pol_judge(const struct policy *p, const struct cfg *cfg,
 }
 
 /* ====================================================================
- * 13. Audit: one line per decision, written before the answer leaves
+ * 14. Audit: one line per decision, written before the answer leaves
  *
  * Owns:   struct audit, aud_line; the file, descriptor or stderr.
  * Trusts: nothing in a file that is verified.
- * Calls:  2 to 7, 8, 12.             Tests: test_aud_*, e2e audit_*
+ * Calls:  2 to 7, 8, 13.             Tests: test_aud_*, e2e audit_*
  *
  * A line is a JSON object. prev is the SHA-256 of the line before it in the
  * file, whoever wrote that, and zeros in the first; mac is HMAC-SHA-256 over
@@ -6837,7 +6853,7 @@ aud_verify(struct aud_report *r, struct arena *scratch, struct str text,
 }
 
 /* ====================================================================
- * 14. Sandbox: what each process gives up before it serves
+ * 15. Sandbox: what each process gives up before it serves
  *
  * Owns:   the tables of files and system calls of both processes.
  * Trusts: the kernel.
@@ -7235,11 +7251,11 @@ box_enter(struct box *b, uint64_t want, const struct box_paths *paths)
 }
 
 /* ====================================================================
- * 15. Catalogue: rows of tools, resources and prompts, and their checks
+ * 16. Catalogue: rows of tools, resources and prompts, and their checks
  *
  * Owns:   struct arg, tool, resource, prompt and catalog.
  * Trusts: the rows, which are ours; arguments and URIs are hostile.
- * Calls:  2 to 6, 12.                Tests: test_cat_*
+ * Calls:  2 to 6, 13.                Tests: test_cat_*
  *
  * Whatever this server offers is a row of a table: its texts, its arguments
  * and its function. The function gets arguments that fit the row; framing,
@@ -7319,7 +7335,7 @@ struct catalog {
 	size_t resources;
 	const struct prompt *prompt;
 	size_t prompts;
-	const struct method *method;    /* besides those of section 19 */
+	const struct method *method;    /* besides those of section 23 */
 	size_t methods;
 	const char *capabilities;       /* JSON members */
 	const char *instructions;
@@ -7674,11 +7690,11 @@ cat_resource(const struct catalog *cat, struct arena *a, struct str uri,
 }
 
 /* ====================================================================
- * 16. Frames and questions: what door and keeper say to each other
+ * 17. Frames and questions: what door and keeper say to each other
  *
  * Owns:   the frames of the socketpair, struct keeper, struct asking.
  * Trusts: nothing: each side checks what the other sends like any input.
- * Calls:  2 to 14.                   Tests: test_frame_*, test_ask_*
+ * Calls:  2 to 15.                   Tests: test_frame_*, test_ask_*
  *
  * A call that needs a person's word is answered with a question and a state.
  * The door puts the question to the host in the way of the era, and the call
@@ -8100,11 +8116,11 @@ ask_person(struct keeper *k, const struct ask *q, size_t *chosen,
 }
 
 /* ====================================================================
- * 17. Tools, resources and prompts: what opmcp offers
+ * 18. Acts: finding, judging, asking, counting
  *
- * Owns:   the tables of this server and the functions behind their rows.
+ * Owns:   the way from a name to an item, and what stands in that way.
  * Trusts: arguments fit their rows; what is in them is still a caller's.
- * Calls:  2 to 16.                   Tests: test_tool_*, test_resource_*, e2e
+ * Calls:  2 to 17.                   Tests: test_tool_*, e2e
  *
  * What each step costs in requests to the service, once it is signed in:
  * finding the vault none, as the list is remembered (one more when it held a
@@ -8667,6 +8683,14 @@ tool_put_others(struct jw *w, struct str name, const struct shown *list,
 		jw_close(w, ']');
 }
 
+/* ====================================================================
+ * 19. Reading: tools, resources and completion
+ *
+ * Owns:   the functions behind the rows that change nothing.
+ * Trusts: arguments fit their rows; what is in them is still a caller's.
+ * Calls:  2 to 18.                   Tests: test_tool_*, test_resource_*, e2e
+ * ==================================================================== */
+
 /* get_1password_credentials. The vault has been judged by tool_locate(), the
  * fields are by tool_may_reveal(). */
 MUST static bool
@@ -9164,6 +9188,22 @@ tool_security(struct keeper *k, const struct json *j, uint32_t args,
 	return true;
 }
 
+/* ====================================================================
+ * 20. Writing: tools that change an item
+ *
+ * Owns:   the functions behind the rows that change something.
+ * Trusts: arguments fit their rows; what is in them is still a caller's.
+ * Calls:  2 to 18.                   Tests: test_write_*, e2e
+ * ==================================================================== */
+
+/* ====================================================================
+ * 21. Offer: tables of tools, resources and prompts
+ *
+ * Owns:   the rows of this server's catalogue.
+ * Trusts: nothing comes in here.
+ * Calls:  16, 19, 20.                Tests: test_cat_*, e2e
+ * ==================================================================== */
+
 static const struct arg credentials_args[] = {
 	{ "item_name", "Title (letter case does not matter) or id of the item",
 	    ARG_TEXT, true, COMPLETE_ITEM },
@@ -9421,11 +9461,11 @@ tool_put_error(struct out *o, const struct err *e, struct str more)
 }
 
 /* ====================================================================
- * 18. Keeper: one call after the other
+ * 22. Keeper: one call after the other
  *
  * Owns:   the jobs a call frame can name; the keeper's life.
  * Trusts: nothing from the door: a frame is checked like any input.
- * Calls:  2 to 16.                   Tests: test_keep_*, e2e
+ * Calls:  2 to 21.                   Tests: test_keep_*, e2e
  *
  * The keeper is plain sequential code: it takes a call from the socket, does
  * it, sends the result, wipes, and waits for the next. It has no stdin and
@@ -10048,11 +10088,11 @@ keep_serve(struct keeper *k)
 }
 
 /* ====================================================================
- * 19. Door: framing, JSON-RPC, both eras of MCP
+ * 23. Door: framing, JSON-RPC, both eras of MCP
  *
  * Owns:   struct door; stdin, stdout, the other end of the socketpair.
  * Trusts: nothing it reads, the keeper's frames included.
- * Calls:  2 to 7, 12, 14, 15.        Tests: test_mcp_*, e2e
+ * Calls:  2 to 7, 13, 15, 16.        Tests: test_mcp_*, e2e
  *
  * One poll loop that never blocks: ping, lists, prompts and cancellation are
  * answered while the keeper works. The era of a request is decided by the
@@ -11937,7 +11977,7 @@ door_end(struct door *d, pid_t keeper)
 }
 
 /* ====================================================================
- * 20. CLI and main
+ * 24. CLI and main
  *
  * Owns:   the command line; forks the two processes.
  * Trusts: the operator.

@@ -4670,7 +4670,7 @@ test_tls_cut(void)
 }
 
 /* ====================================================================
- * 10. Items: vault, item and field, and what a back end offers
+ * 11. Items: vault, item and field, and what a back end offers
  * ==================================================================== */
 
 #define F(i, t, use, v) { B(i), B(t), use, B(v) }
@@ -4824,7 +4824,7 @@ test_item_reveal(void)
 }
 
 /* ====================================================================
- * 11. Service account: sign-in, keys, vaults, items
+ * 12. Service account: sign-in, keys, vaults, items
  * ==================================================================== */
 
 /* Decode a token with fresh memory; wiped whenever it is refused. */
@@ -6564,7 +6564,7 @@ test_sa_random_fails(void)
 }
 
 /* ====================================================================
- * 12. Policy: names, vaults, rules, tags and limits
+ * 13. Policy: names, vaults, rules, tags and limits
  * ==================================================================== */
 
 static void
@@ -7464,7 +7464,7 @@ test_pol_judge(void)
 }
 
 /* ====================================================================
- * 13. Audit: one line per decision, written before the answer leaves
+ * 14. Audit: one line per decision, written before the answer leaves
  * ==================================================================== */
 
 #define AUD_LINES 1000
@@ -7829,7 +7829,7 @@ test_aud_unwritable(void)
 }
 
 /* ====================================================================
- * 14. Sandbox: what each process gives up before it serves
+ * 15. Sandbox: what each process gives up before it serves
  * ==================================================================== */
 
 /* In a child, as there is no way back. */
@@ -8249,7 +8249,7 @@ test_box_demands(void)
 }
 
 /* ====================================================================
- * 15. Catalogue: rows of tools, resources and prompts, and their checks
+ * 16. Catalogue: rows of tools, resources and prompts, and their checks
  * ==================================================================== */
 
 static void
@@ -8931,7 +8931,7 @@ test_cat_resource(void)
 }
 
 /* ====================================================================
- * 16. Frames and questions: what door and keeper say to each other
+ * 17. Frames and questions: what door and keeper say to each other
  * ==================================================================== */
 
 static void
@@ -9580,7 +9580,7 @@ test_ask_subject(void)
 }
 
 /* ====================================================================
- * 17. Tools, resources and prompts: what opmcp offers
+ * 18 to 21. Acts, reading, writing, offer
  * ==================================================================== */
 
 /* The result's member as text. */
@@ -11386,7 +11386,7 @@ test_tool_status(void)
 }
 
 /* ====================================================================
- * 18. Keeper: one call after the other
+ * 22. Keeper: one call after the other
  * ==================================================================== */
 
 /* What the door never sends is refused, whatever it looks like. */
@@ -11716,7 +11716,7 @@ test_keep_cancel(void)
 }
 
 /* ====================================================================
- * 19. Door: framing, JSON-RPC, both eras of MCP
+ * 23. Door: framing, JSON-RPC, both eras of MCP
  * ==================================================================== */
 
 static struct door *door;       /* the one under test */
@@ -14009,7 +14009,7 @@ test_mcp_listen_tell(void)
 }
 
 /* ====================================================================
- * 20. CLI and main
+ * 24. CLI and main
  * ==================================================================== */
 
 static void
