@@ -596,12 +596,14 @@ ct_range(unsigned c, unsigned lo, unsigned hi)
 
 enum err_code {
 	E_NONE, E_ARGUMENT, E_NAME, E_VAULT, E_VAULT_MANY, E_VAULT_LOCKED,
-	E_ITEM, E_ITEM_MANY, E_ARCHIVED, E_FIELD, E_POLICY, E_ITEMS,
+	E_ITEM, E_ITEM_MANY, E_ARCHIVED, E_REF, E_SECTION, E_FIELD,
+	E_FIELD_MANY, E_KIND, E_NOT_OTP, E_OTP, E_NOT_SSH, E_SSH, E_NOT_TEXT,
+	E_EDIT, E_CONFLICT, E_POLICY, E_ITEMS,
 	E_LOCKED, E_AUDIT, E_RESOURCE,
 	E_STATE, E_ASK, E_CANNOT_ASK, E_REFUSED, E_UNANSWERED, E_LIMIT,
 	E_NO_TOKEN, E_TOKEN, E_HOST, E_SIGN_IN, E_SERVER, E_DENIED, E_RATE,
 	E_SERVICE, E_ANSWER, E_NET, E_DNS, E_TLS, E_TIMEOUT, E_CANCEL,
-	E_LARGE, E_CONFIG, E_BUSY, E_INTERNAL, E_COUNT
+	E_LARGE, E_UNSURE, E_CONFIG, E_BUSY, E_INTERNAL, E_COUNT
 };
 
 /* What went wrong, filled once by the deepest layer that knows. what is a
@@ -645,8 +647,34 @@ static const struct err_row {
 	    "More than one item has this title; use one of these ids:" },
 	[E_ARCHIVED] = { "item_archived", RPC_OF_US, EX_NOINPUT,
 	    "This item is archived; restore it in 1Password to use it." },
+	[E_REF] = { "invalid_reference", RPC_OF_CALLER, EX_DATAERR,
+	    "A secret reference is op://vault/item/[section/]field, with "
+	    "?attribute=otp or ?ssh-format=openssh at most; names with other "
+	    "characters than letters, digits, - _ . and blanks go by id." },
+	[E_SECTION] = { "section_not_found", RPC_OF_US, EX_NOINPUT,
+	    "The item has no such section." },
 	[E_FIELD] = { "field_not_found", RPC_OF_US, EX_NOINPUT,
 	    "The item has no such field." },
+	[E_FIELD_MANY] = { "field_ambiguous", RPC_OF_US, EX_NOINPUT,
+	    "More than one field of the item is so named; name its section "
+	    "too, or use its id." },
+	[E_KIND] = { "field_unsupported", RPC_OF_US, EX_NOINPUT,
+	    "The value of a field of this kind cannot be read." },
+	[E_NOT_OTP] = { "not_a_totp_field", RPC_OF_US, EX_DATAERR,
+	    "This field does not make one-time passwords." },
+	[E_OTP] = { "totp_invalid", RPC_OF_US, EX_DATAERR,
+	    "The one-time password cannot be made from what is stored." },
+	[E_NOT_SSH] = { "not_an_ssh_key", RPC_OF_US, EX_DATAERR,
+	    "ssh-format applies to private keys only." },
+	[E_SSH] = { "ssh_key_invalid", RPC_OF_US, EX_DATAERR,
+	    "The stored private key cannot be converted." },
+	[E_NOT_TEXT] = { "file_not_text", RPC_OF_US, EX_DATAERR,
+	    "Only files that are text in UTF-8 can be read." },
+	[E_EDIT] = { "edit_refused", RPC_OF_US, EX_DATAERR,
+	    "The item cannot be changed in this way; nothing was written." },
+	[E_CONFLICT] = { "conflict", RPC_OF_US, EX_TEMPFAIL,
+	    "Somebody else changed the vault at the same time; nothing was "
+	    "written. Look at the item and repeat." },
 	[E_POLICY] = { "policy_denied", RPC_OF_US, EX_NOPERM,
 	    "The operator's rules do not permit this. Tell the user; do not "
 	    "repeat the call." },
@@ -713,6 +741,9 @@ static const struct err_row {
 	    "The call was cancelled." },
 	[E_LARGE] = { "too_large", RPC_OF_US, EX_DATAERR,
 	    "This is larger than opmcp accepts." },
+	[E_UNSURE] = { "write_unconfirmed", RPC_OF_US, EX_TEMPFAIL,
+	    "The change was sent, but no answer came and the item could not "
+	    "be read to see. Look at the item before repeating." },
 	[E_CONFIG] = { "bad_setting", RPC_OF_US, EX_CONFIG,
 	    "A setting of this server cannot be used." },
 	[E_BUSY] = { "busy", RPC_OF_US, EX_TEMPFAIL,
