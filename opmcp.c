@@ -1502,13 +1502,13 @@ time_digits(struct out *o, int64_t v, int n)
 		out_byte(o, (u8)('0' + v / unit % 10));
 }
 
-/* Append the moment t (seconds since 1970, not negative) as YYYY-MM-
- * DDTHH:MM:SSZ, 20 bytes (RFC 3339). Years stop being right at 9999. */
+/* Append the day of the moment t (seconds since 1970) as YYYY-MM-DD. Right
+ * for the years 0 to 9999. */
 static void
-time_put(struct out *o, int64_t t)
+time_put_day(struct out *o, int64_t t)
 {
-	int64_t days = t / 86400, sec = t % 86400, month = 12;
-	int64_t year = 1970 + days / 366;
+	int64_t days = t / 86400 - (t % 86400 < 0), month = 12;
+	int64_t year = 1970 + (days < 0 ? days / 365 - 1 : days / 366);
 
 	while (time_days(year + 1, 1, 1) <= days)
 		year++;
@@ -1519,6 +1519,16 @@ time_put(struct out *o, int64_t t)
 	time_digits(o, month, 2);
 	out_byte(o, '-');
 	time_digits(o, days - time_days(year, month, 1) + 1, 2);
+}
+
+/* Append a moment that is not before 1970 as YYYY-MM-DDTHH:MM:SSZ, 20 bytes
+ * (RFC 3339). */
+static void
+time_put(struct out *o, int64_t t)
+{
+	int64_t sec = t % 86400;
+
+	time_put_day(o, t);
 	out_byte(o, 'T');
 	time_digits(o, sec / 3600, 2);
 	out_byte(o, ':');
@@ -4319,16 +4329,21 @@ http_init(struct http *h, const struct os *os, const struct cfg *cfg,
  * is: pure functions from text to text.
  * ==================================================================== */
 
+/* TEMP-BEGIN */
+enum ref_query { REF_PLAIN, REF_OTP, REF_OPENSSH };
+struct ref { struct str vault, item, section, field; enum ref_query query; };
+/* TEMP-END */
+
 /* ====================================================================
  * 11. Items: vault, item and field, and what a back end offers
  *
- * Owns:   struct vault, item_ref, field, item and backend.
+ * Owns:   struct vault, item_ref, field, section, item and backend.
  * Trusts: a back end to fill them; never what people wrote into a vault.
- * Calls:  2 memory, 3 errors.                  Tests: test_item_*
+ * Calls:  2 memory, 3 errors, 5, 6, 10.        Tests: test_item_*
  *
  * This is what the tools see of 1Password, whichever back end serves them:
  * a list of vaults, a list of titles for each, and single items as a list of
- * fields. A value that protects something has its own type from the moment
+ * fields and sections. A value that protects something has its own type from the moment
  * it is found, and only item_reveal() turns it into text.
  * ==================================================================== */
 
@@ -4346,30 +4361,82 @@ enum item_state { ITEM_ACTIVE, ITEM_ARCHIVED, ITEM_DELETED };
 struct item_ref {
 	struct str id, title;
 	struct str category;            /* three-digit template number */
-	const struct str *tag;
-	size_t tags;
+	const struct str *tag, *url;
+	size_t tags, urls;
+	struct str updated;             /* as the service tells it */
 	enum item_state state;
 };
 
 enum purpose { FOR_NOTHING, FOR_USERNAME, FOR_PASSWORD };
 
-/* One field; purpose says that it is the login's built-in one. A field that
- * holds no text (a date, an address, a file) has a value with p == NULL; an
- * empty text has n == 0. */
-struct field {
-	struct str id, title;
-	enum purpose purpose;
-	struct secret value;
+/* The kinds of field: 1Password's word on the wire, or NULL where it has none
+ * of its own; the name that its SDKs give it; and whether what is in it is
+ * always protected. */
+enum kind { KIND_TEXT, KIND_CONCEALED, KIND_URL, KIND_EMAIL, KIND_PHONE,
+	KIND_MENU, KIND_CARD_TYPE, KIND_REFERENCE, KIND_DATE, KIND_MONTH_YEAR,
+	KIND_ADDRESS, KIND_SSH_KEY, KIND_FILE, KIND_CARD, KIND_TOTP,
+	KIND_NOTES, KIND_SSH_FACT, KIND_OTHER };
+
+static const struct kind_row {
+	const char *wire, *name;
+	bool is_protected;
+} kinds[] = {
+	[KIND_TEXT] = { "string", "Text", false },
+	[KIND_CONCEALED] = { "concealed", "Concealed", true },
+	[KIND_URL] = { "URL", "Url", false },
+	[KIND_EMAIL] = { "email", "Email", false },
+	[KIND_PHONE] = { "phone", "Phone", false },
+	[KIND_MENU] = { "menu", "Menu", false },
+	[KIND_CARD_TYPE] = { "cctype", "CreditCardType", false },
+	[KIND_REFERENCE] = { "reference", "Reference", false },
+	[KIND_DATE] = { "date", "Date", false },
+	[KIND_MONTH_YEAR] = { "monthYear", "MonthYear", false },
+	[KIND_ADDRESS] = { "address", "Address", false },
+	[KIND_SSH_KEY] = { "sshKey", "SshKey", true },
+	[KIND_FILE] = { "file", "File", true },
+	[KIND_CARD] = { NULL, "CreditCardNumber", true },
+	[KIND_TOTP] = { NULL, "Totp", true },
+	[KIND_NOTES] = { NULL, "Notes", true },
+	[KIND_SSH_FACT] = { NULL, "Text", false },
+	[KIND_OTHER] = { NULL, "Unsupported", true },
 };
 
-/* An item with everything in it; all parts lie in one arena. */
+struct section {
+	struct str id, title;
+};
+
+/* One field as it is shown, with its value as text. A value with p == NULL
+ * cannot be shown as text (a file, an unknown kind); an empty one has n ==
+ * 0. node is where it stands in the item's details, 0 for what has no place
+ * of its own there. */
+struct field {
+	struct str id, title;
+	const struct section *in;       /* NULL: in none */
+	enum kind kind;
+	enum purpose purpose;
+	struct secret value;
+	uint32_t node;
+};
+
+/* An item with everything in it; all parts lie in one arena. stored is the
+ * item as the service keeps it, over and details what was encrypted in it:
+ * those who write change these texts and nothing else. */
 struct item {
 	struct item_ref ref;
 	struct field *field;
 	size_t fields;
+	struct section *section;
+	size_t sections;
+	uint64_t version;
+	struct json over, details;
+	struct str created, sealed;     /* sealed: data of encDetails */
 };
 
+#define CATEGORY_LOGIN S("001")
+#define CATEGORY_NOTE S("003")
 #define CATEGORY_PASSWORD S("005")
+#define CATEGORY_DOCUMENT S("006")
+#define CATEGORY_BANK S("101")
 #define CATEGORY_API S("112")
 
 /* The categories by the names that 1Password's SDKs give them. */
@@ -4397,6 +4464,66 @@ item_category(struct str name)
 		    str_nocase_eq(name, str_c(categories[i].name)))
 			return str_c(categories[i].number);
 	return NOTHING;
+}
+
+/* The name of a category; what has none is "Unsupported", as in the SDKs. */
+static struct str
+item_category_name(struct str number)
+{
+	for (size_t i = 0; i < LEN(categories); i++)
+		if (str_eq(number, str_c(categories[i].number)))
+			return str_c(categories[i].name);
+	return S("Unsupported");
+}
+
+/* The kind of a field by its word on the wire and its id: the service keeps
+ * seeds of one-time passwords and card numbers under other words. */
+static enum kind
+item_kind(struct str wire, struct str id)
+{
+	if (str_eq(wire, S("string")) && str_is_start(id, S("ccnum")))
+		return KIND_CARD;
+	if (str_eq(wire, S("concealed")) && str_is_start(id, S("TOTP")))
+		return KIND_TOTP;
+	if (str_eq(wire, S("gender")))
+		return KIND_TEXT;
+	for (size_t i = 0; i < LEN(kinds); i++)
+		if (kinds[i].wire != NULL && str_eq(wire, str_c(kinds[i].wire)))
+			return (enum kind)i;
+	return KIND_OTHER;
+}
+
+/* Is there one of the words that stand for something to protect? Letter case
+ * does not matter. */
+static bool
+item_is_telling(struct str name)
+{
+	static const char *const words[] = { "password", "passphrase",
+		"passcode", "secret", "token", "private", "recovery", "seed",
+		"pin", "cvv", "cvc", "ccnum", "card number", "account",
+		"iban", "swift", "routing", "reg_code", "license key",
+		"api key", "apikey", "credential", "social" };
+
+	for (size_t i = 0; i < LEN(words); i++)
+		for (size_t at = 0; at < name.n; at++)
+			if (str_nocase_eq(str_upto(str_from(name, at),
+			    strlen(words[i])), str_c(words[i])))
+				return true;
+	return false;
+}
+
+/* Does this field hold something that lists and overviews must not show? By
+ * its kind; and plain text by what it is called, since 1Password keeps
+ * account numbers and licence keys so, and people keep anything so. Login
+ * names are never masked by their name. */
+static bool
+item_is_protected(const struct field *f)
+{
+	if (kinds[f->kind].is_protected || f->purpose == FOR_PASSWORD)
+		return true;
+	return f->purpose != FOR_USERNAME && (f->kind == KIND_TEXT ||
+	    f->kind == KIND_MENU) && (item_is_telling(f->id) ||
+	    item_is_telling(f->title));
 }
 
 /* Is text this tag, or one below it ("ai:deny/prod")? ASCII case, blanks
@@ -4430,9 +4557,20 @@ item_has_tag(const struct item_ref *it, struct str tag)
 	return false;
 }
 
+/* An item as it is to be written: both parts whole, as JSON text. A version
+ * of 0 makes a new one. */
+struct draft {
+	struct str id, category, created, over, details;
+	uint64_t version;
+	enum item_state state;
+};
+
 /* Where items come from. Lists are remembered by the back end; *fresh asks
- * for one that is read now, and tells whether it was. Values are fetched
- * every time (I3). Errors end up in *e; a list stays valid until the next
+ * for one that is as good as read now, and tells whether it is. Values are
+ * fetched every time (I3). file: what the field or document, whose place in
+ * the details is node, names. write: all or nothing; success is claimed only
+ * when the service has said so or an answer that was lost could be made up
+ * for by reading. Errors end up in *e; a list stays valid until the next
  * call. */
 struct backend {
 	bool (*vaults)(void *ctx, bool *fresh, const struct vault **list,
@@ -4441,7 +4579,79 @@ struct backend {
 	    const struct item_ref **list, size_t *n, struct err *e);
 	bool (*item)(void *ctx, struct str vault, struct str id,
 	    struct item *item, struct err *e);
+	bool (*file)(void *ctx, struct str vault, const struct item *item,
+	    uint32_t node, struct str *text, struct err *e);
+	bool (*write)(void *ctx, struct str vault, const struct draft *c,
+	    uint64_t *version, struct err *e);
 };
+
+/* Does a name, of a section or field, mean this one? ASCII case is ignored,
+ * in ids too. */
+static bool
+item_name_eq(struct str id, struct str title, struct str name)
+{
+	return str_nocase_eq(id, name) || str_nocase_eq(title, name);
+}
+
+/* Is a field among those that a reference without section means first? */
+static bool
+item_is_outer(const struct field *f)
+{
+	return f->in == NULL || f->in->title.n == 0;
+}
+
+/* Count the fields of this name that the reference can mean, and keep the
+ * first. */
+static size_t
+item_count(const struct item *it, const struct ref *r, bool outer,
+    const struct field **found)
+{
+	size_t hits = 0;
+
+	for (size_t i = 0; i < it->fields; i++) {
+		const struct field *f = &it->field[i];
+
+		if (!item_name_eq(f->id, f->title, r->field) ||
+		    f->kind == KIND_NOTES)
+			continue;
+		if (r->section.p != NULL ? f->in == NULL || !item_name_eq(
+		    f->in->id, f->in->title, r->section) :
+		    item_is_outer(f) != outer)
+			continue;
+		if (hits++ == 0)
+			*found = f;
+	}
+	return hits;
+}
+
+/* The one field that section and field of a reference mean. With a section,
+ * all sections of that id or title are searched. Without: the notes by their
+ * name, then the fields outside titled sections, then those in them. */
+MUST static bool
+item_resolve(const struct item *it, const struct ref *r,
+    const struct field **found, struct err *e)
+{
+	bool any = r->section.p == NULL;
+	size_t hits;
+
+	for (size_t i = 0; i < it->sections && !any; i++)
+		any = item_name_eq(it->section[i].id, it->section[i].title,
+		    r->section);
+	if (!any)
+		return fail(e, E_SECTION, "");
+	for (size_t i = 0; i < it->fields && r->section.p == NULL; i++)
+		if (it->field[i].kind == KIND_NOTES && item_name_eq(
+		    S("notesPlain"), S("notes"), r->field)) {
+			*found = &it->field[i];
+			return true;
+		}
+	hits = item_count(it, r, true, found);
+	if (hits == 0 && r->section.p == NULL)
+		hits = item_count(it, r, false, found);
+	if (hits > 1)
+		return fail(e, E_FIELD_MANY, "");
+	return hits == 1 || fail(e, E_FIELD, "");
+}
 
 /* The field meant by name: by id, else by title, ASCII case ignored. Fails
  * when none or, by title, more than one answers to it. */
@@ -4462,7 +4672,7 @@ item_find(const struct item *it, struct str name, const struct field **found,
 			hits++;
 		}
 	if (hits > 1)
-		return fail(e, E_FIELD, "more than one has this title");
+		return fail(e, E_FIELD_MANY, "");
 	return hits == 1 || fail(e, E_FIELD, "");
 }
 
@@ -4552,6 +4762,7 @@ struct sa_vault {
 	u8 id[ID_LEN], key_id[ID_LEN];
 	u8 key[32];                     /* secret */
 	bool listed;
+	uint64_t content;               /* version of the list */
 	struct arena list;
 	struct item_ref *item;
 	size_t items;
@@ -4568,6 +4779,7 @@ struct sa {
 	struct sa_key key;              /* secret: of the session */
 	u8 mac_key[SHA256_LEN];         /* secret */
 	uint32_t mac_id;                /* of the last request */
+	struct str body;                /* of a raw answer, in scratch */
 	uint64_t attempts, failures;    /* to sign in, and without success */
 	int64_t pause_until;            /* after a 429 */
 	int64_t throttle_exp;
@@ -5007,11 +5219,12 @@ sa_open(struct sa *sa, const struct json *j, uint32_t box,
 	return true;
 }
 
-/* Encrypt a request's body under the session key as such an envelope, in the
- * scratch arena, with a fresh random nonce: one key seals far fewer than the
- * 2^32 messages that random 96-bit nonces allow. */
+/* Encrypt a text under the session key or a vault's as such an envelope, in
+ * the scratch arena, with a fresh random nonce: one key seals far fewer than
+ * the 2^32 messages that random 96-bit nonces allow. */
 MUST static bool
-sa_seal(struct sa *sa, struct str plain, struct str *box, struct err *e)
+sa_seal(struct sa *sa, struct sa_key *key, struct str plain, struct str *box,
+    struct err *e)
 {
 	u8 nonce[GCM_IV], *room = mem_alloc(sa->scratch, plain.n + GCM_TAG);
 	struct out o;
@@ -5019,9 +5232,9 @@ sa_seal(struct sa *sa, struct str plain, struct str *box, struct err *e)
 	if (room == NULL || !sa->os->random(nonce, sizeof nonce))
 		return fail(e, E_INTERNAL, "memory or randomness");
 	memcpy(room, plain.p, plain.n);
-	cry_gcm_seal(&sa->key.gcm, nonce, room, plain.n);
+	cry_gcm_seal(&key->gcm, nonce, room, plain.n);
 	out_open(&o, sa->scratch);
-	OUT(&o, S("{\"kid\":\""), ID(sa->session),
+	OUT(&o, S("{\"kid\":\""), key->kid,
 	    S("\",\"enc\":\"A256GCM\",\"cty\":\"b5+jwk+json\",\"iv\":\""));
 	b64_put_url(&o, (struct str){ nonce, sizeof nonce });
 	out_put(&o, S("\",\"data\":\""));
@@ -5034,8 +5247,8 @@ sa_seal(struct sa *sa, struct str plain, struct str *box, struct err *e)
 /* Take the answer and parse it: plain JSON in the first three steps, an
  * envelope under the session key after them. A request that found its kept
  * connection closed is sent once more, with a MAC of its own, as the service
- * may refuse one it has seen; not in steps 2 to 4, which cannot be done
- * twice. */
+ * may refuse one it has seen; not in steps 2 to 4 and not a change, which
+ * cannot be done twice. */
 MUST static bool
 sa_finish(struct sa *sa, const struct sa_request *r, enum err_code missing,
     struct json *j, struct err *e)
@@ -5046,7 +5259,8 @@ sa_finish(struct sa *sa, const struct sa_request *r, enum err_code missing,
 	struct json box;
 
 	if (!http_finish(&sa->http, sa->scratch, &a, &first)) {
-		if (r->step > 1 || !http_is_idle_end(&sa->http, &first)) {
+		if (r->step > 1 || str_eq(r->method, S("PATCH")) ||
+		    !http_is_idle_end(&sa->http, &first)) {
 			*e = first;
 			return false;
 		}
@@ -5056,6 +5270,10 @@ sa_finish(struct sa *sa, const struct sa_request *r, enum err_code missing,
 	}
 	if (!sa_check_status(sa, &a, r->step, missing, e))
 		return false;
+	if (j == NULL) {                /* no envelope: a file */
+		sa->body = a.body;
+		return true;
+	}
 	if (!r->mac)
 		return json_parse(j, sa->scratch, a.body, e);
 	return json_parse(&box, sa->scratch, a.body, e) &&
@@ -5243,7 +5461,7 @@ sa_complete(struct sa *sa, const struct cry_srp *srp, struct err *e)
 	if (!sa->os->random((u8 *)&sa->mac_id, sizeof sa->mac_id))
 		return fail(e, E_INTERNAL, "randomness");
 	sa->mac_id &= 0xffffff;
-	if (!sa_seal(sa, S("{\"client\":\"" SA_CLIENT "\",\"device\":null}"),
+	if (!sa_seal(sa, &sa->key, S("{\"client\":\"" SA_CLIENT "\",\"device\":null}"),
 	    &r.body, e))
 		return false;
 	if (!sa_begin(sa, &r, e) || !sa_finish(sa, &r, E_SIGN_IN, &j, e))
@@ -5297,18 +5515,21 @@ sa_sign_in(struct sa *sa, struct err *e)
 	return ok;
 }
 
-/* GET path as somebody who is signed in; signs in first when need be, and
- * once more when the service says that the session has ended (401). */
+/* A request of somebody who is signed in; signs in first when need be, and
+ * once more when the service says that the session has ended (401). The body
+ * is given in plain. */
 MUST static bool
-sa_get(struct sa *sa, struct str path, enum err_code missing, struct json *j,
-    struct err *e)
+sa_call(struct sa *sa, struct sa_request r, enum err_code missing,
+    struct json *j, struct err *e)
 {
-	const struct sa_request r = { S("GET"), path, NOTHING, 0, true, true };
+	struct str plain = r.body;
 
 	for (int tries = 0;; tries++) {
 		struct err now = { 0 };
 
 		if (!sa->signed_in && !sa_sign_in(sa, e))
+			return false;
+		if (plain.n > 0 && !sa_seal(sa, &sa->key, plain, &r.body, e))
 			return false;
 		if (sa_begin(sa, &r, &now) &&
 		    sa_finish(sa, &r, missing, j, &now))
@@ -5319,6 +5540,15 @@ sa_get(struct sa *sa, struct str path, enum err_code missing, struct json *j,
 			return false;
 		}
 	}
+}
+
+/* GET a path so. */
+MUST static bool
+sa_get(struct sa *sa, struct str path, enum err_code missing, struct json *j,
+    struct err *e)
+{
+	return sa_call(sa, (struct sa_request){ S("GET"), path, NOTHING, 0,
+	    true, true }, missing, j, e);
 }
 
 /* The 32 bytes and the id of a symmetric JWK, as it comes out of an envelope.
@@ -5624,34 +5854,69 @@ sa_item_state(const struct json *j, uint32_t item)
 	return ITEM_ACTIVE;
 }
 
-/* The title and tags of an overview, copied to an arena. A tag that is no
- * string does not count. False: there is no room. */
+/* The strings of a list of strings, or, with a member named, those members
+ * of a list of objects; copied to an arena. What is no string does not count.
+ * False: there is no room. */
+MUST static bool
+sa_strings(struct arena *a, const struct json *j, uint32_t list,
+    const char *member, const struct str **all)
+{
+	size_t n = 0;
+	struct str *s, text;
+
+	for (uint32_t k = json_is_array(j, list) ? json_first(j, list) : 0; k;
+	    k = json_next(j, list, k))
+		n++;
+	*all = s = mem_alloc(a, (n + 1) * sizeof *s);
+	if (s == NULL)
+		return false;
+	for (uint32_t k = n > 0 ? json_first(j, list) : 0; k;
+	    k = json_next(j, list, k)) {
+		if (!json_str(j, member == NULL ? k : json_get(j, k,
+		    str_c(member)), &text))
+			continue;
+		*s = str_dup(a, text);
+		if ((s++)->p == NULL)
+			return false;
+	}
+	return true;            /* ends with a slice whose p is NULL */
+}
+
+/* The length of such a list. */
+static size_t
+sa_strings_n(const struct str *s)
+{
+	size_t n = 0;
+
+	while (s[n].p != NULL)
+		n++;
+	return n;
+}
+
+/* The title, tags and websites of an overview, copied to an arena. Without a
+ * list of websites the older single one counts. False: there is no room. */
 MUST static bool
 sa_item_names(struct arena *a, const struct json *over, struct item_ref *ref)
 {
-	uint32_t list = json_get(over, ROOT, S("tags"));
-	struct str title = NOTHING, *tag;
-	size_t n = 0;
+	uint32_t urls = json_get(over, ROOT, S("URLs"));
+	struct str title = NOTHING, url, *one;
 
 	(void)!json_get_str(over, ROOT, S("title"), &title);
 	ref->title = str_dup(a, title);
-	for (uint32_t k = json_first(over, list); k;
-	    k = json_next(over, list, k))
-		n++;
-	tag = mem_alloc(a, n * sizeof *tag);
-	if (ref->title.p == NULL || tag == NULL)
+	if (ref->title.p == NULL ||
+	    !sa_strings(a, over, json_get(over, ROOT, S("tags")), NULL,
+	    &ref->tag) || !sa_strings(a, over, urls, "u", &ref->url))
 		return false;
-	ref->tag = tag;
-	ref->tags = 0;
-	for (uint32_t k = json_is_array(over, list) ? json_first(over, list) :
-	    0; k; k = json_next(over, list, k)) {
-		struct str text;
-
-		if (!json_str(over, k, &text))
-			continue;
-		tag[ref->tags] = str_dup(a, text);
-		if (tag[ref->tags++].p == NULL)
+	ref->tags = sa_strings_n(ref->tag);
+	ref->urls = sa_strings_n(ref->url);
+	if (json_is_null(over, urls) && json_get_str(over, ROOT, S("url"),
+	    &url) && url.n > 0) {
+		one = mem_alloc(a, 2 * sizeof *one);
+		if (one == NULL)
 			return false;
+		one[0] = str_dup(a, url);
+		ref->url = one;
+		ref->urls = one[0].p != NULL;
 	}
 	return true;
 }
@@ -5668,7 +5933,7 @@ sa_list_entry(struct sa *sa, struct sa_vault *v, struct sa_key *key,
 	struct item_ref *ref = &v->item[v->items];
 	size_t mark = sa->scratch->used;
 	struct err bad = { 0 };
-	struct str id, plain, number = NOTHING;
+	struct str id, plain, number = NOTHING, when = NOTHING;
 	struct json over;
 	bool ok;
 
@@ -5679,8 +5944,11 @@ sa_list_entry(struct sa *sa, struct sa_vault *v, struct sa_key *key,
 		(void)!json_get_str(j, node, S("templateUuid"), &number);
 		ref->id = str_dup(&v->list, id);
 		ref->category = str_dup(&v->list, number);
+		(void)!json_get_str(j, node, S("updatedAt"), &when);
+		ref->updated = str_dup(&v->list, when);
 		ref->state = sa_item_state(j, node);
 		ok = (ref->id.p != NULL && ref->category.p != NULL &&
+		    ref->updated.p != NULL &&
 		    sa_item_names(&v->list, &over, ref)) ||
 		    fail(e, E_LARGE, "item list");
 	} else if (bad.code == E_LARGE) {
@@ -5688,6 +5956,33 @@ sa_list_entry(struct sa *sa, struct sa_vault *v, struct sa_key *key,
 	}
 	mem_reset(sa->scratch, mark);
 	return ok;
+}
+
+/* The version of a vault's content in an answer that tells it. */
+MUST static bool
+sa_content(const struct json *j, uint64_t *version, struct err *e)
+{
+	uint32_t node = json_get(j, ROOT, S("contentVersion"));
+
+	return (json_is_integer(j, node) &&
+	    str_u64(json_raw(j, node), UINT32_MAX, version)) ||
+	    fail(e, E_ANSWER, "no contentVersion");
+}
+
+/* Ask for the version of a vault's content: one small request. It goes up
+ * with every change of an item. */
+MUST static bool
+sa_version(struct sa *sa, const struct sa_vault *v, uint64_t *version,
+    struct err *e)
+{
+	struct json j;
+
+	if (!sa_get(sa, JOIN(sa->scratch, S("/api/v3/vault/"), ID(v->id),
+	    S("?attrs=combined-access")), E_VAULT, &j, e))
+		return false;
+	if (!json_is_str(&j, ROOT, S("uuid"), ID(v->id)))
+		return fail(e, E_ANSWER, "another vault than asked for");
+	return sa_content(&j, version, e);
 }
 
 /* Read a vault's overviews. An answer that says it is incomplete is refused:
@@ -5711,6 +6006,8 @@ sa_load_items(struct sa *sa, struct sa_vault *v, struct err *e)
 	if (!json_is_word(&j, json_get(&j, ROOT, S("batchComplete")),
 	    S("true")))
 		return fail(e, E_ANSWER, "incomplete item list");
+	if (!sa_content(&j, &v->content, e))
+		return false;
 	list = json_get(&j, ROOT, S("items"));
 	if (!json_is_null(&j, list) && !json_is_array(&j, list))
 		return fail(e, E_ANSWER, "item list");
@@ -5749,110 +6046,271 @@ sa_vault_get(struct sa *sa, struct str id, struct sa_vault **v, struct err *e)
 	return fail(e, E_VAULT, "");
 }
 
-/* Back end: the items of a vault. */
+/* Back end: the items of a vault. A list that is there is as good as read
+ * now when the vault has not changed since. */
 MUST static bool
 sa_items(void *ctx, struct str vault, bool *fresh,
     const struct item_ref **list, size_t *n, struct err *e)
 {
 	struct sa *sa = ctx;
 	struct sa_vault *v;
+	uint64_t version = 0;
 
 	if (!sa_vault_get(sa, vault, &v, e))
 		return false;
+	if (*fresh && v->listed && !sa_version(sa, v, &version, e))
+		return false;
 	*fresh |= !v->listed;
-	if (*fresh && !sa_load_items(sa, v, e))
+	if (*fresh && (!v->listed || version != v->content) &&
+	    !sa_load_items(sa, v, e))
 		return false;
 	*list = v->item;
 	*n = v->items;
 	return true;
 }
 
-/* Append one field; its room was counted before. What is no string, or is
- * missing, is an empty text, as 1Password's own tools show it. */
-static void
-sa_add_field(struct item *it, const struct json *j, uint32_t node,
-    struct str id, struct str value_name)
+/* Append a field whose place in the details is node; its room was counted
+ * before. What is no string, or is missing, is an empty text, as 1Password's
+ * own tools show it. */
+static struct field *
+sa_add_field(struct item *it, uint32_t node, struct str id, struct str name)
 {
 	struct field *f = &it->field[it->fields++];
 	struct str value = S("");
 
-	(void)!json_get_str(j, node, value_name, &value);
-	*f = (struct field){ id, id, FOR_NOTHING, { value.p, value.n } };
+	(void)!json_get_str(&it->details, node, name, &value);
+	*f = (struct field){ id, id, NULL, KIND_TEXT, FOR_NOTHING,
+	    { value.p, value.n }, node };
+	return f;
 }
 
 /* The built-in fields of a Login: those designated, whatever their names. */
 static void
-sa_add_login(struct item *it, const struct json *j, uint32_t list)
+sa_add_login(struct item *it)
 {
+	const struct json *j = &it->details;
+	uint32_t list = json_get(j, ROOT, S("fields"));
+
 	for (uint32_t k = json_first(j, list); k; k = json_next(j, list, k)) {
 		bool user = json_is_str(j, k, S("designation"), S("username"));
+		struct field *f;
 
 		if (!user && !json_is_str(j, k, S("designation"),
 		    S("password")))
 			continue;
-		sa_add_field(it, j, k, user ? S("username") : S("password"),
+		f = sa_add_field(it, k, user ? S("username") : S("password"),
 		    S("value"));
-		it->field[it->fields - 1].purpose = user ? FOR_USERNAME :
-		    FOR_PASSWORD;
+		f->purpose = user ? FOR_USERNAME : FOR_PASSWORD;
+		f->kind = user ? KIND_TEXT : KIND_CONCEALED;
 	}
 }
 
-/* True for the kinds of field whose value is a text as it stands. */
-static bool
-sa_kind_is_text(struct str kind)
+/* A whole number of at most 15 digits, written as such or as a string. */
+MUST static bool
+sa_number(const struct json *j, uint32_t node, int64_t *v)
 {
-	static const char *const text[] = { "string", "concealed", "URL",
-	    "email", "phone", "menu", "cctype", "reference", "gender" };
+	struct str s;
+	uint64_t n;
+	bool minus;
 
-	for (size_t i = 0; i < LEN(text); i++)
-		if (str_eq(kind, str_c(text[i])))
-			return true;
-	return false;
+	if (!json_str(j, node, &s)) {
+		if (!json_is_integer(j, node))
+			return false;
+		s = json_raw(j, node);
+	}
+	minus = str_is_start(s, S("-"));
+	if (!str_u64(str_from(s, minus), 999999999999999, &n))
+		return false;
+	*v = minus ? -(int64_t)n : (int64_t)n;
+	return true;
+}
+
+#define YEAR_0 (-62167219200)           /* as seconds since 1970 */
+#define YEAR_3000 32503680000
+
+/* What a date or a month shows as; what is neither is empty. A month is
+ * YYYYMM; years of two digits are of this century. */
+static void
+sa_put_date(struct out *o, enum kind kind, const struct json *j,
+    uint32_t value)
+{
+	struct str s;
+	int64_t v;
+
+	if (!sa_number(j, value, &v))
+		return;
+	if (kind == KIND_DATE) {
+		if (v >= YEAR_0 && v < YEAR_3000)
+			time_put_day(o, v);
+	} else if (!json_str(j, value, &s) && v > 0 && v % 100 > 0 &&
+	    v % 100 <= 12 && v < 1000000) {
+		time_digits(o, v % 100, 2);
+		out_byte(o, '/');
+		time_digits(o, v / 100 + (v < 10000 ? 2000 : 0), 4);
+	}
+}
+
+/* An address on one line: "street, city state zip, country", without what is
+ * empty. */
+static void
+sa_put_address(struct out *o, const struct json *j, uint32_t value)
+{
+	static const struct {
+		const char *name;
+		struct str sep;
+	} part[] = { { "street", { (const u8 *)", ", 2 } },
+	    { "city", { (const u8 *)", ", 2 } },
+	    { "state", { (const u8 *)" ", 1 } },
+	    { "zip", { (const u8 *)" ", 1 } },
+	    { "country", { (const u8 *)", ", 2 } } };
+	size_t line = 0;                /* where the middle part begins */
+	struct str s;
+
+	for (size_t i = 0; i < LEN(part); i++) {
+		if (i == 1)
+			line = o->n;
+		if (!json_get_str(j, value, str_c(part[i].name), &s) ||
+		    s.n == 0)
+			continue;
+		if (o->n > 0)
+			out_put(o, part[i].sep.n == 1 && o->n == line ?
+			    S(", ") : part[i].sep);
+		out_put(o, s);
+	}
+}
+
+/* What is known of an SSH key besides itself, as fields of their own: they
+ * are not protected, and references name them. */
+static void
+sa_add_ssh(struct item *it, const struct field *key, uint32_t node)
+{
+	static const char *const fact[][3] = {
+		{ "publicKey", "public_key", "public key" },
+		{ "fingerprint", "fingerprint", "fingerprint" },
+		{ "t", "key type", "key type" } };
+	const struct json *j = &it->details;
+	uint32_t attr = json_get(j, json_get(j, node, S("a")),
+	    S("sshKeyAttributes"));
+
+	for (size_t i = 0; i < LEN(fact); i++) {
+		uint32_t at = i < 2 ? attr : json_get(j, attr, S("keyType"));
+		struct field *f;
+
+		if (json_get(j, at, str_c(fact[i][0])) == 0)
+			continue;
+		f = sa_add_field(it, at, str_c(fact[i][1]), str_c(fact[i][0]));
+		f->title = str_c(fact[i][2]);
+		f->kind = KIND_SSH_FACT;
+		f->in = key->in;
+		f->node = 0;
+	}
+}
+
+/* Turn the value of a field into the text that is shown. False: no room. */
+MUST static bool
+sa_shape_field(struct sa *sa, struct item *it, struct field *f)
+{
+	const struct json *j = &it->details;
+	uint32_t value = json_get(j, f->node, S("v"));
+	struct str text;
+	struct out o;
+
+	switch (f->kind) {
+	case KIND_DATE:
+	case KIND_MONTH_YEAR:
+	case KIND_ADDRESS:
+		out_open(&o, sa->scratch);
+		if (f->kind == KIND_ADDRESS)
+			sa_put_address(&o, j, value);
+		else
+			sa_put_date(&o, f->kind, j, value);
+		text = out_close(&o, sa->scratch);
+		f->value = (struct secret){ text.p, text.n };
+		return !o.over;
+	case KIND_FILE:
+		f->title = S("");
+		(void)!json_get_str(j, value, S("fileName"), &f->title);
+		f->value.p = NULL;
+		return true;
+	case KIND_OTHER:
+		f->value.p = NULL;
+		f->in = NULL;           /* so the SDKs have it */
+		return true;
+	default:
+		return true;
+	}
 }
 
 /* The fields of one section; one without kind or id does not count. */
-static void
-sa_add_section(struct item *it, const struct json *j, uint32_t list)
+MUST static bool
+sa_add_section(struct sa *sa, struct item *it, uint32_t node)
 {
-	struct str id, kind, title;
+	const struct json *j = &it->details;
+	struct section *s = &it->section[it->sections++];
+	uint32_t list = json_get(j, node, S("fields"));
+	struct str id, kind;
 
+	*s = (struct section){ S(""), S("") };
+	(void)!json_get_str(j, node, S("name"), &s->id);
+	(void)!json_get_str(j, node, S("title"), &s->title);
 	for (uint32_t k = json_first(j, list); k; k = json_next(j, list, k)) {
+		struct field *f;
+
 		if (!json_get_str(j, k, S("n"), &id) ||
 		    !json_get_str(j, k, S("k"), &kind))
 			continue;
-		sa_add_field(it, j, k, id, S("v"));
-		if (!sa_kind_is_text(kind))
-			it->field[it->fields - 1].value.p = NULL;
-		if (json_get_str(j, k, S("t"), &title))
-			it->field[it->fields - 1].title = title;
+		f = sa_add_field(it, k, id, S("v"));
+		f->title = S("");
+		(void)!json_get_str(j, k, S("t"), &f->title);
+		f->in = s;
+		f->kind = item_kind(kind, id);
+		if (!sa_shape_field(sa, it, f))
+			return false;
+		if (f->kind == KIND_SSH_KEY)
+			sa_add_ssh(it, f, k);
 	}
+	return true;
 }
 
 /* Turn an item's details into fields. A Login's username and password are
- * designated in details.fields, a Password item has its own member, and every
- * category has sections. The values stay where json_parse() left them, in
- * scratch. */
+ * designated in details.fields, a Password item has its own member, a
+ * Document its file, and every category has sections. The values stay where
+ * json_parse() left them, in scratch. There are never more fields than values
+ * in the text, and four more. */
 MUST static bool
-sa_item_fields(struct sa *sa, struct item *it, const struct json *j,
-    struct err *e)
+sa_item_fields(struct sa *sa, struct item *it, struct err *e)
 {
-	uint32_t fields = json_get(j, ROOT, S("fields"));
-	uint32_t sections = json_get(j, ROOT, S("sections"));
-	uint32_t password = json_get(j, ROOT, S("password"));
+	const struct json *j = &it->details;
+	uint32_t list = json_get(j, ROOT, S("sections"));
+	uint32_t file = json_get(j, ROOT, S("documentAttributes"));
+	struct field *f;
+	struct str text;
 
-	it->fields = 0;
-	it->field = mem_alloc(sa->scratch, j->n * sizeof *it->field);
-	if (it->field == NULL)
+	it->fields = it->sections = 0;
+	it->field = mem_alloc(sa->scratch, (j->n + 4) * sizeof *it->field);
+	it->section = mem_alloc(sa->scratch, j->n * sizeof *it->section);
+	if (it->field == NULL || it->section == NULL)
 		return fail(e, E_LARGE, "item");
-	if (!str_eq(it->ref.category, CATEGORY_PASSWORD)) {
-		sa_add_login(it, j, fields);
-	} else if (!json_is_null(j, password)) {
-		sa_add_field(it, j, ROOT, S("password"), S("password"));
-		it->field[0].purpose = FOR_PASSWORD;
+	if (str_eq(it->ref.category, CATEGORY_PASSWORD)) {
+		f = sa_add_field(it, ROOT, S("password"), S("password"));
+		f->purpose = FOR_PASSWORD;
+		f->kind = KIND_CONCEALED;
+	} else {
+		sa_add_login(it);
 	}
-	for (uint32_t s = json_first(j, sections); s;
-	    s = json_next(j, sections, s))
-		sa_add_section(it, j, json_get(j, s, S("fields")));
+	for (uint32_t s = json_first(j, list); s; s = json_next(j, list, s))
+		if (!sa_add_section(sa, it, s))
+			return fail(e, E_LARGE, "item");
+	if (json_get_str(j, ROOT, S("notesPlain"), &text)) {
+		f = sa_add_field(it, ROOT, S("notesPlain"), S("notesPlain"));
+		f->title = S("notes");
+		f->kind = KIND_NOTES;
+	}
+	if (json_get_str(j, file, S("fileName"), &text)) {
+		f = sa_add_field(it, ROOT, text, S(""));
+		f->kind = KIND_FILE;
+		f->value.p = NULL;
+	}
 	return true;
 }
 
@@ -5882,8 +6340,8 @@ sa_item(void *ctx, struct str vault, struct str id, struct item *it,
 {
 	struct sa *sa = ctx;
 	struct sa_vault *v;
-	struct json j, part;
-	uint32_t node;
+	struct json j;
+	uint32_t node, sealed;
 
 	*it = (struct item){ 0 };
 	if (!sa_vault_get(sa, vault, &v, e))
@@ -5892,21 +6350,205 @@ sa_item(void *ctx, struct str vault, struct str id, struct item *it,
 	    S("/item/"), id), E_ITEM, &j, e))
 		return false;
 	node = json_get(&j, ROOT, S("item"));
+	sealed = json_get(&j, node, S("encDetails"));
 	if (!json_is_str(&j, node, S("uuid"), id) ||
 	    !json_get_str(&j, node, S("templateUuid"), &it->ref.category))
 		return fail(e, E_ANSWER, "another item than asked for");
 	it->ref.id = id;
 	it->ref.state = sa_item_state(&j, node);
+	(void)!json_get_str(&j, node, S("updatedAt"), &it->ref.updated);
+	(void)!json_get_str(&j, node, S("createdAt"), &it->created);
+	(void)!json_get_str(&j, sealed, S("data"), &it->sealed);
+	(void)!str_u64(json_raw(&j, json_get(&j, node, S("itemVersion"))),
+	    UINT32_MAX, &it->version);
 	if (!sa_item_part(sa, v, &j, json_get(&j, node, S("encOverview")),
-	    &part, e))
+	    &it->over, e))
 		return false;
-	if (!sa_item_names(sa->scratch, &part, &it->ref))
+	if (!sa_item_names(sa->scratch, &it->over, &it->ref))
 		return fail(e, E_LARGE, "item");
-	return sa_item_part(sa, v, &j, json_get(&j, node, S("encDetails")),
-	    &part, e) && sa_item_fields(sa, it, &part, e);
+	return sa_item_part(sa, v, &j, sealed, &it->details, e) &&
+	    sa_item_fields(sa, it, e);
 }
 
-static const struct backend sa_backend = { sa_vaults, sa_items, sa_item };
+/* Back end: a file's content. It comes without an envelope, encrypted under a
+ * key of its own that stands in the item; length and tag must agree. */
+MUST static bool
+sa_file(void *ctx, struct str vault, const struct item *it, uint32_t node,
+    struct str *text, struct err *e)
+{
+	struct sa *sa = ctx;
+	struct sa_request r = { S("GET"), NOTHING, NOTHING, 0, true, true };
+	const struct json *j = &it->details;
+	uint32_t at = json_get(j, node, node == ROOT ?
+	    S("documentAttributes") : S("v"));
+	u8 bytes[32], nonce[GCM_IV];    /* bytes: secret, wiped */
+	struct str id, s, kid;
+	struct sa_key key;              /* secret: wiped */
+	bool ok;
+
+	if (!json_get_str(j, at, S("documentId"), &id) || !id_is_valid(id, 'a') ||
+	    !json_get_str(j, at, S("nonce"), &s) ||
+	    !b64_decode_exact(nonce, sizeof nonce, s))
+		return fail(e, E_KIND, "file attributes");
+	r.path = JOIN(sa->scratch, S("/api/v2/file/"), vault, S("/"),
+	    it->ref.id, S("/"), id);
+	if (!sa_call(sa, r, E_FIELD, NULL, e))
+		return false;
+	*text = sa->body;
+	ok = sa_jwk_sym(sa, json_raw(j, json_get(j, at, S("encryptionKey"))),
+	    bytes, &kid);
+	if (ok) {
+		sa_key_init(&key, kid, bytes);
+		ok = cry_gcm_open(&key.gcm, nonce, sa->scratch->base +
+		    (text->p - sa->scratch->base), text->n, &text->n);
+		WIPE(key);
+	}
+	WIPE(bytes);
+	return ok || fail(e, E_ANSWER, "file does not open");
+}
+
+/* What the service's code for an item that was not written means
+ * (protocol: PATCH items). */
+MUST static bool
+sa_failed(const struct json *j, uint32_t code, struct err *e)
+{
+	static const struct {
+		const char *code;
+		enum err_code error;
+	} rows[] = { { "101", E_DENIED }, { "104", E_CONFLICT },
+	    { "106", E_LARGE } };
+
+	for (size_t i = 0; i < LEN(rows); i++)
+		if (json_is_word(j, code, str_c(rows[i].code)))
+			return err_set(e, rows[i].error, "", 0);
+	return fail(e, E_SERVICE, "the change was refused");
+}
+
+/* Read what became of a change whose answer did not come: the item bears
+ * exactly our text, or its old version, or nobody knows. first is why the
+ * answer is missing. */
+MUST static bool
+sa_settle(struct sa *sa, struct str vault, const struct draft *c,
+    struct str sealed, uint64_t *version, struct err *first)
+{
+	struct err e = { 0 };
+	struct item now;
+
+	http_close(&sa->http);
+	if (!sa_item(sa, vault, c->id, &now, &e)) {
+		if (e.code == E_ITEM && c->state == ITEM_DELETED)
+			return true;
+		if (e.code == E_ITEM && c->version == 0)
+			first->what = "nothing was written";
+		else
+			*first = (struct err){ .code = E_UNSURE };
+		return false;
+	}
+	*version = now.version;
+	if (str_eq(now.sealed, sealed))
+		return true;
+	if (now.version == c->version)
+		first->what = "nothing was written";
+	else
+		*first = (struct err){ .code = E_UNSURE };
+	return false;
+}
+
+/* The body of a change: both parts sealed under the vault's key. *sealed
+ * gets the ciphertext by which it can be recognised. */
+MUST static bool
+sa_draft_body(struct sa *sa, const struct sa_vault *v,
+    const struct draft *c, struct str *body, struct str *sealed,
+    struct err *e)
+{
+	static const char trashed[] = { [ITEM_ACTIVE] = 'N',
+		[ITEM_ARCHIVED] = 'Y', [ITEM_DELETED] = 'D' };
+	struct str over, details;
+	struct sa_key key;              /* secret: wiped */
+	struct json j;
+	struct out o;
+	bool ok;
+
+	sa_key_init(&key, ID(v->key_id), v->key);
+	ok = sa_seal(sa, &key, c->over, &over, e) &&
+	    sa_seal(sa, &key, c->details, &details, e);
+	WIPE(key);
+	if (!ok || !json_parse(&j, sa->scratch, details, e) ||
+	    !json_get_str(&j, ROOT, S("data"), sealed))
+		return false;
+	out_open(&o, sa->scratch);
+	OUT(&o, S("[{\"uuid\":\""), c->id, S("\",\"itemVersion\":"));
+	out_u64(&o, c->version);
+	OUT(&o, S(",\"encOverview\":"), over, S(",\"encDetails\":"), details,
+	    S(",\"trashed\":\""));
+	out_byte(&o, (u8)trashed[c->state]);
+	OUT(&o, S("\",\"templateUuid\":\""), c->category,
+	    S("\",\"createdAt\":\""), c->created,
+	    S("\",\"updatedAt\":\""));
+	time_put(&o, sa->os->unix_time());
+	OUT(&o, S("\",\"encryptedBy\":\""), ID(v->key_id), S("\"}]"));
+	*body = out_close(&o, sa->scratch);
+	return !o.over || fail(e, E_LARGE, "item");
+}
+
+/* Is a failure of such a kind that the request may have been carried out? */
+static bool
+sa_is_lost(const struct err *e)
+{
+	return e->code == E_NET || e->code == E_TIMEOUT || e->code == E_TLS ||
+	    e->code == E_ANSWER || (e->code == E_SERVICE && e->http >= 500);
+}
+
+/* Back end: write one item. Two requests: the vault's version, then the
+ * change, which names it; the service refuses a change to what has been
+ * changed meanwhile. It is sent once. */
+MUST static bool
+sa_write(void *ctx, struct str vault, const struct draft *c,
+    uint64_t *version, struct err *e)
+{
+	struct sa_request r = { S("PATCH"), NOTHING, NOTHING, 0, true, true };
+	struct sa *sa = ctx;
+	struct sa_vault *v;
+	struct str sealed;
+	uint32_t done, code;
+	uint64_t content;
+	struct err now = { 0 };
+	u8 room[20];
+	struct out o;
+	struct json j;
+
+	if (!sa_vault_get(sa, vault, &v, e) ||
+	    !sa_version(sa, v, &content, e) ||
+	    !sa_draft_body(sa, v, c, &r.body, &sealed, e))
+		return false;
+	out_init(&o, room, sizeof room);
+	out_u64(&o, content);
+	r.path = JOIN(sa->scratch, S("/api/v3/vault/"), ID(v->id), S("/"),
+	    out_str(&o), S("/items"));
+	if (!sa_call(sa, r, E_VAULT, &j, &now)) {
+		if (now.http == 409)
+			return fail(e, E_CONFLICT, "");
+		if (sa_is_lost(&now) && sa_settle(sa, vault, c, sealed, version,
+		    &now))
+			return true;
+		*e = now;
+		return false;
+	}
+	code = json_get(&j, json_get(&j, ROOT, S("failedItems")), c->id);
+	if (code != 0)
+		return sa_failed(&j, code, e);
+	done = json_get(&j, json_get(&j, ROOT, S("updatedItems")), c->id);
+	if (done != 0 && str_u64(json_raw(&j, done), UINT32_MAX, version))
+		return true;
+	now = (struct err){ .code = E_ANSWER };
+	if (sa_settle(sa, vault, c, sealed, version, &now))
+		return true;
+	*e = now;
+	return false;
+}
+
+static const struct backend sa_backend = { sa_vaults, sa_items, sa_item,
+	sa_file, sa_write };
 
 /* Make a service account of a token; nothing is sent until it is needed.
  * The caller has set os, keys (the locked arena, where *sa itself lies) and

@@ -4,7 +4,7 @@
  * renamed, and so sees every static function and needs no test hooks there.
  * Run from the top of the source tree: it reads test/data/ and test/pki/.
  *
- *	cc -std=c11 -g -o unit test/unit.c -lbearssl && ./unit [-v] [PREFIX]
+ *	cc -std=c11 -g -o unit test/unit.c -lbearssl && ./unit [-vs] [PREFIX]
  *
  * Sections and their numbers are those of opmcp.c; most tests are tables of
  * {input, expected}. A failure prints a line with its place; the last line is
@@ -172,6 +172,11 @@ hex(const u8 *p, size_t n)
 
 /* A small generator (xorshift64*), the same on every run. */
 static uint64_t seed = 88172645463325252u;
+
+/* unit -s: under valgrind, which is fifty times slower and does not survive
+ * what the box refuses to it. */
+static bool slow;
+#define ROUNDS(n) (slow ? (n) / 50u : (n) + 0u)
 
 static uint32_t
 rnd(uint32_t below)
@@ -4673,8 +4678,9 @@ test_tls_cut(void)
  * 11. Items: vault, item and field, and what a back end offers
  * ==================================================================== */
 
-#define F(i, t, use, v) { B(i), B(t), use, B(v) }
-#define NO_VALUE(i, t, use) { B(i), B(t), use, { NULL, 0 } }
+#define F(i, t, use, v) { B(i), B(t), NULL, KIND_TEXT, use, B(v), 0 }
+#define NO_VALUE(i, t, use) \
+	{ B(i), B(t), NULL, KIND_OTHER, use, { NULL, 0 }, 0 }
 
 /* An item with at most 8 fields; the rest of the room has no id. */
 struct item_row {
@@ -4800,7 +4806,8 @@ test_item_find(void)
 		if (rows[i].want != NULL)
 			SAME(value_of(f), str_c(rows[i].want));
 		else
-			FAILED(e, E_FIELD);
+			FAILED(e, str_nocase_eq(str_c(rows[i].name),
+			    S("twin")) ? E_FIELD_MANY : E_FIELD);
 	}
 	it.fields = 0;
 	CHECK(item_login_field(&it, FOR_USERNAME) == NULL);
@@ -5245,14 +5252,14 @@ test_sa_seal(void)
 		struct str box, again, plain;
 		struct json j;
 
-		CHECK(sa_seal(sa, str_c(rows[i]), &box, &e));
-		CHECK(sa_seal(sa, str_c(rows[i]), &again, &e));
+		CHECK(sa_seal(sa, &sa->key, str_c(rows[i]), &box, &e));
+		CHECK(sa_seal(sa, &sa->key, str_c(rows[i]), &again, &e));
 		CHECK(!str_eq(box, again));     /* a fresh nonce */
 		if (CHECK(parses(&j, box)) && CHECK(sa_open(sa, &j, ROOT,
 		    &sa->key, &plain, &e)))
 			SAME(plain, str_c(rows[i]));
 		fake_random_fails = true;
-		CHECK(!sa_seal(sa, str_c(rows[i]), &box, &e));
+		CHECK(!sa_seal(sa, &sa->key, str_c(rows[i]), &box, &e));
 		FAILED(e, E_INTERNAL);
 		fake_random_fails = false;
 	}
@@ -7168,7 +7175,7 @@ test_pol_glob_eq(void)
 		EQUAL(pol_glob_eq(rows[i].glob, rows[i].text), rows[i].want);
 		EQUAL(slow_glob(rows[i].glob, rows[i].text), rows[i].want);
 	}
-	for (unsigned i = 0; i < 200000; i++) {
+	for (unsigned i = 0; i < ROUNDS(200000); i++) {
 		u8 glob[64], text[64];
 		uint32_t n = rnd(8);
 		bool want;
@@ -7188,7 +7195,7 @@ test_pol_glob_eq(void)
 		FAIL("a pattern decides otherwise");
 	}
 	run.row = NULL;
-	CHECK(equal > 10000 && equal < 190000);
+	CHECK(equal > ROUNDS(10000) && equal < ROUNDS(190000));
 	/* a title no glob was made for: it must end */
 	out_open(&g, &T);
 	out_open(&t, &T);
@@ -7407,12 +7414,12 @@ test_pol_judge(void)
 		{ B(ID2), B("Work"), false, false },
 		{ B(ID4), B("my vault"), false, false } };
 	static const struct field own = { B("passphrase"), B("UserName"),
-		FOR_NOTHING, { NULL, 0 } };
+		NULL, KIND_TEXT, FOR_NOTHING, { NULL, 0 }, 0 };
 	unsigned by[3] = { 0 }, from_rule = 0;
 	size_t mark = T.used;
 	struct policy *p;
 
-	for (unsigned i = 0; i < 100000; i++) {
+	for (unsigned i = 0; i < ROUNDS(100000); i++) {
 		struct str text, tag[4];
 		struct item_ref item = { .tag = tag, .tags = rnd(4) };
 		struct cfg cfg = { .reveal = rnd(3) };
@@ -7458,9 +7465,10 @@ test_pol_judge(void)
 		}
 	}
 	run.row = NULL;
-	CHECK(by[DENY] > 10000 && by[ASK] > 5000 && by[ALLOW] > 10000);
-	CHECK(from_rule > 20000);
-	run.passed += 100000;
+	CHECK(by[DENY] > ROUNDS(10000) && by[ASK] > ROUNDS(5000) &&
+	    by[ALLOW] > ROUNDS(10000));
+	CHECK(from_rule > ROUNDS(10000));
+	run.passed += ROUNDS(100000);
 }
 
 /* ====================================================================
@@ -7689,7 +7697,7 @@ test_aud_runs(void)
 	SAME(str_c(r.problem), NOTHING);
 	/* as many runs as there is room for, and one more */
 	(void)unlink(path);
-	for (unsigned i = 0; i <= AUD_RUNS_MAX; i++) {
+	for (unsigned i = 0; i <= AUD_RUNS_MAX && !slow; i++) {
 		struct aud_line l = aud_some(i);
 
 		a[0] = aud_of(path, "ops_token");
@@ -8202,7 +8210,7 @@ test_box_acts(void)
 		fd = open(boxed.in_state, O_WRONLY | O_CREAT | O_TRUNC, 0600);
 		CHECK(write(fd, "{}\n", 3) == 3);
 		(void)close(fd);
-		got = BOX_SANITIZED ? 2 : box_try(row, keeper ? &paths :
+		got = BOX_SANITIZED || slow ? 2 : box_try(row, keeper ? &paths :
 		    NULL);
 		absent += got == 2;
 		if (got != 2)
@@ -8211,7 +8219,7 @@ test_box_acts(void)
 	run.row = NULL;
 	if (absent > 0)
 		(void)printf("note: %u of %zu acts not tried: %s\n", absent,
-		    2 * LEN(box_rows), BOX_SANITIZED ? "sanitizer" :
+		    2 * LEN(box_rows), BOX_SANITIZED || slow ? "a sanitizer" :
 		    "the kernel has no such box");
 	(void)unlink(boxed.in_state);
 	(void)unlink(path_of("state/quota"));
@@ -14285,12 +14293,15 @@ clean_up(void)
 int
 main(int argc, char **argv)
 {
-	bool verbose = argc > 1 && strcmp(argv[1], "-v") == 0;
-	const char *prefix = argc > 1 + verbose ? argv[1 + verbose] : "";
+	bool verbose = argc > 1 && argv[1][0] == '-' &&
+	    strchr(argv[1], 'v') != NULL;
+	bool option = argc > 1 && argv[1][0] == '-';
+	const char *prefix = argc > 1 + option ? argv[1 + option] : "";
 	const char *tmp = getenv("TMPDIR");
 	unsigned passed = 0, failed = 0;
 	uint64_t start;
 
+	slow = option && strchr(argv[1], 's') != NULL;
 	(void)setvbuf(stdout, NULL, _IOLBF, 0);
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)snprintf(dir, sizeof dir, "%s/opmcp-unit-XXXXXX",
