@@ -10,7 +10,7 @@
  *  3. Errors: one struct, one table
  *  4. OS seam: clock, randomness, waiting, files, names, sockets, log
  *  5. Text codecs: base64, hex, ids, UTF-8, time
- *  6. JSON: one strict reader, one writer
+ *  6. JSON: one strict reader, one writer, one editor
  *  7. Configuration: one table of settings, token sources
  *  8. Crypto: SRP, GCM, HMAC, OAEP, Ed25519 signing
  *  9. TLS and HTTP: one origin, one connection, every wait bounded
@@ -1569,9 +1569,10 @@ time_parse_http(struct str s, int64_t *t)
 }
 
 /* ====================================================================
- * 6. JSON: one strict reader, one writer
+ * 6. JSON: one strict reader, one writer, one editor
  *
- * Owns:   struct json (tokens over a caller's text), struct jw (writer).
+ * Owns:   struct json (tokens over a caller's text), struct jw (writer),
+ *         struct edits (changes to a text).
  * Trusts: nothing; input is hostile until json_parse() returns true.
  * Calls:  2 memory, 3 errors, 5 codecs.        Tests: test_json_*
  *
@@ -2230,12 +2231,135 @@ jw_put(struct jw *w, struct str name, struct str value)
 	jw_str(w, value);
 }
 
+/* A member that is true or false. */
+static void
+jw_put_bool(struct jw *w, struct str name, bool v)
+{
+	jw_key(w, name);
+	jw_comma(w);
+	out_put(w->o, v ? S("true") : S("false"));
+}
+
 /* A member whose value is JSON text. */
 static void
 jw_put_raw(struct jw *w, struct str name, struct str json)
 {
 	jw_key(w, name);
 	jw_raw(w, json);
+}
+
+/* Changes to a parsed text, in the order of their places: a stretch is left
+ * out and text put in its stead. What nobody names stays byte for byte. */
+struct edits {
+	const struct json *j;
+	struct edit {
+		size_t at, len;
+		struct str text;
+	} part[EDITS_MAX];
+	size_t n;
+	bool over;              /* more changes than there is room for */
+};
+
+/* Note a change; at the same place the one noted first comes first. */
+static void
+edit_put(struct edits *x, size_t at, size_t len, struct str text)
+{
+	size_t i = x->n;
+
+	if (x->n == EDITS_MAX || text.p == NULL) {
+		x->over = true;
+		return;
+	}
+	for (; i > 0 && x->part[i - 1].at > at; i--)
+		x->part[i] = x->part[i - 1];
+	x->part[i] = (struct edit){ at, len, text };
+	x->n++;
+}
+
+/* Where a node stands in the text. */
+static size_t
+edit_at(const struct edits *x, uint32_t node)
+{
+	return (size_t)(json_raw(x->j, node).p - x->j->text.p);
+}
+
+/* Put JSON text in the place of a value. */
+static void
+edit_replace(struct edits *x, uint32_t node, struct str json)
+{
+	edit_put(x, edit_at(x, node), json_raw(x->j, node).n, json);
+}
+
+/* Put one more element or member into an array or object, as the last. */
+static void
+edit_add(struct edits *x, uint32_t box, struct str json)
+{
+	size_t end = edit_at(x, box) + json_raw(x->j, box).n - 1;
+	bool comma = json_first(x->j, box) != 0;
+
+	for (size_t i = 0; i < x->n; i++)
+		comma |= x->part[i].at == end;
+	if (comma)
+		edit_put(x, end, 0, S(","));
+	edit_put(x, end, 0, json);
+}
+
+/* Put one more element into an array, as the first; once at most. */
+static void
+edit_front(struct edits *x, uint32_t array, struct str json)
+{
+	size_t at = edit_at(x, array) + 1;
+
+	edit_put(x, at, 0, json);
+	if (json_first(x->j, array) != 0)
+		edit_put(x, at, 0, S(","));
+}
+
+/* Give a member of an object a value; name is a literal without escapes. */
+static void
+edit_member(struct edits *x, struct arena *a, uint32_t box, struct str name,
+    struct str json)
+{
+	uint32_t node = json_get(x->j, box, name);
+
+	if (node != 0)
+		edit_replace(x, node, json);
+	else
+		edit_add(x, box, json.p == NULL ? NOTHING :
+		    JOIN(a, S("\""), name, S("\":"), json));
+}
+
+/* The text with all changes made, in the arena. */
+MUST static bool
+edit_done(const struct edits *x, struct arena *a, struct str *text,
+    struct err *e)
+{
+	size_t from = 0;
+	struct out o;
+
+	out_open(&o, a);
+	for (size_t i = 0; i < x->n; i++) {
+		out_put(&o, str_upto(str_from(x->j->text, from),
+		    x->part[i].at - from));
+		out_put(&o, x->part[i].text);
+		from = x->part[i].at + x->part[i].len;
+	}
+	out_put(&o, str_from(x->j->text, from));
+	*text = out_close(&o, a);
+	return (!x->over && !o.over) || fail(e, E_LARGE, "change");
+}
+
+/* A text as a JSON string in the arena; p NULL when there is no room. */
+static struct str
+json_quoted(struct arena *a, struct str s)
+{
+	struct out o;
+	struct str text;
+
+	out_open(&o, a);
+	jw_quote(&o, s);
+	text = out_close(&o, a);
+	return o.over ? NOTHING : text;
 }
 
 /* ====================================================================
@@ -2262,7 +2386,8 @@ struct cfg {
 	const char *parent;     /* of this program: no setting, a fact */
 	uint64_t audit_fd;      /* of OPMCP_AUDIT=fd:N, else 0 */
 	uint64_t log, timeout_s, token_fd;
-	uint64_t reveal;        /* enum verdict */
+	uint64_t reveal, write; /* enum verdict */
+	uint64_t references;    /* 1: strict */
 	uint64_t plan, sandbox; /* enum plan, enum sandbox */
 	uint64_t max_items, audit_sync;
 	uint64_t calls, calls_s;        /* so many calls in so many seconds */
@@ -2298,6 +2423,14 @@ static const struct cfg_row {
 	    "may values reach the model; with ask a person approves each,\n"
 	    "    through the host; rules and tags of items can say otherwise",
 	    CFG_WORD, offsetof(struct cfg, reveal), 0, 0 },
+	{ "OPMCP_WRITE", "DESTRUCTIVE_ACTIONS", "write", "off|ask|allow",
+	    "off", "tools that change items; with ask (also: on, true) a "
+	    "person\n    approves each change",
+	    CFG_WORD, offsetof(struct cfg, write), 0, 0 },
+	{ "OPMCP_REFERENCES", NULL, "references", "wide|strict", "wide",
+	    "wide: secret references may hold letters outside ASCII; strict:\n"
+	    "    only what 1Password's own tools take",
+	    CFG_WORD, offsetof(struct cfg, references), 0, 0 },
 	{ "OPMCP_POLICY", NULL, "policy", "FILE", NULL,
 	    "rules: see opmcp policy --help",
 	    CFG_TEXT, offsetof(struct cfg, policy), 0, 0 },
@@ -2355,15 +2488,25 @@ cfg_member(struct cfg *cfg, const struct cfg_row *row)
 	return (char *)cfg + row->at;
 }
 
-/* One of the words that a row's arg lists, in any case; its index. "warning"
- * is what some programs call the level warn. */
+/* One of the words that a row's arg lists, in any case; its index. Some go by
+ * other names elsewhere: writing is switched "on" or "true", and the level
+ * warn is called warning. */
 MUST static bool
 cfg_word(const char *words, struct str s, uint64_t *index)
 {
+	static const char *const same[][3] = {
+		{ "warning", "warn", "info" }, { "on", "ask", "off|ask" },
+		{ "true", "ask", "off|ask" }, { "1", "ask", "off|ask" },
+		{ "yes", "ask", "off|ask" }, { "no", "off", "off|ask" },
+		{ "false", "off", "off|ask" }, { "0", "off", "off|ask" } };
 	struct str rest = str_c(words), word;
 
-	if (str_nocase_eq(s, S("warning")))
-		s = S("warn");
+	for (size_t i = 0; i < LEN(same); i++)
+		if (str_nocase_eq(s, str_c(same[i][0])) &&
+		    str_search(rest, str_c(same[i][2])) < rest.n) {
+			s = str_c(same[i][1]);
+			break;
+		}
 	for (uint64_t i = 0; str_cut(&rest, '|', &word); i++)
 		if (str_nocase_eq(s, word)) {
 			*index = i;
@@ -4557,21 +4700,38 @@ item_has_tag(const struct item_ref *it, struct str tag)
 	return false;
 }
 
-/* An item as it is to be written: both parts whole, as JSON text. A version
- * of 0 makes a new one. */
-struct draft {
-	struct str id, category, created, over, details;
-	uint64_t version;
+/* A value that a field is to have: an old one, or a new one in a section,
+ * whose title is given or, with p NULL, that without a title. */
+struct wish_field {
+	const struct field *old;        /* or NULL */
+	struct str section, label;
+	struct str value;               /* secret where the field is */
+	enum kind kind;
+	enum purpose purpose;
+};
+
+/* What an item is to become. Texts with p NULL stay as they are, tags unless
+ * retag says otherwise. */
+struct wish {
 	enum item_state state;
+	struct str title, website, notes;
+	bool retag;
+	struct str tag[WISH_TAGS_MAX];
+	size_t tags;
+	struct wish_field field[WISH_FIELDS_MAX];
+	size_t fields;
+	unsigned bits;                  /* entropy of a password made here */
 };
 
 /* Where items come from. Lists are remembered by the back end; *fresh asks
  * for one that is as good as read now, and tells whether it is. Values are
- * fetched every time (I3). file: what the field or document, whose place in
- * the details is node, names. write: all or nothing; success is claimed only
- * when the service has said so or an answer that was lost could be made up
- * for by reading. Errors end up in *e; a list stays valid until the next
- * call. */
+ * fetched every time (I3). file: the content that a field of kind KIND_FILE
+ * stands for. blank: an item of a category with its usual fields, all empty
+ * and without an id. write: such an item, or one that was read, as it is
+ * wished for; all or nothing. It gets its id and version. Success is claimed
+ * only when the service has said so, or when an answer that was lost could be
+ * made up for by reading. Errors end up in *e; a list stays valid until the
+ * next call. */
 struct backend {
 	bool (*vaults)(void *ctx, bool *fresh, const struct vault **list,
 	    size_t *n, struct err *e);
@@ -4580,9 +4740,11 @@ struct backend {
 	bool (*item)(void *ctx, struct str vault, struct str id,
 	    struct item *item, struct err *e);
 	bool (*file)(void *ctx, struct str vault, const struct item *item,
-	    uint32_t node, struct str *text, struct err *e);
-	bool (*write)(void *ctx, struct str vault, const struct draft *c,
-	    uint64_t *version, struct err *e);
+	    const struct field *f, struct str *text, struct err *e);
+	bool (*blank)(void *ctx, struct str category, struct item *item,
+	    struct err *e);
+	bool (*write)(void *ctx, struct str vault, struct item *item,
+	    const struct wish *w, struct err *e);
 };
 
 /* Does a name, of a section or field, mean this one? ASCII case is ignored,
@@ -6373,13 +6535,13 @@ sa_item(void *ctx, struct str vault, struct str id, struct item *it,
 /* Back end: a file's content. It comes without an envelope, encrypted under a
  * key of its own that stands in the item; length and tag must agree. */
 MUST static bool
-sa_file(void *ctx, struct str vault, const struct item *it, uint32_t node,
-    struct str *text, struct err *e)
+sa_file(void *ctx, struct str vault, const struct item *it,
+    const struct field *f, struct str *text, struct err *e)
 {
 	struct sa *sa = ctx;
 	struct sa_request r = { S("GET"), NOTHING, NOTHING, 0, true, true };
 	const struct json *j = &it->details;
-	uint32_t at = json_get(j, node, node == ROOT ?
+	uint32_t at = json_get(j, f->node, f->node == ROOT ?
 	    S("documentAttributes") : S("v"));
 	u8 bytes[32], nonce[GCM_IV];    /* bytes: secret, wiped */
 	struct str id, s, kid;
@@ -6406,6 +6568,14 @@ sa_file(void *ctx, struct str vault, const struct item *it, uint32_t node,
 	WIPE(bytes);
 	return ok || fail(e, E_ANSWER, "file does not open");
 }
+
+/* What is to be sent of an item: both parts whole. A version of 0 makes a new
+ * one. */
+struct draft {
+	struct str id, category, created, over, details;
+	uint64_t version;
+	enum item_state state;
+};
 
 /* What the service's code for an item that was not written means
  * (protocol: PATCH items). */
@@ -6499,16 +6669,14 @@ sa_is_lost(const struct err *e)
 	    e->code == E_ANSWER || (e->code == E_SERVICE && e->http >= 500);
 }
 
-/* Back end: write one item. Two requests: the vault's version, then the
- * change, which names it; the service refuses a change to what has been
- * changed meanwhile. It is sent once. */
+/* Send a draft. Two requests: the vault's version, then the change, which
+ * names it; the service refuses a change to what has been changed meanwhile.
+ * It is sent once. */
 MUST static bool
-sa_write(void *ctx, struct str vault, const struct draft *c,
+sa_send(struct sa *sa, struct sa_vault *v, const struct draft *c,
     uint64_t *version, struct err *e)
 {
 	struct sa_request r = { S("PATCH"), NOTHING, NOTHING, 0, true, true };
-	struct sa *sa = ctx;
-	struct sa_vault *v;
 	struct str sealed;
 	uint32_t done, code;
 	uint64_t content;
@@ -6517,38 +6685,456 @@ sa_write(void *ctx, struct str vault, const struct draft *c,
 	struct out o;
 	struct json j;
 
-	if (!sa_vault_get(sa, vault, &v, e) ||
-	    !sa_version(sa, v, &content, e) ||
+	if (!sa_version(sa, v, &content, e) ||
 	    !sa_draft_body(sa, v, c, &r.body, &sealed, e))
 		return false;
 	out_init(&o, room, sizeof room);
 	out_u64(&o, content);
 	r.path = JOIN(sa->scratch, S("/api/v3/vault/"), ID(v->id), S("/"),
 	    out_str(&o), S("/items"));
-	if (!sa_call(sa, r, E_VAULT, &j, &now)) {
-		if (now.http == 409)
-			return fail(e, E_CONFLICT, "");
-		if (sa_is_lost(&now) && sa_settle(sa, vault, c, sealed, version,
-		    &now))
+	if (sa_call(sa, r, E_VAULT, &j, &now)) {
+		code = json_get(&j, json_get(&j, ROOT, S("failedItems")),
+		    c->id);
+		if (code != 0)
+			return sa_failed(&j, code, e);
+		done = json_get(&j, json_get(&j, ROOT, S("updatedItems")),
+		    c->id);
+		if (done != 0 && str_u64(json_raw(&j, done), UINT32_MAX,
+		    version))
 			return true;
-		*e = now;
-		return false;
+		now = (struct err){ .code = E_ANSWER };
 	}
-	code = json_get(&j, json_get(&j, ROOT, S("failedItems")), c->id);
-	if (code != 0)
-		return sa_failed(&j, code, e);
-	done = json_get(&j, json_get(&j, ROOT, S("updatedItems")), c->id);
-	if (done != 0 && str_u64(json_raw(&j, done), UINT32_MAX, version))
-		return true;
-	now = (struct err){ .code = E_ANSWER };
-	if (sa_settle(sa, vault, c, sealed, version, &now))
+	if (now.http == 409)
+		return fail(e, E_CONFLICT, "");
+	if (sa_is_lost(&now) && sa_settle(sa, ID(v->id), c, sealed, version,
+	    &now))
 		return true;
 	*e = now;
 	return false;
 }
 
+/* The JSON of a field's value: text, or the number that dates and months are
+ * kept as. p NULL: not a value for this kind. */
+static struct str
+sa_value(struct sa *sa, const struct wish_field *f)
+{
+	struct str s = f->value;
+	uint64_t y, m, d = 1;
+	struct out o;
+	struct str text;
+
+	if (f->kind != KIND_DATE && f->kind != KIND_MONTH_YEAR)
+		return json_quoted(sa->scratch, s);
+	if (f->kind == KIND_DATE ? s.n != 10 || s.p[4] != '-' ||
+	    s.p[7] != '-' || !str_u64(str_upto(s, 4), 2999, &y) ||
+	    !str_u64(str_upto(str_from(s, 5), 2), 12, &m) ||
+	    !str_u64(str_from(s, 8), 31, &d) :
+	    s.n != 7 || s.p[2] != '/' || !str_u64(str_upto(s, 2), 12, &m) ||
+	    !str_u64(str_from(s, 3), 2999, &y) || y < 100)
+		return NOTHING;
+	if (m == 0 || d == 0 || time_days((int64_t)y, (int64_t)m, (int64_t)d) >=
+	    time_days((int64_t)(m < 12 ? y : y + 1), (int64_t)m % 12 + 1, 1))
+		return NOTHING;
+	out_open(&o, sa->scratch);
+	if (f->kind == KIND_MONTH_YEAR) {
+		out_u64(&o, y * 100 + m);
+	} else {
+		int64_t t = time_days((int64_t)y, (int64_t)m, (int64_t)d) *
+		    86400 + 12 * 3600 + 60;
+
+		if (t < 0)
+			out_byte(&o, '-');
+		out_u64(&o, (uint64_t)(t < 0 ? -t : t));
+	}
+	text = out_close(&o, sa->scratch);
+	return text;
+}
+
+/* A new id: 26 letters and digits, 130 bits of randomness. */
+MUST static bool
+sa_new_id(struct sa *sa, struct str *id, struct err *e)
+{
+	u8 *p = mem_alloc(sa->scratch, ID_LEN);
+
+	if (p == NULL || !sa->os->random(p, ID_LEN))
+		return fail(e, E_INTERNAL, "memory or randomness");
+	for (size_t i = 0; i < ID_LEN; i++)
+		p[i] = (u8)"abcdefghijklmnopqrstuvwxyz234567"[p[i] & 31];
+	*id = (struct str){ p, ID_LEN };
+	return true;
+}
+
+/* Append a new field as JSON: built-in ones of a Login in their own form, the
+ * others as fields of a section. */
+MUST static bool
+sa_put_field(struct sa *sa, struct out *o, const struct wish_field *f,
+    struct err *e)
+{
+	struct str id, value = sa_value(sa, f);
+	struct str label = json_quoted(sa->scratch, f->label);
+
+	if (value.p == NULL || label.p == NULL)
+		return fail(e, E_EDIT, "not a value for this kind of field");
+	if (f->purpose != FOR_NOTHING) {
+		bool user = f->purpose == FOR_USERNAME;
+		struct str name = user ? S("\"username\"") :
+		    S("\"password\"");
+
+		OUT(o, S("{\"value\":"), value, S(",\"id\":"), name,
+		    S(",\"name\":"), name, S(",\"type\":"), user ?
+		    S("\"T\"") : S("\"P\""), S(",\"designation\":"), name,
+		    S("}"));
+		return true;
+	}
+	if (!sa_new_id(sa, &id, e))
+		return false;
+	OUT(o, S("{\"k\":\""), str_c(f->kind == KIND_TOTP ? "concealed" :
+	    f->kind == KIND_CARD ? "string" : kinds[f->kind].wire),
+	    S("\",\"n\":\""), f->kind == KIND_TOTP ? S("TOTP_") :
+	    f->kind == KIND_CARD ? S("ccnum_") : NOTHING, id, S("\",\"t\":"),
+	    label, S(",\"v\":"), value, S("}"));
+	return true;
+}
+
+/* Is this the section that a new field shall be in? */
+static bool
+sa_section_is_for(const struct json *j, uint32_t section, struct str name)
+{
+	struct str id = S(""), title = S("");
+
+	(void)!json_get_str(j, section, S("name"), &id);
+	(void)!json_get_str(j, section, S("title"), &title);
+	return name.p == NULL ? id.n == 0 && title.n == 0 :
+	    item_name_eq(id, title, name);
+}
+
+/* Two new fields belong to the same section. */
+static bool
+sa_section_eq(const struct wish_field *a, const struct wish_field *b)
+{
+	return a->purpose == b->purpose && (a->section.p == NULL) ==
+	    (b->section.p == NULL) && str_nocase_eq(a->section, b->section);
+}
+
+/* Put all new fields of the section of w->field[i] into the details, making
+ * the section if need be; *fresh collects new sections. */
+MUST static bool
+sa_edit_section(struct sa *sa, struct edits *x, const struct wish *w, size_t i,
+    struct out *fresh, struct err *e)
+{
+	const struct json *j = x->j;
+	bool login = w->field[i].purpose != FOR_NOTHING;
+	struct str name = w->field[i].section, id, list;
+	uint32_t all = json_get(j, ROOT, S("sections")), box = 0;
+	struct arena *a = sa->scratch;
+	u8 *room = mem_alloc(a, WISH_ROOM);
+	struct out o;
+
+	out_init(&o, room, WISH_ROOM);
+	for (size_t k = i; k < w->fields; k++) {
+		if (w->field[k].old != NULL ||
+		    !sa_section_eq(&w->field[k], &w->field[i]))
+			continue;
+		if (o.n > 0)
+			out_byte(&o, ',');
+		if (!sa_put_field(sa, &o, &w->field[k], e))
+			return false;
+	}
+	list = out_str(&o);
+	if (o.over)
+		return fail(e, E_LARGE, "change");
+	for (uint32_t s = login ? 0 : json_first(j, all); s && box == 0;
+	    s = json_next(j, all, s))
+		if (sa_section_is_for(j, s, name))
+			box = s;
+	if (login)
+		box = ROOT;
+	if (box != 0 && json_is_array(j, json_get(j, box, S("fields")))) {
+		edit_add(x, json_get(j, box, S("fields")), list);
+		return true;
+	}
+	if (box != 0) {
+		edit_member(x, a, box, S("fields"), JOIN(a, S("["), list,
+		    S("]")));
+		return true;
+	}
+	if (!sa_new_id(sa, &id, e))
+		return false;
+	OUT(fresh, fresh->n > 0 ? S(",") : NOTHING, S("{\"name\":\""),
+	    name.p == NULL ? NOTHING : S("Section_"), name.p == NULL ? NOTHING :
+	    id, S("\",\"title\":"), json_quoted(a, name), S(",\"fields\":["),
+	    list, S("]}"));
+	return !fresh->over || fail(e, E_LARGE, "change");
+}
+
+/* Put the new fields into the details, section by section. */
+MUST static bool
+sa_edit_new(struct sa *sa, struct edits *x, const struct wish *w,
+    struct err *e)
+{
+	uint32_t all = json_get(x->j, ROOT, S("sections"));
+	struct out fresh;
+
+	out_init(&fresh, mem_alloc(sa->scratch, WISH_ROOM), WISH_ROOM);
+	for (size_t i = 0; i < w->fields; i++) {
+		bool first = w->field[i].old == NULL;
+
+		for (size_t k = 0; k < i && first; k++)
+			first = w->field[k].old != NULL ||
+			    !sa_section_eq(&w->field[k], &w->field[i]);
+		if (first && !sa_edit_section(sa, x, w, i, &fresh, e))
+			return false;
+	}
+	if (fresh.n == 0)
+		return true;
+	if (json_is_array(x->j, all))
+		edit_add(x, all, out_str(&fresh));
+	else
+		edit_member(x, sa->scratch, ROOT, S("sections"),
+		    JOIN(sa->scratch, S("["), out_str(&fresh), S("]")));
+	return true;
+}
+
+/* Keep the password that a new one replaces, newest first. */
+static void
+sa_edit_history(struct sa *sa, struct edits *x, struct str old)
+{
+	uint32_t list = json_get(x->j, ROOT, S("passwordHistory"));
+	struct arena *a = sa->scratch;
+	struct str text, entry;
+	struct out o;
+
+	out_open(&o, a);
+	out_put(&o, S("{\"value\":"));
+	jw_quote(&o, old);
+	out_put(&o, S(",\"time\":"));
+	out_u64(&o, (uint64_t)sa->os->unix_time());
+	out_byte(&o, '}');
+	text = out_close(&o, a);
+	entry = o.over ? NOTHING : text;
+	if (json_is_array(x->j, list))
+		edit_front(x, list, entry);
+	else
+		edit_member(x, a, ROOT, S("passwordHistory"), JOIN(a, S("["),
+		    entry, S("]")));
+}
+
+/* Change the fields that are there already. */
+MUST static bool
+sa_edit_old(struct sa *sa, struct edits *x, const struct wish *w,
+    struct err *e)
+{
+	for (size_t i = 0; i < w->fields; i++) {
+		const struct wish_field *f = &w->field[i];
+		const struct field *old = f->old;
+		struct str value, was;
+
+		if (old == NULL)
+			continue;
+		value = sa_value(sa, f);
+		if (value.p == NULL)
+			return fail(e, E_EDIT, "not a value for this kind of "
+			    "field");
+		was = (struct str){ old->value.p, old->value.n };
+		if (f->purpose == FOR_PASSWORD && was.n > 0 &&
+		    !str_eq(was, f->value))
+			sa_edit_history(sa, x, was);
+		edit_member(x, sa->scratch, old->node, old->in != NULL ?
+		    S("v") : old->node == ROOT ? old->id : S("value"), value);
+	}
+	return true;
+}
+
+/* The line under an item's title in lists, where a change of this field
+ * changes it; else NULL. */
+static const struct wish_field *
+sa_subtitle(const struct item *it, const struct wish *w)
+{
+	static const char *const by[][2] = { { "100", "product_version" },
+		{ "101", "bankName" }, { "102", "hostname" },
+		{ "105", "member_name" }, { "107", "company_name" },
+		{ "108", "name" }, { "109", "network_name" },
+		{ "110", "username" }, { "111", "pop_username" } };
+
+	for (size_t i = 0; i < w->fields; i++) {
+		const struct wish_field *f = &w->field[i];
+
+		if (str_eq(it->ref.category, CATEGORY_LOGIN) &&
+		    f->purpose == FOR_USERNAME)
+			return f;
+		for (size_t k = 0; k < LEN(by) && f->old != NULL; k++)
+			if (str_eq(it->ref.category, str_c(by[k][0])) &&
+			    str_eq(f->old->id, str_c(by[k][1])))
+				return f;
+	}
+	return NULL;
+}
+
+/* How strong 1Password's lists shall call a password: bits of entropy, as if
+ * each character were drawn from the classes that occur. */
+static unsigned
+sa_strength(struct str s)
+{
+	unsigned lower = 0, upper = 0, digit = 0, other = 0, per;
+
+	for (size_t i = 0; i < s.n; i++) {
+		u8 c = s.p[i];
+
+		if (c >= 'a' && c <= 'z')
+			lower = 26;
+		else if (c >= 'A' && c <= 'Z')
+			upper = 26;
+		else if (c >= '0' && c <= '9')
+			digit = 10;
+		else
+			other = 32;
+	}
+	per = lower + upper + digit + other;
+	for (unsigned bits = 0;; bits++)
+		if (1u << bits >= per)
+			return s.n > 1000 ? 1000 : (unsigned)s.n * bits;
+}
+
+/* Change the overview: title, website, tags, subtitle and strength. */
+static void
+sa_edit_over(struct sa *sa, struct edits *x, const struct item *it,
+    const struct wish *w)
+{
+	uint32_t urls = json_get(x->j, ROOT, S("URLs"));
+	const struct wish_field *sub = sa_subtitle(it, w);
+	struct arena *a = sa->scratch;
+	struct str text;
+	struct out o;
+
+	if (w->title.p != NULL)
+		edit_member(x, a, ROOT, S("title"), json_quoted(a, w->title));
+	if (sub != NULL)
+		edit_member(x, a, ROOT, S("ainfo"), json_quoted(a, sub->value));
+	if (w->website.p != NULL) {
+		struct str url = json_quoted(a, w->website);
+
+		if (json_get(x->j, json_first(x->j, urls), S("u")) != 0)
+			edit_member(x, a, json_first(x->j, urls), S("u"), url);
+		else
+			edit_member(x, a, ROOT, S("URLs"), JOIN(a,
+			    S("[{\"u\":"), url, S(",\"l\":\"website\",\"m\":"
+			    "\"default\"}]")));
+		if (json_get(x->j, ROOT, S("url")) != 0)
+			edit_member(x, a, ROOT, S("url"), url);
+	}
+	if (w->retag) {
+		out_open(&o, a);
+		out_byte(&o, '[');
+		for (size_t i = 0; i < w->tags; i++) {
+			if (i > 0)
+				out_byte(&o, ',');
+			jw_quote(&o, w->tag[i]);
+		}
+		out_byte(&o, ']');
+		text = out_close(&o, a);
+		edit_member(x, a, ROOT, S("tags"), o.over ? NOTHING : text);
+	}
+	for (size_t i = 0; i < w->fields; i++) {
+		unsigned bits = w->bits > 0 ? w->bits :
+		    sa_strength(w->field[i].value);
+		u8 room[2][12];
+
+		if (w->field[i].purpose != FOR_PASSWORD)
+			continue;
+		out_init(&o, room[0], sizeof room[0]);
+		out_u64(&o, bits);
+		edit_member(x, a, ROOT, S("pbe"), str_dup(a, out_str(&o)));
+		out_init(&o, room[1], sizeof room[1]);
+		out_u64(&o, bits < 100 ? bits : 100);
+		edit_member(x, a, ROOT, S("ps"), str_dup(a, out_str(&o)));
+		edit_member(x, a, ROOT, S("pgrng"), w->bits > 0 ? S("true") :
+		    S("false"));
+	}
+}
+
+/* Back end: an empty item of a category, as 1Password's own tools make it. */
+MUST static bool
+sa_blank(void *ctx, struct str category, struct item *it, struct err *e)
+{
+#define LOGIN_FIELD(id, type) "{\"value\":\"\",\"id\":\"" id "\",\"name\":" \
+	"\"" id "\",\"type\":\"" type "\",\"designation\":\"" id "\"}"
+#define SECTION(fields) "{\"sections\":[{\"name\":\"\",\"title\":\"\"," \
+	"\"fields\":[" fields "]}]}"
+#define PLAIN_FIELD(kind, id) "{\"k\":\"" kind "\",\"n\":\"" id "\"," \
+	"\"t\":\"" id "\",\"v\":\"\"}"
+	static const struct {
+		const char *number, *details;
+	} rows[] = {
+		{ "001", "{\"fields\":[" LOGIN_FIELD("username", "T") ","
+		    LOGIN_FIELD("password", "P") "],\"sections\":[]}" },
+		{ "003", "{\"notesPlain\":\"\",\"sections\":[]}" },
+		{ "005", "{\"password\":\"\",\"sections\":[]}" },
+		{ "112", SECTION(PLAIN_FIELD("string", "username") ","
+		    PLAIN_FIELD("concealed", "credential") ","
+		    PLAIN_FIELD("string", "hostname")) },
+		{ "102", SECTION(PLAIN_FIELD("string", "hostname") ","
+		    PLAIN_FIELD("string", "port") ","
+		    PLAIN_FIELD("string", "database") ","
+		    PLAIN_FIELD("string", "username") ","
+		    PLAIN_FIELD("concealed", "password")) },
+		{ "110", SECTION(PLAIN_FIELD("string", "url") ","
+		    PLAIN_FIELD("string", "username") ","
+		    PLAIN_FIELD("concealed", "password")) },
+		{ "", SECTION("") },
+	};
+	struct sa *sa = ctx;
+	size_t i = 0;
+
+	while (i + 1 < LEN(rows) && !str_eq(category, str_c(rows[i].number)))
+		i++;
+	*it = (struct item){ .ref.category = category };
+	return json_parse(&it->over, sa->scratch, S("{\"title\":\"\","
+	    "\"ainfo\":\"\"}"), e) && json_parse(&it->details, sa->scratch,
+	    str_c(rows[i].details), e) && sa_item_fields(sa, it, e);
+}
+
+/* Back end: write an item as it is wished for. What the wish does not name
+ * keeps its bytes. */
+MUST static bool
+sa_write(void *ctx, struct str vault, struct item *it, const struct wish *w,
+    struct err *e)
+{
+	struct sa *sa = ctx;
+	struct edits over = { .j = &it->over }, details = { .j = &it->details };
+	struct draft c = { it->ref.id, it->ref.category, it->created, NOTHING,
+	    NOTHING, it->version, w->state };
+	u8 room[20];
+	struct sa_vault *v;
+	struct out o;
+
+	if (!sa_vault_get(sa, vault, &v, e))
+		return false;
+	if (!json_is_object(&it->over, ROOT) ||
+	    !json_is_object(&it->details, ROOT))
+		return fail(e, E_EDIT, "the item is not as 1Password makes it");
+	if (c.id.n == 0) {
+		out_init(&o, room, sizeof room);
+		time_put(&o, sa->os->unix_time());
+		c.created = str_dup(sa->scratch, out_str(&o));
+		if (!sa_new_id(sa, &c.id, e))
+			return false;
+	}
+	sa_edit_over(sa, &over, it, w);
+	if (w->notes.p != NULL)
+		edit_member(&details, sa->scratch, ROOT, S("notesPlain"),
+		    json_quoted(sa->scratch, w->notes));
+	if (!sa_edit_old(sa, &details, w, e) ||
+	    !sa_edit_new(sa, &details, w, e) ||
+	    !edit_done(&over, sa->scratch, &c.over, e) ||
+	    !edit_done(&details, sa->scratch, &c.details, e) ||
+	    !sa_send(sa, v, &c, &it->version, e))
+		return false;
+	it->ref.id = c.id;
+	return true;
+}
+
 static const struct backend sa_backend = { sa_vaults, sa_items, sa_item,
-	sa_file, sa_write };
+	sa_file, sa_blank, sa_write };
 
 /* Make a service account of a token; nothing is sent until it is needed.
  * The caller has set os, keys (the locked arena, where *sa itself lies) and
@@ -7071,7 +7657,7 @@ pol_rule_is_for(const struct rule *r, const struct deed *d)
 }
 
 /* What the settings say of an act that no rule speaks of. Titles of allowed
- * vaults may be listed; nothing may be written or used elsewhere yet. */
+ * vaults may be listed; nothing may be used elsewhere yet. */
 static struct judgement
 pol_setting(const struct cfg *cfg, enum act act)
 {
@@ -7081,8 +7667,10 @@ pol_setting(const struct cfg *cfg, enum act act)
 	case ACT_REVEAL:
 		return (struct judgement){ (enum verdict)cfg->reveal, NULL,
 		    "OPMCP_REVEAL", false };
-	case ACT_USE:
 	case ACT_WRITE:
+		return (struct judgement){ (enum verdict)cfg->write, NULL,
+		    "OPMCP_WRITE", false };
+	case ACT_USE:
 		break;
 	}
 	return (struct judgement){ DENY, NULL, "not permitted by a rule",
@@ -7944,11 +8532,12 @@ struct rpc;
 /* What a host can be offered while its user types an argument. */
 enum complete { COMPLETE_NOTHING, COMPLETE_VAULT, COMPLETE_ITEM };
 
-/* One argument of a tool or prompt, or one variable of a URI template. A text
- * has 1 to NAME_MAX_LEN characters. */
+/* One argument of a tool or prompt, or one variable of a URI template. What
+ * each kind takes stands in arg_kinds[]. */
 struct arg {
 	const char *name, *help;
-	enum arg_kind { ARG_TEXT, ARG_BOOL } kind;
+	enum arg_kind { ARG_TEXT, ARG_BOOL, ARG_COUNT, ARG_STATE, ARG_REF,
+		ARG_VALUE, ARG_TAGS, ARG_FIELDS } kind;
 	bool required;
 	enum complete complete;
 };
@@ -8084,6 +8673,90 @@ cat_completed(const struct catalog *cat, const struct json *j,
 	    cat_arg(r->arg, r->args, name);
 }
 
+/* What the kinds of argument take: as members of a JSON schema, in words, and
+ * as the longest text in characters, 0 for what is no text. */
+#define NAME_SCHEMA "\"type\":\"string\",\"minLength\":1,\"maxLength\":255"
+#define VALUE_SCHEMA "\"type\":\"string\",\"maxLength\":16384"
+
+static const struct arg_kind_row {
+	const char *schema, *words;
+	size_t max;
+} arg_kinds[] = {
+	[ARG_TEXT] = { NAME_SCHEMA, "a text of 1 to 255 characters",
+	    NAME_MAX_LEN },
+	[ARG_BOOL] = { "\"type\":\"boolean\"", "true or false", 0 },
+	[ARG_COUNT] = { "\"type\":\"integer\",\"minimum\":1,\"maximum\":100",
+	    "a number from 1 to 100", 0 },
+	[ARG_STATE] = { "\"type\":\"string\",\"enum\":[\"active\","
+	    "\"archived\",\"all\"]", "active, archived or all", 8 },
+	[ARG_REF] = { "\"type\":\"string\",\"minLength\":1,\"maxLength\":1100",
+	    "a text of 1 to 1100 characters", REF_MAX },
+	[ARG_VALUE] = { VALUE_SCHEMA, "a text of at most 16384 characters",
+	    VALUE_MAX },
+	[ARG_TAGS] = { "\"type\":\"array\",\"maxItems\":24,\"items\":{"
+	    NAME_SCHEMA "}", "at most 24 texts of 1 to 255 characters", 0 },
+	[ARG_FIELDS] = { "\"type\":\"array\",\"minItems\":1,\"maxItems\":16,"
+	    "\"items\":{\"type\":\"object\",\"properties\":{"
+	    "\"label\":{" NAME_SCHEMA "},\"value\":{" VALUE_SCHEMA "},"
+	    "\"section\":{" NAME_SCHEMA "},\"kind\":{" NAME_SCHEMA "}},"
+	    "\"required\":[\"label\",\"value\"],"
+	    "\"additionalProperties\":false}",
+	    "1 to 16 objects of label, value, section and kind", 0 },
+};
+_Static_assert(NAME_MAX_LEN == 255 && VALUE_MAX == 16384 && REF_MAX == 1100 &&
+    WISH_TAGS_MAX == 24 && WISH_FIELDS_MAX >= 16 + 3, "as it stands above");
+
+/* A text of min to max characters. */
+MUST static bool
+arg_text_fits(const struct json *j, uint32_t node, size_t min, size_t max)
+{
+	struct str s;
+
+	return json_str(j, node, &s) && utf8_len(s) >= min &&
+	    utf8_len(s) <= max;
+}
+
+/* A list of at most n names. */
+MUST static bool
+arg_tags_fit(const struct json *j, uint32_t list, size_t n)
+{
+	size_t seen = 0;
+
+	if (!json_is_array(j, list))
+		return false;
+	for (uint32_t k = json_first(j, list); k; k = json_next(j, list, k))
+		if (++seen > n || !arg_text_fits(j, k, 1, NAME_MAX_LEN))
+			return false;
+	return true;
+}
+
+/* A list of 1 to 16 objects, each with a label and a value, perhaps with a
+ * section and a kind. */
+MUST static bool
+arg_fields_fit(const struct json *j, uint32_t list)
+{
+	size_t seen = 0;
+	struct str key;
+
+	if (!json_is_array(j, list))
+		return false;
+	for (uint32_t k = json_first(j, list); k; k = json_next(j, list, k)) {
+		if (++seen > 16 || json_get(j, k, S("label")) == 0 ||
+		    json_get(j, k, S("value")) == 0)
+			return false;
+		for (uint32_t m = json_first(j, k); m; m = json_next(j, k, m))
+			if (!json_str(j, m, &key) ||
+			    (str_eq(key, S("value")) ?
+			    !arg_text_fits(j, m + 1, 0, VALUE_MAX) :
+			    (!str_eq(key, S("label")) &&
+			    !str_eq(key, S("section")) &&
+			    !str_eq(key, S("kind"))) ||
+			    !arg_text_fits(j, m + 1, 1, NAME_MAX_LEN)))
+				return false;
+	}
+	return seen > 0;
+}
+
 /* Put a tool's input schema: closed, one property per argument. */
 static void
 cat_put_schema(struct jw *w, const struct tool *t)
@@ -8099,13 +8772,7 @@ cat_put_schema(struct jw *w, const struct tool *t)
 	for (size_t i = 0; i < t->args; i++) {
 		jw_key(w, str_c(t->arg[i].name));
 		jw_open(w, '{');
-		jw_put(w, S("type"), t->arg[i].kind == ARG_BOOL ?
-		    S("boolean") : S("string"));
-		if (t->arg[i].kind == ARG_TEXT) {
-			jw_put_raw(w, S("minLength"), S("1"));
-			jw_key(w, S("maxLength"));
-			jw_u64(w, NAME_MAX_LEN);
-		}
+		jw_raw(w, str_c(arg_kinds[t->arg[i].kind].schema));
 		jw_put(w, S("description"), str_c(t->arg[i].help));
 		jw_close(w, '}');
 	}
@@ -8126,28 +8793,43 @@ MUST static bool
 cat_check_arg(const struct arg *arg, const struct json *j, uint32_t node,
     struct err *e)
 {
+	const struct arg_kind_row *row = &arg_kinds[arg->kind];
 	struct str s = NOTHING;
+	uint64_t n = 0;
 	bool ok = false;
 
 	switch (arg->kind) {
 	case ARG_TEXT:
-		ok = json_str(j, node, &s) && s.n > 0 &&
-		    utf8_len(s) <= NAME_MAX_LEN;
+	case ARG_REF:
+	case ARG_VALUE:
+		ok = arg_text_fits(j, node, arg->kind != ARG_VALUE, row->max);
 		break;
 	case ARG_BOOL:
 		ok = json_is_word(j, node, S("true")) ||
 		    json_is_word(j, node, S("false"));
 		break;
+	case ARG_COUNT:
+		ok = json_is_integer(j, node) &&
+		    str_u64(json_raw(j, node), 100, &n) && n > 0;
+		break;
+	case ARG_STATE:
+		ok = json_str(j, node, &s) && (str_eq(s, S("active")) ||
+		    str_eq(s, S("archived")) || str_eq(s, S("all")));
+		break;
+	case ARG_TAGS:
+		ok = arg_tags_fit(j, node, WISH_TAGS_MAX);
+		break;
+	case ARG_FIELDS:
+		ok = arg_fields_fit(j, node);
+		break;
 	}
 	if (!ok) {
 		fail(e, E_ARGUMENT, "");
-		e->what = arg->kind == ARG_BOOL ? "true or false" :
-		    "a text of 1 to 255 characters";
+		e->what = row->words;
 		e->where = arg->name;
 	}
 	return ok;
 }
-_Static_assert(NAME_MAX_LEN == 255, "cat_check_arg() says so");
 
 /* Arguments fit their rows: every one is known, of its type and length, and
  * none that is required is missing. args is an object, or 0 when there are
@@ -8845,6 +9527,14 @@ tool_put_time(struct jw *w, struct str name, int64_t now)
 	jw_put(w, name, out_str(&o));
 }
 
+/* Put a number. */
+static void
+tool_put_count(struct jw *w, struct str name, uint64_t v)
+{
+	jw_key(w, name);
+	jw_u64(w, v);
+}
+
 /* Put the id by which the host's record and our audit log can be matched. */
 MUST static bool
 tool_put_uuid(struct keeper *k, struct jw *w, struct err *e)
@@ -9029,15 +9719,12 @@ tool_is_ready(const struct keeper *k, struct err *e)
 	return k->setup.code == E_NONE;
 }
 
-/* Vault and item by their names, both checked before anything is sent. An
- * empty vault name means the default vault. */
+/* Vault and item by names that have been checked, whatever form the check
+ * has. */
 MUST static bool
-tool_locate(struct keeper *k, struct str item_name, struct str vault_name,
+tool_reach(struct keeper *k, struct str item_name, struct str vault_name,
     const struct vault **vault, struct item *it, struct err *e)
 {
-	if (!pol_check_name(item_name, e) ||
-	    (vault_name.p != NULL && !pol_check_name(vault_name, e)))
-		return false;
 	if (!tool_is_ready(k, e) || !tool_vault(k, vault_name, vault, e))
 		return false;
 	k->line.vault = (*vault)->id;
@@ -9045,6 +9732,17 @@ tool_locate(struct keeper *k, struct str item_name, struct str vault_name,
 		return false;
 	k->line.item = it->ref.id;
 	return true;
+}
+
+/* Vault and item by their names, both checked before anything is sent. An
+ * empty vault name means the default vault. */
+MUST static bool
+tool_locate(struct keeper *k, struct str item_name, struct str vault_name,
+    const struct vault **vault, struct item *it, struct err *e)
+{
+	return pol_check_name(item_name, e) &&
+	    (vault_name.p == NULL || pol_check_name(vault_name, e)) &&
+	    tool_reach(k, item_name, vault_name, vault, it, e);
 }
 
 /* Note what decided, a rule by its line, a tag or a setting: for the audit
@@ -9190,23 +9888,27 @@ tool_pass_is_valid(struct keeper *k, enum act act, struct str item,
 }
 
 /* Let a person decide about an act on an item: once, for ten minutes, or
- * not. what names the act in the question, before the item. */
+ * not. what names the act in the question, before the item. What makes or
+ * destroys is asked about each time. */
 MUST static bool
-tool_ask(struct keeper *k, const struct deed *d, const char *what,
+tool_ask(struct keeper *k, const struct deed *d, struct str what, bool once,
     struct err *e)
 {
 	static const struct str choice[] = { { (const u8 *)"allow once", 10 },
 	    { (const u8 *)"allow for 10 minutes", 20 },
 	    { (const u8 *)"refuse", 6 } };
-	struct ask q = { d->item->id, NOTHING, choice, LEN(choice) };
+	static const struct str yes_no[] = { { (const u8 *)"allow once", 10 },
+	    { (const u8 *)"refuse", 6 } };
+	struct ask q = { d->item->id, NOTHING, once ? yes_no : choice,
+	    once ? LEN(yes_no) : LEN(choice) };
 	struct str rule = k->line.rule;
 	size_t chosen;
 	struct out o;
 
-	if (tool_pass_is_valid(k, d->act, d->item->id, false))
+	if (!once && tool_pass_is_valid(k, d->act, d->item->id, false))
 		return true;
-	out_init(&o, mem_alloc(&k->scratch, 8 * CLEAN_MAX), 8 * CLEAN_MAX);
-	out_put(&o, str_c(what));
+	out_init(&o, mem_alloc(&k->scratch, 16 * CLEAN_MAX), 16 * CLEAN_MAX);
+	out_put(&o, what);
 	tool_put_name(&o, d->item->title);
 	out_put(&o, S(" in the vault "));
 	tool_put_name(&o, d->vault->name);
@@ -9217,9 +9919,9 @@ tool_ask(struct keeper *k, const struct deed *d, const char *what,
 	if (!ask_person(k, &q, &chosen, e))
 		return false;
 	k->line.decision = "approved";
-	if (chosen == 1)
+	if (chosen == 1 && !once)
 		(void)tool_pass_is_valid(k, d->act, d->item->id, true);
-	return chosen < 2 || fail(e, E_REFUSED, "");
+	return chosen + 1 < q.n || fail(e, E_REFUSED, "");
 }
 
 /* May a field be shown, and if not, is it the rules that say so? A field the
@@ -9228,6 +9930,7 @@ struct shown {
 	struct str name;
 	const struct field *field;
 	enum verdict verdict;
+	bool code;              /* not the value: the code made from it */
 };
 
 /* Does a limit speak of what is about to be released? */
@@ -9271,6 +9974,44 @@ tool_take(struct keeper *k, const struct deed *d, const struct shown *list,
 	return true;
 }
 
+/* The beginning of the question that asks to see these fields. */
+static struct str
+tool_reveal_words(struct keeper *k, const struct shown *list, size_t n)
+{
+	struct out o;
+
+	if (n > 1)
+		return S("May the assistant see the username and password of "
+		    "the 1Password item ");
+	out_open(&o, &k->scratch);
+	out_put(&o, S("May the assistant see the field "));
+	tool_put_name(&o, list[0].name);
+	out_put(&o, S(" of the 1Password item "));
+	return out_close(&o, &k->scratch);
+}
+
+/* What rules and tags alone say of showing a field, whatever OPMCP_REVEAL
+ * says: for what is not protected. */
+static enum verdict
+tool_rules_say(const struct keeper *k, const struct vault *vault,
+    const struct item *it, const struct field *f)
+{
+	struct cfg open = *k->cfg;
+	struct deed d = { ACT_REVEAL, vault, &it->ref, f->title, NOTHING, f };
+
+	open.reveal = ALLOW;
+	return pol_judge(k->policy, &open, &d).verdict;
+}
+
+/* Would this show what one-time passwords are made from? Who has that needs
+ * no second factor any more, so it takes a rule that speaks of the field, or
+ * a person. */
+static bool
+tool_is_seed(const struct shown *s)
+{
+	return s->field != NULL && s->field->kind == KIND_TOTP && !s->code;
+}
+
 /* Judge the reveal of some fields of one item: those that are denied stay
  * behind, and when there are no others the call is refused. One question is
  * put for all that need it; limits count the call, not the fields. What is
@@ -9290,6 +10031,10 @@ tool_may_reveal(struct keeper *k, const struct vault *vault,
 		d.own = list[i].field;
 		if (!tool_judge(k, &d, &j, e))
 			return false;
+		if (j.verdict == ALLOW && tool_is_seed(&list[i]) &&
+		    (j.rule == NULL || j.rule->sel[SEL_FIELD].p == NULL))
+			j = (struct judgement){ DENY, NULL, "the setting that "
+			    "seeds need a rule for the field", false };
 		list[i].verdict = j.verdict;
 		if (list[i].field == NULL)
 			continue;
@@ -9306,8 +10051,7 @@ tool_may_reveal(struct keeper *k, const struct vault *vault,
 	k->line.decision = verdict_name[worst.verdict];
 	if (!any)
 		return fail(e, E_POLICY, "");
-	if (ask && !tool_ask(k, &d, "May the assistant see the username and "
-	    "password of the 1Password item ", e))
+	if (ask && !tool_ask(k, &d, tool_reveal_words(k, list, n), false, e))
 		return false;
 	for (size_t i = 0; i < n; i++) {
 		if (list[i].verdict == ASK)
@@ -9320,7 +10064,7 @@ tool_may_reveal(struct keeper *k, const struct vault *vault,
 }
 
 /* Put one field under its name if the item has it and the verdict lets it
- * out. The only caller of item_reveal() in the server. */
+ * out. */
 MUST static bool
 tool_put_field(struct jw *w, const struct shown *s)
 {
@@ -9575,6 +10319,12 @@ item_is_listed(const struct keeper *k, const struct vault *vault,
 	    pol_judge(k->policy, k->cfg, &d).verdict == ALLOW;
 }
 
+/* Where a page of a list begins, and how long it may be. */
+struct page {
+	const struct item_ref *list;
+	size_t n, at, max;
+};
+
 /* One page of a vault's items, from at on; ids, titles and states only. The
  * next page's URI, if there is one, is next followed by its cursor. */
 static void
@@ -9629,6 +10379,456 @@ resource_items(struct keeper *k, struct str uri, const struct str *var,
 	resource_put_items(k, &text, list, n, at, vault);
 	resource_close(k, &text, uri, w);
 	return true;
+}
+
+/* list_vaults: those that may be used, read now. */
+MUST static bool
+tool_vaults(struct keeper *k, const struct json *j, uint32_t args,
+    struct jw *w, struct err *e)
+{
+	const struct vault *list, *own = NULL;
+	struct err none = { 0 };
+	bool fresh = true;
+	size_t n;
+
+	(void)j;
+	(void)args;
+	k->line.event = "LIST";
+	if (!tool_is_ready(k, e) || !k->be->vaults(k->sa, &fresh, &list, &n, e))
+		return false;
+	(void)!pol_pick_vault(k->cfg, NOTHING, list, n, &own, &none);
+	jw_key(w, S("vaults"));
+	jw_open(w, '[');
+	for (size_t i = 0; i < n; i++) {
+		if (list[i].locked || pol_vault(k->cfg, list, n, &list[i]) !=
+		    ALLOW)
+			continue;
+		jw_open(w, '{');
+		jw_put(w, S("id"), list[i].id);
+		tool_put_clean(w, S("name"), list[i].name);
+		jw_put_bool(w, S("default"), own == &list[i]);
+		jw_put_bool(w, S("writable"), list[i].writable &&
+		    k->cfg->write != DENY);
+		jw_close(w, '}');
+	}
+	jw_close(w, ']');
+	return true;
+}
+
+/* Does text hold word, ASCII case ignored? */
+static bool
+tool_is_in(struct str text, struct str word)
+{
+	u8 first = word.n > 0 ? str_lower(word.p[0]) : 0;
+
+	for (size_t i = 0; i + word.n <= text.n; i++)
+		if (word.n == 0 || (str_lower(text.p[i]) == first &&
+		    str_nocase_eq((struct str){ text.p + i, word.n }, word)))
+			return true;
+	return false;
+}
+
+/* What list_items was asked for; slices with p NULL ask for nothing. */
+struct search {
+	struct str query, tag, category;
+	bool active, archived;
+};
+
+/* Does a list's entry fit? Every word of the query must occur, in the title,
+ * a tag or a website. */
+static bool
+tool_is_found(const struct search *q, const struct item_ref *it)
+{
+	struct str rest = q->query, word;
+
+	if (!(it->state == ITEM_ACTIVE ? q->active : q->archived) ||
+	    (q->category.p != NULL && !str_eq(q->category, it->category)) ||
+	    (q->tag.p != NULL && !item_has_tag(it, q->tag)))
+		return false;
+	while (str_cut(&rest, ' ', &word)) {
+		bool hit = tool_is_in(it->title, word);
+
+		for (size_t i = 0; i < it->tags && !hit; i++)
+			hit = tool_is_in(it->tag[i], word);
+		for (size_t i = 0; i < it->urls && !hit; i++)
+			hit = tool_is_in(it->url[i], word);
+		if (!hit)
+			return false;
+	}
+	return true;
+}
+
+/* A list of names from a vault, without the member when there are none; the
+ * first few of many. */
+static void
+tool_put_names(struct jw *w, struct str name, const struct str *list, size_t n)
+{
+	if (n == 0)
+		return;
+	jw_key(w, name);
+	jw_open(w, '[');
+	for (size_t i = 0; i < n && i < WISH_TAGS_MAX; i++) {
+		jw_comma(w);
+		tool_put_name(w->o, list[i]);
+	}
+	jw_close(w, ']');
+}
+
+/* What lists show of an item, as members. */
+static void
+tool_put_ref(struct jw *w, const struct item_ref *it)
+{
+	jw_put(w, S("id"), it->id);
+	tool_put_clean(w, S("title"), it->title);
+	jw_put(w, S("category"), item_category_name(it->category));
+	tool_put_names(w, S("tags"), it->tag, it->tags);
+	tool_put_names(w, S("websites"), it->url, it->urls);
+	jw_put(w, S("state"), it->state == ITEM_ACTIVE ? S("active") :
+	    S("archived"));
+	tool_put_clean(w, S("updated_at"), it->updated);
+}
+
+/* Read the arguments of list_items. */
+MUST static bool
+tool_search(const struct json *j, uint32_t args, struct search *q,
+    struct err *e)
+{
+	struct str state = S("active"), category;
+
+	*q = (struct search){ 0 };
+	(void)!json_get_str(j, args, S("query"), &q->query);
+	(void)!json_get_str(j, args, S("state"), &state);
+	if (json_get_str(j, args, S("tag"), &q->tag) &&
+	    !pol_check_name(q->tag, e))
+		return false;
+	if (json_get_str(j, args, S("category"), &category)) {
+		q->category = item_category(category);
+		if (q->category.p == NULL)
+			return fail(e, E_ARGUMENT, "no such category");
+	}
+	q->active = !str_eq(state, S("archived"));
+	q->archived = !str_eq(state, S("active"));
+	return true;
+}
+
+/* Put the items from at on that fit and may be listed, at most max and no
+ * more than a frame holds; then where the next page begins. */
+static void
+tool_put_items(const struct keeper *k, struct jw *w, const struct search *q,
+    const struct vault *vault, struct page p)
+{
+	size_t shown = 0, room = w->o->cap / 2, after = p.at;
+
+	jw_key(w, S("items"));
+	jw_open(w, '[');
+	for (; p.at < p.n; p.at++) {
+		if (!tool_is_found(q, &p.list[p.at]) ||
+		    !item_is_listed(k, vault, &p.list[p.at]))
+			continue;
+		if (shown == p.max || w->o->n > room)
+			break;
+		jw_open(w, '{');
+		tool_put_ref(w, &p.list[p.at]);
+		jw_close(w, '}');
+		shown++;
+		after = p.at;
+	}
+	jw_close(w, ']');
+	if (p.at < p.n)
+		jw_put(w, S("next_cursor"), p.list[after].id);
+}
+
+/* list_items. The first page is as good as read now: where the list is known,
+ * one small request tells whether the vault has changed. Those after it come
+ * from the same list. */
+MUST static bool
+tool_items(struct keeper *k, const struct json *j, uint32_t args,
+    struct jw *w, struct err *e)
+{
+	struct str name = NOTHING, cursor = NOTHING;
+	uint32_t limit = json_get(j, args, S("limit"));
+	const struct vault *vault;
+	struct page p = { NULL, 0, 0, 0 };
+	uint64_t max = PAGE_ITEMS / 2;
+	struct search q;
+	bool fresh;
+
+	k->line.event = "LIST";
+	(void)!json_get_str(j, args, S("vault"), &name);
+	(void)!json_get_str(j, args, S("cursor"), &cursor);
+	if (limit != 0)
+		(void)!str_u64(json_raw(j, limit), PAGE_ITEMS, &max);
+	fresh = cursor.p == NULL;
+	if ((name.p != NULL && !pol_check_name(name, e)) ||
+	    !tool_search(j, args, &q, e) || !tool_is_ready(k, e) ||
+	    !tool_vault(k, name, &vault, e))
+		return false;
+	k->line.vault = vault->id;
+	keep_stage(k, "reading the titles");
+	if (!k->be->items(k->sa, vault->id, &fresh, &p.list, &p.n, e) ||
+	    !resource_after(p.list, p.n, cursor, &p.at, e))
+		return false;
+	p.max = (size_t)max;
+	tool_put_clean(w, S("vault"), vault->name);
+	jw_put(w, S("vault_id"), vault->id);
+	tool_put_items(k, w, &q, vault, p);
+	return true;
+}
+
+/* Can a name stand in a secret reference? */
+static bool
+tool_is_plain(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		u8 c = str_lower(s.p[i]);
+
+		if ((c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' &&
+		    c != '_' && c != '.' && c != ' ')
+			return false;
+	}
+	return s.n > 0;
+}
+
+/* Put the reference by which this field is found: with its title where that
+ * means this field and no other, else with its id, else with its section as
+ * well. Vault and item by name where those can stand in a reference; an
+ * item's title only when it was found by it. */
+static void
+tool_put_reference(struct jw *w, const struct vault *vault,
+    const struct item *it, const struct field *f, bool by_title)
+{
+	struct str section[3] = { NOTHING, NOTHING, NOTHING };
+	struct str name[2] = { f->title, f->id };
+	struct ref r = { .query = REF_PLAIN };
+	const struct field *found;
+
+	if (f->in != NULL) {
+		section[1] = f->in->title;
+		section[2] = f->in->id;
+	}
+	for (size_t i = 0; i < LEN(section) * LEN(name); i++) {
+		struct err none = { 0 };
+
+		r.section = section[i / LEN(name)];
+		r.field = name[i % LEN(name)];
+		if (!tool_is_plain(r.field) || (i >= LEN(name) &&
+		    !tool_is_plain(r.section)) ||
+		    !item_resolve(it, &r, &found, &none) || found != f)
+			continue;
+		jw_key(w, S("reference"));
+		jw_comma(w);
+		OUT(w->o, S("\"op://"), tool_is_plain(vault->name) &&
+		    !id_is_valid(vault->name, 'a') ? vault->name : vault->id,
+		    S("/"), by_title && tool_is_plain(it->ref.title) ?
+		    it->ref.title : it->ref.id, S("/"));
+		if (i >= LEN(name))
+			OUT(w->o, r.section, S("/"));
+		OUT(w->o, r.field, S("\""));
+		return;
+	}
+}
+
+/* One field of get_item: what it is and where, and its value unless that is
+ * protected or the rules keep it back. */
+static void
+tool_put_shown(struct keeper *k, struct jw *w, const struct vault *vault,
+    const struct item *it, const struct field *f, bool by_title)
+{
+	struct str text;
+	uint32_t size = json_get(&it->details, json_get(&it->details, f->node,
+	    f->node == ROOT ? S("documentAttributes") : S("v")),
+	    S("unencryptedSize"));
+	enum verdict v = item_is_protected(f) ? DENY :
+	    tool_rules_say(k, vault, it, f);
+
+	jw_open(w, '{');
+	tool_put_clean(w, S("label"), f->title.n > 0 ? f->title : f->id);
+	jw_put(w, S("kind"), str_c(kinds[f->kind].name));
+	if (f->in != NULL && f->in->title.n > 0)
+		tool_put_clean(w, S("section"), f->in->title);
+	tool_put_reference(w, vault, it, f, by_title);
+	if (f->kind == KIND_FILE && json_is_integer(&it->details, size))
+		jw_put_raw(w, S("size"), json_raw(&it->details, size));
+	else if (item_reveal(v, f->value, &text))
+		tool_put_clean(w, S("value"), text);
+	else if (f->value.p != NULL && f->value.n == 0)
+		jw_put(w, S("value"), S(""));
+	else
+		jw_put_bool(w, S("masked"), true);
+	jw_close(w, '}');
+}
+
+/* Judge the look at an item without its protected values: it must be one that
+ * may be listed, and bait is bait. */
+MUST static bool
+tool_may_look(struct keeper *k, const struct vault *vault,
+    const struct item *it, struct err *e)
+{
+	struct deed d = { ACT_REVEAL, vault, &it->ref, NOTHING, NOTHING, NULL };
+	struct judgement j;
+
+	if (!tool_judge(k, &d, &j, e))
+		return false;
+	d.act = ACT_LIST;
+	return tool_judge(k, &d, &j, e) &&
+	    (j.verdict == ALLOW || fail(e, E_POLICY, ""));
+}
+
+/* get_item: everything about an item but what is protected. */
+MUST static bool
+tool_look(struct keeper *k, const struct json *j, uint32_t args,
+    struct jw *w, struct err *e)
+{
+	struct str name = NOTHING, vault_name = NOTHING;
+	const struct vault *vault;
+	struct item it;
+	bool by_title;
+
+	k->line.event = "LOOK";
+	(void)!json_get_str(j, args, S("item"), &name);
+	(void)!json_get_str(j, args, S("vault"), &vault_name);
+	if (!tool_locate(k, name, vault_name, &vault, &it, e) ||
+	    !tool_may_look(k, vault, &it, e))
+		return false;
+	by_title = !str_eq(name, it.ref.id);
+	tool_put_ref(w, &it.ref);
+	tool_put_clean(w, S("vault"), vault->name);
+	tool_put_clean(w, S("created_at"), it.created);
+	tool_put_count(w, S("version"), it.version);
+	jw_key(w, S("fields"));
+	jw_open(w, '[');
+	for (size_t i = 0; i < it.fields; i++)
+		tool_put_shown(k, w, vault, &it, &it.field[i], by_title);
+	jw_close(w, ']');
+	return tool_put_uuid(k, w, e);
+}
+
+/* The code that a seed makes now, and for how many seconds it is valid. */
+MUST static bool
+tool_code(struct keeper *k, struct str seed, struct str *text, unsigned *left,
+    struct err *e)
+{
+	u8 *room = mem_alloc(&k->scratch, 8);
+	struct totp t;                  /* secret: wiped */
+	bool ok;
+
+	if (room == NULL)
+		return fail(e, E_INTERNAL, "memory");
+	ok = totp_parse(seed, &t, e);
+	if (ok) {
+		totp_code(&t, k->os->unix_time(), room, left);
+		*text = (struct str){ room, t.digits };
+	}
+	WIPE(t);
+	return ok;
+}
+
+/* Does what a reference asks for go with the kind of the field it means? */
+MUST static bool
+tool_query_fits(const struct field *f, enum ref_query query, struct err *e)
+{
+	if (query == REF_OTP && f->kind != KIND_TOTP)
+		return fail(e, E_NOT_OTP, "");
+	if (query == REF_OPENSSH && f->kind != KIND_SSH_KEY)
+		return fail(e, E_NOT_SSH, "");
+	return f->kind != KIND_OTHER || fail(e, E_KIND, "");
+}
+
+/* May this field be shown? What is protected is judged as a reveal; what is
+ * not needs only what lists need, unless a rule or tag speaks of it. */
+MUST static bool
+tool_may_read(struct keeper *k, const struct vault *vault,
+    const struct item *it, struct shown *s, struct err *e)
+{
+	if (item_is_protected(s->field) ||
+	    tool_rules_say(k, vault, it, s->field) != ALLOW)
+		return tool_may_reveal(k, vault, it, s, 1, e);
+	s->verdict = ALLOW;
+	return tool_may_look(k, vault, it, e);
+}
+
+/* Vault, item and field that a reference means. A title that only an archived
+ * item has matches nothing, as references have it. */
+MUST static bool
+tool_follow(struct keeper *k, const struct ref *r, const struct vault **vault,
+    struct item *it, struct shown *s, struct err *e)
+{
+	struct err now = { 0 };
+
+	if (r->vault.n == 0)
+		return fail(e, E_VAULT, "");
+	if (r->item.n == 0)
+		return fail(e, E_ITEM, "");
+	if (!tool_reach(k, r->item, r->vault, vault, it, &now)) {
+		if (now.code == E_ARCHIVED && !id_is_valid(r->item, 'a'))
+			return fail(e, E_ITEM, "an archived one has this title");
+		*e = now;
+		return false;
+	}
+	s->name = r->field;
+	s->code = r->query == REF_OTP;
+	return item_resolve(it, r, &s->field, e) &&
+	    tool_query_fits(s->field, r->query, e);
+}
+
+/* A reference while it is followed. */
+struct reading {
+	struct ref ref;
+	const struct vault *vault;
+	struct item it;
+	struct shown shown;
+	struct str text;                /* secret where the field is */
+	unsigned left;                  /* seconds a code is valid, else 0 */
+};
+
+/* Read what a reference stands for, under all rules: the value itself, the
+ * code made from a seed, a key in another form, or the content of a file. */
+MUST static bool
+tool_read(struct keeper *k, struct str reference, struct reading *r,
+    struct err *e)
+{
+	const struct field **f = &r->shown.field;
+	struct str value = NOTHING;
+
+	if (!ref_parse(reference, k->cfg->references != 0, &r->ref, e) ||
+	    !tool_follow(k, &r->ref, &r->vault, &r->it, &r->shown, e) ||
+	    !tool_may_read(k, r->vault, &r->it, &r->shown, e))
+		return false;
+	if ((*f)->kind == KIND_FILE) {
+		keep_stage(k, "reading the file");
+		return k->be->file(k->sa, r->vault->id, &r->it, *f, &r->text,
+		    e) && (utf8_is_valid(r->text) || fail(e, E_NOT_TEXT, ""));
+	}
+	if (!item_reveal(r->shown.verdict, (*f)->value, &value))
+		return fail(e, E_POLICY, "");
+	if (r->ref.query == REF_OTP)
+		return tool_code(k, value, &r->text, &r->left, e);
+	if (r->ref.query == REF_OPENSSH)
+		return ssh_to_openssh(&k->scratch, value, &r->text, e);
+	r->text = value;
+	return true;
+}
+
+/* read_secret. */
+MUST static bool
+tool_secret(struct keeper *k, const struct json *j, uint32_t args,
+    struct jw *w, struct err *e)
+{
+	struct reading r = { .left = 0 };
+	struct str reference = NOTHING;
+
+	k->line.event = "REVEAL";
+	(void)!json_get_str(j, args, S("reference"), &reference);
+	if (!tool_read(k, reference, &r, e))
+		return false;
+	jw_put(w, S("value"), r.text);
+	jw_put(w, S("kind"), str_c(kinds[r.shown.field->kind].name));
+	if (r.ref.query == REF_OTP)
+		tool_put_count(w, S("seconds_left"), r.left);
+	jw_put(w, S("item_id"), r.it.ref.id);
+	jw_put(w, S("vault_id"), r.vault->id);
+	tool_put_time(w, S("retrieved_at"), k->os->unix_time());
+	return tool_put_uuid(k, w, e);
 }
 
 /* The values that complete what was typed, best first: those that begin with
@@ -9758,14 +10958,6 @@ tool_percentile(const struct counts *c, uint64_t p)
 			best = c->ms[i];
 	}
 	return best;
-}
-
-/* Put a counter; the names end as such names do in monitoring systems. */
-static void
-tool_put_count(struct jw *w, struct str name, uint64_t v)
-{
-	jw_key(w, name);
-	jw_u64(w, v);
 }
 
 /* get_metrics: counters of this run and, where OPMCP_STATE keeps them, of the
