@@ -3368,6 +3368,27 @@ ed_hash(u8 big[static SHA512_LEN], struct str a, struct str b, struct str c)
 	WIPE(h);
 }
 
+/* The two halves of a 32-byte seed (RFC 8032 5.1.5): the secret scalar in the
+ * last 32 bytes, the prefix in the first; the caller wipes them. */
+static void
+ed_expand(u8 h[static SHA512_LEN], const u8 seed[static 32])
+{
+	ed_hash(h, (struct str){ seed, 32 }, NOTHING, NOTHING);
+	h[32] = (u8)((h[32] & 0x7f) | 0x40);
+	h[63] &= 0xf8;
+}
+
+/* The public key that belongs to a secret seed. */
+static void
+cry_ed25519_public(u8 pub[static 32], const u8 seed[static 32])
+{
+	u8 h[SHA512_LEN];               /* secret: wiped */
+
+	ed_expand(h, seed);
+	ge_mul_base(pub, h + 32);
+	WIPE(h);
+}
+
 /* sig = the Ed25519 signature (RFC 8032 5.1.6) of msg under the 32-byte seed,
  * which is secret. Deterministic: the same message gives the same bytes. Two
  * multiplications of the base point, about two milliseconds, once an hour. */
@@ -3380,11 +3401,9 @@ cry_ed25519_sign(u8 sig[static 64], const u8 seed[static 32], struct str msg)
 	u8 h[SHA512_LEN], k[SHA512_LEN], pub[32], prefix[32];   /* wiped */
 	uint32_t a[8], r[8], s[8];                              /* wiped */
 
-	ed_hash(h, (struct str){ seed, 32 }, NOTHING, NOTHING);
+	ed_expand(h, seed);
 	for (size_t i = 0; i < 32; i++)
 		prefix[i] = h[31 - i];
-	h[32] = (u8)((h[32] & 0x7f) | 0x40);
-	h[63] &= 0xf8;
 	ge_mul_base(pub, h + 32);
 	mod_mul(a, h + 32, 32, one, order, 8);  /* modulo the order */
 	ed_hash(k, (struct str){ prefix, 32 }, msg, NOTHING);
@@ -4463,19 +4482,733 @@ http_init(struct http *h, const struct os *os, const struct cfg *cfg,
 /* ====================================================================
  * 10. Values: references, one-time passwords, SSH keys, new passwords
  *
- * Owns:   struct ref and struct totp; the making of passwords.
+ * Owns:   struct ref, totp and recipe; the making of passwords.
  * Trusts: nothing: references come from callers, values from a vault.
- * Calls:  2 memory, 3 errors, 5 codecs, 8 crypto.
- *                                    Tests: test_ref_*, test_totp_*, ...
+ * Calls:  2 memory, 3 errors, 4 randomness, 5 codecs, 8 crypto.
+ *              Tests: test_ref_*, test_totp_*, test_ssh_*, test_gen_*
  *
  * What can be done with one value alone, without knowing of which item it
  * is: pure functions from text to text.
  * ==================================================================== */
 
-/* TEMP-BEGIN */
+/* How the value of a reference is wanted: as stored, as the one-time code of
+ * this moment, or as a key file of OpenSSH. */
 enum ref_query { REF_PLAIN, REF_OTP, REF_OPENSSH };
-struct ref { struct str vault, item, section, field; enum ref_query query; };
-/* TEMP-END */
+
+/* A secret reference; slices of the caller's text. section.p NULL: none was
+ * given, which is not the same as an empty one. */
+struct ref {
+	struct str vault, item, section, field;
+	enum ref_query query;
+};
+
+static const struct ref_row {
+	const char *key, *value;
+	enum ref_query query;
+} ref_rows[] = {
+	{ "attribute", "otp", REF_OTP },
+	{ "attribute", "totp", REF_OTP },
+	{ "ssh-format", "openssh", REF_OPENSSH },
+};
+
+/* Letters, digits, - _ . and blank between the slashes; without strict, what
+ * lies beyond ASCII and can be seen as well. Nothing is ever unescaped. */
+static bool
+ref_is_path(struct str s, bool strict)
+{
+	struct str plain = S("abcdefghijklmnopqrstuvwxyz0123456789-_. /");
+	uint32_t c;
+
+	while (s.n > 0)
+		if (!utf8_next(&s, &c) || (c >= 0x80 ?
+		    strict || text_is_hidden(c) :
+		    str_find(plain, str_lower((u8)c)) == plain.n))
+			return false;
+	return true;
+}
+
+/* The one parameter after the question mark; case counts. */
+MUST static bool
+ref_parse_query(struct str s, enum ref_query *query, struct err *e)
+{
+	struct str key = str_upto(s, str_find(s, '='));
+	struct str value = str_from(s, key.n + 1);
+	bool known = false;
+
+	for (size_t i = 0; i < LEN(ref_rows); i++) {
+		if (!str_eq(key, str_c(ref_rows[i].key)))
+			continue;
+		known = true;
+		if (str_eq(value, str_c(ref_rows[i].value))) {
+			*query = ref_rows[i].query;
+			return true;
+		}
+	}
+	return known ? fail(e, E_REF, "reference has an unknown value") :
+	    fail(e, E_REF, "reference has an unknown parameter");
+}
+
+/* op://vault/item/[section/]field[?key=value]. strict is what 1Password's own
+ * programs take; without it, names may have letters beyond ASCII, too. Parts
+ * may be empty and then match nothing. False leaves *r alone. */
+MUST static bool
+ref_parse(struct str text, bool strict, struct ref *r, struct err *e)
+{
+	struct str path, rest, query, part[5];
+	enum ref_query kind = REF_PLAIN;
+	size_t n = 0;
+
+	if (!str_is_start(text, S("op://")))
+		return fail(e, E_REF, "reference does not begin with op://");
+	text = str_from(text, 5);
+	path = rest = str_upto(text, str_find(text, '?'));
+	query = str_from(text, path.n + 1);
+	while (n < LEN(part) && str_cut(&rest, '/', &part[n]))
+		n++;
+	if (n < 3 || n > 4 || str_find(query, '&') < query.n ||
+	    (path.n < text.n && query.n == 0))
+		return fail(e, E_REF, "reference does not have three or four "
+		    "parts and at most one parameter");
+	if (!ref_is_path(path, strict))
+		return fail(e, E_REF,
+		    "reference has a character that is not permitted");
+	if (query.n > 0 && !ref_parse_query(query, &kind, e))
+		return false;
+	*r = (struct ref){ part[0], part[1], n == 4 ? part[2] : NOTHING,
+	    part[n - 1], kind };
+	return true;
+}
+
+#define TOTP_KEY_MAX 256        /* bytes; four blocks of SHA-256 */
+
+/* What makes one-time passwords (RFC 6238). Secret as a whole: who has one
+ * wipes it, whether it could be parsed or not. */
+struct totp {
+	u8 key[TOTP_KEY_MAX];
+	size_t key_len;
+	unsigned digits;
+	uint64_t period;        /* seconds */
+	const br_hash_class *hash;
+};
+
+/* Value of one base32 digit (RFC 4648 6) of either case, 32 and more for
+ * anything else; no branch, no table. */
+static unsigned
+totp_digit(unsigned c)
+{
+	unsigned v = 32;
+
+	v ^= ct_range(c, 'A', 'Z') & (32 ^ (c - 'A'));
+	v ^= ct_range(c, 'a', 'z') & (32 ^ (c - 'a'));
+	v ^= ct_range(c, '2', '7') & (32 ^ (c - '2' + 26));
+	return v;
+}
+
+/* Take one byte off s, which is not empty; in a URI with escapes undone. An
+ * escape that is none stays a percent sign, which no secret contains. */
+static u8
+totp_byte(struct str *s, bool in_uri)
+{
+	u8 c = s->p[0], meant;
+
+	*s = str_from(*s, 1);
+	if (in_uri && c == '+')
+		return ' ';
+	if (!in_uri || c != '%' || s->n < 2 ||
+	    !hex_decode(&meant, 1, str_upto(*s, 2)))
+		return c;
+	*s = str_from(*s, 2);
+	return meant;
+}
+
+/* Decode the base32 secret: blanks, dashes and = count for nothing, bits that
+ * fill no byte are dropped. Branches on the layout, not on the digits. */
+MUST static bool
+totp_secret(struct totp *t, struct str s, bool in_uri, struct err *e)
+{
+	unsigned acc = 0, bits = 0, bad = 0;
+
+	while (s.n > 0) {
+		u8 c = totp_byte(&s, in_uri);
+		unsigned v = totp_digit(c);
+
+		if (c == ' ' || c == '-' || c == '=')
+			continue;
+		bad |= v >> 5;
+		acc = (acc << 5 | (v & 31)) & 0xfff;
+		bits += 5;
+		if (bits < 8)
+			continue;
+		if (t->key_len == sizeof t->key)
+			return fail(e, E_OTP, "secret too long");
+		bits -= 8;
+		t->key[t->key_len++] = (u8)(acc >> bits);
+	}
+	if (bad != 0)
+		return fail(e, E_OTP, "SecretNotBase32");
+	return t->key_len > 0 || fail(e, E_OTP, "SecretTooShort");
+}
+
+/* The first parameter of that name, as it stands. */
+MUST static bool
+totp_param(struct str query, struct str name, struct str *value)
+{
+	struct str pair;
+
+	while (str_cut(&query, '&', &pair)) {
+		size_t at = str_find(pair, '=');
+
+		if (str_eq(str_upto(pair, at), name)) {
+			*value = str_from(pair, at + 1);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* A parameter that is a number from 1 to max; else the default counts. */
+static uint64_t
+totp_number(struct str query, struct str name, uint64_t max, uint64_t otherwise)
+{
+	struct str s;
+	uint64_t v = 0;
+
+	return totp_param(query, name, &s) && str_u64(s, max, &v) && v > 0 ?
+	    v : otherwise;
+}
+
+/* The parameters of a URI, all of which have defaults but the secret. */
+MUST static bool
+totp_query(struct totp *t, struct str query, struct err *e)
+{
+	static const struct {
+		const char *name;
+		const br_hash_class *hash;
+	} rows[] = { { "SHA1", &br_sha1_vtable },
+	    { "SHA256", &br_sha256_vtable }, { "SHA512", &br_sha512_vtable } };
+	struct str s;
+
+	if (!totp_param(query, S("secret"), &s))
+		return fail(e, E_OTP, "NoSecret");
+	if (!totp_secret(t, s, true, e))
+		return false;
+	t->digits = (unsigned)totp_number(query, S("digits"), 8, 6);
+	t->period = totp_number(query, S("period"), 3599, 30);
+	if (!totp_param(query, S("algorithm"), &s))
+		return true;
+	t->hash = NULL;
+	for (size_t i = 0; i < LEN(rows); i++)
+		if (str_nocase_eq(s, str_c(rows[i].name)))
+			t->hash = rows[i].hash;
+	return t->hash != NULL || fail(e, E_OTP, "InvalidAlgorithm");
+}
+
+/* What is stored is a bare secret or a URI, otpauth://totp/label?secret=...
+ * The names of errors and the numbers that count as the default are those of
+ * 1Password's SDK: a period of 300 was seen to count, 3600 not to. */
+MUST static bool
+totp_parse(struct str text, struct totp *t, struct err *e)
+{
+	struct str s = str_trim(text), host;
+	size_t at = str_search(s, S("://"));
+
+	*t = (struct totp){ .digits = 6, .period = 30,
+	    .hash = &br_sha1_vtable };
+	if (at == s.n)
+		return totp_secret(t, s, false, e);
+	if (!str_nocase_eq(str_upto(s, at), S("otpauth")))
+		return fail(e, E_OTP, "InvalidScheme");
+	s = str_from(s, at + 3);
+	s = str_upto(s, str_find(s, '#'));
+	host = str_upto(s, str_find(s, '?'));
+	s = str_from(s, host.n + 1);
+	if (!str_nocase_eq(str_upto(host, str_find(host, '/')), S("totp")))
+		return fail(e, E_OTP, "InvalidUriHost");
+	return totp_query(t, s, e);
+}
+
+/* The code of that moment (RFC 6238 4.2, RFC 4226 5.3), t->digits decimal
+ * digits, and the seconds until the next. Time before 1970 counts as 1970. */
+static void
+totp_code(const struct totp *t, int64_t now, u8 code[static 8], unsigned *left)
+{
+	br_hmac_key_context k;          /* secret: wiped */
+	br_hmac_context c;              /* secret: wiped */
+	u8 step[8], mac[SHA512_LEN];    /* the latter secret: wiped */
+	uint64_t unix_time = now > 0 ? (uint64_t)now : 0;
+	const u8 *at;
+	struct out o;
+
+	for (size_t i = 0; i < 8; i++)
+		step[i] = (u8)(unix_time / t->period >> (56 - 8 * i));
+	br_hmac_key_init(&k, t->hash, t->key, t->key_len);
+	br_hmac_init(&c, &k, 0);
+	br_hmac_update(&c, step, sizeof step);
+	at = mac + (mac[br_hmac_out(&c, mac) - 1] & 15);
+	out_init(&o, code, 8);
+	time_digits(&o, (int64_t)(at[0] & 0x7f) << 24 | at[1] << 16 |
+	    at[2] << 8 | at[3], (int)t->digits);
+	*left = (unsigned)(t->period - unix_time % t->period);
+	WIPE(k);
+	WIPE(c);
+	WIPE(mac);
+}
+
+/* The numbers of an RSA key in OpenSSH's order; the last one takes what it
+ * does not keep. */
+enum { RSA_N, RSA_E, RSA_D, RSA_QI, RSA_P, RSA_Q, RSA_KEPT, RSA_COUNT };
+
+/* A private key: slices of its decoded file. Ed25519 if seed is there. */
+struct ssh_key {
+	struct str seed;
+	struct str rsa[RSA_COUNT];
+};
+
+/* What is left of a file that is taken apart. Sticky, as struct out is: takes
+ * never leave the slice, and bad tells in the end that one wanted to. */
+struct ssh_in {
+	struct str s;
+	bool bad;
+};
+
+/* Take n bytes, or fewer when there are fewer, which is bad. */
+static struct str
+ssh_take(struct ssh_in *in, size_t n)
+{
+	struct str got = str_upto(in->s, n);
+
+	in->bad |= got.n < n;
+	in->s = str_from(in->s, got.n);
+	return got;
+}
+
+/* Take a number of n bytes, n up to 4. */
+static size_t
+ssh_take_number(struct ssh_in *in, size_t n)
+{
+	struct str b = ssh_take(in, n);
+	size_t v = 0;
+
+	for (size_t i = 0; i < b.n; i++)
+		v = v << 8 | b.p[i];
+	return v;
+}
+
+/* Take a string of OpenSSH's kind (RFC 4251 5). */
+static struct str
+ssh_take_string(struct ssh_in *in)
+{
+	return ssh_take(in, ssh_take_number(in, 4));
+}
+
+/* Take one element of DER (X.690 10.1): this tag, the shortest form of its
+ * length, at most 65535 bytes. */
+static struct str
+ssh_take_der(struct ssh_in *in, size_t tag)
+{
+	size_t n;
+
+	in->bad |= ssh_take_number(in, 1) != tag;
+	n = ssh_take_number(in, 1);
+	if (n >= 0x80) {
+		size_t least = n == 0x81 ? 0x80 : 0x100;
+
+		in->bad |= n != 0x81 && n != 0x82;
+		n = ssh_take_number(in, n & 3);
+		in->bad |= n < least;
+	}
+	return ssh_take(in, n);
+}
+
+/* The inside of a DER sequence that is the whole text. */
+static struct ssh_in
+ssh_sequence(struct str der)
+{
+	struct ssh_in in = { der, false };
+	struct str body = ssh_take_der(&in, 0x30);
+
+	return (struct ssh_in){ body, in.bad || in.s.n > 0 };
+}
+
+/* PKCS#1: RSAPrivateKey (RFC 8017 A.1.2) with two primes. */
+MUST static bool
+ssh_read_pkcs1(struct str der, struct ssh_key *k)
+{
+	static const u8 order[] = { RSA_N, RSA_E, RSA_D, RSA_P, RSA_Q,
+	    RSA_KEPT, RSA_KEPT, RSA_QI };
+	struct ssh_in in = ssh_sequence(der);
+
+	in.bad |= !str_eq(ssh_take_der(&in, 0x02), S("\0"));
+	for (size_t i = 0; i < LEN(order); i++)
+		k->rsa[order[i]] = ssh_take_der(&in, 0x02);
+	return !in.bad && in.s.n == 0;
+}
+
+/* PKCS#8: PrivateKeyInfo (RFC 5958), of Ed25519 (RFC 8410) or RSA. What comes
+ * after the key, attributes and the public part, is not needed. */
+MUST static bool
+ssh_read_pkcs8(struct str der, struct ssh_key *k)
+{
+	struct ssh_in in = ssh_sequence(der), key = { NOTHING, false };
+	struct str kind;
+
+	in.bad |= ssh_take_der(&in, 0x02).n != 1;       /* version */
+	kind = ssh_take_der(&in, 0x30);
+	key.s = ssh_take_der(&in, 0x04);
+	if (in.bad)
+		return false;
+	if (!str_eq(kind, S("\x06\x03\x2b\x65\x70")))
+		return str_eq(kind, S("\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01"
+		    "\x01\x01\x05\x00")) && ssh_read_pkcs1(key.s, k);
+	k->seed = ssh_take_der(&key, 0x04);
+	return !key.bad && key.s.n == 0 && k->seed.n == 32;
+}
+
+/* OpenSSH's own format (its PROTOCOL.key), one key, not encrypted. Public
+ * part, comment and padding are not looked at; they are made anew. */
+MUST static bool
+ssh_read_openssh(struct str blob, struct ssh_key *k, struct err *e)
+{
+	struct ssh_in in = { blob, false }, priv = { NOTHING, false };
+	struct str kind;
+
+	in.bad |= !str_eq(ssh_take(&in, 15), S("openssh-key-v1\0"));
+	kind = ssh_take_string(&in);
+	if (!in.bad && !str_eq(kind, S("none")))
+		return fail(e, E_SSH, "the key is encrypted");
+	(void)ssh_take_string(&in);
+	(void)ssh_take_string(&in);
+	in.bad |= ssh_take_number(&in, 4) != 1;
+	(void)ssh_take_string(&in);
+	priv.s = ssh_take_string(&in);
+	priv.bad = in.bad || in.s.n > 0;
+	priv.bad |= ssh_take_number(&priv, 4) != ssh_take_number(&priv, 4);
+	kind = ssh_take_string(&priv);
+	if (str_eq(kind, S("ssh-ed25519"))) {
+		(void)ssh_take_string(&priv);
+		priv.bad |= ssh_take_number(&priv, 4) != 64;
+		k->seed = ssh_take(&priv, 32);
+		return !priv.bad;
+	}
+	for (size_t i = 0; i < RSA_KEPT; i++)
+		k->rsa[i] = ssh_take_string(&priv);
+	return !priv.bad && str_eq(kind, S("ssh-rsa"));
+}
+
+/* All numbers are above zero and in the shortest form, which is the same in
+ * DER and in OpenSSH's format, so that their bytes can be copied. */
+static bool
+ssh_is_sound(const struct ssh_key *k)
+{
+	for (size_t i = 0; i < RSA_KEPT && k->seed.p == NULL; i++) {
+		struct str s = k->rsa[i];
+
+		if (s.n == 0 || s.p[0] >= 0x80 ||
+		    (s.p[0] == 0 && (s.n == 1 || s.p[1] < 0x80)))
+			return false;
+	}
+	return true;
+}
+
+/* The label and the decoded bytes of a PEM text (RFC 7468), the latter in the
+ * arena. Header lines are those of a key encrypted in the old way. */
+MUST static bool
+ssh_read_pem(struct arena *a, struct str pem, struct str *label,
+    struct str *blob, struct err *e)
+{
+	struct str end, body = str_from(pem, str_search(pem, S("-----BEGIN ")));
+	struct out o;
+	size_t pad = 0;
+
+	body = str_from(body, 11);
+	*label = str_upto(body, str_search(body, S("-----")));
+	body = str_from(body, label->n + 5);
+	end = str_from(body, str_search(body, S("-----END ")));
+	body.n -= end.n;
+	if (!str_is_start(str_from(end, 9), *label))
+		return false;
+	if (str_find(body, ':') < body.n ||
+	    str_is_start(*label, S("ENCRYPTED")))
+		return fail(e, E_SSH, "the key is encrypted");
+	*blob = (struct str){ mem_alloc(a, body.n), body.n };
+	if (body.n == 0 || blob->p == NULL)
+		return false;
+	out_init(&o, a->base + (blob->p - a->base), blob->n);
+	for (size_t i = 0; i < body.n; i++)
+		if (memchr(" \t\r\n", body.p[i], 4) == NULL)
+			out_byte(&o, body.p[i]);
+	while (pad < 2 && pad < o.n && o.p[o.n - 1 - pad] == '=')
+		pad++;
+	*blob = str_upto(out_str(&o), o.n - pad);
+	return o.n % 4 == 0 && b64_decode_with(o.p, *blob, "+/", &blob->n);
+}
+
+/* Append a string with its length before it. */
+static void
+ssh_put(struct out *o, struct str s)
+{
+	OUT(o, { (const u8[]){ (u8)(s.n >> 24), (u8)(s.n >> 16),
+	    (u8)(s.n >> 8), (u8)s.n }, 4 }, s);
+}
+
+/* The whole file in binary, in the arena; size is that of the file k was read
+ * from. The check number, which comes twice, only shows that decryption
+ * worked, and nothing is encrypted here: it is taken from a hash of the
+ * public part, so that a key always gives the same text. Padding is 1, 2,
+ * 3 ... up to a multiple of eight. */
+static void
+ssh_build(struct out *o, struct arena *a, const struct ssh_key *k, size_t size)
+{
+	struct out head, tail;
+	u8 pub[32], hash[SHA256_LEN], pad = 0;  /* public */
+	struct str p = { pub, sizeof pub }, check = { hash, 4 };
+	size_t room = size + 512;       /* for any one part */
+
+	out_init(&head, mem_alloc(a, room), room);
+	out_init(&tail, mem_alloc(a, room), room);
+	out_init(o, mem_alloc(a, 2 * room), 2 * room);
+	if (k->seed.p != NULL) {
+		cry_ed25519_public(pub, k->seed.p);
+		ssh_put(&head, S("ssh-ed25519"));
+		ssh_put(&head, p);
+		SHA256(hash, out_str(&head));
+		OUT(&tail, check, check, out_str(&head), S("\0\0\0\x40"),
+		    k->seed, p);
+	} else {
+		ssh_put(&head, S("ssh-rsa"));
+		ssh_put(&head, k->rsa[RSA_E]);
+		ssh_put(&head, k->rsa[RSA_N]);
+		SHA256(hash, out_str(&head));
+		OUT(&tail, check, check);
+		ssh_put(&tail, S("ssh-rsa"));
+		for (size_t i = 0; i < RSA_KEPT; i++)
+			ssh_put(&tail, k->rsa[i]);
+	}
+	ssh_put(&tail, NOTHING);        /* comment */
+	while (tail.n % 8 != 0 && !tail.over)
+		out_byte(&tail, ++pad);
+	OUT(o, S("openssh-key-v1\0" "\0\0\0\4none" "\0\0\0\4none" "\0\0\0\0"
+	    "\0\0\0\1"));
+	ssh_put(o, out_str(&head));
+	ssh_put(o, out_str(&tail));
+	o->over |= head.over || tail.over;
+}
+
+/* Turn a stored private key, Ed25519 or RSA, in PKCS#8, PKCS#1 or OpenSSH's
+ * format and not encrypted, into OpenSSH's format without comment: the same
+ * text whichever way the key was stored. Result and all that leads to it are
+ * secret and lie in the arena; the caller resets it, also after a failure. */
+MUST static bool
+ssh_to_openssh(struct arena *a, struct str pem, struct str *text,
+    struct err *e)
+{
+	struct ssh_key k = { NOTHING, { NOTHING } };    /* slices only */
+	struct str label, blob;
+	struct out file, o;
+	bool ok = false;
+
+	if (ssh_read_pem(a, pem, &label, &blob, e)) {
+		if (str_eq(label, S("PRIVATE KEY")))
+			ok = ssh_read_pkcs8(blob, &k);
+		else if (str_eq(label, S("RSA PRIVATE KEY")))
+			ok = ssh_read_pkcs1(blob, &k);
+		else if (str_eq(label, S("OPENSSH PRIVATE KEY")))
+			ok = ssh_read_openssh(blob, &k, e);
+	}
+	if (!ok || !ssh_is_sound(&k))
+		return fail(e, E_SSH, "not an Ed25519 or RSA private key");
+	ssh_build(&file, a, &k, blob.n);
+	out_open(&o, a);
+	b64_put(&o, out_str(&file), "+/", '=');
+	blob = out_close(&o, a);
+	file.over |= o.over;
+	out_open(&o, a);
+	out_put(&o, S("-----BEGIN OPENSSH PRIVATE KEY-----\n"));
+	for (; blob.n > 0; blob = str_from(blob, 70))
+		OUT(&o, str_upto(blob, 70), S("\n"));
+	out_put(&o, S("-----END OPENSSH PRIVATE KEY-----\n"));
+	*text = out_close(&o, a);
+	return (!file.over && !o.over) || fail(e, E_LARGE, "private key");
+}
+
+/* What a new password is made of. length counts characters or words. */
+struct recipe {
+	bool words, letters, digits, symbols;
+	unsigned length;
+};
+
+/* What a recipe may name: three classes of characters, the symbols those of
+ * 1Password's own generator, and made-up words, which have no set: consonant,
+ * vowel, consonant, vowel, consonant. */
+static const struct gen_class {
+	const char *name, *set;
+	uint64_t size;
+} gen_classes[] = {
+	{ "letters", "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ",
+	    52 },
+	{ "digits", "0123456789", 10 },
+	{ "symbols", "!@.-_*", 6 },
+	{ "words", "", 16 * 5 * 16 * 5 * 16 },
+};
+
+#define GEN_WORDS 8u            /* that class as a member of a set */
+#define GEN_BITS_MIN 32         /* anything weaker is refused */
+
+/* The classes of a recipe as a set of bits. */
+static unsigned
+gen_set(const struct recipe *r)
+{
+	return (unsigned)r->letters | (unsigned)r->digits << 1 |
+	    (unsigned)r->symbols << 2 | (unsigned)r->words << 3;
+}
+
+/* Bits of entropy, rounded down: the logarithm of the number of passwords
+ * that the recipe allows, each of which is equally likely. n[m] counts the
+ * beginnings in which just the classes of the set m occur; all are halved
+ * when they get long. */
+static unsigned
+gen_bits(const struct recipe *r)
+{
+	uint64_t n[16] = { 1 }, sum, with;
+	unsigned bits = 0, set = gen_set(r);
+
+	for (unsigned i = 0; i < r->length; i++) {
+		sum = 0;
+		for (unsigned m = 16; m-- > 0; sum += n[m] = with) {
+			with = 0;
+			for (unsigned c = 0; c < LEN(gen_classes); c++)
+				if (((m & set) >> c & 1) != 0)
+					with += gen_classes[c].size *
+					    (n[m] + n[m ^ 1u << c]);
+		}
+		for (; sum >> 40 != 0; sum >>= 1, bits++)
+			for (unsigned m = 0; m < 16; m++)
+				n[m] >>= 1;
+	}
+	sum = n[set];
+	if (sum == 0)
+		return 0;
+	for (; sum > 1; sum >>= 1)
+		bits++;
+	return bits;
+}
+
+/* Read a recipe as 1Password's command-line tool has it: some of letters,
+ * digits, symbols (none: all three), and last a length of 1 to 64 (none: 20);
+ * or words and how many, 3 to 15 (none: 4). Refuses what is easy to guess.
+ * False leaves *r alone. */
+MUST static bool
+gen_recipe(struct str text, struct recipe *r, struct err *e)
+{
+	struct str part, rest = text.n > 0 ? text : NOTHING;
+	struct recipe got;
+	unsigned set = 0;
+	uint64_t n = 0;
+
+	while (str_cut(&rest, ',', &part)) {
+		size_t c = 0;
+
+		part = str_trim(part);
+		while (c < LEN(gen_classes) &&
+		    !str_eq(part, str_c(gen_classes[c].name)))
+			c++;
+		if (c < LEN(gen_classes))
+			set |= 1u << c;
+		else if (rest.p != NULL || !str_u64(part, 64, &n) || n == 0)
+			return fail(e, E_ARGUMENT, "generate: letters, digits, "
+			    "symbols, or words, then a length up to 64");
+	}
+	if (set > GEN_WORDS || (set == GEN_WORDS && n != 0 &&
+	    (n < 3 || n > 15)))
+		return fail(e, E_ARGUMENT,
+		    "generate: words stand alone, and are 3 to 15");
+	if (set == 0)
+		set = GEN_WORDS - 1;
+	if (n == 0)
+		n = set == GEN_WORDS ? 4 : 20;
+	got = (struct recipe){ set == GEN_WORDS, (set & 1) != 0,
+	    (set & 2) != 0, (set & 4) != 0, (unsigned)n };
+	if (gen_bits(&got) < GEN_BITS_MIN)
+		return fail(e, E_ARGUMENT,
+		    "generate: fewer than 32 bits, too easy to guess");
+	*r = got;
+	return true;
+}
+
+/* Append one character of the set (at most 256), each equally likely: bytes
+ * at the top that would favour the first ones are drawn again. Gives up after
+ * 128 draws, which only a broken source of randomness can bring about. */
+MUST static bool
+gen_pick(const struct os *os, struct str set, struct out *o)
+{
+	u8 b;                           /* secret: wiped */
+	bool ok = false;
+
+	for (int i = 0; i < 128 && !ok && os->random(&b, 1); i++)
+		ok = b < 256 - 256 % set.n;
+	if (ok)
+		out_byte(o, set.p[b % set.n]);
+	WIPE(b);
+	return ok && !o->over;
+}
+
+/* Append a password that may lack a class of the recipe. */
+MUST static bool
+gen_draft(const struct os *os, const struct recipe *r, struct out *o)
+{
+	struct str set, vowels = S("aeiou"), consonants = S("bdfghjklmnprstvz");
+	u8 room[80];                    /* public: the alphabet */
+	struct out all;
+
+	out_init(&all, room, sizeof room);
+	for (size_t c = 0; c < LEN(gen_classes); c++)
+		if ((gen_set(r) >> c & 1) != 0)
+			out_put(&all, str_c(gen_classes[c].set));
+	while (o->n < o->cap) {
+		set = !r->words ? out_str(&all) : o->n % 6 == 5 ? S("-") :
+		    o->n % 6 % 2 == 0 ? consonants : vowels;
+		if (!gen_pick(os, set, o))
+			return false;
+	}
+	return true;
+}
+
+/* Every class of characters that was chosen occurs. */
+static bool
+gen_is_complete(const struct recipe *r, struct str s)
+{
+	unsigned seen = GEN_WORDS;
+
+	for (size_t i = 0; i < s.n; i++)
+		for (size_t c = 0; c < LEN(gen_classes); c++)
+			if (str_find(str_c(gen_classes[c].set), s.p[i]) <
+			    strlen(gen_classes[c].set))
+				seen |= 1u << c;
+	return (gen_set(r) & ~seen) == 0;
+}
+
+/* Make a password; it is secret and lies in the arena, nowhere else. One that
+ * lacks a class is thrown away whole, so that all that are left stay equally
+ * likely; the worst recipe permitted needs five drafts on average. Fails when
+ * there is no randomness or no room. */
+MUST static bool
+gen_password(const struct os *os, const struct recipe *r, struct arena *a,
+    struct str *text, struct err *e)
+{
+	size_t n = r->words ? r->length * 6 - 1 : r->length;
+	struct out o;
+
+	out_init(&o, mem_alloc(a, n), n);
+	for (int draft = 0; draft < 512; draft++) {
+		o.n = 0;
+		if (o.over || !gen_draft(os, r, &o))
+			break;
+		*text = out_str(&o);
+		if (gen_is_complete(r, *text))
+			return true;
+	}
+	return fail(e, E_INTERNAL, "memory or randomness");
+}
 
 /* ====================================================================
  * 11. Items: vault, item and field, and what a back end offers

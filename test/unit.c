@@ -4675,6 +4675,760 @@ test_tls_cut(void)
 }
 
 /* ====================================================================
+ * 10. Values: references, one-time passwords, SSH keys, new passwords
+ * ==================================================================== */
+
+#define REF_PREFIX "reference does not begin with op://"
+#define REF_FORMAT "reference does not have three or four parts and at most " \
+	"one parameter"
+#define REF_CHAR "reference has a character that is not permitted"
+#define REF_KEY "reference has an unknown parameter"
+#define REF_VALUE "reference has an unknown value"
+
+/* What the official SDK says of 135 references: whatever it can parse we
+ * can, and the rest has the same of five faults. */
+static void
+test_ref_vectors(void)
+{
+	static const struct {
+		const char *theirs, *ours;
+	} rows[] = {
+		{ "secret reference is not prefixed", REF_PREFIX },
+		{ "secret reference has invalid format", REF_FORMAT },
+		{ "invalid character in secret reference", REF_CHAR },
+		{ "secret reference has invalid query parameter key", REF_KEY },
+		{ "secret reference has invalid query parameter value",
+		    REF_VALUE },
+	};
+	struct str theirs = S("error resolving secret reference: the secret "
+	    "reference could not be parsed: "), text;
+	unsigned seen[LEN(rows)] = { 0 }, parsed = 0;
+
+	load("test/data/resolve.json");
+	EACH(c, at(ROOT, "cases")) {
+		struct ref r = { .field = S("untouched") };
+		struct err e = { 0 };
+		bool ok;
+
+		run.row = cstr(text_at(c, "ref"));
+		ok = ref_parse(text_at(c, "ref"), true, &r, &e);
+		text = text_at(c, "error");
+		if (!str_is_start(text, theirs)) {
+			CHECK(ok);
+			parsed++;
+			continue;
+		}
+		CHECK(!ok);
+		FAILED(e, E_REF);
+		SAME(r.field, S("untouched"));
+		text = str_from(text, theirs.n);
+		for (size_t i = 0; i < LEN(rows); i++)
+			if (str_is_start(text, str_c(rows[i].theirs))) {
+				SAME(str_c(e.what), str_c(rows[i].ours));
+				seen[i]++;
+			}
+	}
+	run.row = NULL;
+	for (size_t i = 0; i < LEN(rows); i++)
+		CHECK(seen[i] > 0);
+	CHECK(parsed > 100);
+}
+
+/* Each accepted reference and its parts; each refused one and why. */
+static void
+test_ref_parse(void)
+{
+	static const struct {
+		struct str text;
+		const char *vault, *item, *section, *field;
+		enum ref_query query;
+	} good[] = {
+		{ B("op://a/b/c"), "a", "b", NULL, "c", REF_PLAIN },
+		{ B("op://a/b/c/d"), "a", "b", "c", "d", REF_PLAIN },
+		{ B("op://a/b//d"), "a", "b", "", "d", REF_PLAIN },
+		{ B("op:////"), "", "", NULL, "", REF_PLAIN },
+		{ B("op:///////"), NULL, NULL, NULL, NULL, REF_PLAIN },
+		{ B("op://A z/0-9/_./ "), "A z", "0-9", "_.", " ", REF_PLAIN },
+		{ B("op://a/b/c?attribute=otp"), "a", "b", NULL, "c", REF_OTP },
+		{ B("op://a/b/c/?attribute=totp"), "a", "b", "c", "", REF_OTP },
+		{ B("op://a/b/c?ssh-format=openssh"), "a", "b", NULL, "c",
+		    REF_OPENSSH },
+	};
+	static const struct {
+		struct str text;
+		const char *what;
+	} bad[] = {
+		{ B(""), REF_PREFIX }, { B("op:/"), REF_PREFIX },
+		{ B("op:/a/b/c"), REF_PREFIX }, { B("Op://a/b/c"), REF_PREFIX },
+		{ B("\xef\xbb\xbfop://a/b/c"), REF_PREFIX },
+		{ B("op://"), REF_FORMAT }, { B("op://a"), REF_FORMAT },
+		{ B("op://a/b"), REF_FORMAT },
+		{ B("op://a/b/c/d/e"), REF_FORMAT },
+		{ B("op://a/b/c/d/"), REF_FORMAT },
+		{ B("op://a/b?attribute=otp"), REF_FORMAT },
+		{ B("op://a/b?attribute=otp/c"), REF_FORMAT },
+		{ B("op://?"), REF_FORMAT }, { B("op://a/b/c?"), REF_FORMAT },
+		{ B("op://a/b/c?&"), REF_FORMAT },
+		{ B("op://a/b/c?attribute=otp&"), REF_FORMAT },
+		{ B("op://a/b/c?attribute=otp&attribute=otp"), REF_FORMAT },
+		{ B("op://a/b/c\n"), REF_CHAR }, { B("op://a/b/\0"), REF_CHAR },
+		{ B("op://a/b/c%20"), REF_CHAR }, { B("op://a/b+/c"), REF_CHAR },
+		{ B("op://a/b/c#d"), REF_CHAR }, { B("op://a/b/c&d"), REF_CHAR },
+		{ B("op://a:b/b/c"), REF_CHAR }, { B("op://a/b\\/c"), REF_CHAR },
+		{ B("op://a/\x7f/c"), REF_CHAR }, { B("op://a/\t/c"), REF_CHAR },
+		{ B("op://a/\xff/c"), REF_CHAR },       /* not UTF-8 */
+		{ B("op://a/\xc3/c"), REF_CHAR },
+		{ B("op://a/\xe2\x80\x8b/c"), REF_CHAR },       /* hidden */
+		{ B("op://a/\xe2\x80\xae/c"), REF_CHAR },
+		{ B("op://a/\xc2\xad/c"), REF_CHAR },
+		{ B("op://a/%/c?x=y"), REF_CHAR },
+		{ B("op://a/b/c?x"), REF_KEY }, { B("op://a/b/c?="), REF_KEY },
+		{ B("op://a/b/c??attribute=otp"), REF_KEY },
+		{ B("op://a/b/c?Attribute=otp"), REF_KEY },
+		{ B("op://a/b/c?attribute =otp"), REF_KEY },
+		{ B("op://a/b/c?attribute"), REF_VALUE },
+		{ B("op://a/b/c?attribute="), REF_VALUE },
+		{ B("op://a/b/c?attribute=otp="), REF_VALUE },
+		{ B("op://a/b/c?attribute=OTP"), REF_VALUE },
+		{ B("op://a/b/c?attribute=openssh"), REF_VALUE },
+		{ B("op://a/b/c?ssh-format=otp"), REF_VALUE },
+	};
+	struct err e = { 0 };
+	struct ref r;
+
+	for (size_t i = 0; i < LEN(good); i++) {
+		run.row = cstr(good[i].text);
+		e = (struct err){ 0 };
+		if (good[i].vault == NULL) {
+			CHECK(!ref_parse(good[i].text, true, &r, &e));
+			continue;
+		}
+		if (!CHECK(ref_parse(good[i].text, true, &r, &e)))
+			continue;
+		SAME(r.vault, str_c(good[i].vault));
+		SAME(r.item, str_c(good[i].item));
+		EQUAL(r.section.p != NULL, good[i].section != NULL);
+		SAME(r.section, str_c(good[i].section));
+		SAME(r.field, str_c(good[i].field));
+		EQUAL(r.query, good[i].query);
+	}
+	for (size_t i = 0; i < LEN(bad); i++)
+		for (int strict = 0; strict < 2; strict++) {
+			run.row = cstr(bad[i].text);
+			e = (struct err){ 0 };
+			CHECK(!ref_parse(bad[i].text, strict, &r, &e));
+			FAILED(e, E_REF);
+			SAME(str_c(e.what), str_c(bad[i].what));
+		}
+	run.row = NULL;
+	CHECK(!ref_parse(NOTHING, false, &r, &e));
+}
+
+/* Letters beyond ASCII: only where they are asked for, and in names only. */
+static void
+test_ref_unicode(void)
+{
+	struct str text = S("op://Caf\xc3\xa9/\xe6\x97\xa5 1/"
+	    "\xf0\x9f\x9a\x80?attribute=otp");
+	struct err e = { 0 };
+	struct ref r;
+
+	CHECK(!ref_parse(text, true, &r, &e));
+	SAME(str_c(e.what), S(REF_CHAR));
+	if (CHECK(ref_parse(text, false, &r, &e))) {
+		SAME(r.vault, S("Caf\xc3\xa9"));
+		SAME(r.item, S("\xe6\x97\xa5 1"));
+		SAME(r.field, S("\xf0\x9f\x9a\x80"));
+		EQUAL(r.query, REF_OTP);
+	}
+	e = (struct err){ 0 };
+	CHECK(!ref_parse(S("op://a/b/c?attribute=\xc3\xa9"), false, &r, &e));
+	SAME(str_c(e.what), S(REF_VALUE));
+}
+
+/* The code that a stored value gives at a time; what is wrong with it. */
+static struct str
+totp_of(struct str value, int64_t now, unsigned *left)
+{
+	u8 *code = mem_alloc(&T, 8);
+	struct err e = { 0 };
+	struct totp t;
+
+	if (!totp_parse(value, &t, &e)) {
+		FAILED(e, E_OTP);
+		return str_c(e.what);
+	}
+	CHECK(t.digits >= 1 && t.digits <= 8);
+	totp_code(&t, now, code, left);
+	CHECK(*left >= 1 && *left <= t.period);
+	EQUAL(((uint64_t)now + *left) % t.period, 0);
+	return (struct str){ code, t.digits };
+}
+
+/* RFC 6238 appendix B, and what the official SDK takes and refuses. */
+static void
+test_totp_vectors(void)
+{
+	unsigned n = 0, left;
+
+	load("test/data/totp.json");
+	EACH(c, at(ROOT, "cases")) {
+		row_of(c);
+		SAME(totp_of(text_at(c, "value"), (int64_t)number_at(c, "time"),
+		    &left), text_at(c, "code"));
+		n++;
+	}
+	EACH(c, at(ROOT, "errors")) {
+		run.row = cstr(text_at(c, "value"));
+		SAME(totp_of(text_at(c, "value"), 0, &left), text_at(c,
+		    "error"));
+		n++;
+	}
+	run.row = NULL;
+	EQUAL(n, 37 + 11);
+}
+
+/* What the vectors leave open. U stands for a good URI. */
+static void
+test_totp_parse(void)
+{
+#define U "otpauth://totp/a?secret=JBSWY3DPEHPK3PXP"
+#define GOOD "324550"
+	static const struct {
+		const char *value, *want;
+	} rows[] = {
+		{ U "&period=30", GOOD }, { U "&period=-1", GOOD },
+		{ U "&period=x", GOOD }, { U "&period=", GOOD },
+		{ U "&period=3600", GOOD }, { U "&period", GOOD },
+		{ U "&period=99999999999999999999", GOOD },
+		{ U "&period=300&period=30", "588998" },
+		{ U "&digits=9", GOOD }, { U "&digits=-6", GOOD },
+		{ U "&digits=06", GOOD }, { U "&digits=7", "2324550" },
+		{ U "&algorithm=sHa1", GOOD }, { U "#&digits=8", GOOD },
+		{ U "&secret=AAAA", GOOD }, { " " U " ", GOOD },
+		{ U "%3D%3d", GOOD }, { U "++", GOOD }, { U "%4A", GOOD },
+		{ "otpauth://totp?secret=%4ABSW%79+3DP&x", "229775" },
+		{ "otpauth://totp?x=y&secret=JBSWY3DPEHPK3PXP", GOOD },
+		{ "otpauth://totp/?#?secret=JBSWY3DPEHPK3PXP", "NoSecret" },
+		{ "otpauth://totp", "NoSecret" },
+		{ "otpauth://totp/a?secre=t&SECRET=AA", "NoSecret" },
+		{ "otpauth://totp/a?secret", "SecretTooShort" },
+		{ "otpauth://totp/a?secret=A", "SecretTooShort" },
+		{ "otpauth://", "InvalidUriHost" },
+		{ "otpauth://totp:1/a?secret=AA", "InvalidUriHost" },
+		{ "otpauth://x@totp/a?secret=AA", "InvalidUriHost" },
+		{ "otpauth://totpx/a?secret=AA", "InvalidUriHost" },
+		{ "://totp/a?secret=AA", "InvalidScheme" },
+		{ "otpauthx://totp/a?secret=AA", "InvalidScheme" },
+		{ U "&algorithm=", "InvalidAlgorithm" },
+		{ U "&algorithm=SHA-1", "InvalidAlgorithm" },
+		{ U "%", "SecretNotBase32" }, { U "%4", "SecretNotBase32" },
+		{ U "%4G", "SecretNotBase32" }, { U "%5GA", "SecretNotBase32" },
+		{ U "%00", "SecretNotBase32" }, { U "1", "SecretNotBase32" },
+		{ "JBSW+Y3DP", "SecretNotBase32" },
+		{ "JBSW%20Y3DP", "SecretNotBase32" },
+		{ "JBSWY3DP8", "SecretNotBase32" },
+		{ "JBSWY3DP\n1", "SecretNotBase32" },
+		{ "otpauth:totp/a?secret=AA", "SecretNotBase32" },
+		{ "\xc3\x81\xc3\x81", "SecretNotBase32" },
+		{ " - =", "SecretTooShort" },
+	};
+	unsigned left;
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		run.row = rows[i].value;
+		SAME(totp_of(str_c(rows[i].value), 1700000000, &left),
+		    str_c(rows[i].want));
+	}
+	run.row = NULL;
+	SAME(totp_of((struct str)B("AAAA\0AAAA"), 0, &left),
+	    S("SecretNotBase32"));
+#undef U
+#undef GOOD
+}
+
+/* Every byte as a digit: 32 of them count, in either case, and three are
+ * passed over. */
+static void
+test_totp_digits(void)
+{
+	static const char set[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+	struct err e;
+	struct totp t;
+
+	for (unsigned c = 0; c < 256; c++) {
+		u8 text[8] = { (u8)c, 'A', 'A', 'A', 'A', 'A', 'A', 'A' };
+		u8 upper = c >= 'a' && c <= 'z' ? (u8)(c - 32) : (u8)c;
+		const char *at = c != 0 ? strchr(set, upper) : NULL;
+		bool skip = c == ' ' || c == '-' || c == '=';
+
+		e = (struct err){ 0 };
+		if (totp_parse((struct str){ text, 8 }, &t, &e) !=
+		    (at != NULL || skip || c == '\t')) {
+			FAIL("a byte");
+			return;
+		}
+		if (at != NULL) {
+			EQUAL(t.key[0] >> 3, at - set);
+			EQUAL(t.key_len, 5);
+		}
+	}
+}
+
+/* The longest secret, one more, and the time left. */
+static void
+test_totp_limits(void)
+{
+	static u8 text[(TOTP_KEY_MAX + 1) * 8 / 5 + 1];
+	struct err e = { 0 };
+	struct totp t;
+	unsigned left = 0;
+
+	memset(text, 'A', sizeof text);
+	CHECK(totp_parse((struct str){ text, (TOTP_KEY_MAX * 8 + 4) / 5 }, &t,
+	    &e));
+	EQUAL(t.key_len, TOTP_KEY_MAX);
+	CHECK(!totp_parse((struct str){ text, sizeof text }, &t, &e));
+	SAME(str_c(e.what), S("secret too long"));
+	(void)totp_of(S("AA"), 0, &left);
+	EQUAL(left, 30);
+	(void)totp_of(S("AA"), 29, &left);
+	EQUAL(left, 1);
+	(void)totp_of(S("otpauth://totp?secret=AA&period=3599"), 3600, &left);
+	EQUAL(left, 3598);
+	SAME(totp_of(S("AA"), INT64_MAX, &left), totp_of(S("AA"),
+	    INT64_MAX - 1, &left));
+	e = (struct err){ 0 };
+	CHECK(totp_parse(S("AA"), &t, &e));
+	totp_code(&t, -5, text, &left);         /* before 1970 */
+	SAME(((struct str){ text, 6 }), totp_of(S("AA"), 0, &left));
+}
+
+/* Convert in an arena of its own; what, if it fails. */
+static struct str
+ssh_of(struct str pem, size_t room)
+{
+	struct str text = NOTHING;
+	struct err e = { 0 };
+	struct arena a;
+
+	if (!mem_carve(&a, &T, room))
+		abort();
+	if (ssh_to_openssh(&a, pem, &text, &e))
+		return text;
+	CHECK(e.code == E_SSH || e.code == E_LARGE);
+	return str_c(e.what);
+}
+
+/* Keys that openssl and ssh-keygen have made: the same text for all ways to
+ * store one; and what is no such key. */
+static void
+test_ssh_vectors(void)
+{
+	unsigned n = 0;
+
+	load("test/data/ssh.json");
+	EACH(c, at(ROOT, "cases")) {
+		struct str in = text_at(c, "in"), want = text_at(c, "openssh");
+
+		row_of(c);
+		SAME(ssh_of(in, 1 << 18), want);
+		SAME(ssh_of(want, 1 << 18), want);
+		n++;
+	}
+	EACH(c, at(ROOT, "refused")) {
+		struct str what = ssh_of(text_at(c, "in"), 1 << 18);
+
+		row_of(c);
+		SAME(what, strncmp(run.row, "encrypted", 9) == 0 ?
+		    S("the key is encrypted") :
+		    S("not an Ed25519 or RSA private key"));
+		n++;
+	}
+	run.row = NULL;
+	CHECK(n > 50);
+}
+
+/* The binary of a PEM text. */
+static struct str
+ssh_binary(struct str pem)
+{
+	struct str label, blob = NOTHING;
+	struct err e = { 0 };
+
+	CHECK(ssh_read_pem(&T, pem, &label, &blob, &e));
+	return blob;
+}
+
+/* The official SDK's answers are the same but for the check numbers. */
+static void
+test_ssh_sdk(void)
+{
+	static const char *const items[] = { "deploy key", "legacy rsa key" };
+	struct str stored, sdk, ours;
+	u8 *p, *q;
+
+	load("test/data/resolve.json");
+	for (size_t i = 0; i < LEN(items); i++) {
+		stored = sdk = NOTHING;
+		EACH(v, at(ROOT, "vaults")) {
+			EACH(k, at(v, "items")) {
+				if (!str_eq(text_at(k, "title"),
+				    str_c(items[i])))
+					continue;
+				stored = text_at(json_first(&vec, at(
+				    json_first(&vec, at(at(k, "details"),
+				    "sections")), "fields")), "v");
+			}
+		}
+		EACH(c, at(ROOT, "cases"))
+			if (str_search(text_at(c, "ref"), str_c(items[i])) <
+			    text_at(c, "ref").n && str_search(text_at(c, "ref"),
+			    S("/private key?ssh-format=openssh")) <
+			    text_at(c, "ref").n)
+				sdk = text_at(c, "value");
+		run.row = items[i];
+		ours = ssh_of(stored, 1 << 18);
+		SAME(ssh_of(sdk, 1 << 18), ours);
+		EQUAL(ours.n, sdk.n);
+		sdk = ssh_binary(sdk);
+		ours = ssh_binary(ours);
+		if (!CHECK(sdk.n == ours.n && sdk.n > 0))
+			continue;
+		/* The private part begins behind its kind's second place. */
+		p = memmem(sdk.p + 60, sdk.n - 60, i == 0 ? "ssh-ed25519" :
+		    "ssh-rsa", 7);
+		q = T.base + (ours.p - T.base) + (p - sdk.p);
+		memcpy(q - 12, p - 12, 8);
+		SAME(ours, sdk);
+	}
+	run.row = NULL;
+}
+
+/* Any byte changed or cut off does no harm, and little room is an error. */
+static void
+test_ssh_broken(void)
+{
+	struct str in, out;
+	size_t mark;
+	u8 *p;
+
+	load("test/data/ssh.json");
+	in = text_at(json_first(&vec, at(ROOT, "cases")), "in");
+	out = ssh_of(in, 1 << 18);
+	mark = T.used;
+	for (size_t i = 0; i < in.n; i++) {
+		struct str cut = str_dup(&T, str_upto(in, i));
+
+		if (i < in.n - 6)       /* all but the last dashes */
+			CHECK(str_is_start(ssh_of(cut, 1 << 14), S("not ")));
+		p = T.base + (str_dup(&T, in).p - T.base);
+		p[i] ^= 1u << rnd(8);
+		(void)ssh_of((struct str){ p, in.n }, 1 << 14);
+		mem_reset(&T, mark);
+	}
+	for (size_t room = 0; room < 8192; room += 16) {
+		struct str got = ssh_of(in, room);
+
+		if (!str_eq(got, out) && !str_eq(got, S("private key")) &&
+		    !str_eq(got, S("not an Ed25519 or RSA private key")))
+			FAIL("too little room");
+		mem_reset(&T, mark);
+	}
+}
+
+/* The public key by the vectors that signing is tested with. */
+static void
+test_ssh_public(void)
+{
+	u8 pub[32];
+
+	load("test/data/ed25519.json");
+	EACH(c, at(ROOT, "cases")) {
+		row_of(c);
+		cry_ed25519_public(pub, hex_at(c, "seed").p);
+		SAME(((struct str){ pub, 32 }), hex_at(c, "pub"));
+	}
+	run.row = NULL;
+}
+
+/* Recipes, and those refused with the reason. */
+static void
+test_gen_recipe(void)
+{
+	static const struct {
+		const char *text;
+		bool words, letters, digits, symbols;
+		unsigned length, bits;
+	} good[] = {
+		{ "", false, true, true, true, 20, 121 },
+		{ "20", false, true, true, true, 20, 121 },
+		{ "letters,digits,symbols,32", false, true, true, true, 32,
+		    194 },
+		{ "symbols, digits ,letters,32", false, true, true, true, 32,
+		    194 },
+		{ "letters", false, true, false, false, 20, 114 },
+		{ "letters,6", false, true, false, false, 6, 34 },
+		{ "letters,64", false, true, false, false, 64, 364 },
+		{ "digits,10", false, false, true, false, 10, 33 },
+		{ "digits,letters,6", false, true, true, false, 6, 35 },
+		{ "digits,digits,10", false, false, true, false, 10, 33 },
+		{ "symbols,13", false, false, false, true, 13, 33 },
+		{ "letters,digits,symbols,6", false, true, true, true, 6, 34 },
+		{ "words", true, false, false, false, 4, 66 },
+		{ "words,3", true, false, false, false, 3, 49 },
+		{ "words,15", true, false, false, false, 15, 249 },
+	};
+	static const struct {
+		const char *text, *what;
+	} bad[] = {
+		{ "letters,5", "32 bits" }, { "5", "32 bits" },
+		{ "1", "32 bits" }, { "symbols,2,", "up to 64" },
+		{ "digits,9", "32 bits" }, { "symbols,12", "32 bits" },
+		{ "letters,digits,symbols,2", "32 bits" },
+		{ "letters,65", "up to 64" }, { "letters,0", "up to 64" },
+		{ "letters,-1", "up to 64" }, { "letters,x", "up to 64" },
+		{ "letters,", "up to 64" }, { ",letters", "up to 64" },
+		{ ",", "up to 64" }, { "20,letters", "up to 64" },
+		{ "letters,20,20", "up to 64" }, { "Letters,20", "up to 64" },
+		{ "letter,20", "up to 64" }, { "letters 20", "up to 64" },
+		{ "letters;20", "up to 64" }, { " ", "up to 64" },
+		{ "99999999999999999999", "up to 64" },
+		{ "words,2", "words" }, { "words,16", "words" },
+		{ "words,1", "words" }, { "words,letters,20", "words" },
+		{ "words,digits", "words" }, { "symbols,words,5", "words" },
+	};
+	struct recipe r;
+	struct err e;
+
+	for (size_t i = 0; i < LEN(good); i++) {
+		run.row = good[i].text;
+		e = (struct err){ 0 };
+		if (!CHECK(gen_recipe(str_c(good[i].text), &r, &e)))
+			continue;
+		EQUAL(r.words, good[i].words);
+		EQUAL(r.letters, good[i].letters);
+		EQUAL(r.digits, good[i].digits);
+		EQUAL(r.symbols, good[i].symbols);
+		EQUAL(r.length, good[i].length);
+		EQUAL(gen_bits(&r), good[i].bits);
+	}
+	for (size_t i = 0; i < LEN(bad); i++) {
+		run.row = bad[i].text;
+		e = (struct err){ 0 };
+		r.length = 12345;
+		CHECK(!gen_recipe(str_c(bad[i].text), &r, &e));
+		EQUAL(r.length, 12345);
+		FAILED(e, E_ARGUMENT);
+		CHECK(e.what != NULL && str_is_start(str_c(e.what),
+		    S("generate: ")) && strstr(e.what, bad[i].what) != NULL);
+	}
+	run.row = NULL;
+	e = (struct err){ 0 };
+	CHECK(gen_recipe(NOTHING, &r, &e));
+	CHECK(!gen_recipe((struct str)B("letters\0,20"), &r, &e));
+}
+
+/* Bits against counting: every string over the classes, up to length 4. */
+static void
+test_gen_bits(void)
+{
+	static const unsigned size[] = { 52, 10, 6 };
+
+	for (unsigned set = 1; set < 8; set++)
+		for (unsigned len = 1; len <= 4; len++) {
+			struct recipe r = { false, set & 1, set >> 1 & 1,
+			    set >> 2, len };
+			uint64_t n = 0;
+			unsigned bits = 0;
+
+			/* Inclusion and exclusion of what is left out. */
+			for (unsigned out = 0; out < 8; out++) {
+				uint64_t all = 0, power = 1;
+
+				if ((out & ~set) != 0)
+					continue;
+				for (unsigned c = 0; c < 3; c++)
+					all += (set & ~out) >> c & 1 ?
+					    size[c] : 0;
+				for (unsigned i = 0; i < len; i++)
+					power *= all;
+				if (__builtin_popcount(out) % 2 == 0)
+					n += power;
+				else
+					n -= power;
+			}
+			while (n >> 1 >> bits != 0)
+				bits++;
+			EQUAL(gen_bits(&r), bits);
+		}
+}
+
+/* How often each byte came, against all equally often: chi-square, and its
+ * mean and deviation for so many kinds give the limit (six deviations; the
+ * randomness is the same on every run). */
+static void
+gen_is_even(const unsigned seen[static 256], struct str set)
+{
+	double sum = 0, chi = 0, mean;
+
+	for (size_t i = 0; i < set.n; i++)
+		sum += seen[set.p[i]];
+	mean = sum / (double)set.n;
+	for (size_t i = 0; i < set.n; i++)
+		chi += (seen[set.p[i]] - mean) * (seen[set.p[i]] - mean) / mean;
+	/* (chi - k)^2 < 36 * 2 * k, k degrees of freedom */
+	mean = (double)(set.n - 1);
+	CHECK(chi < mean || (chi - mean) * (chi - mean) < 72 * mean);
+	CHECK(chi > mean / 4);          /* too even is wrong as well */
+}
+
+/* 10,000 passwords for each recipe: as long as wanted, of the right classes,
+ * all of them there, no character more often than another of its class, and
+ * no two alike. */
+static void
+test_gen_password(void)
+{
+	static const char *const recipes[] = { "letters,digits,symbols,32",
+		"", "letters,6", "digits,10", "symbols,13",
+		"letters,digits,symbols,6", "letters,symbols,9",
+		"digits,symbols,10", "letters,digits,64" };
+	static const char *const sets[] = { "digits", "letters", "symbols" };
+	unsigned seen[256];
+	struct recipe r;
+	struct str text, last;
+
+	for (size_t i = 0; i < LEN(recipes); i++) {
+		struct err e = { 0 };
+		size_t mark = T.used, wrong = 0;
+
+		run.row = recipes[i];
+		memset(seen, 0, sizeof seen);
+		last = NOTHING;
+		CHECK(gen_recipe(str_c(recipes[i]), &r, &e));
+		for (unsigned k = 0; k < 10000; k++) {
+			bool letter = false, digit = false, symbol = false;
+
+			wrong += !gen_password(&fake_os, &r, &T, &text, &e);
+			wrong += text.n != r.length || str_eq(text, last);
+			for (size_t c = 0; c < text.n; c++) {
+				u8 b = text.p[c], low = str_lower(b);
+
+				seen[b]++;
+				if (low >= 'a' && low <= 'z')
+					letter = true;
+				else if (b >= '0' && b <= '9')
+					digit = true;
+				else
+					symbol = true;
+			}
+			wrong += letter != r.letters || digit != r.digits ||
+			    symbol != r.symbols;
+			last = text;
+			if (k % 100 == 99) {
+				mem_reset(&T, mark);
+				last = NOTHING;
+			}
+		}
+		EQUAL(wrong, 0);
+		for (size_t c = 0; c < LEN(sets); c++)
+			for (size_t k = 0; k < LEN(gen_classes); k++)
+				if (strcmp(gen_classes[k].name, sets[c]) == 0 &&
+				    seen[(u8)gen_classes[k].set[0]] > 0)
+					gen_is_even(seen, str_c(
+					    gen_classes[k].set));
+		wrong = 0;
+		for (unsigned c = 0; c < 256; c++)
+			wrong += seen[c] > 0 && (c == 0 || strchr("abcdefghijkl"
+			    "mnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+			    "!@.-_*", (int)c) == NULL);
+		EQUAL(wrong, 0);
+	}
+	run.row = NULL;
+}
+
+/* The same for words: b a b a b, with dashes between. */
+static void
+test_gen_words(void)
+{
+	struct str vowels = S("aeiou"), others = S("bdfghjklmnprstvz");
+	unsigned seen[256] = { 0 };
+	size_t wrong = 0, mark = T.used;
+	struct err e = { 0 };
+	struct recipe r;
+	struct str text;
+
+	for (unsigned k = 0; k < 10000; k++) {
+		struct str set;
+
+		r = (struct recipe){ .words = true, .length = 3 + k % 13 };
+		wrong += !gen_password(&fake_os, &r, &T, &text, &e);
+		wrong += text.n != r.length * 6 - 1;
+		for (size_t i = 0; i < text.n; i++) {
+			set = i % 6 == 5 ? S("-") : i % 6 % 2 != 0 ? vowels :
+			    others;
+			wrong += str_find(set, text.p[i]) == set.n;
+			seen[text.p[i]]++;
+		}
+		mem_reset(&T, mark);
+	}
+	EQUAL(wrong, 0);
+	gen_is_even(seen, vowels);
+	gen_is_even(seen, others);
+}
+
+static unsigned gen_left;
+
+static bool
+gen_random_ends(u8 *p, size_t n)
+{
+	memset(p, 7, n);
+	return gen_left > 0 && gen_left-- > 0;
+}
+
+static bool
+gen_random_stuck(u8 *p, size_t n)
+{
+	memset(p, (int)gen_left, n);
+	return true;
+}
+
+/* No randomness, stuck randomness, no room: an error, never a password. */
+static void
+test_gen_refused(void)
+{
+	struct os os = fake_os;
+	struct recipe r = { .letters = true, .digits = true, .length = 20 };
+	struct str text = S("untouched");
+	struct arena a;
+	struct err e = { 0 };
+
+	os.random = gen_random_ends;
+	for (unsigned k = 0; k < 20; k++) {
+		gen_left = k;
+		e = (struct err){ 0 };
+		CHECK(!gen_password(&os, &r, &T, &text, &e));
+		FAILED(e, E_INTERNAL);
+	}
+	SAME(text, S("untouched"));
+	os.random = gen_random_stuck;
+	for (gen_left = 0; gen_left < 256; gen_left++) {
+		e = (struct err){ 0 };
+		CHECK(!gen_password(&os, &r, &T, &text, &e));
+		FAILED(e, E_INTERNAL);
+	}
+	r.digits = false;               /* 0 is an a, and nothing is missing */
+	gen_left = 0;
+	e = (struct err){ 0 };
+	CHECK(gen_password(&os, &r, &T, &text, &e));
+	SAME(text, S("aaaaaaaaaaaaaaaaaaaa"));
+	if (!mem_carve(&a, &T, 16))
+		abort();
+	CHECK(!gen_password(&fake_os, &r, &a, &text, &e));
+	FAILED(e, E_INTERNAL);
+}
+
+/* ====================================================================
  * 11. Items: vault, item and field, and what a back end offers
  * ==================================================================== */
 
@@ -14197,7 +14951,14 @@ static const struct {
 	TEST(test_http_proxy_bypass), TEST(test_http_proxy_user),
 	TEST(test_http_proxy_connect), TEST(test_http_proxy_slow),
 	TEST(test_tls_bundle), TEST(test_tls_load), TEST(test_tls_errors),
-	TEST(test_tls_cut), TEST(test_item_login_field), TEST(test_item_find),
+	TEST(test_tls_cut), TEST(test_ref_vectors), TEST(test_ref_parse),
+	TEST(test_ref_unicode), TEST(test_totp_vectors),
+	TEST(test_totp_parse), TEST(test_totp_digits),
+	TEST(test_totp_limits), TEST(test_ssh_vectors), TEST(test_ssh_sdk),
+	TEST(test_ssh_broken), TEST(test_ssh_public), TEST(test_gen_recipe),
+	TEST(test_gen_bits), TEST(test_gen_password), TEST(test_gen_words),
+	TEST(test_gen_refused), TEST(test_item_login_field),
+	TEST(test_item_find),
 	TEST(test_item_reveal), TEST(test_sa_token),
 	TEST(test_sa_token_members), TEST(test_sa_token_size),
 	TEST(test_sa_host), TEST(test_sa_throttle), TEST(test_sa_throttle_pae),
