@@ -697,7 +697,7 @@ static const struct err_row {
 	[E_CANNOT_ASK] = { "approval_unavailable", RPC_OF_US, EX_NOPERM,
 	    "A person must approve this, and this host cannot ask one (it "
 	    "does not support form elicitation). The operator can permit it in "
-	    "OPMCP_POLICY or with OPMCP_REVEAL=allow." },
+	    "OPMCP_POLICY or with OPMCP_REVEAL=allow (OPMCP_WRITE=allow)." },
 	[E_REFUSED] = { "approval_refused", RPC_OF_US, EX_NOPERM,
 	    "The person asked has refused this; do not repeat the call." },
 	[E_UNANSWERED] = { "approval_missing", RPC_OF_US, EX_NOPERM,
@@ -5314,6 +5314,7 @@ struct item {
 #define CATEGORY_DOCUMENT S("006")
 #define CATEGORY_BANK S("101")
 #define CATEGORY_API S("112")
+#define CATEGORY_SSH S("114")
 
 /* The categories by the names that 1Password's SDKs give them. */
 static const struct category {
@@ -10052,6 +10053,28 @@ keep_record(struct keeper *k, const char *event, struct str note)
 	return aud_write(k->audit, &line);
 }
 
+/* The first line of a run: which program, and what protects it. */
+MUST static bool
+keep_audit_start(struct keeper *k)
+{
+	return keep_record(k, "START", JOIN(&k->scratch, S("opmcp "
+	    OPMCP_VERSION ", Landlock "), str_c(layer_name[k->box.landlock]),
+	    S(", seccomp "), str_c(layer_name[k->box.seccomp])));
+}
+
+/* Put on record that something is about to be changed: it must not happen
+ * without a trace, whatever becomes of this program meanwhile (I9). */
+MUST static bool
+keep_intent(struct keeper *k, const char *tool, struct err *e)
+{
+	struct aud_line line = k->line;
+
+	line.event = "WRITE_BEGINS";
+	line.tool = tool;
+	return ((k->audit->seq > 0 || keep_audit_start(k)) &&
+	    aud_write(k->audit, &line)) || fail(e, E_AUDIT, "");
+}
+
 /* The MAC of a state for the call under way. */
 static void
 ask_mac(const struct keeper *k, u8 mac[static SHA256_LEN], const u8 *state)
@@ -10666,7 +10689,8 @@ struct shown {
 	bool code;              /* not the value: the code made from it */
 };
 
-/* Does a limit speak of what is about to be released? */
+/* Does a limit speak of what is about to be released or, with no list, of the
+ * deed as it is? */
 static bool
 tool_limit_is_for(const struct rule *r, struct deed d,
     const struct shown *list, size_t n)
@@ -10678,7 +10702,7 @@ tool_limit_is_for(const struct rule *r, struct deed d,
 		    pol_rule_is_for(r, &d))
 			return true;
 	}
-	return false;
+	return n == 0 && pol_rule_is_for(r, &d);
 }
 
 /* Take one act on an item from every limit that speaks of it: first it is
@@ -11794,6 +11818,467 @@ tool_security(struct keeper *k, const struct json *j, uint32_t args,
  * Calls:  2 to 18.                   Tests: test_write_*, e2e
  * ==================================================================== */
 
+/* A change while it is prepared: item and vault, and the wish. */
+struct writing {
+	const char *tool;
+	const struct vault *vault;
+	struct item it;
+	struct wish wish;
+	struct recipe recipe;
+	struct str password;            /* secret; made here, or p NULL */
+};
+
+/* Can a field of this kind be given a value as text? */
+static bool
+write_kind_is_plain(enum kind kind)
+{
+	return kind <= KIND_CARD_TYPE || kind == KIND_DATE ||
+	    kind == KIND_MONTH_YEAR || kind == KIND_CARD || kind == KIND_TOTP;
+}
+
+/* The kind that a caller names as the SDKs do, letter case aside. */
+MUST static bool
+write_kind(struct str name, enum kind *kind, struct err *e)
+{
+	for (size_t i = 0; i < LEN(kinds); i++)
+		if (str_nocase_eq(name, str_c(kinds[i].name)) &&
+		    write_kind_is_plain((enum kind)i)) {
+			*kind = (enum kind)i;
+			return true;
+		}
+	return fail(e, E_ARGUMENT, "kind: Text, Concealed, Url, Email, Phone, "
+	    "Menu, CreditCardType, Date, MonthYear, CreditCardNumber or Totp");
+}
+
+/* Add a field to the wish; each only once, and only with a value that can be
+ * stored for its kind. */
+MUST static bool
+write_add(struct wish *w, const struct wish_field *f, struct err *e)
+{
+	struct totp t;                  /* secret: wiped */
+	struct err bad = { 0 };
+
+	for (size_t i = 0; i < w->fields; i++)
+		if (f->old != NULL ? w->field[i].old == f->old :
+		    w->field[i].old == NULL &&
+		    str_nocase_eq(w->field[i].label, f->label) &&
+		    str_nocase_eq(w->field[i].section, f->section))
+			return fail(e, E_ARGUMENT, "a field is named twice");
+	if (!write_kind_is_plain(f->kind))
+		return fail(e, E_EDIT, "fields of this kind cannot be set");
+	if (f->kind == KIND_TOTP && f->value.n > 0) {
+		bool ok = totp_parse(f->value, &t, &bad);
+
+		WIPE(t);
+		if (!ok)
+			return fail(e, E_EDIT, "no code can be made from this");
+	}
+	if (w->fields == LEN(w->field))
+		return fail(e, E_LARGE, "fields");
+	w->field[w->fields++] = *f;
+	return true;
+}
+
+/* One member of the argument fields: the field it means, or a new one. */
+MUST static bool
+write_field(struct writing *x, const struct json *j, uint32_t node,
+    struct err *e)
+{
+	struct wish_field f = { .kind = KIND_CONCEALED };
+	struct str kind = NOTHING;
+	struct ref r = { .query = REF_PLAIN };
+	struct err miss = { 0 };
+	enum kind want = KIND_CONCEALED;
+
+	(void)!json_get_str(j, node, S("label"), &f.label);
+	(void)!json_get_str(j, node, S("value"), &f.value);
+	(void)!json_get_str(j, node, S("section"), &f.section);
+	if (!pol_check_name(f.label, e) ||
+	    (f.section.p != NULL && !pol_check_name(f.section, e)) ||
+	    (json_get_str(j, node, S("kind"), &kind) &&
+	    !write_kind(kind, &want, e)))
+		return false;
+	r.field = f.label;
+	r.section = f.section;
+	f.kind = want;
+	if (item_resolve(&x->it, &r, &f.old, &miss)) {
+		f.kind = f.old->kind;
+		f.purpose = f.old->purpose;
+		if (kind.p != NULL && f.kind != want)
+			return fail(e, E_EDIT, "the field is of another kind");
+	} else if (miss.code == E_FIELD_MANY) {
+		*e = miss;
+		return false;
+	}
+	return write_add(&x->wish, &f, e);
+}
+
+/* The item's own username or password is to be value. Where it has none, a
+ * Login gets its built-in one, others a field of that name. */
+MUST static bool
+write_login(struct writing *x, enum purpose purpose, struct str value,
+    struct err *e)
+{
+	bool user = purpose == FOR_USERNAME;
+	struct wish_field f = { .old = item_login_field(&x->it, purpose),
+	    .value = value, .label = user ? S("username") : S("password"),
+	    .kind = user ? KIND_TEXT : KIND_CONCEALED };
+
+	if (f.old != NULL) {
+		f.kind = f.old->kind;
+		f.purpose = f.old->purpose;
+	} else if (str_eq(x->it.ref.category, CATEGORY_LOGIN)) {
+		f.purpose = purpose;
+	}
+	return write_add(&x->wish, &f, e);
+}
+
+/* Make the password that "generate" asks for; it goes into the item and
+ * nowhere else. */
+MUST static bool
+write_generate(struct keeper *k, struct writing *x, struct str recipe,
+    struct err *e)
+{
+	if (!gen_recipe(recipe, &x->recipe, e) || !gen_password(k->os,
+	    &x->recipe, &k->scratch, &x->password, e))
+		return false;
+	x->wish.bits = gen_bits(&x->recipe);
+	return write_login(x, FOR_PASSWORD, x->password, e);
+}
+
+/* The tags an item is to have. Those that begin with "ai:" were given by
+ * whoever administers the vault: none of them may go. */
+MUST static bool
+write_tags(struct writing *x, const struct json *j, uint32_t list,
+    struct err *e)
+{
+	const struct item_ref *ref = &x->it.ref;
+	struct wish *w = &x->wish;
+
+	w->retag = list != 0;
+	for (uint32_t n = json_first(j, list); n; n = json_next(j, list, n)) {
+		if (!json_str(j, n, &w->tag[w->tags]) ||
+		    !pol_check_name(w->tag[w->tags], e))
+			return fail(e, E_ARGUMENT, "tags");
+		for (size_t i = 0; i < w->tags; i++)
+			if (str_eq(w->tag[i], w->tag[w->tags]))
+				return fail(e, E_ARGUMENT, "a tag twice");
+		w->tags++;
+	}
+	for (size_t i = 0; w->retag && i < ref->tags; i++) {
+		bool kept = !item_tag_eq(str_upto(ref->tag[i], 3), S("ai:"));
+
+		for (size_t t = 0; t < w->tags; t++)
+			kept |= str_eq(ref->tag[i], w->tag[t]);
+		if (!kept)
+			return fail(e, E_EDIT, "tags ai:... stay");
+	}
+	return true;
+}
+
+/* Read what create and update have in common into the wish. */
+MUST static bool
+write_wish(struct keeper *k, struct writing *x, const struct json *j,
+    uint32_t args, struct err *e)
+{
+	uint32_t fields = json_get(j, args, S("fields"));
+	struct str text;
+	struct wish *w = &x->wish;
+
+	(void)!json_get_str(j, args, S("notes"), &w->notes);
+	if (json_get_str(j, args, S("title"), &w->title) &&
+	    !pol_check_name(w->title, e))
+		return false;
+	if (json_get_str(j, args, S("website"), &w->website) &&
+	    !str_eq(x->it.ref.category, CATEGORY_LOGIN) &&
+	    !str_eq(x->it.ref.category, CATEGORY_PASSWORD))
+		return fail(e, E_EDIT, "only logins and passwords have "
+		    "websites");
+	if (json_get(j, args, S("generate")) != 0 &&
+	    json_get(j, args, S("password")) != 0)
+		return fail(e, E_ARGUMENT, "password or generate, not both");
+	if (json_get_str(j, args, S("username"), &text) &&
+	    !write_login(x, FOR_USERNAME, text, e))
+		return false;
+	if (json_get_str(j, args, S("password"), &text) &&
+	    !write_login(x, FOR_PASSWORD, text, e))
+		return false;
+	if (json_get_str(j, args, S("generate"), &text) &&
+	    !write_generate(k, x, text, e))
+		return false;
+	for (uint32_t n = json_first(j, fields); n; n = json_next(j, fields, n))
+		if (!write_field(x, j, n, e))
+			return false;
+	return write_tags(x, j, json_get(j, args, S("tags")), e);
+}
+
+/* The item as its line in the list will be once the wish has come true. */
+static struct item_ref
+write_result(const struct writing *x)
+{
+	struct item_ref ref = x->it.ref;
+
+	if (x->wish.title.p != NULL)
+		ref.title = x->wish.title;
+	if (x->wish.retag) {
+		ref.tag = x->wish.tag;
+		ref.tags = x->wish.tags;
+	}
+	return ref;
+}
+
+/* No change may take an item out of reach of a rule or tag that restricts it:
+ * what is not permitted before must not be permitted afterwards. */
+static bool
+write_is_lift(const struct keeper *k, const struct writing *x)
+{
+	struct item_ref after = write_result(x);
+
+	for (int act = ACT_LIST; act <= ACT_WRITE; act++) {
+		struct deed d = { (enum act)act, x->vault, &x->it.ref, NOTHING,
+		    NOTHING, NULL };
+		enum verdict before = pol_judge(k->policy, k->cfg, &d).verdict;
+
+		d.item = &after;
+		if (pol_judge(k->policy, k->cfg, &d).verdict > before)
+			return true;
+	}
+	return false;
+}
+
+/* Judge the change, as a whole and for each field: the strictest counts.
+ * *ask tells that a person has to be asked. */
+MUST static bool
+write_judge(struct keeper *k, const struct writing *x, bool *ask,
+    struct err *e)
+{
+	struct deed d = { ACT_WRITE, x->vault, &x->it.ref, NOTHING, NOTHING,
+	    NULL };
+	struct judgement j, worst;
+
+	if (!tool_judge(k, &d, &worst, e))
+		return false;
+	for (size_t i = 0; i < x->wish.fields; i++) {
+		d.field = x->wish.field[i].label;
+		d.own = x->wish.field[i].old;
+		if (!tool_judge(k, &d, &j, e))
+			return false;
+		if (j.verdict < worst.verdict)
+			worst = j;
+	}
+	tool_note_why(k, &worst);
+	k->line.decision = verdict_name[worst.verdict];
+	*ask = worst.verdict == ASK;
+	return worst.verdict != DENY || fail(e, E_POLICY, "");
+}
+
+/* Put the names of what a wish changes. */
+static void
+write_put_names(const struct writing *x, struct out *o, struct str sep)
+{
+	const struct wish *w = &x->wish;
+	const struct {
+		const char *name;
+		bool is;
+	} part[] = { { "title", w->title.p != NULL }, { "website",
+	    w->website.p != NULL }, { "notes", w->notes.p != NULL },
+	    { "tags", w->retag } };
+	size_t from = o->n;
+
+	for (size_t i = 0; i < LEN(part); i++) {
+		if (!part[i].is)
+			continue;
+		if (o->n > from)
+			out_put(o, sep);
+		jw_quote(o, str_c(part[i].name));
+	}
+	for (size_t i = 0; i < w->fields; i++) {
+		if (o->n > from)
+			out_put(o, sep);
+		tool_put_name(o, w->field[i].label);
+	}
+}
+
+/* Ask a person, where that is due, in words that name the change. */
+MUST static bool
+write_ask(struct keeper *k, const struct writing *x, const char *what,
+    bool names, struct err *e)
+{
+	struct item_ref ref = x->it.ref;
+	struct deed d = { ACT_WRITE, x->vault, &ref, NOTHING, NOTHING, NULL };
+	bool update = x->it.version > 0 && names;
+	struct out o;
+
+	if (ref.id.n == 0) {            /* a new one is asked for by vault */
+		ref.id = x->vault->id;
+		ref.title = x->wish.title;
+	}
+	out_open(&o, &k->scratch);
+	OUT(&o, S("May the assistant "), str_c(what));
+	if (update) {
+		out_byte(&o, ' ');
+		write_put_names(x, &o, S(", "));
+		out_put(&o, S(" of"));
+	}
+	out_put(&o, S(" the 1Password item "));
+	return tool_ask(k, &d, out_close(&o, &k->scratch), !update, e);
+}
+
+/* Carry the change out: judged, asked for, counted and put on record before
+ * it is sent. what names it in the question; names says that a person is told
+ * what changes. */
+MUST static bool
+write_do(struct keeper *k, struct writing *x, const char *what, bool names,
+    struct err *e)
+{
+	struct deed d = { ACT_WRITE, x->vault, &x->it.ref, NOTHING, NOTHING,
+	    NULL };
+	bool ask;
+
+	if (!x->vault->writable)
+		return fail(e, E_DENIED, "the token may only read here");
+	if (!write_judge(k, x, &ask, e))
+		return false;
+	if (x->it.version > 0 && write_is_lift(k, x))
+		return fail(e, E_POLICY, "");
+	if ((ask && !write_ask(k, x, what, names, e)) ||
+	    !tool_take(k, &d, NULL, 0, e) || !keep_intent(k, x->tool, e))
+		return false;
+	keep_stage(k, "writing the item");
+	if (!k->be->write(k->sa, x->vault->id, &x->it, &x->wish, e))
+		return false;
+	k->line.item = x->it.ref.id;
+	memset(k->gate->miss, 0, sizeof k->gate->miss);
+	return true;
+}
+
+/* Put what was done. A password made here is told by its length, its classes
+ * and the beginning of its SHA-256, by which a person can compare it: so few
+ * bits give no other password away. */
+MUST static bool
+write_put(struct keeper *k, const struct writing *x, struct jw *w,
+    struct err *e)
+{
+	struct item_ref ref = write_result(x);
+	u8 hash[SHA256_LEN], room[8];   /* hash: public in part, wiped */
+	struct out o;
+
+	jw_put(w, S("item_id"), x->it.ref.id);
+	tool_put_clean(w, S("title"), ref.title);
+	tool_put_clean(w, S("vault"), x->vault->name);
+	tool_put_count(w, S("version"), x->it.version);
+	jw_key(w, S("changed"));
+	jw_open(w, '[');
+	write_put_names(x, w->o, S(","));
+	jw_close(w, ']');
+	if (x->password.p != NULL) {
+		SHA256(hash, x->password);
+		out_init(&o, room, sizeof room);
+		hex_put(&o, (struct str){ hash, 4 });
+		WIPE(hash);
+		jw_key(w, S("generated"));
+		jw_open(w, '{');
+		tool_put_count(w, S("length"), x->password.n);
+		if (x->recipe.words)
+			tool_put_count(w, S("words"), x->recipe.length);
+		jw_put_bool(w, S("letters"), x->recipe.letters ||
+		    x->recipe.words);
+		jw_put_bool(w, S("digits"), x->recipe.digits);
+		jw_put_bool(w, S("symbols"), x->recipe.symbols);
+		tool_put_count(w, S("entropy_bits"), x->wish.bits);
+		jw_put(w, S("fingerprint"), out_str(&o));
+		jw_close(w, '}');
+	}
+	return tool_put_uuid(k, w, e);
+}
+
+/* The item that a change is about, and nothing changed yet. */
+MUST static bool
+write_find(struct keeper *k, struct writing *x, const struct json *j,
+    uint32_t args, struct err *e)
+{
+	struct str name = NOTHING, vault_name = NOTHING;
+
+	k->line.event = "WRITE";
+	(void)!json_get_str(j, args, S("item"), &name);
+	(void)!json_get_str(j, args, S("vault"), &vault_name);
+	return tool_locate(k, name, vault_name, &x->vault, &x->it, e);
+}
+
+/* create_1password_credential. */
+MUST static bool
+tool_create(struct keeper *k, const struct json *j, uint32_t args,
+    struct jw *w, struct err *e)
+{
+	struct writing x = { .tool = "create_1password_credential" };
+	struct str name = NOTHING, category = S("Login"), number;
+
+	k->line.event = "WRITE";
+	(void)!json_get_str(j, args, S("vault"), &name);
+	(void)!json_get_str(j, args, S("category"), &category);
+	number = item_category(category);
+	if (number.p == NULL || str_eq(number, CATEGORY_DOCUMENT) ||
+	    str_eq(number, CATEGORY_SSH))
+		return fail(e, E_ARGUMENT, "no category that can be created");
+	if ((name.p != NULL && !pol_check_name(name, e)) ||
+	    !tool_is_ready(k, e) || !tool_vault(k, name, &x.vault, e))
+		return false;
+	k->line.vault = x.vault->id;
+	if (!k->be->blank(k->sa, number, &x.it, e) ||
+	    !write_wish(k, &x, j, args, e))
+		return false;
+	x.it.ref.title = x.wish.title;
+	x.it.ref.tag = x.wish.tag;
+	x.it.ref.tags = x.wish.tags;
+	return write_do(k, &x, "create", false, e) && write_put(k, &x, w, e);
+}
+
+/* update_1password_credential. */
+MUST static bool
+tool_update(struct keeper *k, const struct json *j, uint32_t args,
+    struct jw *w, struct err *e)
+{
+	struct writing x = { .tool = "update_1password_credential" };
+	const struct wish *wish = &x.wish;
+
+	if (!write_find(k, &x, j, args, e) || !write_wish(k, &x, j, args, e))
+		return false;
+	if (wish->fields == 0 && wish->title.p == NULL && !wish->retag &&
+	    wish->notes.p == NULL && wish->website.p == NULL)
+		return fail(e, E_ARGUMENT, "nothing to change is named");
+	return write_do(k, &x, "change", true, e) && write_put(k, &x, w, e);
+}
+
+/* archive_1password_credential. */
+MUST static bool
+tool_archive(struct keeper *k, const struct json *j, uint32_t args,
+    struct jw *w, struct err *e)
+{
+	struct writing x = { .tool = "archive_1password_credential",
+	    .wish.state = ITEM_ARCHIVED };
+
+	return write_find(k, &x, j, args, e) &&
+	    write_do(k, &x, "archive", false, e) && write_put(k, &x, w, e);
+}
+
+/* delete_1password_credential: the title must be repeated as it is. */
+MUST static bool
+tool_delete(struct keeper *k, const struct json *j, uint32_t args,
+    struct jw *w, struct err *e)
+{
+	struct writing x = { .tool = "delete_1password_credential",
+	    .wish.state = ITEM_DELETED };
+	struct str title = NOTHING;
+
+	if (!write_find(k, &x, j, args, e))
+		return false;
+	(void)!json_get_str(j, args, S("title"), &title);
+	if (!str_eq(title, x.it.ref.title))
+		return fail(e, E_ARGUMENT, "title: not that of this item");
+	return write_do(k, &x, "delete for good", false, e) &&
+	    write_put(k, &x, w, e);
+}
+
 /* ====================================================================
  * 21. Offer: tables of tools, resources and prompts
  *
@@ -11809,10 +12294,86 @@ static const struct arg credentials_args[] = {
 	    ARG_TEXT, false, COMPLETE_VAULT },
 };
 
+static const struct arg list_args[] = {
+	{ "vault", "Name or id; left out: the default vault",
+	    ARG_TEXT, false, COMPLETE_VAULT },
+	{ "query", "Words that must all occur in title, tags or website",
+	    ARG_TEXT, false, COMPLETE_NOTHING },
+	{ "tag", "Only items with this tag", ARG_TEXT, false,
+	    COMPLETE_NOTHING },
+	{ "category", "Only this category, as Login or ApiCredentials",
+	    ARG_TEXT, false, COMPLETE_NOTHING },
+	{ "state", "Left out: active", ARG_STATE, false, COMPLETE_NOTHING },
+	{ "limit", "Items on a page; left out: 50", ARG_COUNT, false,
+	    COMPLETE_NOTHING },
+	{ "cursor", "next_cursor of the page before", ARG_TEXT, false,
+	    COMPLETE_NOTHING },
+};
+
+static const struct arg look_args[] = {
+	{ "item", "Title or id", ARG_TEXT, true, COMPLETE_ITEM },
+	{ "vault", "Name or id; left out: the default vault",
+	    ARG_TEXT, false, COMPLETE_VAULT },
+};
+
+static const struct arg secret_args[] = {
+	{ "reference", "op://vault/item/[section/]field, perhaps with "
+	    "?attribute=otp or ?ssh-format=openssh", ARG_REF, true,
+	    COMPLETE_NOTHING },
+};
+
+#define WISH_ARGS \
+	{ "username", "New username", ARG_VALUE, false, COMPLETE_NOTHING }, \
+	{ "password", "New password; better: generate", ARG_VALUE, false, \
+	    COMPLETE_NOTHING }, \
+	{ "generate", "Make the password inside, never shown: " \
+	    "letters,digits,symbols,32 or words,5", ARG_TEXT, false, \
+	    COMPLETE_NOTHING }, \
+	{ "website", "URL", ARG_VALUE, false, COMPLETE_NOTHING }, \
+	{ "notes", "Notes", ARG_VALUE, false, COMPLETE_NOTHING }, \
+	{ "tags", "All tags", ARG_TAGS, false, COMPLETE_NOTHING }, \
+	{ "fields", "Other fields by label; unknown labels are added, " \
+	    "Concealed unless kind says Text, Url, Totp, ...", ARG_FIELDS, \
+	    false, COMPLETE_NOTHING }
+
+static const struct arg create_args[] = {
+	{ "title", "Title", ARG_TEXT, true, COMPLETE_NOTHING },
+	{ "vault", "Name or id; left out: the default vault",
+	    ARG_TEXT, false, COMPLETE_VAULT },
+	{ "category", "Left out: Login", ARG_TEXT, false, COMPLETE_NOTHING },
+	WISH_ARGS,
+};
+
+static const struct arg update_args[] = {
+	{ "item", "Title or id", ARG_TEXT, true, COMPLETE_ITEM },
+	{ "vault", "Name or id; left out: the default vault",
+	    ARG_TEXT, false, COMPLETE_VAULT },
+	{ "title", "New title", ARG_TEXT, false, COMPLETE_NOTHING },
+	WISH_ARGS,
+};
+
+static const struct arg delete_args[] = {
+	{ "item", "Title or id", ARG_TEXT, true, COMPLETE_ITEM },
+	{ "vault", "Name or id; left out: the default vault",
+	    ARG_TEXT, false, COMPLETE_VAULT },
+	{ "title", "The item's title once more, exactly: the confirmation",
+	    ARG_TEXT, true, COMPLETE_NOTHING },
+};
+
 static const struct arg health_args[] = {
 	{ "probe", "Also sign in and read the vault list (uses the quota)",
 	    ARG_BOOL, false, COMPLETE_NOTHING },
 };
+
+#define READS "\"readOnlyHint\":true,\"destructiveHint\":false," \
+	"\"idempotentHint\":true,\"openWorldHint\":false"
+#define DESTROYS "\"readOnlyHint\":false,\"destructiveHint\":true," \
+	"\"idempotentHint\":false,\"openWorldHint\":false"
+#define OBJECT(properties, required) "{\"type\":\"object\"," \
+	"\"properties\":{" properties "},\"required\":[" required "]}"
+#define WRITTEN OBJECT("\"item_id\":{\"type\":\"string\"},\"version\":" \
+	"{\"type\":\"integer\"},\"generated\":{\"type\":\"object\"}", \
+	"\"item_id\",\"version\"")
 
 static const struct tool tools[] = {
 	{ "get_1password_credentials", "Get 1Password credentials",
@@ -11844,8 +12405,7 @@ static const struct tool tools[] = {
 	    "last call. Makes no network call unless probe is true. Returns "
 	    "overall_status (healthy, degraded, unhealthy), the checks and a "
 	    "summary.",
-	    "\"readOnlyHint\":true,\"destructiveHint\":false,"
-	    "\"idempotentHint\":true,\"openWorldHint\":false",
+	    READS,
 	    "{\"type\":\"object\",\"properties\":{"
 	    "\"overall_status\":{\"type\":\"string\",\"enum\":"
 	    "[\"healthy\",\"degraded\",\"unhealthy\"]},"
@@ -11864,8 +12424,7 @@ static const struct tool tools[] = {
 	    "Tell which protections are in force, as the kernel reports them: "
 	    "sandbox of both processes, memory, TLS, audit log, rules. No "
 	    "network call, no secret.",
-	    "\"readOnlyHint\":true,\"destructiveHint\":false,"
-	    "\"idempotentHint\":true,\"openWorldHint\":false",
+	    READS,
 	    "{\"type\":\"object\",\"properties\":{"
 	    "\"keeper\":{\"type\":\"object\"},"
 	    "\"door\":{\"type\":\"object\"},"
@@ -11886,8 +12445,7 @@ static const struct tool tools[] = {
 	    "Count calls, errors, rate-limit rejections, sign-ins and requests "
 	    "to 1Password since the start, with percentiles of the duration "
 	    "of calls. No network call.",
-	    "\"readOnlyHint\":true,\"destructiveHint\":false,"
-	    "\"idempotentHint\":true,\"openWorldHint\":false",
+	    READS,
 	    "{\"type\":\"object\",\"properties\":{"
 	    "\"requests_total\":{\"type\":\"integer\"},"
 	    "\"errors_total\":{\"type\":\"integer\"},"
@@ -11902,7 +12460,51 @@ static const struct tool tools[] = {
 	    "\"uptime_seconds\":{\"type\":\"integer\"}},"
 	    "\"required\":[\"requests_total\",\"errors_total\"]}",
 	    NULL, NULL, 0, tool_metrics },
+	{ "list_vaults", "List vaults",
+	    "List the 1Password vaults that may be used.", READS,
+	    OBJECT("\"vaults\":{\"type\":\"array\"}", "\"vaults\""),
+	    NULL, NULL, 0, tool_vaults },
+	{ "list_items", "List items",
+	    "List or search the items of a vault: id, title, category, tags, "
+	    "websites; no values.", READS,
+	    OBJECT("\"items\":{\"type\":\"array\"},\"next_cursor\":"
+	    "{\"type\":\"string\"}", "\"items\""),
+	    NULL, list_args, LEN(list_args), tool_items },
+	{ "get_item", "Get an item without its secrets",
+	    "Get all fields of an item with label, kind and reference. "
+	    "Usernames, hosts and dates are shown; secret values are masked: "
+	    "read_secret reads one by its reference.", READS,
+	    OBJECT("\"id\":{\"type\":\"string\"},\"title\":{\"type\":"
+	    "\"string\"},\"fields\":{\"type\":\"array\"}",
+	    "\"id\",\"title\",\"fields\""),
+	    NULL, look_args, LEN(look_args), tool_look },
+	{ "read_secret", "Read a secret by its reference",
+	    "Read one field by its secret reference: a value, a one-time code "
+	    "(?attribute=otp, with seconds_left), a private key "
+	    "(?ssh-format=openssh), an attached text file. Use it for the task "
+	    "at hand and do not repeat it.",
+	    "\"readOnlyHint\":false,\"destructiveHint\":false,"
+	    "\"idempotentHint\":true,\"openWorldHint\":false",
+	    OBJECT("\"value\":{\"type\":\"string\"},\"kind\":{\"type\":"
+	    "\"string\"},\"seconds_left\":{\"type\":\"integer\"}",
+	    "\"value\""), NULL, secret_args, LEN(secret_args), tool_secret },
+	{ "create_1password_credential", "Create a 1Password item",
+	    "Create an item. A generated password is stored and not shown.",
+	    "\"readOnlyHint\":false,\"destructiveHint\":false,"
+	    "\"idempotentHint\":false,\"openWorldHint\":false", WRITTEN,
+	    NULL, create_args, LEN(create_args), tool_create },
+	{ "update_1password_credential", "Change a 1Password item",
+	    "Change what is named of an item, and nothing else.", DESTROYS,
+	    WRITTEN, NULL, update_args, LEN(update_args), tool_update },
+	{ "archive_1password_credential", "Archive a 1Password item",
+	    "Move an item to the archive, from where a person can restore it.",
+	    DESTROYS, WRITTEN, NULL, look_args, LEN(look_args), tool_archive },
+	{ "delete_1password_credential", "Delete a 1Password item",
+	    "Delete an item for good.", DESTROYS, WRITTEN, NULL, delete_args,
+	    LEN(delete_args), tool_delete },
 };
+
+#define WRITERS 4       /* the last rows, only there with OPMCP_WRITE */
 
 static const struct arg items_args[] = {
 	{ "vault", "Name or id of the vault", ARG_TEXT, true, COMPLETE_VAULT },
@@ -11981,6 +12583,9 @@ static const struct prompt prompts[] = {
 	    "them.\n"
 	    "May values reach you (OPMCP_REVEAL): {OPMCP_REVEAL}; with ask I "
 	    "approve each call myself, with deny they never do.\n"
+	    "May you change items (OPMCP_WRITE): {OPMCP_WRITE}; off means that "
+	    "nothing can be changed in 1Password through this server, ask that "
+	    "I approve each change.\n"
 	    "Rules of the operator (OPMCP_POLICY): {OPMCP_POLICY}. Tags of "
 	    "items (ai:deny, ai:ask, ai:use-only) can only be stricter.\n"
 	    "Tool calls (OPMCP_RATE): {RATE_LIMIT_MAX_REQUESTS} in "
@@ -11991,26 +12596,27 @@ static const struct prompt prompts[] = {
 	    "Longest time of one call, in seconds (OPMCP_TIMEOUT): "
 	    "{OPMCP_TIMEOUT}.\n"
 	    "Lists, resources and completions show names and ids, never "
-	    "values. A value leaves only through get_1password_credentials, "
-	    "is fetched at that moment and not kept. Nothing can be changed "
-	    "in 1Password through this server. Call get_health_status and "
-	    "tell me as well whether the server is ready.",
+	    "values; get_item masks what is protected. A protected value "
+	    "leaves only through get_1password_credentials and read_secret, "
+	    "is fetched at that moment and not kept. Call get_health_status "
+	    "and tell me as well whether the server is ready.",
 	    NULL, 0, NULL },
 };
 
-static const struct catalog opmcp_catalog = {
-	tools, LEN(tools), resources, LEN(resources), prompts, LEN(prompts),
-	NULL, 0, "\"tools\":{},\"prompts\":{},\"resources\":{}",
-	"Credentials from 1Password, under rules set by the operator. Call "
-	"get_1password_credentials with the item's title or id only when a "
-	"task needs the secret, use the value for that task and never repeat "
-	"it in text, files or logs. The resource onepassword://vaults lists "
-	"the vaults, onepassword://vaults/{vault}/items the titles and ids in "
-	"one; if you cannot read resources, ask the user to attach them. When "
-	"a title is ambiguous, ask which of the ids is meant. An "
-	"error says what to do; do not repeat a refused call unchanged.",
-	0,
-};
+#define CATALOG(n) { tools, (n), resources, LEN(resources), prompts, \
+	LEN(prompts), NULL, 0, \
+	"\"tools\":{},\"prompts\":{},\"resources\":{}", \
+	"Credentials from 1Password, under rules set by the operator. Find " \
+	"items with list_items, look at one with get_item; both show no " \
+	"secrets. Only when a task needs a secret, call read_secret with its " \
+	"reference, or get_1password_credentials for username and password; " \
+	"use the value for that task and never repeat it in text, files or " \
+	"logs. When a title is ambiguous, ask which of the ids is meant. An " \
+	"error says what to do; do not repeat a refused call unchanged.", 0 }
+
+/* What is offered as a rule, and with OPMCP_WRITE. */
+static const struct catalog opmcp_catalog = CATALOG(LEN(tools) - WRITERS);
+static const struct catalog opmcp_writing = CATALOG(LEN(tools));
 
 /* What belongs to an error besides its sentence: the rule that decided, the
  * ids to choose from, the limit. */
@@ -12553,13 +13159,21 @@ keep_event(const struct keeper *k, const struct err *e)
 	}
 }
 
-/* The first line of a run: which program, and what protects it. */
-MUST static bool
-keep_audit_start(struct keeper *k)
+/* The hash that stands for a call's arguments. Where they can hold a secret it
+ * is keyed with a number of this run, so that a weak one cannot be guessed
+ * from the log. */
+static void
+keep_hash_args(const struct keeper *k, const struct job *b,
+    u8 hash[static SHA256_LEN])
 {
-	return keep_record(k, "START", JOIN(&k->scratch, S("opmcp "
-	    OPMCP_VERSION ", Landlock "), str_c(layer_name[k->box.landlock]),
-	    S(", seccomp "), str_c(layer_name[k->box.seccomp])));
+	bool secret = false;
+
+	for (size_t i = 0; b->tool != NULL && i < b->tool->args; i++)
+		secret |= b->tool->arg[i].kind == ARG_VALUE ||
+		    b->tool->arg[i].kind == ARG_FIELDS;
+	SHA256(hash, json_raw(&b->j, b->args));
+	if (secret)
+		cry_hmac(hash, k->asks->key, (struct str){ hash, SHA256_LEN });
 }
 
 /* Record how a call ended, before the door learns of it. The first line of a
@@ -12581,7 +13195,7 @@ keep_audit_call(struct keeper *k, const struct job *b, const struct err *e)
 	else if (e->code == E_NONE && str_eq(str_c(l->decision), S("deny")))
 		l->decision = "allow";
 	if (b->args != 0) {
-		SHA256(hash, json_raw(&b->j, b->args));
+		keep_hash_args(k, b, hash);
 		out_init(&o, hex, sizeof hex);
 		hex_put(&o, (struct str){ hash, sizeof hash });
 		l->args = out_str(&o);
