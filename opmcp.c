@@ -9984,6 +9984,7 @@ struct keeper {
 	struct bucket rereads;          /* of a doubtful vault list */
 	struct err setup;               /* why there is no usable token */
 	bool locked;                    /* keys cannot be swapped out */
+	bool attended;                  /* a person typed this command */
 	uint64_t started;               /* monotonic ms */
 	uint64_t calls;
 	uint64_t requests;              /* sent before the call under way */
@@ -10244,22 +10245,30 @@ ask_person(struct keeper *k, const struct ask *q, size_t *chosen,
  * costs nothing at all.
  * ==================================================================== */
 
-/* Append a name from a vault for a reader, as a JSON string: what cannot be
- * seen, or would turn the text around, is left out, and the length is capped
- * at CLEAN_MAX, at a whole character. The item's own bytes are not changed by
- * it; ids name it exactly. */
+/* A name from a vault for a reader: what cannot be seen, or would turn the
+ * text around, is left out, and the length is capped at CLEAN_MAX, at a whole
+ * character. The item's own bytes are not changed by it; ids name it
+ * exactly. */
+static struct str
+tool_clean(struct str text, u8 room[static CLEAN_MAX + 4])
+{
+	struct out o;
+	uint32_t cp;
+
+	out_init(&o, room, CLEAN_MAX + 4);
+	while (text.n > 0 && o.n < CLEAN_MAX && utf8_next(&text, &cp))
+		if (!text_is_hidden(cp))
+			utf8_put(&o, cp);
+	return out_str(&o);
+}
+
+/* Append such a name as a JSON string. */
 static void
 tool_put_name(struct out *to, struct str text)
 {
 	u8 room[CLEAN_MAX + 4];
-	struct out o;
-	uint32_t cp;
 
-	out_init(&o, room, sizeof room);
-	while (text.n > 0 && o.n < CLEAN_MAX && utf8_next(&text, &cp))
-		if (!text_is_hidden(cp))
-			utf8_put(&o, cp);
-	jw_quote(to, out_str(&o));
+	jw_quote(to, tool_clean(text, room));
 }
 
 /* Put a member whose value is such a name. */
@@ -10661,7 +10670,8 @@ tool_ask(struct keeper *k, const struct deed *d, struct str what, bool once,
 	size_t chosen;
 	struct out o;
 
-	if (!once && tool_pass_is_valid(k, d->act, d->item->id, false))
+	if (k->attended || (!once && tool_pass_is_valid(k, d->act,
+	    d->item->id, false)))
 		return true;
 	out_init(&o, mem_alloc(&k->scratch, 16 * CLEAN_MAX), 16 * CLEAN_MAX);
 	out_put(&o, what);
@@ -15205,6 +15215,9 @@ cli_help(void)
 	    "usage: opmcp [options]                serve MCP on stdin and "
 	    "stdout\n"
 	    "       opmcp [options] get ITEM [--vault V] [--field F]\n"
+	    "       opmcp [options] read [-n] op://VAULT/ITEM/[SECTION/]FIELD\n"
+	    "       opmcp [options] list [WORDS] [--vault V] [--tag T] "
+	    "[--category C]\n"
 	    "       opmcp [options] check [--online]      what is wrong here\n"
 	    "       opmcp policy check FILE [op://VAULT/ITEM[/FIELD] [--act "
 	    "A] [--tag T]\n"
@@ -15255,7 +15268,8 @@ cli_failed(const char *what)
 }
 
 /* The commands; serving MCP is what is done without one. */
-enum command { CLI_SERVE, CLI_GET, CLI_CHECK, CLI_POLICY, CLI_AUDIT };
+enum command { CLI_SERVE, CLI_GET, CLI_READ, CLI_LIST, CLI_CHECK, CLI_POLICY,
+	CLI_AUDIT };
 
 static const struct command_row {
 	const char *word, *then;        /* then: a second word, or NULL */
@@ -15264,6 +15278,8 @@ static const struct command_row {
 } commands[] = {
 	[CLI_SERVE] = { "serve", NULL, 0, 0, "" },
 	[CLI_GET] = { "get", NULL, 1, 1, "ITEM" },
+	[CLI_READ] = { "read", NULL, 1, 1, "op://VAULT/ITEM/[SECTION/]FIELD" },
+	[CLI_LIST] = { "list", NULL, 0, 1, "" },
 	[CLI_CHECK] = { "check", NULL, 0, 0, "" },
 	[CLI_POLICY] = { "policy", "check", 1, 2, "FILE" },
 	[CLI_AUDIT] = { "audit", "verify", 1, 1, "FILE" },
@@ -15275,7 +15291,7 @@ struct cli {
 	const char *arg[2];
 	size_t args;
 	const char *vault, *field, *act, *tag, *category;
-	bool online;
+	bool online, bare;              /* bare: no line end after a value */
 };
 
 /* Read an option of the command; how many words it took, 0: none. */
@@ -15288,7 +15304,10 @@ cli_option(struct cli *c, char **argv)
 		const char **value;
 	} option[] = {
 		{ "--vault", CLI_GET, &c->vault },
+		{ "--vault", CLI_LIST, &c->vault },
 		{ "--field", CLI_GET, &c->field },
+		{ "--tag", CLI_LIST, &c->tag },
+		{ "--category", CLI_LIST, &c->category },
 		{ "--", CLI_GET, &c->arg[0] }, /* a title may begin with "-" */
 		{ "--act", CLI_POLICY, &c->act },
 		{ "--tag", CLI_POLICY, &c->tag },
@@ -15297,6 +15316,11 @@ cli_option(struct cli *c, char **argv)
 
 	if (c->command == CLI_CHECK && strcmp(argv[0], "--online") == 0) {
 		c->online = true;
+		return 1;
+	}
+	if (c->command == CLI_READ && (strcmp(argv[0], "--no-newline") == 0 ||
+	    strcmp(argv[0], "-n") == 0)) {
+		c->bare = true;
 		return 1;
 	}
 	for (size_t i = 0; i < LEN(option); i++)
@@ -15386,8 +15410,6 @@ cli_show(struct keeper *k, const struct cli *c, struct err *e)
 		    e))
 			return false;
 	}
-	if (isatty(STDIN_FILENO))
-		(void)tool_pass_is_valid(k, ACT_REVEAL, it.ref.id, true);
 	if (!tool_may_reveal(k, vault, &it, list + from, to - from, e) ||
 	    !keep_audit_call(k, &(struct job){ .name = "get" }, e))
 		return e->code == E_NONE ? fail(e, E_AUDIT, "") : false;
@@ -15411,18 +15433,79 @@ cli_error(struct keeper *k, const struct err *e)
 	return err_table[e->code].status;
 }
 
-/* opmcp get. */
-static int
-cli_get(struct keeper *k, const struct cli *c)
+/* opmcp read: the bare value and, unless told otherwise or when it is a file,
+ * a line end. */
+MUST static bool
+cli_read(struct keeper *k, const struct cli *c, struct err *e)
 {
+	struct reading r = { .left = 0 };
+
+	k->line.event = "REVEAL";
+	if (!tool_read(k, str_c(c->arg[0]), &r, e))
+		return false;
+	if (!keep_audit_call(k, &(struct job){ .name = "read" }, e))
+		return fail(e, E_AUDIT, "");
+	(void)fwrite(r.text.p, 1, r.text.n, stdout);
+	if (!c->bare && r.shown.field->kind != KIND_FILE)
+		(void)putchar('\n');
+	return true;
+}
+
+/* opmcp list: id, category and title of the items that fit, a line each. */
+MUST static bool
+cli_list(struct keeper *k, const struct cli *c, struct err *e)
+{
+	struct search q = { .active = true };
+	const struct item_ref *list;
+	const struct vault *vault;
+	u8 room[CLEAN_MAX + 4];
+	bool fresh = true;
+	size_t n;
+
+	k->line.event = "LIST";
+	q.query = str_c(c->arg[0]);
+	q.tag = str_c(c->tag);
+	if (c->category != NULL) {
+		q.category = item_category(str_c(c->category));
+		if (q.category.p == NULL)
+			return fail(e, E_ARGUMENT, "no such category");
+	}
+	if ((c->vault != NULL && !pol_check_name(str_c(c->vault), e)) ||
+	    !tool_is_ready(k, e) ||
+	    !tool_vault(k, str_c(c->vault), &vault, e) ||
+	    !k->be->items(k->sa, vault->id, &fresh, &list, &n, e))
+		return false;
+	k->line.vault = vault->id;
+	if (!keep_audit_call(k, &(struct job){ .name = "list" }, e))
+		return fail(e, E_AUDIT, "");
+	for (size_t i = 0; i < n; i++) {
+		if (!tool_is_found(&q, &list[i]) ||
+		    !item_is_listed(k, vault, &list[i]))
+			continue;
+		(void)printf("%.*s\t%.*s\t", FMT(list[i].id),
+		    FMT(item_category_name(list[i].category)));
+		(void)printf("%.*s\n", FMT(tool_clean(list[i].title, room)));
+	}
+	return true;
+}
+
+/* A command that reads: under all rules, put on record, then printed. */
+static int
+cli_fetch(struct keeper *k, const struct cli *c)
+{
+	static bool (*const run[])(struct keeper *k, const struct cli *c,
+	    struct err *e) = { [CLI_GET] = cli_show, [CLI_READ] = cli_read,
+		[CLI_LIST] = cli_list };
+	struct job job = { .name = commands[c->command].word };
 	struct err e = { 0 };
 
 	keep_start(k);
-	if (cli_show(k, c, &e))
+	k->attended = isatty(STDIN_FILENO) == 1;
+	if (run[c->command](k, c, &e))
 		return fflush(stdout) == 0 ? EX_OK :
 		    cli_failed("stdout cannot be written");
 	if (k->line.error == NULL && e.code != E_AUDIT &&
-	    !keep_audit_call(k, &(struct job){ .name = "get" }, &e))
+	    !keep_audit_call(k, &job, &e))
 		(void)fputs("opmcp: this could not be recorded\n", stderr);
 	return cli_error(k, &e);
 }
@@ -15674,7 +15757,8 @@ cli_box_keeper(struct keeper *k)
 }
 
 /* The commands: one process and no door, as nothing hostile is read. policy
- * and audit need neither token nor network, and get has the keeper's box. */
+ * and audit need neither token nor network; those that read have the
+ * keeper's box. */
 static int
 cli_run(struct cfg *cfg, const struct os *os, const struct cli *c)
 {
@@ -15692,7 +15776,7 @@ cli_run(struct cfg *cfg, const struct os *os, const struct cli *c)
 		status = cli_check(&k, c);
 	else
 		status = cli_read_policy(&k) && cli_box_keeper(&k) ?
-		    cli_get(&k, c) : EX_CONFIG;
+		    cli_fetch(&k, c) : EX_CONFIG;
 	keep_wipe(&k);
 	return status;
 }
@@ -15911,7 +15995,8 @@ main(int argc, char **argv)
 	os_init(&os, (enum log_level)cfg.log);
 	if (cli.command == CLI_SERVE)
 		return cfg.policy != NULL && !cli_policy_is_good(&cfg, &os) ?
-		    EX_CONFIG : cli_serve(&cfg, &os, &opmcp_catalog);
+		    EX_CONFIG : cli_serve(&cfg, &os, cfg.write == DENY ?
+		    &opmcp_catalog : &opmcp_writing);
 	box_narrow();
 	return cli_run(&cfg, &os, &cli);
 }
