@@ -15,7 +15,7 @@
  * Contents: 1 Buffers and text codecs; 2 Numbers; 3 Ed25519; 4 Cryptography;
  * 5 JSON; 6 The account; 7 The items; 8 Faults; 9 Connections;
  * 10 HTTP requests; 11 Checks on requests; 12 Sign-in; 13 Data;
- * 14 Answers; 15 Commands; 16 Start.
+ * 14 Writes; 15 Answers; 16 Commands; 17 Start.
  *
  * Threads: one per connection plus the main one (listening, commands).
  * Everything that is shared is guarded by `big_lock`; nothing sleeps or
@@ -675,7 +675,7 @@ srp_init(void)
 }
 
 /* ====================================================================
- * 5. JSON: a strict reader of flat objects, and a string writer
+ * 5. JSON: strict readers of flat objects and of slices, a string writer
  * ==================================================================== */
 
 #define MEMBERS_MAX 16
@@ -839,6 +839,336 @@ buf_json(struct buf *b, const char *s, bool ascii)
 	buf_str(b, "\"");
 }
 
+/*
+ * Nested texts are read in place, by slices: js_value() finds the end of a
+ * value and proves its grammar, the rest walks over what it has proved.
+ */
+struct text {
+	const char *p;          /* not terminated */
+	size_t n;               /* 0: there is none */
+};
+
+static const char *
+js_space(const char *p, const char *end)
+{
+	while (p < end && (*p == ' ' || *p == '\t' || *p == '\n' || *p == '\r'))
+		p++;
+	return p;
+}
+
+/* The bytes of the UTF-8 character at p, 0 if it is malformed. */
+static int
+utf8_len(const u8 *p, const u8 *end)
+{
+	int n = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 :
+	    p[0] < 0xf0 ? 3 : p[0] < 0xf5 ? 4 : 0;
+
+	if (end - p < n)
+		return 0;
+	for (int i = 1; i < n; i++)
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+	if (n > 2 && ((p[0] == 0xe0 && p[1] < 0xa0) ||
+	    (p[0] == 0xed && p[1] > 0x9f) || (p[0] == 0xf0 && p[1] < 0x90) ||
+	    (p[0] == 0xf4 && p[1] > 0x8f)))
+		return 0;
+	return n;
+}
+
+/* Behind the string that starts at p; NULL if it is none. */
+static const char *
+js_string(const char *p, const char *end)
+{
+	if (p == end || *p++ != '"')
+		return NULL;
+	while (p < end && *p != '"') {
+		int n = utf8_len((const u8 *)p, (const u8 *)end);
+
+		if (n == 0 || (u8)*p < 0x20)
+			return NULL;
+		if (*p != '\\') {
+			p += n;
+		} else if (end - p > 5 && p[1] == 'u') {
+			for (int i = 2; i < 6; i++)
+				if (!isxdigit((u8)p[i]))
+					return NULL;
+			p += 6;
+		} else if (end - p > 1 && p[1] && strchr("\"\\/bfnrt", p[1])) {
+			p += 2;
+		} else {
+			return NULL;
+		}
+	}
+	return p < end ? p + 1 : NULL;
+}
+
+/* Behind the digits at p, at least one; NULL if there is none. */
+static const char *
+js_digits(const char *p, const char *end)
+{
+	const char *from = p;
+
+	while (p != NULL && p < end && isdigit((u8)*p))
+		p++;
+	return p == from ? NULL : p;
+}
+
+/* Behind the number or word that starts at p; NULL if it is none. */
+static const char *
+js_scalar(const char *p, const char *end)
+{
+	static const char *const words[] = { "true", "false", "null" };
+
+	for (size_t i = 0; i < LEN(words); i++)
+		if ((size_t)(end - p) >= strlen(words[i]) &&
+		    memcmp(p, words[i], strlen(words[i])) == 0)
+			return p + strlen(words[i]);
+	if (p < end && *p == '-')
+		p++;
+	if (p < end && *p == '0')
+		p++;
+	else
+		p = js_digits(p, end);
+	if (p != NULL && p < end && *p == '.')
+		p = js_digits(p + 1, end);
+	if (p == NULL || p == end || (*p != 'e' && *p != 'E'))
+		return p;
+	p++;
+	if (p < end && (*p == '+' || *p == '-'))
+		p++;
+	return js_digits(p, end);
+}
+
+/* Behind the value that starts at p; NULL if its grammar is wrong. */
+static const char *
+js_value(const char *p, const char *end, int depth)
+{
+	bool object = p < end && *p == '{';
+
+	if (p == end || depth > 200)
+		return NULL;
+	if (*p == '"')
+		return js_string(p, end);
+	if (*p != '{' && *p != '[')
+		return js_scalar(p, end);
+	p = js_space(p + 1, end);
+	if (p < end && *p == (object ? '}' : ']'))
+		return p + 1;
+	for (;;) {
+		if (object && (p = js_string(p, end)) != NULL) {
+			p = js_space(p, end);
+			p = p < end && *p == ':' ? js_space(p + 1, end) : NULL;
+		}
+		if (p == NULL || (p = js_value(p, end, depth + 1)) == NULL)
+			return NULL;
+		p = js_space(p, end);
+		if (p == end || (*p != ',' && *p != (object ? '}' : ']')))
+			return NULL;
+		if (*p != ',')
+			return p + 1;
+		p = js_space(p + 1, end);
+	}
+}
+
+/* A whole text that is one value, without the blanks around it. */
+static bool
+js_whole(struct text *out, const char *p, size_t n)
+{
+	const char *end = p + n, *from = js_space(p, end);
+	const char *to = js_value(from, end, 0);
+
+	if (to == NULL || js_space(to, end) != end)
+		return false;
+	*out = (struct text){ from, (size_t)(to - from) };
+	return true;
+}
+
+/* A walk over the members of an object or the elements of an array. */
+struct walk {
+	const char *p, *end;
+	bool object;
+	struct text name, value;        /* name with its quotes */
+};
+
+static struct walk
+js_walk(struct text t)
+{
+	struct walk w = { t.p, t.p + t.n, t.n > 0 && *t.p == '{', { 0 },
+		{ 0 } };
+
+	if (t.n == 0 || (*t.p != '{' && *t.p != '['))
+		w.p = w.end = NULL;
+	else
+		w.p = js_space(w.p + 1, w.end);
+	return w;
+}
+
+/* The next one; false at the end. */
+static bool
+js_next(struct walk *w)
+{
+	const char *to;
+
+	if (w->p == w->end || *w->p == '}' || *w->p == ']')
+		return false;
+	if (w->object) {
+		to = js_string(w->p, w->end);
+		w->name = (struct text){ w->p, (size_t)(to - w->p) };
+		w->p = js_space(js_space(to, w->end) + 1, w->end);
+	}
+	to = js_value(w->p, w->end, 0);
+	w->value = (struct text){ w->p, (size_t)(to - w->p) };
+	w->p = js_space(to, w->end);
+	if (*w->p == ',')
+		w->p = js_space(w->p + 1, w->end);
+	return true;
+}
+
+/* Whether a string is `s`; no escapes, as in the names of members. */
+static bool
+js_is(struct text t, const char *s)
+{
+	return t.n == strlen(s) + 2 && *t.p == '"' &&
+	    memcmp(t.p + 1, s, t.n - 2) == 0;
+}
+
+/* The member `name` of an object; nothing if there is none. */
+static struct text
+js_get(struct text object, const char *name)
+{
+	struct walk w = js_walk(object);
+
+	while (js_next(&w))
+		if (w.object && js_is(w.name, name))
+			return w.value;
+	return (struct text){ 0 };
+}
+
+/* An object without two members of one name. */
+static bool
+js_unique(struct text object)
+{
+	struct walk a = js_walk(object), b;
+
+	if (object.n == 0 || *object.p != '{')
+		return false;
+	while (js_next(&a)) {
+		b = a;
+		while (js_next(&b))
+			if (a.name.n == b.name.n &&
+			    memcmp(a.name.p, b.name.p, a.name.n) == 0)
+				return false;
+	}
+	return true;
+}
+
+static void
+buf_utf8(struct buf *b, unsigned c)
+{
+	char u[4];
+	size_t n = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+
+	for (size_t i = n; i-- > 1; c >>= 6)
+		u[i] = (char)(0x80 | (c & 0x3f));
+	u[0] = (char)(n == 1 ? c : (0xf00u >> n & 0xff) | c);
+	buf_add(b, u, n);
+}
+
+/* The four hex digits at p. */
+static unsigned
+js_unit(const char *p)
+{
+	unsigned c = 0;
+
+	for (int i = 0; i < 4; i++)
+		c = c << 4 | (unsigned)hex_digit((char)tolower((u8)p[i]));
+	return c;
+}
+
+/* Appends what a string means; nothing for what is no string. */
+static void
+js_text(struct buf *b, struct text t)
+{
+	static const char from[] = "bfnrt", to[] = "\b\f\n\r\t";
+
+	for (size_t i = 1; t.n > 1 && *t.p == '"' && i < t.n - 1; i++) {
+		const char *p = t.p + i, *k;
+		unsigned c;
+
+		if (*p != '\\') {
+			buf_add(b, p, 1);
+		} else if (p[1] != 'u') {
+			k = strchr(from, p[1]);
+			buf_add(b, k != NULL ? to + (k - from) : p + 1, 1);
+			i++;
+		} else {
+			c = js_unit(p + 2);
+			i += 5;
+			if (c >> 10 == 0x36 && t.n - i > 7 && p[6] == '\\' &&
+			    p[7] == 'u' && js_unit(p + 8) >> 10 == 0x37) {
+				c = 0x10000 + ((c & 0x3ff) << 10 |
+				    (js_unit(p + 8) & 0x3ff));
+				i += 6;
+			}
+			buf_utf8(b, c);
+		}
+	}
+}
+
+/* The text of a string as a C string of its own; NULL if there is none. */
+static char *
+js_dup(struct text t)
+{
+	struct buf b = { 0 };
+
+	if (t.n == 0 || *t.p != '"')
+		return NULL;
+	buf_str(&b, "");
+	js_text(&b, t);
+	return b.p;
+}
+
+/*
+ * Opens an envelope into `pt` and keeps its nonce, if asked, as base64url in
+ * iv16 (17 bytes).  NULL or what is wrong; `pt` is untouched then.
+ */
+static const char *
+envelope_open(struct buf *pt, const char *js, size_t n, const char *want_kid,
+    const u8 key[32], char *iv16)
+{
+	struct object o;
+	struct buf iv = { 0 }, ct = { 0 };
+	const char *kid, *enc, *cty, *ivs, *data, *bad = NULL;
+	u8 tag[16];
+
+	if (!object_read(&o, js, n, " kid enc cty iv data "))
+		return "body is not an envelope";
+	kid = object_str(&o, "kid");
+	enc = object_str(&o, "enc");
+	cty = object_str(&o, "cty");
+	ivs = object_str(&o, "iv");
+	data = object_str(&o, "data");
+	if (!kid || !enc || !cty || !ivs || !data || strcmp(kid, want_kid) ||
+	    strcmp(enc, "A256GCM") || strcmp(cty, "b5+jwk+json"))
+		bad = "envelope has wrong members";
+	else if (!b64_get(&iv, ivs, strlen(ivs)) || iv.n != 12 ||
+	    !b64_get(&ct, data, strlen(data)) || ct.n < 16)
+		bad = "envelope has bad base64url";
+	else {
+		gcm_run(key, (u8 *)iv.p, 0, ct.p, ct.n - 16, tag);
+		if (memcmp(tag, ct.p + ct.n - 16, 16) != 0)
+			bad = "envelope does not decrypt";
+		else
+			buf_add(pt, ct.p, ct.n - 16);
+		if (iv16 != NULL)
+			memcpy(iv16, ivs, 17);
+	}
+	buf_free(&iv);
+	buf_free(&ct);
+	object_free(&o);
+	return bad;
+}
+
 /* ====================================================================
  * 6. The account: user, keysets, vaults
  *
@@ -966,6 +1296,8 @@ struct item {
 	const char *details;    /* template, see item_expand() */
 	bool ascii;             /* \u escapes for everything but ASCII */
 	int version;
+	char created[40], updated[40];
+	bool raw;               /* given as JSON: not made from the above */
 	char *enc_over, *enc_det;
 };
 
@@ -976,6 +1308,7 @@ struct vault {
 	struct keyset *by;
 	u8 key[32];
 	int attr_version, content_version;
+	unsigned acl;           /* ACL_... */
 	bool broken;
 	struct item **items;
 	size_t n, cap;
@@ -983,6 +1316,13 @@ struct vault {
 };
 
 #define VAULTS_MAX 8
+
+/* What a token may do in a vault. */
+enum {
+	ACL_READ = 16 | 32, ACL_UPDATE = 64, ACL_CREATE = 128,
+	ACL_ARCHIVE = 256, ACL_DELETE = 512,
+	ACL_WRITE = ACL_UPDATE | ACL_CREATE | ACL_ARCHIVE | ACL_DELETE
+};
 
 static struct account {
 	char user[27], device[27], throttle[27];
@@ -1153,6 +1493,7 @@ vault_new(const char *name, char type, struct keyset *by)
 	v->by = by;
 	v->attr_version = 1;
 	v->content_version = 3;
+	v->acl = ACL_READ | ACL_WRITE;
 	v->broken = by->broken;
 	jwk_put(&pt, v->key, v->kid);
 	if (v->broken) {
@@ -1173,6 +1514,18 @@ vault_find(const char *id)
 		if (strcmp(account.vault[i].uuid, id) == 0)
 			return &account.vault[i];
 	return NULL;
+}
+
+/* The same for a person: by id or by name. */
+static struct vault *
+vault_named(const char *name)
+{
+	struct vault *v = vault_find(name);
+
+	for (int i = 0; v == NULL && i < account.nvaults; i++)
+		if (strcmp(account.vault[i].name, name) == 0)
+			v = &account.vault[i];
+	return v;
 }
 
 /* A3-XXXXXX-XXXXXX-XXXXX-...: the alphabet has no I, O, U, 0 and 1. */
@@ -1322,27 +1675,38 @@ item_expand(struct buf *b, const struct item *it, const char *t)
 	buf_free(&title);
 }
 
+/* Seals these two texts as the item's. */
+static void
+item_store(struct item *it, const struct buf *over, const struct buf *det)
+{
+	struct buf out = { 0 };
+	u8 iv[24];
+
+	drbg_get(iv, sizeof(iv));
+	free(it->enc_over);
+	free(it->enc_det);
+	seal(&out, it->v->key, it->v->kid, iv, over->p, over->n);
+	it->enc_over = out.p;
+	memset(&out, 0, sizeof(out));
+	seal(&out, it->v->key, it->v->kid, iv + 12, det->p, det->n);
+	it->enc_det = out.p;
+}
+
 /* Seals an item anew; called whenever it changed. */
 static void
 item_seal(struct item *it)
 {
-	struct buf over = { 0 }, det = { 0 }, out = { 0 };
-	u8 iv[24];
+	struct buf over = { 0 }, det = { 0 };
 
-	drbg_get(iv, sizeof(iv));
+	if (it->raw)
+		return;
 	item_expand(&over, it, it->title ? "{'title':$T,'ainfo':" :
 	    "{'ainfo':");
 	buf_json(&over, it->user ? it->user : "\xe2\x80\x94", it->ascii);
 	item_expand(&over, it, it->tags != NULL ? it->tags : it->over);
 	buf_str(&over, "}");
 	item_expand(&det, it, it->details);
-	free(it->enc_over);
-	free(it->enc_det);
-	seal(&out, it->v->key, it->v->kid, iv, over.p, over.n);
-	it->enc_over = out.p;
-	memset(&out, 0, sizeof(out));
-	seal(&out, it->v->key, it->v->kid, iv + 12, det.p, det.n);
-	it->enc_det = out.p;
+	item_store(it, &over, &det);
 	buf_free(&over);
 	buf_free(&det);
 }
@@ -1363,6 +1727,8 @@ item_new(struct vault *v, const char *tmpl, const char *title,
 	it->version = 1;
 	it->over = "";
 	it->details = "{'fields':[$L]}";
+	strcpy(it->created, "2024-02-01T10:00:00Z");
+	strcpy(it->updated, "2024-02-01T10:01:00Z");
 	if (v->n == v->cap) {
 		v->cap = v->cap ? 2 * v->cap : 64;
 		v->items = realloc(v->items, v->cap * sizeof(it));
@@ -1387,17 +1753,166 @@ static void
 item_put(struct buf *b, const struct item *it, const char *uuid, bool details)
 {
 	buf_fmt(b, "{\"uuid\":\"%s\",\"templateUuid\":\"%s\","
-	    "\"trashed\":\"%c\",\"createdAt\":\"2024-02-01T10:00:00Z\","
-	    "\"updatedAt\":\"2024-02-01T10:01:00Z\",\"changerUuid\":\"%s\","
+	    "\"trashed\":\"%c\",\"createdAt\":\"%s\","
+	    "\"updatedAt\":\"%s\",\"changerUuid\":\"%s\","
 	    "\"packageUuid\":\"\",\"itemVersion\":%d,\"encryptedBy\":\"%s\","
 	    "\"faveIndex\":0,\"encOverview\":", uuid, it->tmpl, it->trashed,
-	    account.user, it->version, it->v->kid);
+	    it->created, it->updated, account.user, it->version, it->v->kid);
 	buf_str(b, it->enc_over);
 	if (details) {
 		buf_str(b, ",\"encDetails\":");
 		buf_str(b, it->enc_det);
 	}
 	buf_str(b, "}");
+}
+
+/* The item's plaintexts, appended. */
+static void
+item_open(const struct item *it, struct buf *over, struct buf *det)
+{
+	const struct vault *v = it->v;
+
+	if (envelope_open(over, it->enc_over, strlen(it->enc_over), v->kid,
+	    v->key, NULL) != NULL || envelope_open(det, it->enc_det,
+	    strlen(it->enc_det), v->kid, v->key, NULL) != NULL)
+		die("an item does not open");
+}
+
+/* The value of the section field or login field that is called `id`. */
+static char *
+details_value(struct text det, const char *id)
+{
+	struct walk f = js_walk(js_get(det, "fields")), sec, in;
+
+	while (js_next(&f))
+		if (js_is(js_get(f.value, "designation"), id))
+			return js_dup(js_get(f.value, "value"));
+	sec = js_walk(js_get(det, "sections"));
+	while (js_next(&sec)) {
+		in = js_walk(js_get(sec.value, "fields"));
+		while (js_next(&in))
+			if (js_is(js_get(in.value, "n"), id))
+				return js_dup(js_get(in.value, "v"));
+	}
+	return NULL;
+}
+
+/* From now on the item is these texts; `list` shows what is found in them. */
+static void
+item_learn(struct item *it, const struct buf *over, const struct buf *det)
+{
+	struct text o = { 0 }, d = { 0 };
+
+	js_whole(&o, over->p, over->n);
+	js_whole(&d, det->p, det->n);
+	it->raw = true;
+	free(it->title);
+	free(it->user);
+	free(it->pass);
+	it->title = js_dup(js_get(o, "title"));
+	it->user = details_value(d, "username");
+	it->pass = js_dup(js_get(d, "password"));
+	if (it->pass == NULL)
+		it->pass = details_value(d, strcmp(it->tmpl, "112") == 0 ?
+		    "credential" : "password");
+}
+
+/* Another client's change: one more member in the details. */
+static void
+item_meddle(struct item *it)
+{
+	struct buf over = { 0 }, det = { 0 }, out = { 0 };
+	struct text whole;
+	struct walk first;
+
+	item_open(it, &over, &det);
+	if (!js_whole(&whole, det.p, det.n) || *whole.p != '{')
+		whole = (struct text){ "{}", 2 };
+	first = js_walk(whole);
+	it->version++;
+	it->v->content_version++;
+	buf_fmt(&out, "{\"meanwhile\":%d%s", it->version,
+	    js_next(&first) ? "," : "");
+	buf_add(&out, whole.p + 1, whole.n - 1);
+	item_store(it, &over, &out);
+	item_learn(it, &over, &out);
+	buf_free(&over);
+	buf_free(&det);
+	buf_free(&out);
+}
+
+/* Files: ciphertexts, found by the documentId that an item names. */
+struct file {
+	char uuid[27];
+	struct buf data;
+};
+
+static struct file **files;
+static size_t nfiles;
+
+static struct file *
+file_find(const char *uuid)
+{
+	for (size_t i = 0; i < nfiles; i++)
+		if (strcmp(files[i]->uuid, uuid) == 0)
+			return files[i];
+	return NULL;
+}
+
+static struct file *
+file_new(const char *uuid)
+{
+	struct file *f = xalloc(sizeof(*f));
+
+	snprintf(f->uuid, sizeof(f->uuid), "%s", uuid);
+	files = realloc(files, (nfiles + 1) * sizeof(f));
+	if (files == NULL)
+		die("out of memory");
+	files[nfiles++] = f;
+	return f;
+}
+
+/* The next documentId behind *at in details, as a string of its own. */
+static char *
+file_named(struct text det, const char **at)
+{
+	static const char name[] = "\"documentId\"";
+	const char *end = det.p + det.n, *p, *to;
+
+	p = memmem(*at, (size_t)(end - *at), name, strlen(name));
+	if (p == NULL)
+		return NULL;
+	p = js_space(p + strlen(name), end);
+	*at = p;
+	if (p == end || *p != ':')
+		return xstrdup("");
+	p = js_space(p + 1, end);
+	to = js_string(p, end);
+	if (to == NULL)
+		return xstrdup("");
+	*at = to;
+	return js_dup((struct text){ p, (size_t)(to - p) });
+}
+
+/* The ciphertexts of the fixed items' files, sealed as those items say. */
+static const struct {
+	const char *uuid, *name, *b64;
+} file_rows[] = {
+	{ "z5wxchqtf6fcbirgxtx2ev63iu", "bundle.pem",
+	    "3yzAMW8DblZbvc0KifB4KJrbeGzu4gsCLAdvSg60_0Bst29VHYXDMV7IwFIF"
+	    "_a_9c_V7vKNuTY1vxA" },
+	{ "dtft7bmwj747xpzjhxcrt573v4", "readme.txt",
+	    "R7SkeibguFsM4e4ejS6TJNBI4eVp2JP_lbvp3Svr" },
+	{ "mpgy7v6jp6avooep3ay75kk744", "blob.bin",
+	    "0xbJYAqEryJwJ6wJlFgnz-XqLYPNSXY" },
+};
+
+static void
+files_add(void)
+{
+	for (size_t i = 0; i < LEN(file_rows); i++)
+		b64_get(&file_new(file_rows[i].uuid)->data, file_rows[i].b64,
+		    strlen(file_rows[i].b64));
 }
 
 #define PW_MARKER "mk-7f3e9a-Planted-Marker-do-not-leak"
@@ -1517,7 +2032,16 @@ static const struct row {
 	    SYM_KEY("ON4RC84jeAvxasnFstngkotgN201l5Bpcz5j4fRWYCw",
 	    "hdpbcc6oen4ax4lkzhc3fwpasi") ",'encryptionKey':"
 	    SYM_KEY("bJfQ7pgzLW4spL4ZDsX90b-k9al4-xEyhIfnwoNG0dA",
-	    "gcxf4srhurbx2zytb6hpxkyz2y") "}}]}]}" },
+	    "gcxf4srhurbx2zytb6hpxkyz2y") "}},{'t':'','n':'file_bin',"
+	    "'k':'file','v':{'fileName':'blob.bin','documentId':"
+	    "'mpgy7v6jp6avooep3ay75kk744','unencryptedSize':7,"
+	    "'encryptedSize':23,'integrityHash':"
+	    "'CDdUYLeof8v92YSPNOKVmdT4bfMynLwX7plSqVbNhac',"
+	    "'nonce':'rwPB9Ue6wAGZxv3W','signingKey':"
+	    SYM_KEY("sNtHzJDpjeOMH6u5mPAgYt2lPHideHTOBMkggquRM18",
+	    "wdnupteq5gg6hda7vo4zr4bami") ",'encryptionKey':"
+	    SYM_KEY("itYfvU-TB7E01CrGvYAaFkd9VfwwPOjpuG_kn3lcErY",
+	    "7xwt72cnksxhxdytzx3etpn5zq") "}}]}]}" },
 	{ 0, "001", 'N', "Google Workspace", "admin@example.com", "gw-pw",
 	    NULL, "{'fields':[$L],'sections':[{'name':'Section_otp',"
 	    "'title':'','fields':[{'k':'concealed','n':'TOTP_aaaa',"
@@ -1750,7 +2274,9 @@ account_init(const char *seed, size_t want)
 	v[1] = vault_new("Ops", 'U', &account.ks[1]);
 	v[0] = vault_new("AI", 'U', &account.ks[0]);
 	v[2] = vault_new("Prod – ünïcode ✓", 'E', &account.ks[0]);
+	v[2]->acl = ACL_READ;
 	rows_add(v);
+	files_add();
 	special_items(v[0]);
 	for (int i = 1; v[0]->n < want; i++)
 		generated_item(v[0], i);
@@ -1762,12 +2288,14 @@ account_init(const char *seed, size_t want)
 
 enum step {
 	S_START, S_AUTH, S_CONFIRM, S_COMPLETE, S_VAULTS, S_KEYSETS, S_VAULT,
-	S_OVERVIEWS, S_ITEM, S_BATCH, S_DEVICE, S_REAUTHORIZE, S_OTHER, S_N
+	S_OVERVIEWS, S_ITEM, S_BATCH, S_PATCH, S_FILE, S_UPLOAD, S_DEVICE,
+	S_REAUTHORIZE, S_OTHER, S_N
 };
 
 static const char *const step_name[S_N] = {
 	"start", "auth", "confirm", "complete", "vaults", "keysets", "vault",
-	"overviews", "item", "batch", "device", "reauthorize", "other"
+	"overviews", "item", "batch", "patch", "file", "upload", "device",
+	"reauthorize", "other"
 };
 
 /* X(identifier, name): every way to misbehave. */
@@ -1793,7 +2321,9 @@ static const char *const step_name[S_N] = {
 	X(TWOLENGTHS, "twolengths") \
 	X(LENGTHANDCHUNKED, "lengthandchunked") X(GZIP, "gzip") \
 	X(EMPTYBODY, "emptybody") X(NOSUCHVAULTKEY, "nosuchvaultkey") \
-	X(INCOMPLETE, "incomplete")
+	X(INCOMPLETE, "incomplete") X(CUT, "cut") X(FAILED, "failed") \
+	X(OMITTED, "omitted") X(CONCURRENT, "concurrent") \
+	X(ODDANSWER, "oddanswer")
 
 #define AS_ENUM(id, name) K_##id,
 #define AS_NAME(id, name) name,
@@ -2046,7 +2576,7 @@ conn_reset(struct conn *c)
 
 #define HEADERS_MAX 48
 #define HEAD_MAX 65536
-#define BODY_MAX 1048576
+#define BODY_MAX 16777216
 
 struct request {
 	char *head;             /* owns all strings below */
@@ -2056,7 +2586,7 @@ struct request {
 	struct { char *name, *value; } h[HEADERS_MAX];
 	int nh;
 	struct buf body;
-	char seg[2][64];        /* variable parts of the path */
+	char seg[3][64];        /* variable parts of the path */
 };
 
 struct session;
@@ -2065,6 +2595,8 @@ struct answer {
 	int status;
 	struct buf body;
 	const struct session *seal_for; /* encrypt for it, or NULL */
+	bool raw;               /* the body is bytes, neither JSON nor sealed */
+	struct buf note;        /* more members for the log: ,"name":value */
 	char why[128];
 	char extra[256];        /* more header lines, each ending in CRLF */
 };
@@ -2486,37 +3018,10 @@ static bool
 body_open(const struct request *rq, const struct session *s, struct buf *pt,
     struct answer *an)
 {
-	struct object o;
-	struct buf iv = { 0 }, ct = { 0 };
-	const char *kid, *enc, *cty, *ivs, *data;
-	u8 tag[16];
-	bool ok = false;
+	const char *bad = envelope_open(pt, rq->body.p, rq->body.n, s->id,
+	    s->k, NULL);
 
-	if (!object_read(&o, rq->body.p, rq->body.n, " kid enc cty iv data "))
-		return refuse(an, 400, "body is not an envelope");
-	kid = object_str(&o, "kid");
-	enc = object_str(&o, "enc");
-	cty = object_str(&o, "cty");
-	ivs = object_str(&o, "iv");
-	data = object_str(&o, "data");
-	if (!kid || !enc || !cty || !ivs || !data || strcmp(kid, s->id) ||
-	    strcmp(enc, "A256GCM") || strcmp(cty, "b5+jwk+json"))
-		refuse(an, 400, "envelope has wrong members");
-	else if (!b64_get(&iv, ivs, strlen(ivs)) || iv.n != 12 ||
-	    !b64_get(&ct, data, strlen(data)) || ct.n < 16)
-		refuse(an, 400, "envelope has bad base64url");
-	else {
-		gcm_run(s->k, (u8 *)iv.p, 0, ct.p, ct.n - 16, tag);
-		ok = memcmp(tag, ct.p + ct.n - 16, 16) == 0;
-		if (ok)
-			buf_add(pt, ct.p, ct.n - 16);
-		else
-			refuse(an, 400, "envelope does not decrypt");
-	}
-	buf_free(&iv);
-	buf_free(&ct);
-	object_free(&o);
-	return ok;
+	return bad ? refuse(an, 400, bad) : true;
 }
 
 /* ====================================================================
@@ -2851,11 +3356,11 @@ access_put(struct buf *b, const struct vault *v, const struct vault *keys,
 	random_get(bytes, sizeof(bytes));
 	buf_b64(&noise, bytes, sizeof(bytes));
 	buf_fmt(b, "{\"vaultUuid\":\"%s\",\"accessorType\":\"user\","
-	    "\"accessorUuid\":\"%s\",\"accessVersion\":1,\"acl\":48,"
+	    "\"accessorUuid\":\"%s\",\"accessVersion\":1,\"acl\":%u,"
 	    "\"leaseTimeout\":0,\"vaultKeySN\":1,\"encryptedBy\":\"%s\","
 	    "\"encVaultKey\":{\"kid\":\"%s\",\"enc\":\"%s\","
 	    "\"cty\":\"b5+jwk+json\",\"data\":\"%s\"}}", v->uuid, account.user,
-	    keys->by->uuid, keys->by->uuid, keys->by->rsa->alg,
+	    v->acl, keys->by->uuid, keys->by->uuid, keys->by->rsa->alg,
 	    fx->on[K_NOSUCHVAULTKEY] ? noise.p : keys->enc_key);
 	buf_free(&noise);
 }
@@ -2879,9 +3384,9 @@ vault_put(struct buf *b, const struct vault *v, const char *query,
 	    "\"createdAt\":\"2024-01-01T00:00:00Z\","
 	    "\"updatedAt\":\"2024-01-02T00:00:00Z\",\"attrVersion\":%d,"
 	    "\"contentVersion\":%d,\"activeItemCount\":%d,"
-	    "\"accessorsVersion\":1,\"clientAccess\":48,\"encAttrs\":",
+	    "\"accessorsVersion\":1,\"clientAccess\":%u,\"encAttrs\":",
 	    fx->on[K_WRONGUUID] ? "not-a-vault" : v->uuid, v->type,
-	    v->attr_version, v->content_version, active);
+	    v->attr_version, v->content_version, active, v->acl);
 	vault_attrs(b, v);
 	if (strstr(query, "combined-access") != NULL) {
 		buf_str(b, ",\"combinedAccess\":");
@@ -2930,6 +3435,9 @@ do_vault(struct call *c)
 		return false;
 	if (v == NULL)
 		return refuse(c->an, 404, "vault: no such vault");
+	/* Somebody is quicker: the item named is changed just before. */
+	if (c->fx->on[K_CONCURRENT] && item_find(v, c->fx->arg[K_CONCURRENT]))
+		item_meddle(item_find(v, c->fx->arg[K_CONCURRENT]));
 	if (c->fx->on[K_SWAPITEM])
 		v = vault_next(v);
 	vault_put(&c->an->body, v, c->rq->query, c->fx);
@@ -2988,7 +3496,8 @@ static bool
 do_item(struct call *c)
 {
 	const struct vault *v = vault_find(c->rq->seg[0]);
-	const struct item *it = item_find(v, c->rq->seg[1]);
+	struct item *asked = item_find(v, c->rq->seg[1]);
+	const struct item *it = asked;
 	struct buf *b = &c->an->body;
 
 	if (c->rq->query[0] != '\0')
@@ -3001,6 +3510,9 @@ do_item(struct call *c)
 	item_put(b, it, c->fx->on[K_WRONGUUID] ?
 	    "zzzzzzzzzzzzzzzzzzzzzzzzzz" : it->uuid, true);
 	buf_str(b, "}");
+	/* Somebody changes it between this and the next request. */
+	if (c->fx->on[K_CONCURRENT])
+		item_meddle(asked);
 	return true;
 }
 
@@ -3039,7 +3551,439 @@ do_batch(struct call *c)
 }
 
 /* ====================================================================
- * 14. Answers: routes, what is done with a request, what is sent back
+ * 14. Writes: patches and files
+ * ==================================================================== */
+
+#define WRITES_MAX 100
+#define ITEM_BYTES_MAX 1000000
+
+/* Codes of failedItems. */
+enum { F_NONE = 0, F_BODY = 100, F_RIGHT = 101, F_CONFLICT = 104,
+	F_FILE = 105, F_BIG = 106 };
+
+/* One element of a patch. */
+struct write {
+	struct text el;
+	char uuid[27], tmpl[4], trashed[2], created[40], updated[40];
+	long version;
+	struct buf over, det;
+	char iv[2][17];
+	int code;               /* F_NONE: it is applied */
+};
+
+static long write_count;        /* items that clients have written */
+static struct buf seen_ivs;     /* nonces that clients have used */
+
+/* The member `name` as a C string; false if it is none or does not fit. */
+static bool
+member_str(struct text el, const char *name, char *out, size_t n)
+{
+	struct text t = js_get(el, name);
+
+	if (t.n < 2 || *t.p != '"' || t.n - 2 >= n ||
+	    memchr(t.p, '\\', t.n) != NULL)
+		return false;
+	memcpy(out, t.p + 1, t.n - 2);
+	out[t.n - 2] = '\0';
+	return true;
+}
+
+static bool
+is_uuid(const char *s)
+{
+	return strlen(s) == 26 &&
+	    strspn(s, "abcdefghijklmnopqrstuvwxyz234567") == 26;
+}
+
+/* All members must be there and no others. */
+static bool
+write_members(struct write *w)
+{
+	static const char *const names[] = { "uuid", "itemVersion",
+		"encOverview", "encDetails", "trashed", "templateUuid",
+		"createdAt", "updatedAt", "encryptedBy" };
+	struct text version = js_get(w->el, "itemVersion");
+	struct walk m = js_walk(w->el);
+	size_t n = 0;
+
+	for (size_t i = 0; i < LEN(names); i++)
+		if (js_get(w->el, names[i]).n == 0)
+			return false;
+	while (js_next(&m))
+		n++;
+	if (n != LEN(names) || !isdigit((u8)*version.p) || version.n > 9)
+		return false;
+	w->version = strtol(version.p, NULL, 10);
+	return member_str(w->el, "trashed", w->trashed, 2) &&
+	    member_str(w->el, "templateUuid", w->tmpl, 4) &&
+	    member_str(w->el, "createdAt", w->created, 40) &&
+	    member_str(w->el, "updatedAt", w->updated, 40) &&
+	    time_get(w->created) >= 0 && time_get(w->updated) >= 0 &&
+	    strlen(w->tmpl) == 3 && strspn(w->tmpl, "0123456789") == 3 &&
+	    w->trashed[0] != '\0' && strchr("NYD", w->trashed[0]) != NULL;
+}
+
+/* Opens one of the two texts; NULL or what is wrong with it. */
+static const char *
+write_open(struct write *w, const struct vault *v, bool details)
+{
+	struct text t = js_get(w->el, details ? "encDetails" : "encOverview");
+	struct buf *b = details ? &w->det : &w->over;
+	struct text whole;
+	char *iv = w->iv[details];
+	const char *bad = envelope_open(b, t.p, t.n, v->kid, v->key, iv);
+
+	if (bad != NULL)
+		return bad;
+	if (!js_whole(&whole, b->p, b->n) || whole.n != b->n ||
+	    !js_unique(whole))
+		return "plaintext is not a JSON object";
+	if (seen_ivs.n > 0 && strstr(seen_ivs.p, iv) != NULL)
+		return "nonce used before";
+	for (size_t i = 0; i < v->n; i++)
+		if (strstr(v->items[i]->enc_over, iv) != NULL ||
+		    strstr(v->items[i]->enc_det, iv) != NULL)
+			return "nonce used before";
+	return NULL;
+}
+
+/* Every file that the details name has been uploaded. */
+static bool
+write_files(const struct write *w)
+{
+	struct text det = { w->det.p, w->det.n };
+	const char *at = det.p;
+	char *id;
+	bool known = true;
+
+	while ((id = file_named(det, &at)) != NULL) {
+		known &= file_find(id) != NULL;
+		free(id);
+	}
+	return known;
+}
+
+/* Is the token allowed to do this to an item, or to make it? */
+static bool
+write_allowed(const struct write *w, const struct vault *v,
+    const struct item *old)
+{
+	unsigned need = ACL_UPDATE;
+
+	if (old == NULL)
+		need = ACL_CREATE;
+	else if (old->trashed != w->trashed[0] && w->trashed[0] == 'Y')
+		need = ACL_ARCHIVE;
+	else if (w->trashed[0] == 'D')
+		need = ACL_DELETE;
+	return (v->acl & need) != 0;
+}
+
+/* Judges one element: sets its code and returns the reason, or NULL. */
+static const char *
+write_judge(struct write *w, const struct vault *v)
+{
+	const struct item *old = item_find(v, w->uuid);
+	const char *bad = NULL;
+	char kid[64];
+
+	w->code = F_BODY;
+	if (!write_members(w))
+		return "member missing, unknown or wrong";
+	if (!member_str(w->el, "encryptedBy", kid, sizeof(kid)) ||
+	    strcmp(kid, v->kid) != 0)
+		return "encryptedBy is not the vault key";
+	w->code = F_RIGHT;
+	if (!write_allowed(w, v, old))
+		return "no permission";
+	w->code = F_CONFLICT;
+	if (w->version != (old ? old->version : 0) ||
+	    (old && old->trashed == 'D'))
+		return "itemVersion is not the current one";
+	w->code = F_BODY;
+	if (old != NULL ? strcmp(old->tmpl, w->tmpl) != 0 :
+	    w->trashed[0] != 'N')
+		return "category changed, or a new item is not active";
+	if ((bad = write_open(w, v, false)) != NULL ||
+	    (bad = write_open(w, v, true)) != NULL)
+		return bad;
+	if (strcmp(w->iv[0], w->iv[1]) == 0)
+		return "nonce used twice";
+	w->code = F_FILE;
+	if (!write_files(w))
+		return "no such file";
+	w->code = F_BIG;
+	if (w->over.n + w->det.n > ITEM_BYTES_MAX)
+		return "item too big";
+	w->code = F_NONE;
+	return NULL;
+}
+
+static char *
+text_dup(struct text t)
+{
+	char *s = xalloc(t.n + 1);
+
+	return memcpy(s, t.p, t.n);
+}
+
+/* "YYYY-MM-DDTHH:MM:SSZ", now. */
+static void
+time_put(char out[40])
+{
+	time_t now = time(NULL);
+	struct tm tm;
+
+	gmtime_r(&now, &tm);
+	strftime(out, 40, "%Y-%m-%dT%H:%M:%SZ", &tm);
+}
+
+/* Stores what was judged good; the envelopes stay as they were sent. */
+static void
+write_apply(struct write *w, struct vault *v)
+{
+	struct item *it = item_find(v, w->uuid);
+
+	if (it == NULL) {
+		it = item_new(v, xstrdup(w->tmpl), NULL, NULL, NULL);
+		memcpy(it->uuid, w->uuid, sizeof(it->uuid));
+		memcpy(it->created, w->created, sizeof(it->created));
+	}
+	free(it->enc_over);
+	free(it->enc_det);
+	it->enc_over = text_dup(js_get(w->el, "encOverview"));
+	it->enc_det = text_dup(js_get(w->el, "encDetails"));
+	it->trashed = w->trashed[0];
+	it->version = (int)w->version + 1;
+	time_put(it->updated);
+	item_learn(it, &w->over, &w->det);
+	buf_fmt(&seen_ivs, "%s %s ", w->iv[0], w->iv[1]);
+	v->content_version++;
+	write_count++;
+}
+
+/* Reads the array of a patch; the number of elements, or 0. */
+static int
+writes_read(struct write *w, const struct buf *body)
+{
+	struct text whole;
+	struct walk e;
+	int n = 0;
+
+	if (!js_whole(&whole, body->p, body->n) || *whole.p != '[')
+		return 0;
+	e = js_walk(whole);
+	while (js_next(&e)) {
+		if (n == WRITES_MAX || !js_unique(e.value))
+			return 0;
+		w[n].el = e.value;
+		if (!member_str(e.value, "uuid", w[n].uuid, 27) ||
+		    !is_uuid(w[n].uuid))
+			return 0;
+		for (int i = 0; i < n; i++)
+			if (strcmp(w[i].uuid, w[n].uuid) == 0)
+				return 0;
+		n++;
+	}
+	return n;
+}
+
+/* Another client is quicker: with the item named, or the first of these. */
+static void
+writes_meddle(struct vault *v, const struct write *w, const struct fx *fx)
+{
+	const char *id = fx->arg[K_CONCURRENT];
+	struct item *it = item_find(v, id[0] ? id : w->uuid);
+
+	if (it != NULL)
+		item_meddle(it);
+	else
+		v->content_version++;
+}
+
+/* For the log: what was asked for, in order, and what became of it. */
+static void
+writes_note(struct buf *b, const struct write *w, int n)
+{
+	buf_fmt(b, ",\"items\":%d,\"patch\":[", n);
+	for (int i = 0; i < n; i++)
+		buf_fmt(b, "%s{\"uuid\":\"%s\",\"itemVersion\":%ld,"
+		    "\"trashed\":\"%s\",\"failed\":%d}", i ? "," : "",
+		    w[i].uuid, w[i].version, w[i].trashed, w[i].code);
+	buf_str(b, "]");
+}
+
+/* One of the two maps of the answer. */
+static void
+writes_map(struct buf *b, const struct write *w, int n, bool failed)
+{
+	const char *comma = "";
+
+	for (int i = 0; i < n; i++) {
+		if ((w[i].code != F_NONE) != failed)
+			continue;
+		buf_fmt(b, "%s\"%s\":%ld", comma, w[i].uuid, failed ?
+		    (long)w[i].code : w[i].version + 1);
+		comma = ",";
+	}
+}
+
+/* The answer: as it should be, or as the fault "oddanswer KIND" wants it. */
+static void
+writes_answer(struct buf *b, const struct write *w, int n,
+    const struct vault *v, const struct fx *fx)
+{
+	const char *odd = fx->on[K_ODDANSWER] ? fx->arg[K_ODDANSWER] : "";
+
+	if (strcmp(odd, "list") == 0) {
+		buf_str(b, "[]");
+		return;
+	}
+	buf_fmt(b, "{\"contentVersion\":%d", v->content_version);
+	if (strcmp(odd, "version") == 0) {
+		buf_fmt(b, ",\"updatedItems\":{\"%s\":%ld}}", w->uuid,
+		    w->version);
+		return;
+	}
+	if (strcmp(odd, "other") == 0) {
+		buf_str(b, ",\"updatedItems\":{"
+		    "\"zzzzzzzzzzzzzzzzzzzzzzzzzz\":1}}");
+		return;
+	}
+	if (!fx->on[K_OMITTED] && strcmp(odd, "nomaps") != 0) {
+		buf_str(b, ",\"updatedItems\":{");
+		writes_map(b, w, n, false);
+		buf_str(b, "},\"failedItems\":{");
+		writes_map(b, w, n, true);
+		if (strcmp(odd, "both") == 0)
+			buf_fmt(b, "\"%s\":104", w->uuid);
+		buf_str(b, "}");
+	}
+	buf_str(b, "}");
+}
+
+/* Judges and applies each element by itself, as the faults allow. */
+static void
+writes_run(struct call *c, struct write *w, int n, struct vault *v)
+{
+	const struct fx *fx = c->fx;
+	bool apply = !fx->on[K_OMITTED] ||
+	    strcmp(fx->arg[K_OMITTED], "applied") == 0;
+
+	for (int i = 0; i < n; i++) {
+		const char *bad = write_judge(&w[i], v);
+
+		if (bad != NULL && c->an->why[0] == '\0')
+			snprintf(c->an->why, sizeof(c->an->why),
+			    "patch: %d %s", w[i].code, bad);
+		if (fx->on[K_FAILED])
+			w[i].code = (int)fx_num(fx, K_FAILED, F_CONFLICT);
+		else if (w[i].code == F_NONE && apply)
+			write_apply(&w[i], v);
+	}
+}
+
+static bool
+do_patch(struct call *c)
+{
+	struct vault *v = vault_find(c->rq->seg[0]);
+	struct write *w;
+	char now[16];
+	int n;
+
+	if (c->rq->query[0] != '\0')
+		return refuse(c->an, 400, "patch: unknown query");
+	if (v == NULL)
+		return refuse(c->an, 404, "patch: no such vault");
+	w = xalloc(WRITES_MAX * sizeof(*w));
+	n = writes_read(w, &c->pt);
+	if (n > 0 && c->fx->on[K_CONCURRENT])
+		writes_meddle(v, w, c->fx);
+	snprintf(now, sizeof(now), "%d", v->content_version);
+	if (n == 0) {
+		refuse(c->an, 400, "patch: body malformed");
+	} else if (strcmp(now, c->rq->seg[1]) != 0) {
+		refuse(c->an, 409, "patch: contentVersion is stale");
+	} else {
+		writes_run(c, w, n, v);
+		writes_answer(&c->an->body, w, n, v, c->fx);
+	}
+	writes_note(&c->an->note, w, n);
+	for (int i = 0; i < n; i++) {
+		buf_free(&w[i].over);
+		buf_free(&w[i].det);
+	}
+	free(w);
+	return c->an->status == 200;
+}
+
+/* Whether the item's details name this file. */
+static bool
+item_has_file(const struct item *it, const char *uuid)
+{
+	struct buf over = { 0 }, det = { 0 };
+	bool found = false;
+	const char *at;
+	char *id;
+
+	item_open(it, &over, &det);
+	at = det.p;
+	while (!found && (id = file_named((struct text){ det.p, det.n },
+	    &at)) != NULL) {
+		found = strcmp(id, uuid) == 0;
+		free(id);
+	}
+	buf_free(&over);
+	buf_free(&det);
+	return found;
+}
+
+/* A file's ciphertext, as it is.  badtag: with a bit turned over. */
+static bool
+do_file(struct call *c)
+{
+	const struct vault *v = vault_find(c->rq->seg[0]);
+	const struct item *it = item_find(v, c->rq->seg[1]);
+	const struct file *f = file_find(c->rq->seg[2]);
+
+	if (c->rq->query[0] != '\0')
+		return refuse(c->an, 400, "file: unknown query");
+	if (it == NULL || it->trashed == 'D')
+		return refuse(c->an, 404, "file: no such item");
+	if (f == NULL || !item_has_file(it, f->uuid))
+		return refuse(c->an, 404, "file: the item has no such file");
+	buf_add(&c->an->body, f->data.p, f->data.n);
+	if (c->fx->on[K_BADTAG])
+		c->an->body.p[f->data.n - 1] ^= 1;
+	c->an->raw = true;
+	return true;
+}
+
+/* Takes a ciphertext; it belongs to nobody until an item names it. */
+static bool
+do_upload(struct call *c)
+{
+	const char *type = header(c->rq, "Content-Type");
+	char id[27], kid[27];
+	u8 key[32];
+
+	if (type == NULL || strcmp(type, "application/octet-stream") != 0)
+		return refuse(c->an, 400, "upload: wrong Content-Type");
+	if (c->rq->query[0] != '\0' || c->rq->body.n < 16)
+		return refuse(c->an, 400, "upload: no ciphertext");
+	new_uuid(id, false);
+	new_uuid(kid, false);
+	drbg_get(key, sizeof(key));
+	buf_add(&file_new(id)->data, c->rq->body.p, c->rq->body.n);
+	buf_fmt(&c->an->body, "{\"fileId\":\"%s\",\"signingKey\":", id);
+	jwk_put(&c->an->body, key, kid);
+	buf_str(&c->an->body, "}");
+	buf_fmt(&c->an->note, ",\"file\":\"%s\"", id);
+	return true;
+}
+
+/* ====================================================================
+ * 15. Answers: routes, what is done with a request, what is sent back
  * ==================================================================== */
 
 /* `seal`: MAC, envelopes; `stage`: where the session must be. */
@@ -3048,7 +3992,7 @@ static const struct route {
 	const char *method, *path;      /* each * is one variable part */
 	bool (*run)(struct call *);
 	enum stage stage;
-	bool seal, sealed_body;
+	bool seal, sealed_body; /* an->raw leaves the answer open all the same */
 } routes[] = {
 	{ S_START, "POST", "/api/v3/auth/start", do_start, ST_FREE, 0, 0 },
 	{ S_AUTH, "POST", "/api/v2/auth", do_auth, ST_STARTED, 0, 0 },
@@ -3068,11 +4012,15 @@ static const struct route {
 	{ S_ITEM, "GET", "/api/v1/vault/*/item/*", do_item, ST_OPEN, 1, 0 },
 	{ S_BATCH, "POST", "/api/v3/vault/*/items/batch", do_batch, ST_OPEN,
 	    1, 1 },
+	{ S_PATCH, "PATCH", "/api/v3/vault/*/*/items", do_patch, ST_OPEN,
+	    1, 1 },
+	{ S_FILE, "GET", "/api/v2/file/*/*/*", do_file, ST_OPEN, 1, 0 },
+	{ S_UPLOAD, "POST", "/api/v3/file", do_upload, ST_OPEN, 1, 0 },
 };
 
 /* Matches `path` against a pattern and keeps the variable parts. */
 static bool
-path_match(const char *pat, const char *path, char seg[2][64])
+path_match(const char *pat, const char *path, char seg[3][64])
 {
 	int n = 0;
 
@@ -3147,6 +4095,8 @@ fault_instead(struct call *c)
 		if (c->s != NULL)
 			c->s->stage = ST_FREE;
 		refuse(c->an, 401, "");
+	} else if (fx->on[K_CUT]) {
+		fx->on[K_DROP] = true;
 	} else {
 		return false;
 	}
@@ -3221,8 +4171,9 @@ answer_make(struct request *rq, const struct route *r, struct answer *an,
 		refuse(an, 404, "no such endpoint");
 	} else if (check_headers(rq, an) && check_session(r, &c) &&
 	    r->run(&c)) {
-		an->seal_for = r->seal ? c.s : NULL;
-		answer_seal(an, fx);
+		an->seal_for = r->seal && !an->raw ? c.s : NULL;
+		if (!an->raw)
+			answer_seal(an, fx);
 	}
 	if (an->why[0] == '\0')
 		snprintf(an->why, sizeof(an->why), "%s", fx->names);
@@ -3258,6 +4209,7 @@ log_request(const struct conn *c, const struct request *rq, enum step step,
 	buf_fmt(&b, ",\"status\":%d,\"bytes\":%zu,\"step\":\"%s\",\"why\":",
 	    an->status, an->body.n, step_name[step]);
 	buf_json(&b, an->why, false);
+	buf_add(&b, an->note.p, an->note.n);
 	buf_str(&b, "}\n");
 	fwrite(b.p, 1, b.n, log_file);
 	fflush(log_file);
@@ -3326,9 +4278,10 @@ put_head(struct buf *b, const struct answer *an, const struct fx *fx)
 
 	if (fx->on[K_CONTINUE])
 		buf_str(b, "HTTP/1.1 100 Continue\r\n\r\n");
-	buf_fmt(b, "HTTP/1.%d %d %s\r\nContent-Type: application/json\r\n"
+	buf_fmt(b, "HTTP/1.%d %d %s\r\nContent-Type: application/%s\r\n"
 	    "Cache-Control: no-store\r\n%s", fx->on[K_HTTP10] ? 0 : 1,
-	    an->status, reason(an->status), an->extra);
+	    an->status, reason(an->status), an->raw ? "octet-stream" : "json",
+	    an->extra);
 	if (fx->on[K_OBSFOLD])
 		buf_str(b, "X-Folded: one\r\n two\r\n");
 	if (fx->on[K_GZIP])
@@ -3484,6 +4437,7 @@ serve_one(struct conn *c)
 	open = answer_send(c, &an, &fx, conn && !strcasecmp(conn, "close"));
 	request_free(&rq);
 	buf_free(&an.body);
+	buf_free(&an.note);
 	return open;
 }
 
@@ -3513,7 +4467,7 @@ conn_main(void *arg)
 }
 
 /* ====================================================================
- * 15. Commands on standard input
+ * 16. Commands on standard input
  * ==================================================================== */
 
 #define WORDS_MAX 16
@@ -3587,6 +4541,8 @@ cmd_item(char **w, int n)
 		say("ok");
 	} else if (it == NULL) {
 		say("error no such item");
+	} else if (it->raw && takes_text) {
+		say("error the item was given as JSON");
 	} else {
 		if (strcmp(w[0], "rename") == 0)
 			text_set(&it->title, w[2]);
@@ -3605,8 +4561,9 @@ cmd_tag(char **w, int n)
 	struct item *it = n > 1 ? item_any(w[1]) : NULL;
 	struct buf b = { 0 };
 
-	if (it == NULL) {
-		say("error no such item");
+	if (it == NULL || it->raw) {
+		say(it ? "error the item was given as JSON" :
+		    "error no such item");
 		return;
 	}
 	buf_str(&b, ",'tags':[");
@@ -3624,12 +4581,9 @@ cmd_tag(char **w, int n)
 static void
 cmd_add(char **w, int n)
 {
-	struct vault *v = n > 1 ? vault_find(w[1]) : NULL;
+	struct vault *v = n > 1 ? vault_named(w[1]) : NULL;
 	struct item *it;
 
-	for (int i = 0; n > 1 && v == NULL && i < account.nvaults; i++)
-		if (strcmp(account.vault[i].name, w[1]) == 0)
-			v = &account.vault[i];
 	if (n != 5 || v == NULL) {
 		say("error add VAULT TITLE USER PASS");
 		return;
@@ -3680,9 +4634,135 @@ cmd_list(void)
 	fflush(stdout);
 }
 
+/* The item that is called so, by id or title; an active one comes first. */
+static struct item *
+item_named(const struct vault *v, const char *name)
+{
+	struct item *it = item_find(v, name);
+
+	for (int archived = 0; archived < 2; archived++)
+		for (size_t i = 0; v && it == NULL && i < v->n; i++)
+			if (v->items[i]->title != NULL &&
+			    strcmp(v->items[i]->title, name) == 0 &&
+			    (v->items[i]->trashed != 'N') == archived)
+				it = v->items[i];
+	return it;
+}
+
+/*
+ * dump VAULT ITEM: id, template, state, version, overview and details as
+ * they are stored, on one line with the escapes of `list`.
+ */
+static void
+cmd_dump(char **w, int n)
+{
+	struct vault *v = n == 3 ? vault_named(w[1]) : NULL;
+	struct item *it = v != NULL ? item_named(v, w[2]) : NULL;
+	struct buf over = { 0 }, det = { 0 };
+
+	if (it == NULL) {
+		say("error dump VAULT ITEM");
+		return;
+	}
+	item_open(it, &over, &det);
+	printf("ok %s\t%s\t%c\t%d", it->uuid, it->tmpl, it->trashed,
+	    it->version);
+	list_text(over.p);
+	list_text(det.p);
+	say("%s", "");
+	buf_free(&over);
+	buf_free(&det);
+}
+
+/* The value's own bytes; a string stands for its text, whatever that is. */
+static bool
+put_text(struct buf *b, struct text t)
+{
+	buf_str(b, "");
+	if (t.n > 0 && *t.p == '"')
+		js_text(b, t);
+	else
+		buf_add(b, t.p, t.n);
+	return t.n > 0;
+}
+
+/* Makes the item of a put, or replaces the one of that uuid. */
+static struct item *
+put_item(struct vault *v, struct text js)
+{
+	struct buf over = { 0 }, det = { 0 };
+	struct item *it = NULL;
+	char tmpl[8], uuid[27] = "", trashed[2] = "N";
+
+	member_str(js, "uuid", uuid, sizeof(uuid));
+	member_str(js, "trashed", trashed, sizeof(trashed));
+	if (member_str(js, "templateUuid", tmpl, sizeof(tmpl)) &&
+	    put_text(&over, js_get(js, "overview")) &&
+	    put_text(&det, js_get(js, "details"))) {
+		it = item_find(v, uuid);
+		if (it == NULL)
+			it = item_new(v, "", NULL, NULL, NULL);
+		else
+			it->version++;
+		if (uuid[0] != '\0')
+			strcpy(it->uuid, uuid);
+		it->tmpl = xstrdup(tmpl);
+		it->trashed = trashed[0];
+		v->content_version++;
+		item_store(it, &over, &det);
+		item_learn(it, &over, &det);
+	}
+	buf_free(&over);
+	buf_free(&det);
+	return it;
+}
+
+/*
+ * put VAULT {"templateUuid":"001","overview":{...},"details":{...}}, and if
+ * wanted "trashed" and "uuid".  The line is taken as it is, so that every
+ * byte of the two texts is kept; as JSON strings they may be anything.
+ */
+static void
+cmd_put(char *line)
+{
+	char *js = strchr(line, '{');
+	struct vault *v = NULL;
+	struct item *it = NULL;
+	struct text whole;
+
+	if (js != NULL && js > line && js_whole(&whole, js, strlen(js))) {
+		js[-1] = '\0';
+		v = vault_named(line);
+	}
+	if (v != NULL)
+		it = put_item(v, whole);
+	if (it == NULL)
+		say("error put VAULT {templateUuid, overview, details}");
+	else
+		say("ok %s", it->uuid);
+}
+
+/* acl VAULT BITS: what the token may do there; 48 is reading only. */
+static void
+cmd_acl(char **w, int n)
+{
+	struct vault *v = n == 3 ? vault_named(w[1]) : NULL;
+
+	if (v == NULL) {
+		say("error acl VAULT BITS");
+		return;
+	}
+	v->acl = (unsigned)strtoul(w[2], NULL, 10);
+	say("ok");
+}
+
 static void
 cmd_count(char **w, int n)
 {
+	if (n > 1 && strcmp(w[1], "writes") == 0) {
+		say("ok %ld", write_count);
+		return;
+	}
 	for (int i = 0; n > 1 && i < S_N; i++)
 		if (strcmp(w[1], step_name[i]) == 0) {
 			say("ok %ld", step_count[i]);
@@ -3729,8 +4809,15 @@ static void
 command(char *line)
 {
 	char *w[WORDS_MAX];
-	int n = words_cut(line, w);
-	const char *c = n > 0 ? w[0] : "";
+	const char *c;
+	int n;
+
+	if (strncmp(line, "put ", 4) == 0 || strncmp(line, "put\t", 4) == 0) {
+		cmd_put(line + 4);
+		return;
+	}
+	n = words_cut(line, w);
+	c = n > 0 ? w[0] : "";
 
 	if (strcmp(c, "fault") == 0) {
 		cmd_fault(w, n);
@@ -3738,6 +4825,10 @@ command(char *line)
 		cmd_count(w, n);
 	} else if (strcmp(c, "token") == 0) {
 		cmd_token(w, n);
+	} else if (strcmp(c, "dump") == 0) {
+		cmd_dump(w, n);
+	} else if (strcmp(c, "acl") == 0) {
+		cmd_acl(w, n);
 	} else if (strcmp(c, "list") == 0) {
 		cmd_list();
 	} else if (strcmp(c, "add") == 0) {
@@ -3758,6 +4849,7 @@ command(char *line)
 		say("ok");
 	} else if (strcmp(c, "reset") == 0) {
 		log_count = 0;
+		write_count = 0;
 		memset(step_count, 0, sizeof(step_count));
 		say("ok");
 	} else {
@@ -3766,7 +4858,7 @@ command(char *line)
 }
 
 /* ====================================================================
- * 16. Start: certificates, sockets, options
+ * 17. Start: certificates, sockets, options
  * ==================================================================== */
 
 static void
