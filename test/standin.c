@@ -1844,6 +1844,7 @@ item_meddle(struct item *it)
 /* Files: ciphertexts, found by the documentId that an item names. */
 struct file {
 	char uuid[27];
+	char kid[27];           /* of the signing key, if it was uploaded */
 	struct buf data;
 };
 
@@ -1872,26 +1873,25 @@ file_new(const char *uuid)
 	return f;
 }
 
-/* The next documentId behind *at in details, as a string of its own. */
-static char *
-file_named(struct text det, const char **at)
-{
-	static const char name[] = "\"documentId\"";
-	const char *end = det.p + det.n, *p, *to;
+#define FILES_MAX 64
 
-	p = memmem(*at, (size_t)(end - *at), name, strlen(name));
-	if (p == NULL)
-		return NULL;
-	p = js_space(p + strlen(name), end);
-	*at = p;
-	if (p == end || *p != ':')
-		return xstrdup("");
-	p = js_space(p + 1, end);
-	to = js_string(p, end);
-	if (to == NULL)
-		return xstrdup("");
-	*at = to;
-	return js_dup((struct text){ p, (size_t)(to - p) });
+/* The attributes of all files that details name; how many. */
+static int
+details_files(struct text det, struct text out[FILES_MAX])
+{
+	struct walk sec = js_walk(js_get(det, "sections")), in;
+	int n = 0;
+
+	out[0] = js_get(det, "documentAttributes");
+	n = out[0].n > 0 && *out[0].p == '{';
+	while (js_next(&sec)) {
+		in = js_walk(js_get(sec.value, "fields"));
+		while (js_next(&in))
+			if (js_is(js_get(in.value, "k"), "file") &&
+			    n < FILES_MAX)
+				out[n++] = js_get(in.value, "v");
+	}
+	return n;
 }
 
 /* The ciphertexts of the fixed items' files, sealed as those items say. */
@@ -3595,7 +3595,7 @@ is_uuid(const char *s)
 	    strspn(s, "abcdefghijklmnopqrstuvwxyz234567") == 26;
 }
 
-/* All members must be there and no others. */
+/* All members must be there and no others; files are looked at later. */
 static bool
 write_members(struct write *w)
 {
@@ -3610,7 +3610,7 @@ write_members(struct write *w)
 		if (js_get(w->el, names[i]).n == 0)
 			return false;
 	while (js_next(&m))
-		n++;
+		n += !js_is(m.name, "fileReferences");
 	if (n != LEN(names) || !isdigit((u8)*version.p) || version.n > 9)
 		return false;
 	w->version = strtol(version.p, NULL, 10);
@@ -3647,20 +3647,67 @@ write_open(struct write *w, const struct vault *v, bool details)
 	return NULL;
 }
 
-/* Every file that the details name has been uploaded. */
+/*
+ * The proof that a client may name a file: HMAC-SHA256 with the signing key
+ * over the key's id, the file's, the item's, and the version replaced.
+ */
+static bool
+file_signed(const struct write *w, struct text attr, const char *id,
+    struct text ref)
+{
+	struct text key = js_get(attr, "signingKey");
+	struct buf k = { 0 }, m = { 0 }, want = { 0 };
+	char *k64 = js_dup(js_get(key, "k")), *kid = js_dup(js_get(key, "kid"));
+	u8 h[32];
+	bool ok = k64 != NULL && kid != NULL &&
+	    b64_get(&k, k64, strlen(k64)) && k.n == 32;
+
+	if (ok) {
+		buf_fmt(&m, "%s%s%s%ld", kid, id, w->uuid, w->version);
+		hmac256(h, (const u8 *)k.p, m.p, m.n);
+		buf_b64(&want, h, 32);
+		ok = js_is(js_get(ref, "signature"), want.p);
+	}
+	buf_free(&k);
+	buf_free(&m);
+	buf_free(&want);
+	free(k64);
+	free(kid);
+	return ok;
+}
+
+/* One file that the details name: it is there and the patch signs it. */
+static bool
+write_file(const struct write *w, struct text attr)
+{
+	struct walk refs = js_walk(js_get(w->el, "fileReferences"));
+	char *id = js_dup(js_get(attr, "documentId"));
+	const struct file *f = id != NULL ? file_find(id) : NULL;
+	bool ok = false;
+
+	while (f != NULL && !ok && js_next(&refs))
+		ok = js_is(js_get(refs.value, "fileId"), id) &&
+		    file_signed(w, attr, id, refs.value);
+	if (ok && f->kid[0] != '\0')
+		ok = js_is(js_get(js_get(attr, "signingKey"), "kid"), f->kid);
+	free(id);
+	return ok;
+}
+
+/* The files named are the files signed. */
 static bool
 write_files(const struct write *w)
 {
-	struct text det = { w->det.p, w->det.n };
-	const char *at = det.p;
-	char *id;
-	bool known = true;
+	struct text attr[FILES_MAX];
+	struct walk refs = js_walk(js_get(w->el, "fileReferences"));
+	int n = details_files((struct text){ w->det.p, w->det.n }, attr);
 
-	while ((id = file_named(det, &at)) != NULL) {
-		known &= file_find(id) != NULL;
-		free(id);
-	}
-	return known;
+	for (int i = 0; i < n; i++)
+		if (!write_file(w, attr[i]))
+			return false;
+	while (js_next(&refs))
+		n--;
+	return n == 0;
 }
 
 /* Is the token allowed to do this to an item, or to make it? */
@@ -3711,7 +3758,7 @@ write_judge(struct write *w, const struct vault *v)
 		return "nonce used twice";
 	w->code = F_FILE;
 	if (!write_files(w))
-		return "no such file";
+		return "a file is not there or not signed";
 	w->code = F_BIG;
 	if (w->over.n + w->det.n > ITEM_BYTES_MAX)
 		return "item too big";
@@ -3725,17 +3772,6 @@ text_dup(struct text t)
 	char *s = xalloc(t.n + 1);
 
 	return memcpy(s, t.p, t.n);
-}
-
-/* "YYYY-MM-DDTHH:MM:SSZ", now. */
-static void
-time_put(char out[40])
-{
-	time_t now = time(NULL);
-	struct tm tm;
-
-	gmtime_r(&now, &tm);
-	strftime(out, 40, "%Y-%m-%dT%H:%M:%SZ", &tm);
 }
 
 /* Stores what was judged good; the envelopes stay as they were sent. */
@@ -3755,7 +3791,8 @@ write_apply(struct write *w, struct vault *v)
 	it->enc_det = text_dup(js_get(w->el, "encDetails"));
 	it->trashed = w->trashed[0];
 	it->version = (int)w->version + 1;
-	time_put(it->updated);
+	/* The client's time: the SDK relies on finding what it sent. */
+	memcpy(it->updated, w->updated, sizeof(it->updated));
 	item_learn(it, &w->over, &w->det);
 	buf_fmt(&seen_ivs, "%s %s ", w->iv[0], w->iv[1]);
 	v->content_version++;
@@ -3922,17 +3959,14 @@ static bool
 item_has_file(const struct item *it, const char *uuid)
 {
 	struct buf over = { 0 }, det = { 0 };
+	struct text attr[FILES_MAX];
 	bool found = false;
-	const char *at;
-	char *id;
+	int n;
 
 	item_open(it, &over, &det);
-	at = det.p;
-	while (!found && (id = file_named((struct text){ det.p, det.n },
-	    &at)) != NULL) {
-		found = strcmp(id, uuid) == 0;
-		free(id);
-	}
+	n = details_files((struct text){ det.p, det.n }, attr);
+	for (int i = 0; i < n; i++)
+		found |= js_is(js_get(attr[i], "documentId"), uuid);
 	buf_free(&over);
 	buf_free(&det);
 	return found;
@@ -3965,6 +3999,7 @@ do_upload(struct call *c)
 {
 	const char *type = header(c->rq, "Content-Type");
 	char id[27], kid[27];
+	struct file *f;
 	u8 key[32];
 
 	if (type == NULL || strcmp(type, "application/octet-stream") != 0)
@@ -3974,7 +4009,9 @@ do_upload(struct call *c)
 	new_uuid(id, false);
 	new_uuid(kid, false);
 	drbg_get(key, sizeof(key));
-	buf_add(&file_new(id)->data, c->rq->body.p, c->rq->body.n);
+	f = file_new(id);
+	memcpy(f->kid, kid, sizeof(f->kid));
+	buf_add(&f->data, c->rq->body.p, c->rq->body.n);
 	buf_fmt(&c->an->body, "{\"fileId\":\"%s\",\"signingKey\":", id);
 	jwk_put(&c->an->body, key, kid);
 	buf_str(&c->an->body, "}");
