@@ -13,9 +13,9 @@
  * against timing, and it must never serve anything but the loopback device.
  *
  * Contents: 1 Buffers and text codecs; 2 Numbers; 3 Ed25519; 4 Cryptography;
- * 5 JSON; 6 The account; 7 The items; 8 Faults; 9 Connections;
- * 10 HTTP requests; 11 Checks on requests; 12 Sign-in; 13 Data;
- * 14 Writes; 15 Answers; 16 Commands; 17 Start.
+ * 5 JSON; 6 The account; 7 The items; 8 Random items; 9 Faults;
+ * 10 Connections; 11 HTTP requests; 12 Checks on requests; 13 Sign-in;
+ * 14 Data; 15 Writes; 16 Answers; 17 Commands; 18 Start.
  *
  * Threads: one per connection plus the main one (listening, commands).
  * Everything that is shared is guarded by `big_lock`; nothing sleeps or
@@ -2283,7 +2283,911 @@ account_init(const char *seed, size_t want)
 }
 
 /* ====================================================================
- * 8. Faults
+ * 8. Random items: everything a stored item may look like, by a seed
+ *
+ * Well-formed JSON throughout, and overviews and details that the official
+ * SDK can open, but with every oddity inside that a client has to live with.
+ * The same seed and number give the same items, byte for byte.
+ * ==================================================================== */
+
+/* Invented keys in all the forms that are stored. */
+static const struct {
+	const char *type, *pub, *print, *pem;
+} ssh_keys[] = {
+	{ .type = "{'t':'ed25519'}",
+	    .pub =
+		"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOgKb85hagsdpkXs2bve9t"
+		"FJ+BebtF411XKgxsf7F49o",
+	    .print = "SHA256:DMV2F0yh+Zn5wi+UHdb/V78Ip2yct2YpbVZlzI0QOQM",
+	    .pem =
+		"-----BEGIN PRIVATE KEY-----\n"
+		"MC4CAQAwBQYDK2VwBCIEIHdJzwz12ZjRPMVn37tndWJ9UVdnAJcHU7Ge7h9vHqne\n"
+		"-----END PRIVATE KEY-----\n" },
+	{ .type = "{'t':'ed25519'}",
+	    .pub =
+		"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOgKb85hagsdpkXs2bve9t"
+		"FJ+BebtF411XKgxsf7F49o",
+	    .print = "SHA256:DMV2F0yh+Zn5wi+UHdb/V78Ip2yct2YpbVZlzI0QOQM",
+	    .pem =
+		"-----BEGIN OPENSSH PRIVATE KEY-----\n"
+		"b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAMwAAAAtzc2gtZWQyNTUx\n"
+		"OQAAACDoCm/OYWoLHaZF7Nm73vbRSfgXm7ReNdVyoMbH+xePaAAAAIiHySiTh8kokwAAAAtzc2gt\n"
+		"ZWQyNTUxOQAAACDoCm/OYWoLHaZF7Nm73vbRSfgXm7ReNdVyoMbH+xePaAAAAEB3Sc8M9dmY0TzF\n"
+		"Z9+7Z3VifVFXZwCXB1Oxnu4fbx6p3ugKb85hagsdpkXs2bve9tFJ+BebtF411XKgxsf7F49oAAAA\n"
+		"AAECAwQF\n"
+		"-----END OPENSSH PRIVATE KEY-----\n" },
+	{ .type = "{'t':'rsa','c':2048}",
+	    .pub =
+		"ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABAQDlIOvBRgu0Sd7BUqAaLN"
+		"oVDf0ytpbpPKp3z8NPC33SnTp+WLX+Z3YU6RxnWk3cQJWP6IdJM1glUJgA"
+		"yp2OLSQvY5NR+difziZvr3noKxxkolTU13mz/uQrqnFWdSp1jDOHO9XovB"
+		"1+Gedg4FS2XzCiDOc3nwluQeNINmnMAUb/D/Dhp5pCCtkyIHdyiCxhI0LI"
+		"v1fS+Md8TANurnt9opBW/YSGCHkVsnQXx13EdvOxxH16UKLVOdCFRPDXMR"
+		"HagNAf/rW5uKsZtu9IQTNEYbuUkGZGXvWMd+h8X/6LelKXR/MNTAC11Q+M"
+		"1hlpD9BlXEM8vSRx9VMwGn2CbDpVeqip",
+	    .print = "SHA256:QvcHr3gXnHCszxgwt6HRggWcRIOmteE45ph/W1Fs0jU",
+	    .pem =
+		"-----BEGIN PRIVATE KEY-----\n"
+		"MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQDlIOvBRgu0Sd7B\n"
+		"UqAaLNoVDf0ytpbpPKp3z8NPC33SnTp+WLX+Z3YU6RxnWk3cQJWP6IdJM1glUJgA\n"
+		"yp2OLSQvY5NR+difziZvr3noKxxkolTU13mz/uQrqnFWdSp1jDOHO9XovB1+Gedg\n"
+		"4FS2XzCiDOc3nwluQeNINmnMAUb/D/Dhp5pCCtkyIHdyiCxhI0LIv1fS+Md8TANu\n"
+		"rnt9opBW/YSGCHkVsnQXx13EdvOxxH16UKLVOdCFRPDXMRHagNAf/rW5uKsZtu9I\n"
+		"QTNEYbuUkGZGXvWMd+h8X/6LelKXR/MNTAC11Q+M1hlpD9BlXEM8vSRx9VMwGn2C\n"
+		"bDpVeqipAgMBAAECggEAM3nTbU7yxzTHVjBdZrQH5K4JYdDSk6C8/YDQNJx0zpHj\n"
+		"N8pvTLHqveTnLDMGBgL+dt+7MQ9XcL6r/5WFkxECLaFV0hdq+vACA5ptLWMuFE/B\n"
+		"9jVYkr8jfMnkf5OAD/uJAgtH0esdRxzDtih/757wGqACfCT/JeWojasn1py82gVK\n"
+		"dqTUgCb0OPt6WKoTxX7VlYbTlSJET/HSbjX+WkstYqt53gRou2KGsWAoHUvUwJYD\n"
+		"+qDwXmrXELcf6jOazP8T8Jn87SBcQQeVm0+6sr6C9Xpj6XtMyk4d/YAs9R2WpM/S\n"
+		"TM77HskrzsvWKFqAW83k8T9cI4GiHkrqv1lcXVkqLwKBgQD2QJuDpHFTJrdtgOwj\n"
+		"AbIzk9kTI/siAyGsdL9vcCC3URf9IYMD8B2p8HTWH7vi/ofMvqKn/8ysBJCDmvYT\n"
+		"y7B940sRV4hPfydpfZoDIbysO/nm3llXpH0KUIe33KAkzubgq3uY0PrjajmSKvAA\n"
+		"oE1A1I0X2m+ecJgNxSNcSYM14wKBgQDuMspCDJC+yejLRyfdh6FXmbzpOBLpbWjJ\n"
+		"trLrz9xItBelkXZceCPDVLJisBgcoRJO2XuOnBjieVjCX+QkuaUSXvSpNN0/zbds\n"
+		"fr5Y+m7r5M8wwfiFAYO+Q4X1EAUIoMoJRNnSfXRRFWCWOiPMW0eFqQcjn563H2qh\n"
+		"+9MMViGNAwKBgEF8JN75F/nYzeac5i7ZAJ6erpdcdigxVP8bfN0RoGGfexWhl8mw\n"
+		"TPMoMqnOfpR6w3o7J94tNCx6ekPFLbNN831GuGvAL0uUsNJoyFAU5KuYt3ghoPih\n"
+		"kW7ww2atkRi4vMT6VT/qMw3O7chlCrXf6ytWWr8BI7Wqk4T169Va5z2pAoGAM/tF\n"
+		"hFB1rg0mDmaC3qdgoFtejI6+Ic7MlWiXdzqvWfZjSrCJ4fgd5dyv6TWArY7BDhAM\n"
+		"FL0f+Rx+MDz47sLMsUujnOF6fxgHtVebdpOAbV5LkNpjv7Lq6zSVITvTvWRJcuhh\n"
+		"mLvkDGXb5Czf7xLkctjGRBHrcw8aGCt6jTCmtb0CgYEAqsdFCnzM6J4Mli76FKB6\n"
+		"0bnQfy1lDazgukFITrseWJqAsABRuLBNNoQp4Ty4KH3c9yuENE8RulJFwFJ1+lTW\n"
+		"hQgGyTRzCBxWyKDqR9WIdCh1aM6HgNzKKVnU2R/jEp4nHkx205HRwLIz6ZPLSWk5\n"
+		"kjT8FmlWnYFe4WowTjmBgck=\n"
+		"-----END PRIVATE KEY-----\n" },
+	{ .type = "{'t':'rsa','c':2048}",
+	    .pub =
+		"ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABAQDlIOvBRgu0Sd7BUqAaLN"
+		"oVDf0ytpbpPKp3z8NPC33SnTp+WLX+Z3YU6RxnWk3cQJWP6IdJM1glUJgA"
+		"yp2OLSQvY5NR+difziZvr3noKxxkolTU13mz/uQrqnFWdSp1jDOHO9XovB"
+		"1+Gedg4FS2XzCiDOc3nwluQeNINmnMAUb/D/Dhp5pCCtkyIHdyiCxhI0LI"
+		"v1fS+Md8TANurnt9opBW/YSGCHkVsnQXx13EdvOxxH16UKLVOdCFRPDXMR"
+		"HagNAf/rW5uKsZtu9IQTNEYbuUkGZGXvWMd+h8X/6LelKXR/MNTAC11Q+M"
+		"1hlpD9BlXEM8vSRx9VMwGn2CbDpVeqip",
+	    .print = "SHA256:QvcHr3gXnHCszxgwt6HRggWcRIOmteE45ph/W1Fs0jU",
+	    .pem =
+		"-----BEGIN OPENSSH PRIVATE KEY-----\n"
+		"b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAABFwAAAAdzc2gtcnNhAAAA\n"
+		"AwEAAQAAAQEA5SDrwUYLtEnewVKgGizaFQ39MraW6Tyqd8/DTwt90p06fli1/md2FOkcZ1pN3ECV\n"
+		"j+iHSTNYJVCYAMqdji0kL2OTUfnYn84mb6956CscZKJU1Nd5s/7kK6pxVnUqdYwzhzvV6Lwdfhnn\n"
+		"YOBUtl8wogznN58JbkHjSDZpzAFG/w/w4aeaQgrZMiB3cogsYSNCyL9X0vjHfEwDbq57faKQVv2E\n"
+		"hgh5FbJ0F8ddxHbzscR9elCi1TnQhUTw1zER2oDQH/61ubirGbbvSEEzRGG7lJBmRl71jHfofF/+\n"
+		"i3pSl0fzDUwAtdUPjNYZaQ/QZVxDPL0kcfVTMBp9gmw6VXqoqQAAA7iSo9JBkqPSQQAAAAdzc2gt\n"
+		"cnNhAAABAQDlIOvBRgu0Sd7BUqAaLNoVDf0ytpbpPKp3z8NPC33SnTp+WLX+Z3YU6RxnWk3cQJWP\n"
+		"6IdJM1glUJgAyp2OLSQvY5NR+difziZvr3noKxxkolTU13mz/uQrqnFWdSp1jDOHO9XovB1+Gedg\n"
+		"4FS2XzCiDOc3nwluQeNINmnMAUb/D/Dhp5pCCtkyIHdyiCxhI0LIv1fS+Md8TANurnt9opBW/YSG\n"
+		"CHkVsnQXx13EdvOxxH16UKLVOdCFRPDXMRHagNAf/rW5uKsZtu9IQTNEYbuUkGZGXvWMd+h8X/6L\n"
+		"elKXR/MNTAC11Q+M1hlpD9BlXEM8vSRx9VMwGn2CbDpVeqipAAAAAwEAAQAAAQAzedNtTvLHNMdW\n"
+		"MF1mtAfkrglh0NKToLz9gNA0nHTOkeM3ym9Mseq95OcsMwYGAv5237sxD1dwvqv/lYWTEQItoVXS\n"
+		"F2r68AIDmm0tYy4UT8H2NViSvyN8yeR/k4AP+4kCC0fR6x1HHMO2KH/vnvAaoAJ8JP8l5aiNqyfW\n"
+		"nLzaBUp2pNSAJvQ4+3pYqhPFftWVhtOVIkRP8dJuNf5aSy1iq3neBGi7YoaxYCgdS9TAlgP6oPBe\n"
+		"atcQtx/qM5rM/xPwmfztIFxBB5WbT7qyvoL1emPpe0zKTh39gCz1HZakz9JMzvseySvOy9YoWoBb\n"
+		"zeTxP1wjgaIeSuq/WVxdWSovAAAAgQCqx0UKfMzongyWLvoUoHrRudB/LWUNrOC6QUhOux5YmoCw\n"
+		"AFG4sE02hCnhPLgofdz3K4Q0TxG6UkXAUnX6VNaFCAbJNHMIHFbIoOpH1Yh0KHVozoeA3MopWdTZ\n"
+		"H+MSniceTHbTkdHAsjPpk8tJaTmSNPwWaVadgV7hajBOOYGByQAAAIEA9kCbg6RxUya3bYDsIwGy\n"
+		"M5PZEyP7IgMhrHS/b3Agt1EX/SGDA/AdqfB01h+74v6HzL6ip//MrASQg5r2E8uwfeNLEVeIT38n\n"
+		"aX2aAyG8rDv55t5ZV6R9ClCHt9ygJM7m4Kt7mND642o5kirwAKBNQNSNF9pvnnCYDcUjXEmDNeMA\n"
+		"AACBAO4yykIMkL7J6MtHJ92HoVeZvOk4EultaMm2suvP3Ei0F6WRdlx4I8NUsmKwGByhEk7Ze46c\n"
+		"GOJ5WMJf5CS5pRJe9Kk03T/Nt2x+vlj6buvkzzDB+IUBg75DhfUQBQigyglE2dJ9dFEVYJY6I8xb\n"
+		"R4WpByOfnrcfaqH70wxWIY0DAAAAAAEC\n"
+		"-----END OPENSSH PRIVATE KEY-----\n" },
+	{ .type = "{'t':'rsa','c':2048}",
+	    .pub =
+		"ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABAQDlIOvBRgu0Sd7BUqAaLN"
+		"oVDf0ytpbpPKp3z8NPC33SnTp+WLX+Z3YU6RxnWk3cQJWP6IdJM1glUJgA"
+		"yp2OLSQvY5NR+difziZvr3noKxxkolTU13mz/uQrqnFWdSp1jDOHO9XovB"
+		"1+Gedg4FS2XzCiDOc3nwluQeNINmnMAUb/D/Dhp5pCCtkyIHdyiCxhI0LI"
+		"v1fS+Md8TANurnt9opBW/YSGCHkVsnQXx13EdvOxxH16UKLVOdCFRPDXMR"
+		"HagNAf/rW5uKsZtu9IQTNEYbuUkGZGXvWMd+h8X/6LelKXR/MNTAC11Q+M"
+		"1hlpD9BlXEM8vSRx9VMwGn2CbDpVeqip",
+	    .print = "SHA256:QvcHr3gXnHCszxgwt6HRggWcRIOmteE45ph/W1Fs0jU",
+	    .pem =
+		"-----BEGIN RSA PRIVATE KEY-----\n"
+		"MIIEowIBAAKCAQEA5SDrwUYLtEnewVKgGizaFQ39MraW6Tyqd8/DTwt90p06fli1\n"
+		"/md2FOkcZ1pN3ECVj+iHSTNYJVCYAMqdji0kL2OTUfnYn84mb6956CscZKJU1Nd5\n"
+		"s/7kK6pxVnUqdYwzhzvV6LwdfhnnYOBUtl8wogznN58JbkHjSDZpzAFG/w/w4aea\n"
+		"QgrZMiB3cogsYSNCyL9X0vjHfEwDbq57faKQVv2Ehgh5FbJ0F8ddxHbzscR9elCi\n"
+		"1TnQhUTw1zER2oDQH/61ubirGbbvSEEzRGG7lJBmRl71jHfofF/+i3pSl0fzDUwA\n"
+		"tdUPjNYZaQ/QZVxDPL0kcfVTMBp9gmw6VXqoqQIDAQABAoIBADN5021O8sc0x1Yw\n"
+		"XWa0B+SuCWHQ0pOgvP2A0DScdM6R4zfKb0yx6r3k5ywzBgYC/nbfuzEPV3C+q/+V\n"
+		"hZMRAi2hVdIXavrwAgOabS1jLhRPwfY1WJK/I3zJ5H+TgA/7iQILR9HrHUccw7Yo\n"
+		"f++e8BqgAnwk/yXlqI2rJ9acvNoFSnak1IAm9Dj7eliqE8V+1ZWG05UiRE/x0m41\n"
+		"/lpLLWKred4EaLtihrFgKB1L1MCWA/qg8F5q1xC3H+ozmsz/E/CZ/O0gXEEHlZtP\n"
+		"urK+gvV6Y+l7TMpOHf2ALPUdlqTP0kzO+x7JK87L1ihagFvN5PE/XCOBoh5K6r9Z\n"
+		"XF1ZKi8CgYEA9kCbg6RxUya3bYDsIwGyM5PZEyP7IgMhrHS/b3Agt1EX/SGDA/Ad\n"
+		"qfB01h+74v6HzL6ip//MrASQg5r2E8uwfeNLEVeIT38naX2aAyG8rDv55t5ZV6R9\n"
+		"ClCHt9ygJM7m4Kt7mND642o5kirwAKBNQNSNF9pvnnCYDcUjXEmDNeMCgYEA7jLK\n"
+		"QgyQvsnoy0cn3YehV5m86TgS6W1oybay68/cSLQXpZF2XHgjw1SyYrAYHKESTtl7\n"
+		"jpwY4nlYwl/kJLmlEl70qTTdP823bH6+WPpu6+TPMMH4hQGDvkOF9RAFCKDKCUTZ\n"
+		"0n10URVgljojzFtHhakHI5+etx9qofvTDFYhjQMCgYBBfCTe+Rf52M3mnOYu2QCe\n"
+		"nq6XXHYoMVT/G3zdEaBhn3sVoZfJsEzzKDKpzn6UesN6OyfeLTQsenpDxS2zTfN9\n"
+		"RrhrwC9LlLDSaMhQFOSrmLd4IaD4oZFu8MNmrZEYuLzE+lU/6jMNzu3IZQq13+sr\n"
+		"Vlq/ASO1qpOE9evVWuc9qQKBgDP7RYRQda4NJg5mgt6nYKBbXoyOviHOzJVol3c6\n"
+		"r1n2Y0qwieH4HeXcr+k1gK2OwQ4QDBS9H/kcfjA8+O7CzLFLo5zhen8YB7VXm3aT\n"
+		"gG1eS5DaY7+y6us0lSE7071kSXLoYZi75Axl2+Qs3+8S5HLYxkQR63MPGhgreo0w\n"
+		"prW9AoGBAKrHRQp8zOieDJYu+hSgetG50H8tZQ2s4LpBSE67HliagLAAUbiwTTaE\n"
+		"KeE8uCh93PcrhDRPEbpSRcBSdfpU1oUIBsk0cwgcVsig6kfViHQodWjOh4DcyilZ\n"
+		"1Nkf4xKeJx5MdtOR0cCyM+mTy0lpOZI0/BZpVp2BXuFqME45gYHJ\n"
+		"-----END RSA PRIVATE KEY-----\n" },
+};
+
+/* One item in the making. */
+struct gen {
+	struct buf b;
+	u64 s;
+	struct vault *v;
+	struct item **made;     /* those made before, for references */
+	size_t nmade;
+};
+
+/* Steele, Lea and Flood's splitmix64. */
+static u64
+gen_next(struct gen *g)
+{
+	u64 z = g->s += 0x9e3779b97f4a7c15;
+
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
+	z = (z ^ z >> 27) * 0x94d049bb133111eb;
+	return z ^ z >> 31;
+}
+
+/* A number below n. */
+static unsigned
+gen_n(struct gen *g, unsigned n)
+{
+	return (unsigned)(gen_next(g) % n);
+}
+
+/* True in `percent` of 100 cases. */
+static bool
+gen_p(struct gen *g, unsigned percent)
+{
+	return gen_n(g, 100) < percent;
+}
+
+static void
+gen_bytes(struct gen *g, void *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		((u8 *)p)[i] = (u8)gen_next(g);
+}
+
+static void
+gen_uuid(struct gen *g, char out[27])
+{
+	u8 id[16];
+
+	gen_bytes(g, id, sizeof(id));
+	uuid_put(out, id, false);
+}
+
+#define GEN_OF(g, list) ((list)[gen_n(g, LEN(list))])
+
+/* Blanks where JSON allows them: seldom. */
+static void
+gen_blank(struct gen *g)
+{
+	static const char *const blanks[] = { " ", "  ", "\n", "\t", "\r\n",
+		" \n\t " };
+
+	if (gen_p(g, 3))
+		buf_str(&g->b, GEN_OF(g, blanks));
+}
+
+/* A string, one in eight with escapes for all but ASCII. */
+static void
+gen_str(struct gen *g, const char *s)
+{
+	buf_json(&g->b, s, gen_p(g, 12));
+}
+
+/* `"name":` with or without blanks. */
+static void
+gen_name(struct gen *g, const char *name)
+{
+	buf_json(&g->b, name, false);
+	gen_blank(g);
+	buf_str(&g->b, ":");
+	gen_blank(g);
+}
+
+/* Every value and member is followed by a comma; the end takes one back. */
+static void
+gen_comma(struct gen *g)
+{
+	gen_blank(g);
+	buf_str(&g->b, ",");
+}
+
+static void
+gen_close(struct gen *g, const char *with)
+{
+	if (g->b.n > 0 && g->b.p[g->b.n - 1] == ',')
+		g->b.n--;
+	gen_blank(g);
+	buf_str(&g->b, with);
+	gen_comma(g);
+}
+
+/* A whole member that is a string. */
+static void
+gen_member(struct gen *g, const char *name, const char *value)
+{
+	gen_name(g, name);
+	gen_str(g, value);
+	gen_comma(g);
+}
+
+/* A whole member whose value is JSON already. */
+static void
+gen_json(struct gen *g, const char *name, const char *json)
+{
+	gen_name(g, name);
+	buf_str(&g->b, json);
+	gen_comma(g);
+}
+
+static const char *const gen_titles[] = {
+	"GitHub", "github", "GITHUB", "Gitlab", "AWS root", "aws Root", "db",
+	"DB", "Straße", "STRASSE", "Zoë", "zoë", "ZOË", "Пароль", "日本語",
+	"emoji 🔑", "a/b", "a b", " leading", "trailing ", "two  blanks",
+	"with.dot", "with-dash", "with_under", "question?", "per%20cent",
+	"plus+", "\"quoted\"", "back\\slash", "tab\there", "line\nfeed",
+	"password", "username", "notesPlain", "notes", "x", "Caf\xc3\xa9",
+	"Cafe\xcc\x81", "op://AI/GitHub/password", "0", "null", "-",
+	"aaaaaaaaaaaaaaaaaaaaaaaaaa", "\xe2\x80\xaertl", "zero\xe2\x80\x8bw"
+};
+
+static const char *const gen_field_titles[] = {
+	"host", "Host", "HOST", "port", "user", "username", "Username",
+	"password", "Password", "PASSWORD", "token", "api key", "API Key",
+	"notes", "notesPlain", "website", "title", "one-time password", "",
+	"größe", "GRÖSSE", "ключ", "鍵", "a/b", "a.b", "a?b", "🔑", " ",
+	"field name", "private key", "public key", "fingerprint", "key type"
+};
+
+static const char *const gen_texts[] = {
+	"", "plain", "two words", "ünïcödé ✓", "日本語", "🔑🚀", "a\nb\nc",
+	"tab\tbed", "\"q\" \\ / '", "{\"json\":true}", "<b>&amp;</b>", " ",
+	"\x01\x1f\x7f", "null", "17", "op://AI/x/y", "\xe2\x80\xa8",
+	"hunter2", "correct horse battery staple", "p@$$w0rd%20",
+	"-----BEGIN NOTHING-----", "ends with blank ", "\r\n",
+};
+
+static const char *const gen_sections[] = {
+	"", "", "Production", "production", "PRODUCTION", "Staging", "Admin",
+	"Größe", "größe", "Секция", "設定", "with blank", "a/b", "Security",
+	"linked items", "🔧",
+};
+
+/* ---- values of fields, by kind ---------------------------------------- */
+
+/* JSON of other types where a string or number belongs. */
+static const char *const gen_odd[] = {
+	"17", "-1", "0.5", "1e3", "true", "false", "null", "[]", "{}",
+	"[\"a\"]", "{\"a\":1}", "\"\"", "12345678901234567890"
+};
+
+static void
+gen_v_text(struct gen *g)
+{
+	if (gen_p(g, 6))
+		buf_str(&g->b, GEN_OF(g, gen_odd));
+	else
+		gen_str(g, GEN_OF(g, gen_texts));
+}
+
+static void
+gen_v_url(struct gen *g)
+{
+	static const char *const v[] = { "https://example.com/",
+		"http://user:pw@example.com:8080/p?q=a%20b#f", "example.com",
+		"ssh://host", "not a url", "", "https://bücher.example",
+		"javascript:alert(1)" };
+
+	gen_str(g, GEN_OF(g, v));
+}
+
+static void
+gen_v_email(struct gen *g)
+{
+	static const char *const v[] = { "a@example.com", "A@EXAMPLE.COM",
+		"no-at-sign", "", "ü@example.com" };
+
+	gen_str(g, GEN_OF(g, v));
+}
+
+static void
+gen_v_phone(struct gen *g)
+{
+	static const char *const v[] = { "+1 555 0101", "0049-30-123456",
+		"", "call me" };
+
+	gen_str(g, GEN_OF(g, v));
+}
+
+static void
+gen_v_date(struct gen *g)
+{
+	static const char *const v[] = { "1709553660", "0", "-1", "-86400",
+		"1709510400", "\"1709553660\"", "\"\"", "\"2024-03-04\"",
+		"1709553660.5", "1e9", "32503680000", "32503679999",
+		"99999999999999", "-62135596800", "null", "true", "[]", "{}",
+		"951782460", "4107542460" };
+
+	buf_str(&g->b, GEN_OF(g, v));
+}
+
+static void
+gen_v_month(struct gen *g)
+{
+	static const char *const v[] = { "202712", "202701", "202700",
+		"202713", "2712", "\"202712\"", "0", "-202712", "12",
+		"202712.5", "99999912", "\"12/2027\"", "null", "{}", "190001",
+		"6912", "7012" };
+
+	buf_str(&g->b, GEN_OF(g, v));
+}
+
+static void
+gen_v_address(struct gen *g)
+{
+	static const char *const parts[] = { "street", "city", "state",
+		"zip", "country" };
+	static const char *const v[] = { "", "1 Example Way", "Toronto",
+		"ON", "us", "ca", "M5V 1A1", "Großer Weg 3", "a, b" };
+
+	if (gen_p(g, 5)) {
+		buf_str(&g->b, GEN_OF(g, gen_odd));
+		return;
+	}
+	buf_str(&g->b, "{");
+	for (size_t i = 0; i < LEN(parts); i++)
+		if (gen_p(g, 75))
+			gen_member(g, parts[i], GEN_OF(g, v));
+	if (gen_p(g, 10))
+		gen_member(g, "planet", "earth");
+	gen_close(g, "}");
+	g->b.n--;
+}
+
+static void
+gen_v_totp(struct gen *g)
+{
+	static const char *const v[] = {
+		"GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ", "jbsw y3dp ehpk 3pxp",
+		"JBSW-Y3DP-EHPK-3PXP====", "A", "", "0189!", "MZXW6YQ",
+		"otpauth://totp/Ex:a?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ",
+		"otpauth://totp/Ex:a?secret=GEZDGNBVGY3TQOJQ&algorithm=SHA1",
+		"otpauth://totp/?secret=GEZDGNBVGY3TQOJQ&algorithm=SHA256"
+		"&digits=8&period=60",
+		"otpauth://totp/x?secret=GEZDGNBVGY3TQOJQ&algorithm=sha512"
+		"&digits=7",
+		"otpauth://totp/x?secret=GEZDGNBVGY3TQOJQ&algorithm=MD5",
+		"OTPAUTH://totp/x?secret=gezdgnbvgy3tqojq&digits=9&period=0",
+		"otpauth://hotp/x?secret=GEZDGNBVGY3TQOJQ&counter=1",
+		"steam://GEZDGNBVGY3TQOJQ", "otpauth://totp/x",
+		"otpauth://totp/x?Secret=GEZDGNBVGY3TQOJQ",
+		"otpauth://totp/x?secret=GEZD%47NBVGY3TQOJQ&issuer=A%20B",
+	};
+
+	gen_str(g, GEN_OF(g, v));
+}
+
+static void
+gen_v_menu(struct gen *g)
+{
+	static const char *const v[] = { "opt-a", "opt-b", "", "postgresql",
+		"wpa3p", "bearer" };
+
+	gen_str(g, GEN_OF(g, v));
+}
+
+static void
+gen_v_card(struct gen *g)
+{
+	static const char *const v[] = { "visa", "mc", "amex", "", "other",
+		"4111111111111111" };
+
+	gen_str(g, GEN_OF(g, v));
+}
+
+static void
+gen_v_gender(struct gen *g)
+{
+	static const char *const v[] = { "female", "male", "", "divers" };
+
+	gen_str(g, GEN_OF(g, v));
+}
+
+static void
+gen_v_reference(struct gen *g)
+{
+	if (g->nmade > 0 && gen_p(g, 70))
+		gen_str(g, g->made[gen_n(g, (unsigned)g->nmade)]->uuid);
+	else
+		gen_str(g, gen_p(g, 50) ? "not an id" :
+		    "aaaaaaaaaaaaaaaaaaaaaaaaaa");
+}
+
+static void
+gen_v_sso(struct gen *g)
+{
+	buf_str(&g->b, gen_p(g, 50) ? "{\"provider\":\"github\"}" :
+	    "{\"provider\":\"google\",\"item\":{\"vaultUuid\":\"x\"}}");
+}
+
+/* A symmetric key as JSON; the bytes are kept in `key`. */
+static void
+gen_key(struct gen *g, const char *name, u8 key[32])
+{
+	char kid[27];
+
+	gen_bytes(g, key, 32);
+	gen_uuid(g, kid);
+	gen_name(g, name);
+	jwk_put(&g->b, key, kid);
+	gen_comma(g);
+}
+
+/* A file of its own: sealed, kept for download, described. */
+static void
+gen_v_file(struct gen *g)
+{
+	static const char *const names[] = { "readme.txt", "README.TXT",
+		"naïve ü.txt", "blob.bin", "two words.pem", "a\"b.txt", "x",
+		"日本.md" };
+	static const struct { const char *p; size_t n; } content[] = {
+		{ "", 0 }, { "text\n", 5 }, { "ünï\n", 6 }, { "\0\xff\xfe", 3 },
+		{ "-----BEGIN X-----\nAA==\n-----END X-----\n", 39 },
+		{ "cut \xc3", 5 }, { "\xef\xbb\xbf" "bom", 6 },
+	};
+	size_t i = gen_n(g, LEN(content));
+	char id[27];
+	struct file *f;
+	struct buf text = { 0 };
+	u8 key[32], sign[32], nonce[12], tag[16], h[32];
+
+	gen_uuid(g, id);
+	f = file_find(id) ? file_find(id) : file_new(id);
+	f->data.n = 0;
+	gen_bytes(g, nonce, sizeof(nonce));
+	buf_str(&g->b, "{");
+	gen_member(g, "fileName", GEN_OF(g, names));
+	gen_member(g, "documentId", id);
+	gen_key(g, "signingKey", sign);
+	gen_key(g, "encryptionKey", key);
+	buf_add(&f->data, content[i].p, content[i].n);
+	gcm_run(key, nonce, 1, f->data.p, f->data.n, tag);
+	buf_add(&f->data, tag, sizeof(tag));
+	sha256(h, f->data.p, f->data.n);
+	buf_fmt(&g->b, "\"unencryptedSize\":%zu,\"encryptedSize\":%zu,",
+	    content[i].n, f->data.n);
+	buf_b64(&text, h, sizeof(h));
+	gen_member(g, "integrityHash", text.p);
+	text.n = 0;
+	buf_b64(&text, nonce, sizeof(nonce));
+	gen_member(g, "nonce", text.p);
+	gen_close(g, "}");
+	g->b.n--;
+	buf_free(&text);
+}
+
+/* ---- fields and sections ---------------------------------------------- */
+
+static const struct gen_kind {
+	const char *k;
+	void (*value)(struct gen *);
+	const char *prefix;     /* of the field's id */
+	unsigned weight;
+} gen_kinds[] = {
+	{ "string", gen_v_text, "", 14 }, { "concealed", gen_v_text, "", 14 },
+	{ "string", gen_v_text, "ccnum", 1 },
+	{ "concealed", gen_v_totp, "TOTP_", 5 },
+	{ "URL", gen_v_url, "", 4 }, { "email", gen_v_email, "", 3 },
+	{ "phone", gen_v_phone, "", 2 }, { "date", gen_v_date, "", 6 },
+	{ "monthYear", gen_v_month, "", 6 },
+	{ "address", gen_v_address, "", 5 }, { "menu", gen_v_menu, "", 2 },
+	{ "cctype", gen_v_card, "", 2 }, { "gender", gen_v_gender, "", 2 },
+	{ "reference", gen_v_reference, "", 3 },
+	{ "ssoLogin", gen_v_sso, "", 1 }, { "newkind", gen_v_text, "", 1 },
+	{ "file", gen_v_file, "file_", 4 },
+};
+
+static const struct gen_kind *
+gen_kind(struct gen *g)
+{
+	unsigned all = 0, at;
+	const struct gen_kind *k = gen_kinds;
+
+	for (size_t i = 0; i < LEN(gen_kinds); i++)
+		all += gen_kinds[i].weight;
+	for (at = gen_n(g, all); at >= k->weight; k++)
+		at -= k->weight;
+	return k;
+}
+
+static void
+gen_field_more(struct gen *g)
+{
+	if (gen_p(g, 15))
+		gen_json(g, "a", "{\"guarded\":\"yes\",\"generate\":\"on\"}");
+	if (gen_p(g, 5))
+		gen_json(g, "inputTraits", "{\"keyboard\":\"Default\"}");
+	if (gen_p(g, 3))
+		gen_json(g, "hide", "true");
+	if (gen_p(g, 3))
+		gen_json(g, "unknown", "{\"a\":[1,2.50,{\"b\":null}]}");
+}
+
+/* One section field; `n` counts them, so that most ids differ. */
+static void
+gen_field(struct gen *g, int n)
+{
+	const struct gen_kind *k = gen_kind(g);
+	char id[48];
+
+	snprintf(id, sizeof(id), "%sf%d", k->prefix, n);
+	buf_str(&g->b, "{");
+	if (gen_p(g, 97))
+		gen_member(g, "k", k->k);
+	if (gen_p(g, 97))
+		gen_member(g, "n", id);
+	if (gen_p(g, 95))
+		gen_member(g, "t", GEN_OF(g, gen_field_titles));
+	if (gen_p(g, 93) || k->value == gen_v_file) {
+		gen_name(g, "v");
+		k->value(g);
+		gen_comma(g);
+	}
+	gen_field_more(g);
+	gen_close(g, "}");
+}
+
+/* The built-in fields of some categories, as the apps name them. */
+static const struct {
+	const char *tmpl, *n, *t, *k;
+} gen_builtin[] = {
+	{ "002", "cardholder", "cardholder name", "string" },
+	{ "002", "ccnum", "number", "string" },
+	{ "002", "cvv", "verification number", "concealed" },
+	{ "004", "firstname", "first name", "string" },
+	{ "004", "lastname", "last name", "string" },
+	{ "100", "reg_code", "license key", "string" },
+	{ "101", "bankName", "bank name", "string" },
+	{ "102", "hostname", "server", "string" },
+	{ "102", "username", "username", "string" },
+	{ "102", "password", "password", "concealed" },
+	{ "109", "network_name", "network name", "string" },
+	{ "109", "password", "base station password", "concealed" },
+	{ "110", "url", "URL", "string" },
+	{ "110", "username", "username", "string" },
+	{ "110", "password", "password", "concealed" },
+	{ "111", "pop_username", "username", "string" },
+	{ "111", "pop_password", "password", "concealed" },
+	{ "112", "username", "username", "string" },
+	{ "112", "credential", "credential", "concealed" },
+	{ "115", "recoveryPhrase", "recovery phrase", "concealed" },
+};
+
+/* The section without name and title that holds the built-in fields. */
+static void
+gen_builtins(struct gen *g, const char *tmpl)
+{
+	buf_str(&g->b, "{");
+	gen_member(g, "name", "");
+	gen_member(g, "title", "");
+	gen_name(g, "fields");
+	buf_str(&g->b, "[");
+	for (size_t i = 0; i < LEN(gen_builtin); i++) {
+		if (strcmp(gen_builtin[i].tmpl, tmpl) != 0 || gen_p(g, 10))
+			continue;
+		buf_str(&g->b, "{");
+		gen_member(g, "k", gen_builtin[i].k);
+		gen_member(g, "n", gen_builtin[i].n);
+		gen_member(g, "t", gen_builtin[i].t);
+		gen_member(g, "v", GEN_OF(g, gen_texts));
+		gen_field_more(g);
+		gen_close(g, "}");
+	}
+	gen_close(g, "]");
+	gen_close(g, "}");
+}
+
+static void
+gen_ssh(struct gen *g)
+{
+	size_t i = gen_n(g, LEN(ssh_keys));
+	struct buf type = { 0 };
+
+	for (const char *p = ssh_keys[i].type; *p; p++)
+		buf_add(&type, *p == '\'' ? "\"" : p, 1);
+	buf_str(&g->b, "{\"name\":\"\",\"title\":\"\",\"fields\":[{");
+	gen_member(g, "t", "private key");
+	gen_member(g, "n", "private_key");
+	gen_member(g, "k", "sshKey");
+	gen_member(g, "v", ssh_keys[i].pem);
+	buf_str(&g->b, "\"a\":{\"guarded\":\"yes\",\"sshKeyAttributes\":{");
+	gen_member(g, "privateKey", ssh_keys[i].pem);
+	gen_member(g, "publicKey", ssh_keys[i].pub);
+	gen_member(g, "fingerprint", ssh_keys[i].print);
+	buf_fmt(&g->b, "\"keyType\":%s}}}]},", type.p);
+	buf_free(&type);
+}
+
+static void
+gen_section(struct gen *g, int *nfields, int n)
+{
+	char id[32];
+
+	snprintf(id, sizeof(id), "Section_%d", n);
+	buf_str(&g->b, "{");
+	gen_member(g, "name", id);
+	if (gen_p(g, 95))
+		gen_member(g, "title", GEN_OF(g, gen_sections));
+	if (gen_p(g, 95)) {
+		gen_name(g, "fields");
+		buf_str(&g->b, "[");
+		for (unsigned i = gen_n(g, 6); i > 0; i--)
+			gen_field(g, (*nfields)++);
+		gen_close(g, "]");
+	}
+	if (gen_p(g, 3))
+		gen_json(g, "hide", "false");
+	gen_close(g, "}");
+}
+
+static void
+gen_all_sections(struct gen *g, const char *tmpl)
+{
+	int nfields = 0;
+
+	gen_name(g, "sections");
+	buf_str(&g->b, "[");
+	if (strcmp(tmpl, "114") == 0)
+		gen_ssh(g);
+	else if (gen_p(g, 80))
+		gen_builtins(g, tmpl);
+	for (int n = (int)gen_n(g, 4); n > 0; n--)
+		gen_section(g, &nfields, n);
+	gen_close(g, "]");
+}
+
+/* ---- whole items ------------------------------------------------------ */
+
+static void
+gen_login_field(struct gen *g, const char *id, const char *type,
+    const char *designation)
+{
+	buf_str(&g->b, "{");
+	gen_member(g, "value", GEN_OF(g, gen_texts));
+	gen_member(g, "id", id);
+	gen_member(g, "name", id);
+	gen_member(g, "type", type);
+	if (designation[0] != '\0' || gen_p(g, 50))
+		gen_member(g, "designation", designation);
+	gen_close(g, "}");
+}
+
+/* `fields` of a login: the two designated ones, and a saved web form. */
+static void
+gen_login(struct gen *g)
+{
+	gen_name(g, "fields");
+	buf_str(&g->b, "[");
+	if (gen_p(g, 20))
+		gen_login_field(g, "tenant;opid=__0", "T", "");
+	if (gen_p(g, 85))
+		gen_login_field(g, gen_p(g, 80) ? "username" :
+		    "user;opid=__1", gen_p(g, 80) ? "T" : "E", "username");
+	if (gen_p(g, 85))
+		gen_login_field(g, gen_p(g, 80) ? "password" : "pw", "P",
+		    "password");
+	if (gen_p(g, 15))
+		gen_login_field(g, "remember", "C", "");
+	gen_close(g, "]");
+	if (gen_p(g, 15))
+		gen_json(g, "htmlForm", "{\"htmlMethod\":\"post\","
+		    "\"htmlAction\":\"https://example.com/login\"}");
+	if (gen_p(g, 4))
+		gen_json(g, "passkey", "{\"rpId\":\"example.com\"}");
+}
+
+static void
+gen_history(struct gen *g)
+{
+	gen_name(g, "passwordHistory");
+	buf_str(&g->b, "[");
+	for (unsigned i = gen_n(g, 3); i > 0; i--)
+		buf_fmt(&g->b, "{\"value\":\"older-%u\",\"time\":%u},", i,
+		    1600000000 + gen_n(g, 100000000));
+	gen_close(g, "]");
+}
+
+static void
+gen_details(struct gen *g, const char *tmpl)
+{
+	static const char *const notes[] = { "", "a note", "Line 1\nLine 2\n",
+		"ünïcödé ✓", "  blanks  ", "# Markdown\n\n* x" };
+
+	gen_blank(g);
+	buf_str(&g->b, "{");
+	if (strcmp(tmpl, "001") == 0)
+		gen_login(g);
+	if (strcmp(tmpl, "005") == 0 && gen_p(g, 90))
+		gen_member(g, "password", GEN_OF(g, gen_texts));
+	if (strcmp(tmpl, "006") == 0) {
+		gen_name(g, "documentAttributes");
+		gen_v_file(g);
+		gen_comma(g);
+	}
+	if (gen_p(g, 60))
+		gen_member(g, "notesPlain", GEN_OF(g, notes));
+	else if (gen_p(g, 5))
+		gen_json(g, "notesPlain", "null");
+	if (gen_p(g, 85) || strcmp(tmpl, "114") == 0)
+		gen_all_sections(g, tmpl);
+	if (gen_p(g, 25))
+		gen_history(g);
+	if (gen_p(g, 8))
+		gen_json(g, "future", "{\"x\":[1.0,1e-7,\"\\u00fc\\/\"]}");
+	gen_close(g, "}");
+	g->b.n--;
+}
+
+static void
+gen_urls(struct gen *g)
+{
+	static const char *const urls[] = { "https://example.com",
+		"https://example.com/login?a=b&c=d", "http://10.0.0.1:8080",
+		"bücher.example", "", "https://EXAMPLE.com" };
+	static const char *const modes[] = { "default", "host", "never",
+		"newmode" };
+
+	gen_name(g, "URLs");
+	buf_str(&g->b, "[");
+	for (unsigned i = gen_n(g, 4); i > 0; i--) {
+		buf_str(&g->b, "{");
+		gen_member(g, "u", GEN_OF(g, urls));
+		if (gen_p(g, 80))
+			gen_member(g, "l", gen_p(g, 80) ? "website" : "");
+		if (gen_p(g, 80))
+			gen_member(g, "m", GEN_OF(g, modes));
+		gen_close(g, "}");
+	}
+	gen_close(g, "]");
+}
+
+static void
+gen_tags(struct gen *g)
+{
+	static const char *const tags[] = { "dev", "Dev", "work/git", "größe",
+		"日本", "with blank", "prod", "llm", "a,b", "x" };
+	unsigned first = gen_n(g, LEN(tags));
+
+	gen_name(g, "tags");
+	buf_str(&g->b, "[");
+	for (unsigned i = gen_n(g, 4); i > 0; i--) {
+		gen_str(g, tags[(first + i) % LEN(tags)]);
+		gen_comma(g);
+	}
+	gen_close(g, "]");
+}
+
+static void
+gen_overview(struct gen *g, int i)
+{
+	char title[32];
+
+	snprintf(title, sizeof(title), "Random %d", i);
+	buf_str(&g->b, "{");
+	if (gen_p(g, 98))
+		gen_member(g, "title", gen_p(g, 50) ? title :
+		    GEN_OF(g, gen_titles));
+	if (gen_p(g, 90))
+		gen_member(g, "ainfo", GEN_OF(g, gen_texts));
+	if (gen_p(g, 50))
+		gen_urls(g);
+	if (gen_p(g, 40))
+		gen_member(g, "url", "https://example.com/main");
+	if (gen_p(g, 50))
+		gen_tags(g);
+	if (gen_p(g, 30))
+		buf_fmt(&g->b, "\"ps\":%u,\"pbe\":%u.5,\"pgrng\":%s,",
+		    gen_n(g, 101), gen_n(g, 200), gen_p(g, 50) ? "true" :
+		    "false");
+	if (gen_p(g, 10))
+		gen_json(g, "b5UserUUID", "\"NOBODY\"");
+	if (gen_p(g, 5))
+		gen_json(g, "later", "[{\"deep\":[[[]]]},-0,1E+2]");
+	gen_close(g, "}");
+	g->b.n--;
+}
+
+/* The templates, then one that nobody knows. */
+static const char *const gen_templates[] = {
+	"001", "002", "003", "004", "005", "006", "100", "101", "102", "103",
+	"104", "105", "106", "107", "108", "109", "110", "111", "112", "113",
+	"114", "115", "910", "999",
+};
+
+static void
+gen_time(struct gen *g, char out[40])
+{
+	time_t t = 1500000000 + gen_n(g, 250000000);
+	struct tm tm;
+
+	gmtime_r(&t, &tm);
+	strftime(out, 40, "%Y-%m-%dT%H:%M:%SZ", &tm);
+}
+
+/* Item number i; each template comes once, later more logins than others. */
+static struct item *
+gen_item(struct gen *g, int i)
+{
+	const char *tmpl = i < (int)LEN(gen_templates) ? gen_templates[i] :
+	    gen_p(g, 40) ? "001" : GEN_OF(g, gen_templates);
+	struct item *it = item_new(g->v, tmpl, NULL, NULL, NULL);
+	struct buf over;
+
+	gen_uuid(g, it->uuid);
+	gen_time(g, it->created);
+	memcpy(it->updated, it->created, sizeof(it->updated));
+	it->trashed = gen_p(g, 8) ? 'Y' : 'N';
+	it->version = 1 + (int)gen_n(g, 20);
+	memset(&g->b, 0, sizeof(g->b));
+	gen_overview(g, i);
+	over = g->b;
+	memset(&g->b, 0, sizeof(g->b));
+	gen_details(g, tmpl);
+	item_store(it, &over, &g->b);
+	item_learn(it, &over, &g->b);
+	buf_free(&over);
+	buf_free(&g->b);
+	return it;
+}
+
+/* Adds n items to a vault. */
+static void
+random_items(struct vault *v, const char *seed, size_t n)
+{
+	struct gen g = { .v = v };
+	u8 h[32];
+
+	sha256(h, seed, strlen(seed));
+	for (int i = 0; i < 8; i++)
+		g.s = g.s << 8 | h[i];
+	g.made = xalloc((n + 1) * sizeof(*g.made));
+	while (g.nmade < n) {
+		g.made[g.nmade] = gen_item(&g, (int)g.nmade);
+		g.nmade++;
+	}
+	v->content_version++;
+	free(g.made);
+}
+
+/* ====================================================================
+ * 9. Faults
  * ==================================================================== */
 
 enum step {
@@ -2426,7 +3330,7 @@ fault_add(char **w, int n)
 }
 
 /* ====================================================================
- * 9. Connections: plain or TLS, blocking, one thread each
+ * 10. Connections: plain or TLS, blocking, one thread each
  * ==================================================================== */
 
 static enum { TLS_ON, TLS_CLOSE, TLS_SILENT, TLS_PLAIN } tls_mode;
@@ -2571,7 +3475,7 @@ conn_reset(struct conn *c)
 }
 
 /* ====================================================================
- * 10. HTTP requests
+ * 11. HTTP requests
  * ==================================================================== */
 
 #define HEADERS_MAX 48
@@ -2741,7 +3645,7 @@ request_read(struct conn *c, struct request *rq, const char **bad)
 }
 
 /* ====================================================================
- * 11. Checks on requests: headers, throttling token, session, MAC
+ * 12. Checks on requests: headers, throttling token, session, MAC
  * ==================================================================== */
 
 #define SESSIONS_MAX 64
@@ -3025,7 +3929,7 @@ body_open(const struct request *rq, const struct session *s, struct buf *pt,
 }
 
 /* ====================================================================
- * 12. Sign-in: start, auth, confirm-key, complete, and the device
+ * 13. Sign-in: start, auth, confirm-key, complete, and the device
  *
  * Handlers return true when `an->body` is the (plain) answer.
  * ==================================================================== */
@@ -3323,7 +4227,7 @@ do_reauthorize(struct call *c)
 }
 
 /* ====================================================================
- * 13. Data: vaults, keysets, overviews, items
+ * 14. Data: vaults, keysets, overviews, items
  * ==================================================================== */
 
 static bool
@@ -3551,7 +4455,7 @@ do_batch(struct call *c)
 }
 
 /* ====================================================================
- * 14. Writes: patches and files
+ * 15. Writes: patches and files
  * ==================================================================== */
 
 #define WRITES_MAX 100
@@ -4020,7 +4924,7 @@ do_upload(struct call *c)
 }
 
 /* ====================================================================
- * 15. Answers: routes, what is done with a request, what is sent back
+ * 16. Answers: routes, what is done with a request, what is sent back
  * ==================================================================== */
 
 /* `seal`: MAC, envelopes; `stage`: where the session must be. */
@@ -4504,7 +5408,7 @@ conn_main(void *arg)
 }
 
 /* ====================================================================
- * 16. Commands on standard input
+ * 17. Commands on standard input
  * ==================================================================== */
 
 #define WORDS_MAX 16
@@ -4779,6 +5683,20 @@ cmd_put(char *line)
 		say("ok %s", it->uuid);
 }
 
+/* random SEED N [VAULT]: N more items in the vault, AI if none is named. */
+static void
+cmd_random(char **w, int n)
+{
+	struct vault *v = n > 2 ? vault_named(n > 3 ? w[3] : "AI") : NULL;
+
+	if (v == NULL) {
+		say("error random SEED N [VAULT]");
+		return;
+	}
+	random_items(v, w[1], strtoul(w[2], NULL, 10));
+	say("ok");
+}
+
 /* acl VAULT BITS: what the token may do there; 48 is reading only. */
 static void
 cmd_acl(char **w, int n)
@@ -4864,6 +5782,8 @@ command(char *line)
 		cmd_token(w, n);
 	} else if (strcmp(c, "dump") == 0) {
 		cmd_dump(w, n);
+	} else if (strcmp(c, "random") == 0) {
+		cmd_random(w, n);
 	} else if (strcmp(c, "acl") == 0) {
 		cmd_acl(w, n);
 	} else if (strcmp(c, "list") == 0) {
@@ -4895,7 +5815,7 @@ command(char *line)
 }
 
 /* ====================================================================
- * 17. Start: certificates, sockets, options
+ * 18. Start: certificates, sockets, options
  * ==================================================================== */
 
 static void
@@ -5085,7 +6005,7 @@ static void __attribute__((noreturn))
 usage(void)
 {
 	die("usage: standin [--port N] [--items N] [--pki DIR] [--log FILE] "
-	    "[--host NAME]\n    [--seed S] [--broken] [--fault SPEC]... "
+	    "[--host NAME]\n    [--seed S] [--random SEED N] [--broken] [--fault SPEC]... "
 	    "[--tls rsa|plain|silent|close-in-handshake|\n    cert=expired|"
 	    "cert=wronghost|cert=selfsigned|cert=otherca]");
 }
@@ -5123,8 +6043,8 @@ fault_option(const char *spec)
 
 struct options {
 	int port;
-	size_t items;
-	const char *pki, *cert, *seed;
+	size_t items, random;
+	const char *pki, *cert, *seed, *random_seed;
 };
 
 static void
@@ -5150,7 +6070,10 @@ options_read(struct options *o, int argc, char **argv)
 			opt_host = v;
 		else if (strcmp(name, "--seed") == 0)
 			o->seed = v;
-		else if (strcmp(name, "--fault") == 0)
+		else if (strcmp(name, "--random") == 0 && ++i < argc) {
+			o->random_seed = v;
+			o->random = strtoul(argv[i], NULL, 10);
+		} else if (strcmp(name, "--fault") == 0)
 			fault_option(v);
 		else if (strcmp(name, "--tls") == 0)
 			o->cert = tls_option(v);
@@ -5164,7 +6087,8 @@ options_read(struct options *o, int argc, char **argv)
 int
 main(int argc, char **argv)
 {
-	struct options o = { 0, 0, "test/pki", "server", "opmcp stand-in" };
+	struct options o = { 0, 0, 0, "test/pki", "server", "opmcp stand-in",
+		NULL };
 	int fds[2];
 	char *tok;
 
@@ -5175,6 +6099,8 @@ main(int argc, char **argv)
 	pki_load(o.pki, o.cert);
 	srp_init();
 	account_init(o.seed, o.items);
+	if (o.random > 0)
+		random_items(vault_named("AI"), o.random_seed, o.random);
 	listen_both(fds, o.port);
 	tok = token_make("plain", NULL);
 	say("ready %d %s", port, tok);
