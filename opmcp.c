@@ -4502,15 +4502,6 @@ struct ref {
 	enum ref_query query;
 };
 
-static const struct ref_row {
-	const char *key, *value;
-	enum ref_query query;
-} ref_rows[] = {
-	{ "attribute", "otp", REF_OTP },
-	{ "attribute", "totp", REF_OTP },
-	{ "ssh-format", "openssh", REF_OPENSSH },
-};
-
 /* Letters, digits, - _ . and blank between the slashes; without strict, what
  * lies beyond ASCII and can be seen as well. Nothing is ever unescaped. */
 static bool
@@ -4532,20 +4523,16 @@ MUST static bool
 ref_parse_query(struct str s, enum ref_query *query, struct err *e)
 {
 	struct str key = str_upto(s, str_find(s, '='));
-	struct str value = str_from(s, key.n + 1);
-	bool known = false;
 
-	for (size_t i = 0; i < LEN(ref_rows); i++) {
-		if (!str_eq(key, str_c(ref_rows[i].key)))
-			continue;
-		known = true;
-		if (str_eq(value, str_c(ref_rows[i].value))) {
-			*query = ref_rows[i].query;
-			return true;
-		}
-	}
-	return known ? fail(e, E_REF, "reference has an unknown value") :
-	    fail(e, E_REF, "reference has an unknown parameter");
+	if (str_eq(s, S("attribute=otp")) || str_eq(s, S("attribute=totp")))
+		*query = REF_OTP;
+	else if (str_eq(s, S("ssh-format=openssh")))
+		*query = REF_OPENSSH;
+	else if (str_eq(key, S("attribute")) || str_eq(key, S("ssh-format")))
+		return fail(e, E_REF, "reference has an unknown value");
+	else
+		return fail(e, E_REF, "reference has an unknown parameter");
+	return true;
 }
 
 /* op://vault/item/[section/]field[?key=value]. strict is what 1Password's own
@@ -4886,9 +4873,9 @@ ssh_read_openssh(struct str blob, struct ssh_key *k, struct err *e)
 	kind = ssh_take_string(&priv);
 	if (str_eq(kind, S("ssh-ed25519"))) {
 		(void)ssh_take_string(&priv);
-		priv.bad |= ssh_take_number(&priv, 4) != 64;
-		k->seed = ssh_take(&priv, 32);
-		return !priv.bad;
+		kind = ssh_take_string(&priv);
+		k->seed = str_upto(kind, 32);   /* before the public key */
+		return !priv.bad && kind.n == 64;
 	}
 	for (size_t i = 0; i < RSA_KEPT; i++)
 		k->rsa[i] = ssh_take_string(&priv);
@@ -4911,7 +4898,7 @@ ssh_is_sound(const struct ssh_key *k)
 }
 
 /* The label and the decoded bytes of a PEM text (RFC 7468), the latter in the
- * arena. Header lines are those of a key encrypted in the old way. */
+ * arena. A colon is in the headers of a key encrypted in the old way. */
 MUST static bool
 ssh_read_pem(struct arena *a, struct str pem, struct str *label,
     struct str *blob, struct err *e)
@@ -4930,16 +4917,15 @@ ssh_read_pem(struct arena *a, struct str pem, struct str *label,
 	if (str_find(body, ':') < body.n ||
 	    str_is_start(*label, S("ENCRYPTED")))
 		return fail(e, E_SSH, "the key is encrypted");
-	*blob = (struct str){ mem_alloc(a, body.n), body.n };
-	if (body.n == 0 || blob->p == NULL)
-		return false;
-	out_init(&o, a->base + (blob->p - a->base), blob->n);
+	out_init(&o, mem_alloc(a, body.n), body.n);
 	for (size_t i = 0; i < body.n; i++)
 		if (memchr(" \t\r\n", body.p[i], 4) == NULL)
 			out_byte(&o, body.p[i]);
 	while (pad < 2 && pad < o.n && o.p[o.n - 1 - pad] == '=')
 		pad++;
-	*blob = str_upto(out_str(&o), o.n - pad);
+	if (o.over)
+		return fail(e, E_LARGE, "private key");
+	*blob = (struct str){ o.p, o.n - pad };
 	return o.n % 4 == 0 && b64_decode_with(o.p, *blob, "+/", &blob->n);
 }
 
@@ -5203,9 +5189,10 @@ gen_password(const struct os *os, const struct recipe *r, struct arena *a,
 		o.n = 0;
 		if (o.over || !gen_draft(os, r, &o))
 			break;
-		*text = out_str(&o);
-		if (gen_is_complete(r, *text))
+		if (gen_is_complete(r, out_str(&o))) {
+			*text = out_str(&o);
 			return true;
+		}
 	}
 	return fail(e, E_INTERNAL, "memory or randomness");
 }

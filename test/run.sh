@@ -196,7 +196,8 @@ run_check_all() {
 	cc -std=c11 -O1 -g $INC -o $B/opmcp-valgrind opmcp.c $LIB || exit 1
 	suite "end to end under valgrind" e2e --valgrind $only \
 	    --opmcp $B/opmcp-valgrind
-	for kind in JSON HTTP B64 TOKEN LINE ITEM NAME URI ASK RULES AUDIT; do
+	for kind in JSON HTTP B64 TOKEN LINE ITEM NAME URI ASK RULES AUDIT \
+	    VALUE; do
 		check "fuzz $kind, $seconds s" fuzz $kind $seconds
 	done
 	suite "interop" run_interop

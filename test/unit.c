@@ -4747,7 +4747,6 @@ test_ref_parse(void)
 		{ B("op://a/b/c/d"), "a", "b", "c", "d", REF_PLAIN },
 		{ B("op://a/b//d"), "a", "b", "", "d", REF_PLAIN },
 		{ B("op:////"), "", "", NULL, "", REF_PLAIN },
-		{ B("op:///////"), NULL, NULL, NULL, NULL, REF_PLAIN },
 		{ B("op://A z/0-9/_./ "), "A z", "0-9", "_.", " ", REF_PLAIN },
 		{ B("op://a/b/c?attribute=otp"), "a", "b", NULL, "c", REF_OTP },
 		{ B("op://a/b/c/?attribute=totp"), "a", "b", "c", "", REF_OTP },
@@ -4765,6 +4764,7 @@ test_ref_parse(void)
 		{ B("op://a/b"), REF_FORMAT },
 		{ B("op://a/b/c/d/e"), REF_FORMAT },
 		{ B("op://a/b/c/d/"), REF_FORMAT },
+		{ B("op:///////"), REF_FORMAT },
 		{ B("op://a/b?attribute=otp"), REF_FORMAT },
 		{ B("op://a/b?attribute=otp/c"), REF_FORMAT },
 		{ B("op://?"), REF_FORMAT }, { B("op://a/b/c?"), REF_FORMAT },
@@ -4799,10 +4799,6 @@ test_ref_parse(void)
 	for (size_t i = 0; i < LEN(good); i++) {
 		run.row = cstr(good[i].text);
 		e = (struct err){ 0 };
-		if (good[i].vault == NULL) {
-			CHECK(!ref_parse(good[i].text, true, &r, &e));
-			continue;
-		}
 		if (!CHECK(ref_parse(good[i].text, true, &r, &e)))
 			continue;
 		SAME(r.vault, str_c(good[i].vault));
@@ -5110,6 +5106,7 @@ static void
 test_ssh_broken(void)
 {
 	struct str in, out;
+	bool fits = false;
 	size_t mark;
 	u8 *p;
 
@@ -5130,11 +5127,12 @@ test_ssh_broken(void)
 	for (size_t room = 0; room < 8192; room += 16) {
 		struct str got = ssh_of(in, room);
 
-		if (!str_eq(got, out) && !str_eq(got, S("private key")) &&
-		    !str_eq(got, S("not an Ed25519 or RSA private key")))
+		fits |= str_eq(got, out);
+		if (!str_eq(got, fits ? out : S("private key")))
 			FAIL("too little room");
 		mem_reset(&T, mark);
 	}
+	CHECK(fits);
 }
 
 /* The public key by the vectors that signing is tested with. */
@@ -5417,6 +5415,7 @@ test_gen_refused(void)
 		CHECK(!gen_password(&os, &r, &T, &text, &e));
 		FAILED(e, E_INTERNAL);
 	}
+	SAME(text, S("untouched"));
 	r.digits = false;               /* 0 is an a, and nothing is missing */
 	gen_left = 0;
 	e = (struct err){ 0 };
