@@ -7293,7 +7293,7 @@ sa_file(void *ctx, struct str vault, const struct item *it,
 /* What is to be sent of an item: both parts whole. A version of 0 makes a new
  * one. */
 struct draft {
-	struct str id, category, created, over, details;
+	struct str id, category, created, over, details, files;
 	uint64_t version;
 	enum item_state state;
 };
@@ -7377,7 +7377,8 @@ sa_draft_body(struct sa *sa, const struct sa_vault *v,
 	    S("\",\"createdAt\":\""), c->created,
 	    S("\",\"updatedAt\":\""));
 	time_put(&o, sa->os->unix_time());
-	OUT(&o, S("\",\"encryptedBy\":\""), ID(v->key_id), S("\"}]"));
+	OUT(&o, S("\",\"encryptedBy\":\""), ID(v->key_id), S("\""), c->files,
+	    S("}]"));
 	*body = out_close(&o, sa->scratch);
 	return !o.over || fail(e, E_LARGE, "item");
 }
@@ -7814,6 +7815,58 @@ sa_blank(void *ctx, struct str category, struct item *it, struct err *e)
 	    str_c(rows[i].details), e) && sa_item_fields(sa, it, e);
 }
 
+/* One reference to a file, signed for this very change: the service's key for
+ * the file, over key id, file, item and the version that is replaced. Seen in
+ * the official SDK's requests. */
+MUST static bool
+sa_put_file(struct sa *sa, struct out *o, const struct draft *c,
+    const struct json *j, uint32_t at)
+{
+	u8 key[32], mac[SHA256_LEN], room[20];  /* key: secret, wiped */
+	struct str id, kid;
+	struct out n;
+	bool ok;
+
+	out_init(&n, room, sizeof room);
+	out_u64(&n, c->version);
+	ok = json_get_str(j, at, S("documentId"), &id) &&
+	    id_is_valid(id, 'a') && sa_jwk_sym(sa, json_raw(j, json_get(j, at,
+	    S("signingKey"))), key, &kid);
+	if (ok) {
+		cry_hmac(mac, key, JOIN(sa->scratch, kid, id, c->id,
+		    out_str(&n)));
+		OUT(o, o->n > 0 ? S(",") : NOTHING, S("{\"fileId\":\""), id,
+		    S("\",\"signature\":\""));
+		b64_put_url(o, (struct str){ mac, sizeof mac });
+		out_put(o, S("\"}"));
+	}
+	WIPE(key);
+	return ok;
+}
+
+/* The references to all files of an item, as a member to append. */
+MUST static bool
+sa_file_references(struct sa *sa, const struct item *it, struct draft *c,
+    struct err *e)
+{
+	const struct json *j = &it->details;
+	struct out o;
+
+	out_init(&o, mem_alloc(sa->scratch, WISH_ROOM), WISH_ROOM);
+	for (size_t i = 0; i < it->fields; i++) {
+		const struct field *f = &it->field[i];
+
+		if (f->kind == KIND_FILE && !sa_put_file(sa, &o, c, j,
+		    json_get(j, f->node, f->node == ROOT ?
+		    S("documentAttributes") : S("v"))))
+			return fail(e, E_EDIT, "a file of the item has no key "
+			    "to sign with");
+	}
+	c->files = o.n == 0 ? NOTHING : JOIN(sa->scratch,
+	    S(",\"fileReferences\":["), out_str(&o), S("]"));
+	return !o.over || fail(e, E_LARGE, "files");
+}
+
 /* Back end: write an item as it is wished for. What the wish does not name
  * keeps its bytes. */
 MUST static bool
@@ -7823,7 +7876,7 @@ sa_write(void *ctx, struct str vault, struct item *it, const struct wish *w,
 	struct sa *sa = ctx;
 	struct edits over = { .j = &it->over }, details = { .j = &it->details };
 	struct draft c = { it->ref.id, it->ref.category, it->created, NOTHING,
-	    NOTHING, it->version, w->state };
+	    NOTHING, NOTHING, it->version, w->state };
 	u8 room[20];
 	struct sa_vault *v;
 	struct out o;
@@ -7848,6 +7901,7 @@ sa_write(void *ctx, struct str vault, struct item *it, const struct wish *w,
 	    !sa_edit_new(sa, &details, w, e) ||
 	    !edit_done(&over, sa->scratch, &c.over, e) ||
 	    !edit_done(&details, sa->scratch, &c.details, e) ||
+	    !sa_file_references(sa, it, &c, e) ||
 	    !sa_send(sa, v, &c, &it->version, e))
 		return false;
 	it->ref.id = c.id;
