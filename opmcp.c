@@ -9451,7 +9451,7 @@ cat_completed(const struct catalog *cat, const struct json *j,
 /* What the kinds of argument take: as members of a JSON schema, in words, and
  * as the longest text in characters, 0 for what is no text. */
 #define NAME_SCHEMA "\"type\":\"string\",\"minLength\":1,\"maxLength\":255"
-#define VALUE_SCHEMA "\"type\":\"string\",\"maxLength\":16384"
+#define ANY_TEXT "{\"type\":\"string\"}"
 
 static const struct arg_kind_row {
 	const char *schema, *words;
@@ -9466,19 +9466,18 @@ static const struct arg_kind_row {
 	    "\"archived\",\"all\"]", "active, archived or all", 8 },
 	[ARG_REF] = { "\"type\":\"string\",\"minLength\":1,\"maxLength\":1100",
 	    "a text of 1 to 1100 characters", REF_MAX },
-	[ARG_VALUE] = { VALUE_SCHEMA, "a text of at most 16384 characters",
-	    VALUE_MAX },
-	[ARG_TAGS] = { "\"type\":\"array\",\"maxItems\":24,\"items\":{"
-	    NAME_SCHEMA "}", "at most 24 texts of 1 to 255 characters", 0 },
+	[ARG_VALUE] = { "\"type\":\"string\"", "a text", ARGS_MAX },
+	[ARG_TAGS] = { "\"type\":\"array\",\"maxItems\":24,\"items\":"
+	    ANY_TEXT, "at most 24 texts", 0 },
 	[ARG_FIELDS] = { "\"type\":\"array\",\"minItems\":1,\"maxItems\":16,"
 	    "\"items\":{\"type\":\"object\",\"properties\":{"
-	    "\"label\":{" NAME_SCHEMA "},\"value\":{" VALUE_SCHEMA "},"
-	    "\"section\":{" NAME_SCHEMA "},\"kind\":{" NAME_SCHEMA "}},"
+	    "\"label\":" ANY_TEXT ",\"value\":" ANY_TEXT ","
+	    "\"section\":" ANY_TEXT ",\"kind\":" ANY_TEXT "},"
 	    "\"required\":[\"label\",\"value\"],"
 	    "\"additionalProperties\":false}",
-	    "1 to 16 objects of label, value, section and kind", 0 },
+	    "1 to 16 objects of label, value, section and kind, all text", 0 },
 };
-_Static_assert(NAME_MAX_LEN == 255 && VALUE_MAX == 16384 && REF_MAX == 1100 &&
+_Static_assert(NAME_MAX_LEN == 255 && REF_MAX == 1100 &&
     WISH_TAGS_MAX == 24 && WISH_FIELDS_MAX >= 16 + 3, "as it stands above");
 
 /* A text of min to max characters. */
@@ -9491,7 +9490,7 @@ arg_text_fits(const struct json *j, uint32_t node, size_t min, size_t max)
 	    utf8_len(s) <= max;
 }
 
-/* A list of at most n names. */
+/* A list of at most n texts. */
 MUST static bool
 arg_tags_fit(const struct json *j, uint32_t list, size_t n)
 {
@@ -9500,7 +9499,7 @@ arg_tags_fit(const struct json *j, uint32_t list, size_t n)
 	if (!json_is_array(j, list))
 		return false;
 	for (uint32_t k = json_first(j, list); k; k = json_next(j, list, k))
-		if (++seen > n || !arg_text_fits(j, k, 1, NAME_MAX_LEN))
+		if (++seen > n || !arg_text_fits(j, k, 0, ARGS_MAX))
 			return false;
 	return true;
 }
@@ -9520,13 +9519,11 @@ arg_fields_fit(const struct json *j, uint32_t list)
 		    json_get(j, k, S("value")) == 0)
 			return false;
 		for (uint32_t m = json_first(j, k); m; m = json_next(j, k, m))
-			if (!json_str(j, m, &key) ||
-			    (str_eq(key, S("value")) ?
-			    !arg_text_fits(j, m + 1, 0, VALUE_MAX) :
-			    (!str_eq(key, S("label")) &&
+			if (!json_str(j, m, &key) || (!str_eq(key, S("label")) &&
+			    !str_eq(key, S("value")) &&
 			    !str_eq(key, S("section")) &&
 			    !str_eq(key, S("kind"))) ||
-			    !arg_text_fits(j, m + 1, 1, NAME_MAX_LEN)))
+			    !arg_text_fits(j, m + 1, 0, ARGS_MAX))
 				return false;
 	}
 	return seen > 0;
@@ -12460,56 +12457,27 @@ static const struct tool tools[] = {
 	    "{\"type\":\"object\",\"properties\":{"
 	    "\"overall_status\":{\"type\":\"string\",\"enum\":"
 	    "[\"healthy\",\"degraded\",\"unhealthy\"]},"
-	    "\"timestamp\":{\"type\":\"string\"},"
-	    "\"uptime_seconds\":{\"type\":\"integer\"},"
-	    "\"checks\":{\"type\":\"array\",\"items\":{\"type\":\"object\","
-	    "\"properties\":{\"name\":{\"type\":\"string\"},"
-	    "\"status\":{\"type\":\"string\"},"
-	    "\"message\":{\"type\":\"string\"}},"
-	    "\"required\":[\"name\",\"status\",\"message\"]}},"
+	    "\"checks\":{\"type\":\"array\"},"
 	    "\"summary\":{\"type\":\"string\"}},"
-	    "\"required\":[\"overall_status\",\"timestamp\","
-	    "\"uptime_seconds\",\"checks\",\"summary\"]}",
+	    "\"required\":[\"overall_status\",\"checks\",\"summary\"]}",
 	    NULL, health_args, LEN(health_args), tool_health },
 	{ "get_security_status", "Get security status",
 	    "Tell which protections are in force, as the kernel reports them: "
 	    "sandbox of both processes, memory, TLS, audit log, rules. No "
 	    "network call, no secret.",
 	    READS,
-	    "{\"type\":\"object\",\"properties\":{"
-	    "\"keeper\":{\"type\":\"object\"},"
-	    "\"door\":{\"type\":\"object\"},"
-	    "\"landlock\":{\"type\":\"string\"},"
-	    "\"landlock_version\":{\"type\":\"integer\"},"
-	    "\"seccomp\":{\"type\":\"string\"},"
-	    "\"memory\":{\"type\":\"string\"},"
-	    "\"tls\":{\"type\":\"string\"},"
-	    "\"audit\":{\"type\":\"string\"},"
-	    "\"reveal\":{\"type\":\"string\"},"
-	    "\"policy_rules\":{\"type\":\"integer\"},"
-	    "\"vaults\":{\"type\":\"string\"},"
-	    "\"locked\":{\"type\":\"boolean\"}},"
-	    "\"required\":[\"keeper\",\"door\",\"landlock\",\"seccomp\","
-	    "\"audit\",\"reveal\",\"locked\"]}",
+	    OBJECT("\"keeper\":{\"type\":\"object\"},\"door\":{\"type\":"
+	    "\"object\"},\"locked\":{\"type\":\"boolean\"}",
+	    "\"keeper\",\"door\",\"locked\""),
 	    NULL, NULL, 0, tool_security },
 	{ "get_metrics", "Get metrics",
 	    "Count calls, errors, rate-limit rejections, sign-ins and requests "
 	    "to 1Password since the start, with percentiles of the duration "
 	    "of calls. No network call.",
 	    READS,
-	    "{\"type\":\"object\",\"properties\":{"
-	    "\"requests_total\":{\"type\":\"integer\"},"
-	    "\"errors_total\":{\"type\":\"integer\"},"
-	    "\"rate_limit_rejections_total\":{\"type\":\"integer\"},"
-	    "\"authentication_attempts_total\":{\"type\":\"integer\"},"
-	    "\"authentication_failures_total\":{\"type\":\"integer\"},"
-	    "\"upstream_requests_total\":{\"type\":\"integer\"},"
-	    "\"requests_this_hour\":{\"type\":\"integer\"},"
-	    "\"requests_today\":{\"type\":\"integer\"},"
-	    "\"items_revealed\":{\"type\":\"integer\"},"
-	    "\"request_duration_ms\":{\"type\":\"object\"},"
-	    "\"uptime_seconds\":{\"type\":\"integer\"}},"
-	    "\"required\":[\"requests_total\",\"errors_total\"]}",
+	    OBJECT("\"requests_total\":{\"type\":\"integer\"},"
+	    "\"errors_total\":{\"type\":\"integer\"}",
+	    "\"requests_total\",\"errors_total\""),
 	    NULL, NULL, 0, tool_metrics },
 	{ "list_vaults", "List vaults",
 	    "List the 1Password vaults that may be used.", READS,

@@ -89,7 +89,6 @@
 #define WISH_FIELDS_MAX 24u          /* fields set in one call, */
 #define WISH_TAGS_MAX 24u            /* ... and tags */
 #define WISH_ROOM (256u << 10)       /* bytes of JSON that they may take */
-#define VALUE_MAX 16384u             /* characters of one value that is set */
 #define REF_MAX 1100u                /* of a secret reference */
 #define COMPLETIONS_QUEUED 8u        /* waiting; more get no values */
 #define REREADS_MAX 5u               /* of a doubtful list, in QUIET_MS */
