@@ -11201,7 +11201,8 @@ tool_vaults(struct keeper *k, const struct json *j, uint32_t args,
 	k->line.event = "LIST";
 	if (!tool_is_ready(k, e) || !k->be->vaults(k->sa, &fresh, &list, &n, e))
 		return false;
-	(void)!pol_pick_vault(k->cfg, NOTHING, list, n, &own, &none);
+	if (!pol_pick_vault(k->cfg, NOTHING, list, n, &own, &none))
+		own = NULL;
 	jw_key(w, S("vaults"));
 	jw_open(w, '[');
 	for (size_t i = 0; i < n; i++) {
