@@ -1503,7 +1503,7 @@ time_digits(struct out *o, int64_t v, int n)
 }
 
 /* Append the day of the moment t (seconds since 1970) as YYYY-MM-DD. Right
- * for the years 0 to 9999. */
+ * for the years 1 to 9999. */
 static void
 time_put_day(struct out *o, int64_t t)
 {
