@@ -10960,14 +10960,46 @@ tool_put_check(struct jw *w, struct str name, bool ok, struct str message)
 	jw_close(w, '}');
 }
 
+/* How much of the hour's or day's quota is used, in percent: the worse. */
+static uint64_t
+quota_used(const struct keeper *k)
+{
+	const struct plan_row *plan = &plans[k->cfg->plan];
+	uint64_t hour = k->quota.hour_reads * 100 / plan->hour_reads;
+	uint64_t day = k->quota.day_all * 100 / plan->day_all;
+
+	return hour > day ? hour : day;
+}
+
+/* What protects and records, as far as it is there. */
+static void
+tool_put_guards(const struct keeper *k, struct jw *w)
+{
+	bool audit = k->audit->off || k->audit->fd >= 0;
+	bool box = k->box.landlock == LAYER_ACTIVE &&
+	    k->box.seccomp == LAYER_ACTIVE;
+	bool quota = quota_used(k) < 80;
+
+	tool_put_check(w, S("audit"), audit, str_c(k->audit->off ?
+	    "off, as OPMCP_AUDIT says" : audit ? "each decision is recorded" :
+	    "OPMCP_AUDIT cannot be opened: calls fail"));
+	tool_put_check(w, S("sandbox"), box, box ?
+	    S("Landlock and seccomp are active") :
+	    S("not all of it is active: see get_security_status"));
+	tool_put_check(w, S("quota"), quota, quota ?
+	    S("less than 80 % of the plan's requests are used") :
+	    S("80 % or more of the plan's requests are used"));
+}
+
 /* The members of the health report; bad is what a probe found. */
 static void
 tool_put_health(const struct keeper *k, bool probe, const struct err *bad,
     struct jw *w)
 {
 	bool token = k->setup.code == E_NONE;
+	bool audit = k->audit->off || k->audit->fd >= 0;
 
-	jw_put(w, S("overall_status"), !token ? S("unhealthy") :
+	jw_put(w, S("overall_status"), !token || !audit ? S("unhealthy") :
 	    bad->code != E_NONE || k->last.code != E_NONE ? S("degraded") :
 	    S("healthy"));
 	tool_put_time(w, S("timestamp"), k->os->unix_time());
@@ -10981,6 +11013,7 @@ tool_put_health(const struct keeper *k, bool probe, const struct err *bad,
 	tool_put_check(w, S("memory"), k->locked, k->locked ?
 	    S("keys are locked in memory") :
 	    S("keys may be swapped out; raise RLIMIT_MEMLOCK"));
+	tool_put_guards(k, w);
 	tool_put_check(w, S("last_call"), k->last.code == E_NONE,
 	    str_c(k->calls == 0 ? "no call yet" :
 	    k->last.code == E_NONE ? "1Password answered the last call" :
@@ -10992,6 +11025,7 @@ tool_put_health(const struct keeper *k, bool probe, const struct err *bad,
 		    err_table[bad->code].text));
 	jw_close(w, ']');
 	jw_put(w, S("summary"), !token ? S("No usable token: calls fail.") :
+	    !audit ? S("Decisions cannot be recorded: calls fail.") :
 	    bad->code != E_NONE ? S("1Password could not be used just now.") :
 	    k->last.code != E_NONE ? S("Ready, but the last call failed.") :
 	    S("Ready."));
@@ -12911,17 +12945,6 @@ quota_save(const struct keeper *k)
 	(void)close(fd);
 	if (ok)
 		(void)renameat(k->state, "quota.new", k->state, "quota");
-}
-
-/* How much of the hour's or day's quota is used, in percent: the worse. */
-static uint64_t
-quota_used(const struct keeper *k)
-{
-	const struct plan_row *plan = &plans[k->cfg->plan];
-	uint64_t hour = k->quota.hour_reads * 100 / plan->hour_reads;
-	uint64_t day = k->quota.day_all * 100 / plan->day_all;
-
-	return hour > day ? hour : day;
 }
 
 /* Count the requests of a call, and warn once when most of the quota of the
