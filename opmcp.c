@@ -5357,8 +5357,18 @@ item_kind(struct str wire, struct str id)
 	return KIND_OTHER;
 }
 
+/* Is there a letter at this place, so that a short word is part of a longer
+ * one? */
+static bool
+item_is_letter(struct str name, size_t at)
+{
+	u8 c = at < name.n ? str_lower(name.p[at]) : ' ';
+
+	return c >= 'a' && c <= 'z';
+}
+
 /* Is there one of the words that stand for something to protect? Letter case
- * does not matter. */
+ * does not matter; short words count only as words of their own. */
 static bool
 item_is_telling(struct str name)
 {
@@ -5369,10 +5379,15 @@ item_is_telling(struct str name)
 		"api key", "apikey", "credential", "social" };
 
 	for (size_t i = 0; i < LEN(words); i++)
-		for (size_t at = 0; at < name.n; at++)
-			if (str_nocase_eq(str_upto(str_from(name, at),
-			    strlen(words[i])), str_c(words[i])))
+		for (size_t at = 0; at < name.n; at++) {
+			size_t n = strlen(words[i]);
+
+			if (str_nocase_eq(str_upto(str_from(name, at), n),
+			    str_c(words[i])) && (n > 4 ||
+			    (!item_is_letter(name, at + n) && (at == 0 ||
+			    !item_is_letter(name, at - 1)))))
 				return true;
+		}
 	return false;
 }
 
@@ -7242,8 +7257,9 @@ sa_item(void *ctx, struct str vault, struct str id, struct item *it,
 	(void)!json_get_str(&j, node, S("updatedAt"), &it->ref.updated);
 	(void)!json_get_str(&j, node, S("createdAt"), &it->created);
 	(void)!json_get_str(&j, sealed, S("data"), &it->sealed);
-	(void)!str_u64(json_raw(&j, json_get(&j, node, S("itemVersion"))),
-	    UINT32_MAX, &it->version);
+	if (!str_u64(json_raw(&j, json_get(&j, node, S("itemVersion"))),
+	    UINT32_MAX, &it->version) || it->version == 0)
+		return fail(e, E_ANSWER, "no itemVersion");
 	if (!sa_item_part(sa, v, &j, json_get(&j, node, S("encOverview")),
 	    &it->over, e))
 		return false;
@@ -7325,8 +7341,13 @@ sa_settle(struct sa *sa, struct str vault, const struct draft *c,
 	struct err e = { 0 };
 	struct item now;
 
+	if (first->code == E_CANCEL) {  /* nobody waits for what is read */
+		*first = (struct err){ .code = E_UNSURE };
+		return false;
+	}
 	http_close(&sa->http);
 	if (!sa_item(sa, vault, c->id, &now, &e)) {
+		*version = c->version + 1;
 		if (e.code == E_ITEM && c->state == ITEM_DELETED)
 			return true;
 		if (e.code == E_ITEM && c->version == 0)
@@ -7383,12 +7404,15 @@ sa_draft_body(struct sa *sa, const struct sa_vault *v,
 	return !o.over || fail(e, E_LARGE, "item");
 }
 
-/* Is a failure of such a kind that the request may have been carried out? */
+/* Is a failure of such a kind that the request may have been carried out? Not
+ * when it is that of a new sign-in, before which it was refused. */
 static bool
 sa_is_lost(const struct err *e)
 {
-	return e->code == E_NET || e->code == E_TIMEOUT || e->code == E_TLS ||
-	    e->code == E_ANSWER || (e->code == E_SERVICE && e->http >= 500);
+	return e->step == 0 && (e->code == E_NET || e->code == E_TIMEOUT ||
+	    e->code == E_TLS || e->code == E_ANSWER || e->code == E_CANCEL ||
+	    e->code == E_LARGE || (e->code == E_SERVICE && (e->http < 400 ||
+	    e->http >= 500)));
 }
 
 /* Send a draft. Two requests: the vault's version, then the change, which
