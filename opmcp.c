@@ -5206,8 +5206,8 @@ gen_password(const struct os *os, const struct recipe *r, struct arena *a,
  *
  * This is what the tools see of 1Password, whichever back end serves them:
  * a list of vaults, a list of titles for each, and single items as a list of
- * fields and sections. A value that protects something has its own type from the moment
- * it is found, and only item_reveal() turns it into text.
+ * fields and sections. A value that protects something has its own type from
+ * the moment it is found, and only item_reveal() turns it into text.
  * ==================================================================== */
 
 /* A vault as the token sees it. Locked: listed, but its key does not open,
@@ -6359,8 +6359,8 @@ sa_complete(struct sa *sa, const struct cry_srp *srp, struct err *e)
 	if (!sa->os->random((u8 *)&sa->mac_id, sizeof sa->mac_id))
 		return fail(e, E_INTERNAL, "randomness");
 	sa->mac_id &= 0xffffff;
-	if (!sa_seal(sa, &sa->key, S("{\"client\":\"" SA_CLIENT "\",\"device\":null}"),
-	    &r.body, e))
+	if (!sa_seal(sa, &sa->key, S("{\"client\":\"" SA_CLIENT
+	    "\",\"device\":null}"), &r.body, e))
 		return false;
 	if (!sa_begin(sa, &r, e) || !sa_finish(sa, &r, E_SIGN_IN, &j, e))
 		return false;
@@ -7285,8 +7285,8 @@ sa_file(void *ctx, struct str vault, const struct item *it,
 	struct sa_key key;              /* secret: wiped */
 	bool ok;
 
-	if (!json_get_str(j, at, S("documentId"), &id) || !id_is_valid(id, 'a') ||
-	    !json_get_str(j, at, S("nonce"), &s) ||
+	if (!json_get_str(j, at, S("documentId"), &id) ||
+	    !id_is_valid(id, 'a') || !json_get_str(j, at, S("nonce"), &s) ||
 	    !b64_decode_exact(nonce, sizeof nonce, s))
 		return fail(e, E_KIND, "file attributes");
 	r.path = JOIN(sa->scratch, S("/api/v2/file/"), vault, S("/"),
@@ -9533,6 +9533,8 @@ arg_tags_fit(const struct json *j, uint32_t list, size_t n)
 MUST static bool
 arg_fields_fit(const struct json *j, uint32_t list)
 {
+	static const char *const names[] = { "label", "value", "section",
+		"kind" };
 	size_t seen = 0;
 	struct str key;
 
@@ -9542,13 +9544,16 @@ arg_fields_fit(const struct json *j, uint32_t list)
 		if (++seen > 16 || json_get(j, k, S("label")) == 0 ||
 		    json_get(j, k, S("value")) == 0)
 			return false;
-		for (uint32_t m = json_first(j, k); m; m = json_next(j, k, m))
-			if (!json_str(j, m, &key) || (!str_eq(key, S("label")) &&
-			    !str_eq(key, S("value")) &&
-			    !str_eq(key, S("section")) &&
-			    !str_eq(key, S("kind"))) ||
+		for (uint32_t m = json_first(j, k); m; m = json_next(j, k, m)) {
+			size_t i = 0;
+
+			while (json_str(j, m, &key) && i < LEN(names) &&
+			    !str_eq(key, str_c(names[i])))
+				i++;
+			if (i == LEN(names) ||
 			    !arg_text_fits(j, m + 1, 0, ARGS_MAX))
 				return false;
+		}
 	}
 	return seen > 0;
 }
@@ -11625,7 +11630,7 @@ tool_follow(struct keeper *k, const struct ref *r, const struct vault **vault,
 		return fail(e, E_ITEM, "");
 	if (!tool_reach(k, r->item, r->vault, vault, it, &now)) {
 		if (now.code == E_ARCHIVED && !id_is_valid(r->item, 'a'))
-			return fail(e, E_ITEM, "an archived one has this title");
+			return fail(e, E_ITEM, "only an archived one");
 		*e = now;
 		return false;
 	}
