@@ -5506,6 +5506,15 @@ test_sa_limits(void)
 	(void)munmap(keys.base, keys.cap);
 }
 
+static struct str
+member_of(const struct json *j, uint32_t node, const char *name)
+{
+	struct str s = NOTHING;
+
+	(void)!json_get_str(j, node, str_c(name), &s);
+	return s;
+}
+
 /* The item's part is what the vectors say. */
 static void
 part_same(struct sa *sa, const struct sa_vault *v, uint32_t box, uint32_t want,
@@ -5525,44 +5534,154 @@ part_same(struct sa *sa, const struct sa_vault *v, uint32_t box, uint32_t want,
 	}
 }
 
-/* A field of the view that the item holds as text. */
+/* Shown by the SDKs as a field: not the notes, files and facts of an SSH key,
+ * which the item holds as fields too. */
 static bool
-view_is_text(uint32_t f)
+view_has(const struct field *f)
 {
-	static const char *const kinds[] = { "Text", "Concealed", "Url",
-		"Email", "Phone", "Menu", "Totp", "CreditCardType",
-		"CreditCardNumber", "Reference" };
-
-	for (size_t i = 0; i < LEN(kinds); i++)
-		if (json_is_str(&vec, f, S("fieldType"), str_c(kinds[i])))
-			return true;
-	return false;
+	return f->kind != KIND_NOTES && f->kind != KIND_FILE &&
+	    f->kind != KIND_SSH_FACT;
 }
 
-/* The item's fields are those of the view; dates and the like, which are
- * stored as numbers or objects, have no text here. */
+/* The fact of an SSH key with this id, from the item. */
+static struct str
+fact_of(const struct item *it, const char *id)
+{
+	struct str value = NOTHING;
+
+	for (size_t i = 0; i < it->fields; i++)
+		if (it->field[i].kind == KIND_SSH_FACT &&
+		    str_eq(it->field[i].id, str_c(id)))
+			value = value_of(&it->field[i]);
+	return value;
+}
+
+/* What the view tells about a field besides its value. */
+static void
+details_same(const struct item *it, const struct field *f, uint32_t details)
+{
+	static const char *const part[] = { "street", "city", "state", "zip",
+		"country" };
+	uint32_t more = at(details, "content");
+	uint32_t v = json_get(&it->details, f->node, S("v"));
+
+	EQUAL(details != 0, f->kind == KIND_SSH_KEY ||
+	    f->kind == KIND_ADDRESS || f->kind == KIND_TOTP);
+	if (f->kind == KIND_TOTP)
+		SAME(text_at(details, "type"), S("Otp"));
+	for (size_t i = 0; i < LEN(part) && f->kind == KIND_ADDRESS; i++) {
+		struct str s = NOTHING;
+
+		(void)!json_get_str(&it->details, v, str_c(part[i]), &s);
+		SAME(s, text_at(more, part[i]));
+	}
+	if (f->kind != KIND_SSH_KEY)
+		return;
+	SAME(fact_of(it, "public_key"), text_at(more, "publicKey"));
+	SAME(fact_of(it, "fingerprint"), text_at(more, "fingerprint"));
+	SAME(fact_of(it, "key type"), str_is_start(text_at(more, "keyType"),
+	    S("RSA, ")) ? S("rsa") : str_eq(text_at(more, "keyType"),
+	    S("Ed25519")) ? S("ed25519") : S("?"));
+}
+
+/* The item's fields are those of the view, in its order, and no others. */
 static void
 fields_same(const struct item *it, uint32_t view)
 {
-	uint32_t list = at(view, "fields");
-	size_t texts = 0;
+	uint32_t list = at(view, "fields"), details;
+	size_t i = 0;
 
-	EACH(f, list) {
-		const struct field *found = NULL;
-		struct err e = { 0 };
+	EACH(k, list) {
+		const struct field *f;
 
-		if (!CHECK(item_find(it, text_at(f, "id"), &found, &e)))
-			continue;
-		SAME(found->id, text_at(f, "id"));
-		SAME(found->title, text_at(f, "title"));
-		if (view_is_text(f) && text_at(f, "value").n > 0) {
-			SAME(value_of(found), text_at(f, "value"));
-			texts++;
-		} else {
-			SAME(value_of(found), NOTHING);
-		}
+		while (i < it->fields && !view_has(&it->field[i]))
+			i++;
+		if (!CHECK(i < it->fields))
+			return;
+		f = &it->field[i++];
+		SAME(f->id, text_at(k, "id"));
+		SAME(f->title, text_at(k, "title"));
+		SAME(str_c(kinds[f->kind].name), text_at(k, "fieldType"));
+		SAME(value_of(f), text_at(k, "value"));
+		EQUAL(value_of(f).p == NULL, f->kind == KIND_OTHER);
+		EQUAL(f->in == NULL, json_is_null(&vec, at(k, "sectionId")));
+		SAME(f->in != NULL ? f->in->id : NOTHING,
+		    text_at(k, "sectionId"));
+		details = at(k, "details");
+		details_same(it, f, json_is_null(&vec, details) ? 0 : details);
 	}
-	CHECK(texts <= it->fields);
+	while (i < it->fields && !view_has(&it->field[i]))
+		i++;
+	EQUAL(i, it->fields);
+}
+
+/* What names a file, in the item's details, and what the view says. */
+static void
+file_same(const struct item *it, uint32_t attr, const struct field *f,
+    uint32_t view)
+{
+	uint64_t size = 0;
+
+	SAME(f->title, text_at(view, "name"));
+	CHECK(value_of(f).p == NULL);
+	SAME(member_of(&it->details, attr, "documentId"),
+	    text_at(view, "id"));
+	CHECK(str_u64(json_raw(&it->details, json_get(&it->details, attr,
+	    S("unencryptedSize"))), UINT32_MAX, &size));
+	EQUAL(size, number_at(view, "size"));
+}
+
+/* The item's files, notes and document are those of the view. */
+static void
+files_same(const struct item *it, uint32_t view)
+{
+	uint32_t list = at(view, "files"), k = json_first(&vec, list);
+	uint32_t doc = at(view, "document");
+	struct str notes = NOTHING;
+	bool has_document = false;
+
+	for (size_t i = 0; i < it->fields; i++) {
+		const struct field *f = &it->field[i];
+
+		if (f->kind == KIND_NOTES)
+			notes = value_of(f);
+		if (f->kind != KIND_FILE)
+			continue;
+		if (f->node == ROOT) {
+			has_document = true;
+			CHECK(f->in == NULL);
+			file_same(it, json_get(&it->details, ROOT,
+			    S("documentAttributes")), f, doc);
+			continue;
+		}
+		if (!CHECK(k != 0))
+			return;
+		SAME(f->id, text_at(k, "fieldId"));
+		SAME(f->in->id, text_at(k, "sectionId"));
+		file_same(it, json_get(&it->details, f->node, S("v")), f,
+		    at(k, "attributes"));
+		k = json_next(&vec, list, k);
+	}
+	EQUAL(k, 0);
+	EQUAL(has_document, !json_is_null(&vec, doc));
+	SAME(notes, text_at(view, "notes"));
+}
+
+/* A list of texts is that of the view; with a member named, of objects. */
+static void
+texts_same(const struct str *s, size_t n, uint32_t list, const char *member)
+{
+	size_t i = 0;
+
+	EACH(k, list) {
+		struct str want = NOTHING;
+
+		CHECK(json_str(&vec, member == NULL ? k : at(k, member),
+		    &want));
+		if (CHECK(i < n))
+			SAME(s[i++], want);
+	}
+	EQUAL(i, n);
 }
 
 /* The value in the view of the login's own field, or of the field so named
@@ -5581,23 +5700,30 @@ view_value(uint32_t view, struct str category, struct str name)
 	return value;
 }
 
-static struct str
-base_name(struct str category)
+/* The whole view of an item. */
+static void
+view_same(const struct item *it, uint32_t view)
 {
-	static const char *const names[][2] = {
-		{ "001", "Login" }, { "002", "CreditCard" },
-		{ "003", "SecureNote" }, { "004", "Identity" },
-		{ "005", "Password" }, { "006", "Document" },
-		{ "100", "SoftwareLicense" }, { "102", "Database" },
-		{ "109", "Router" }, { "110", "Server" },
-		{ "112", "ApiCredentials" }, { "114", "SshKey" },
-		{ "999", "Unsupported" },
-	};
+	uint32_t list = at(view, "sections");
+	size_t i = 0;
 
-	for (size_t i = 0; i < LEN(names); i++)
-		if (str_eq(category, str_c(names[i][0])))
-			return str_c(names[i][1]);
-	return NOTHING;
+	SAME(it->ref.title, text_at(view, "title"));
+	SAME(item_category_name(it->ref.category), text_at(view, "category"));
+	texts_same(it->ref.tag, it->ref.tags, at(view, "tags"), NULL);
+	texts_same(it->ref.url, it->ref.urls, at(view, "websites"), "url");
+	fields_same(it, view);
+	files_same(it, view);
+	EACH(k, list) {
+		if (!CHECK(i < it->sections))
+			break;
+		SAME(it->section[i].id, text_at(k, "id"));
+		SAME(it->section[i++].title, text_at(k, "title"));
+	}
+	EQUAL(i, it->sections);
+	SAME(value_of(item_login_field(it, FOR_USERNAME)),
+	    view_value(view, it->ref.category, S("username")));
+	SAME(value_of(item_login_field(it, FOR_PASSWORD)),
+	    view_value(view, it->ref.category, S("password")));
 }
 
 static void
@@ -5607,8 +5733,6 @@ item_case(struct sa *sa, const struct sa_vault *v, uint32_t k)
 	struct item it = { .ref.category = text_at(stored,
 		"templateUuid") };
 	struct err e = { 0 };
-	struct json part;
-	struct str title;
 
 	row_of(k);
 	part_same(sa, v, at(stored, "encOverview"), at(k, "overview"),
@@ -5619,19 +5743,14 @@ item_case(struct sa *sa, const struct sa_vault *v, uint32_t k)
 	    S("trashed"), S("N")) ? ITEM_ACTIVE : ITEM_ARCHIVED);
 	if (view == 0)
 		return;
-	if (CHECK(sa_item_part(sa, v, &vec, at(stored, "encOverview"), &part,
-	    &e)) && CHECK(json_get_str(&part, ROOT, S("title"), &title)))
-		SAME(title, text_at(view, "title"));
 	SAME(text_at(stored, "uuid"), text_at(view, "id"));
-	SAME(text_at(view, "category"), base_name(it.ref.category));
-	if (!CHECK(sa_item_part(sa, v, &vec, at(stored, "encDetails"), &part,
-	    &e)) || !CHECK(sa_item_fields(sa, &it, &part, &e)))
-		return;
-	fields_same(&it, view);
-	SAME(value_of(item_login_field(&it, FOR_USERNAME)),
-	    view_value(view, it.ref.category, S("username")));
-	SAME(value_of(item_login_field(&it, FOR_PASSWORD)),
-	    view_value(view, it.ref.category, S("password")));
+	EQUAL(number_at(stored, "itemVersion"), number_at(view, "version"));
+	if (CHECK(sa_item_part(sa, v, &vec, at(stored, "encOverview"),
+	    &it.over, &e)) && CHECK(sa_item_names(sa->scratch, &it.over,
+	    &it.ref)) && CHECK(sa_item_part(sa, v, &vec, at(stored,
+	    "encDetails"), &it.details, &e)) &&
+	    CHECK(sa_item_fields(sa, &it, &e)))
+		view_same(&it, view);
 }
 
 static void
@@ -5694,16 +5813,16 @@ test_sa_item_fields(void)
 		{ "001", "{\"password\":\"p\"}", "" },
 		{ "005", "{\"password\":\"p\"}", "password=p;" },
 		{ "005", "{\"password\":\"\"}", "password=;" },
-		{ "005", "{\"password\":null}", "" },
+		{ "005", "{\"password\":null}", "password=;" },
 		{ "005", "{\"password\":7}", "password=;" },
 		{ "005", "{\"fields\":[{\"designation\":\"username\",\"value\""
-		    ":\"u\"}]}", "" },
+		    ":\"u\"}]}", "password=;" },
 		{ "110", "{\"sections\":[{\"fields\":[{\"k\":\"string\",\"n\":"
 		    "\"a\",\"t\":\"A\",\"v\":\"1\"}]}]}", "a/A=1;" },
 		{ "110", "{\"sections\":[{\"fields\":[{\"k\":\"string\",\"n\":"
-		    "\"a\",\"v\":\"1\"}]}]}", "a=1;" },
+		    "\"a\",\"v\":\"1\"}]}]}", "a/=1;" },
 		{ "110", "{\"sections\":[{\"fields\":[{\"k\":\"string\",\"n\":"
-		    "\"a\",\"t\":1,\"v\":\"1\"}]}]}", "a=1;" },
+		    "\"a\",\"t\":1,\"v\":\"1\"}]}]}", "a/=1;" },
 		{ "110", "{\"sections\":[{\"fields\":[{\"n\":\"a\",\"v\":\"1\""
 		    "}]}]}", "" },
 		{ "110", "{\"sections\":[{\"fields\":[{\"k\":\"string\",\"v\":"
@@ -5711,20 +5830,20 @@ test_sa_item_fields(void)
 		{ "110", "{\"sections\":[{\"fields\":[{\"k\":1,\"n\":\"a\"}]}"
 		    "]}", "" },
 		{ "110", "{\"sections\":[{\"fields\":[{\"k\":\"date\",\"n\":"
-		    "\"a\",\"v\":1}]}]}", "a;" },
+		    "\"a\",\"v\":1}]}]}", "a/=1970-01-01;" },
 		{ "110", "{\"sections\":[{\"fields\":[{\"k\":\"file\",\"n\":"
-		    "\"a\",\"v\":{\"x\":\"y\"}}]}]}", "a;" },
+		    "\"a\",\"v\":{\"x\":\"y\"}}]}]}", "a/;" },
 		{ "110", "{\"sections\":[{\"fields\":null},{},1,null,[],"
 		    "{\"fields\":[1,null,\"x\",[]]},{\"fields\":[{\"k\":"
 		    "\"string\",\"n\":\"b\",\"v\":\"\\u0000\"}]}]}",
-		    "b=\\u0000;" },
+		    "b/=\\u0000;" },
 		{ "110", "{\"sections\":[{\"fields\":[{\"k\":\"URL\",\"n\":"
 		    "\"a\",\"v\":\"1\"},{\"k\":\"menu\",\"n\":\"a\",\"v\":"
-		    "\"2\"}]}]}", "a=1;a=2;" },
+		    "\"2\"}]}]}", "a/=1;a/=2;" },
 		{ "110", "{\"sections\":[{\"fields\":[{\"k\":\"sshKey\",\"n\":"
 		    "\"a\",\"v\":\"1\"},{\"k\":\"string\",\"n\":\"b\"},{\"k\":"
 		    "\"concealed\",\"n\":\"c\",\"v\":null}]}]}",
-		    "a;b=;c=;" },
+		    "a/=1;b/=;c/=;" },
 		{ "110", "{\"fields\":[{\"designation\":\"username\",\"value\""
 		    ":\"u\"}],\"password\":\"p\"}", "username=u;" },
 	};
@@ -5733,13 +5852,12 @@ test_sa_item_fields(void)
 		struct sa *sa = sa_bare();
 		struct item it = { .ref.category = str_c(rows[i].category) };
 		struct err e = { 0 };
-		struct json j;
 		u8 room[256];
 		struct out o;
 
 		run.row = rows[i].details;
-		if (!CHECK(parses(&j, str_c(rows[i].details))) ||
-		    !CHECK(sa_item_fields(sa, &it, &j, &e)))
+		if (!CHECK(parses(&it.details, str_c(rows[i].details))) ||
+		    !CHECK(sa_item_fields(sa, &it, &e)))
 			continue;
 		out_init(&o, room, sizeof room);
 		for (size_t f = 0; f < it.fields; f++) {
@@ -5809,6 +5927,7 @@ static struct {
 	struct str log;         /* paths asked for, one letter each */
 	u8 log_room[256];
 	struct str cut;         /* vault list; n = 0: from the vectors */
+	unsigned content;       /* version of the vault's content */
 } onep;
 
 static void
@@ -5830,15 +5949,7 @@ onep_load(void)
 	onep.requests = 0;
 	onep.log = (struct str){ onep.log_room, 0 };
 	onep.cut = NOTHING;
-}
-
-static struct str
-member_of(const struct json *j, uint32_t node, const char *name)
-{
-	struct str s = NOTHING;
-
-	(void)!json_get_str(j, node, str_c(name), &s);
-	return s;
+	onep.content = 3;
 }
 
 /* An envelope under the session key. */
@@ -5871,7 +5982,11 @@ onep_items(struct str id)
 
 	out_open(&o, &T);
 	out_put(&o, id.n > 0 ? S("{\"item\":") :
-	    S("{\"batchComplete\":true,\"items\":["));
+	    S("{\"contentVersion\":"));
+	if (id.n == 0) {
+		out_u64(&o, onep.content);
+		out_put(&o, S(",\"batchComplete\":true,\"items\":["));
+	}
 	for (uint32_t k = json_first(&onep.items, list); k;
 	    k = json_next(&onep.items, list, k)) {
 		uint32_t stored = json_get(&onep.items, k, S("stored"));
@@ -5901,6 +6016,19 @@ onep_vaults(void)
 		OUT(&o, o.p[o.n - 1] == '[' ? S("") : S(","),
 		    json_raw(&onep.keys, json_get(&onep.keys, k, S("json"))));
 	out_byte(&o, ']');
+	return out_close(&o, &T);
+}
+
+/* What the small request for the version of a vault's content is told. */
+static struct str
+onep_version(void)
+{
+	struct out o;
+
+	out_open(&o, &T);
+	out_put(&o, S("{\"uuid\":\"" VAULT "\",\"contentVersion\":"));
+	out_u64(&o, onep.content);
+	out_put(&o, S("}"));
 	return out_close(&o, &T);
 }
 
@@ -5971,6 +6099,8 @@ onep_body(struct str method, struct str path, struct str sent, bool *sealed)
 		    S("keysetsResponse")));
 	if (str_is_start(path, S("/api/v1/vaults?")))
 		return onep_vaults();
+	if (str_eq(path, S("/api/v3/vault/" VAULT "?attrs=combined-access")))
+		return onep_version();
 	if (str_eq(path, S("/api/v1/vault/" VAULT "/items/overviews")))
 		return onep_items(NOTHING);
 	if (str_is_start(path, item))
@@ -5979,7 +6109,7 @@ onep_body(struct str method, struct str path, struct str sent, bool *sealed)
 }
 
 /* Letters for the log: s step 1, d device, a b c steps 2 to 4, k keysets,
- * v vaults, l list, i item. */
+ * v vaults, l list, i item, o a vault's version, f file, p a change. */
 static u8
 onep_letter(struct str path)
 {
@@ -5993,6 +6123,9 @@ onep_letter(struct str path)
 		{ "/api/v2/account/keysets", 'k' }, { "/api/v1/vaults", 'v' },
 		{ "/api/v1/vault/" VAULT "/items/overviews", 'l' },
 		{ "/api/v1/vault/" VAULT "/item/", 'i' },
+		{ "/api/v3/vault/" VAULT "?", 'o' },
+		{ "/api/v3/vault/" VAULT "/", 'p' },
+		{ "/api/v2/file/" VAULT "/", 'f' },
 	};
 
 	for (size_t i = 0; i < LEN(rows); i++)
@@ -8997,7 +9130,10 @@ static struct {
 	size_t refs;
 	struct field field[2];
 	enum err_code fails;            /* whatever is asked, unless E_NONE */
-	unsigned vaults, lists, items, fresh;
+	enum err_code write_fails;      /* only that */
+	struct str file;                /* what every file holds */
+	struct draft draft;             /* the last one; texts in T */
+	unsigned vaults, lists, items, fresh, files, writes;
 } shelf;
 
 #define SHELF(n) "aaaaaaaaaaaaaaaaaaaaaaaaa" n
@@ -9046,14 +9182,48 @@ shelf_item(void *ctx, struct str vault, struct str id, struct item *it,
 		return err_set(e, shelf.fails, "", 0);
 	for (size_t i = 0; i < shelf.refs; i++)
 		if (str_eq(shelf.ref[i].id, id)) {
-			*it = (struct item){ shelf.ref[i], shelf.field, 2 };
+			*it = (struct item){ .ref = shelf.ref[i],
+				.field = shelf.field, .fields = 2 };
 			return true;
 		}
 	return fail(e, E_ITEM, "");
 }
 
+MUST static bool
+shelf_file(void *ctx, struct str vault, const struct item *it, uint32_t node,
+    struct str *text, struct err *e)
+{
+	(void)ctx;
+	(void)vault;
+	(void)it;
+	(void)node;
+	shelf.files++;
+	*text = shelf.file.p != NULL ? shelf.file : S("a small text\n");
+	return shelf.fails == E_NONE || err_set(e, shelf.fails, "", 0);
+}
+
+/* Keep the draft; nothing on the shelf changes. */
+MUST static bool
+shelf_write(void *ctx, struct str vault, const struct draft *c,
+    uint64_t *version, struct err *e)
+{
+	enum err_code code = shelf.fails != E_NONE ? shelf.fails :
+	    shelf.write_fails;
+
+	(void)ctx;
+	CHECK(str_eq(vault, shelf_vault[0].id) ||
+	    str_eq(vault, shelf_vault[1].id));
+	shelf.writes++;
+	shelf.draft = (struct draft){ str_dup(&T, c->id),
+		str_dup(&T, c->category), str_dup(&T, c->created),
+		str_dup(&T, c->over), str_dup(&T, c->details), c->version,
+		c->state };
+	*version = c->version + 1;
+	return code == E_NONE || err_set(e, code, "", 0);
+}
+
 static const struct backend shelf_backend = { shelf_vaults, shelf_items,
-	shelf_item };
+	shelf_item, shelf_file, shelf_write };
 
 /* Put an item on the shelf; its id is made of the number. */
 static void
@@ -9064,8 +9234,9 @@ shelf_put(const char *title, enum item_state state)
 	memset(id, 'b', 26);
 	for (size_t n = ++shelf.refs, at = 25; n > 0; n /= 24)
 		id[at--] = (u8)('c' + n % 24);
-	shelf.ref[shelf.refs - 1] = (struct item_ref){ { id, 26 },
-		str_dup(&T, str_c(title)), S("001"), NULL, 0, state };
+	shelf.ref[shelf.refs - 1] = (struct item_ref){ .id = { id, 26 },
+		.title = str_dup(&T, str_c(title)), .category = S("001"),
+		.state = state };
 }
 
 /* A keeper with that back end, and one login on the shelf. */
@@ -9077,10 +9248,10 @@ shelf_start(struct cfg *cfg, struct keeper *k)
 	cfg->vaults = "AI,Work";
 	shelf_vault[0].name = S("AI");
 	memset(&shelf, 0, sizeof shelf);
-	shelf.field[0] = (struct field){ S("username"), S("username"),
-		FOR_USERNAME, { (const u8 *)"octo", 4 } };
-	shelf.field[1] = (struct field){ S("password"), S("password"),
-		FOR_PASSWORD, { (const u8 *)"s3cret", 6 } };
+	shelf.field[0] = (struct field){ S("username"), S("username"), NULL,
+		KIND_TEXT, FOR_USERNAME, { (const u8 *)"octo", 4 }, 0 };
+	shelf.field[1] = (struct field){ S("password"), S("password"), NULL,
+		KIND_CONCEALED, FOR_PASSWORD, { (const u8 *)"s3cret", 6 }, 0 };
 	shelf_put("GitHub", ITEM_ACTIVE);
 }
 
