@@ -4814,6 +4814,69 @@ test_item_find(void)
 }
 
 static void
+test_item_is_protected(void)
+{
+	static const struct {
+		const char *id, *title;
+		enum kind kind;
+		enum purpose purpose;
+		bool want;
+	} rows[] = {
+		{ "a", "b", KIND_TEXT, FOR_NOTHING, false },
+		{ "", "", KIND_TEXT, FOR_NOTHING, false },
+		{ "a", "b", KIND_CONCEALED, FOR_NOTHING, true },
+		{ "a", "b", KIND_URL, FOR_NOTHING, false },
+		{ "a", "b", KIND_EMAIL, FOR_NOTHING, false },
+		{ "a", "b", KIND_PHONE, FOR_NOTHING, false },
+		{ "a", "b", KIND_MENU, FOR_NOTHING, false },
+		{ "a", "b", KIND_CARD_TYPE, FOR_NOTHING, false },
+		{ "a", "b", KIND_REFERENCE, FOR_NOTHING, false },
+		{ "a", "b", KIND_DATE, FOR_NOTHING, false },
+		{ "a", "b", KIND_MONTH_YEAR, FOR_NOTHING, false },
+		{ "a", "b", KIND_ADDRESS, FOR_NOTHING, false },
+		{ "a", "b", KIND_SSH_KEY, FOR_NOTHING, true },
+		{ "a", "b", KIND_FILE, FOR_NOTHING, true },
+		{ "a", "b", KIND_CARD, FOR_NOTHING, true },
+		{ "a", "b", KIND_TOTP, FOR_NOTHING, true },
+		{ "a", "b", KIND_NOTES, FOR_NOTHING, true },
+		{ "a", "b", KIND_SSH_FACT, FOR_NOTHING, false },
+		{ "a", "b", KIND_OTHER, FOR_NOTHING, true },
+		{ "a", "b", KIND_TEXT, FOR_PASSWORD, true },
+		{ "a", "b", KIND_TEXT, FOR_USERNAME, false },
+		{ "password", "token", KIND_TEXT, FOR_USERNAME, false },
+		{ "a", "b", KIND_CONCEALED, FOR_USERNAME, true },
+		{ "a", "API token", KIND_TEXT, FOR_NOTHING, true },
+		{ "TOKEN", "b", KIND_TEXT, FOR_NOTHING, true },
+		{ "a", "My Recovery Codes", KIND_TEXT, FOR_NOTHING, true },
+		{ "reg_code", "license", KIND_TEXT, FOR_NOTHING, true },
+		{ "a", "License Key", KIND_TEXT, FOR_NOTHING, true },
+		{ "accountNo", "number", KIND_TEXT, FOR_NOTHING, true },
+		{ "iban", "IBAN", KIND_TEXT, FOR_NOTHING, true },
+		{ "a", "Client Secret", KIND_MENU, FOR_NOTHING, true },
+		{ "a", "secret", KIND_URL, FOR_NOTHING, false },
+		{ "a", "recovery", KIND_EMAIL, FOR_NOTHING, false },
+		{ "a", "PIN", KIND_TEXT, FOR_NOTHING, true },
+		{ "pi", "n", KIND_TEXT, FOR_NOTHING, false },
+		{ "hostname", "server", KIND_TEXT, FOR_NOTHING, false },
+		{ "port", "port", KIND_TEXT, FOR_NOTHING, false },
+		{ "username", "username", KIND_TEXT, FOR_NOTHING, false },
+		{ "passwor", "toke", KIND_TEXT, FOR_NOTHING, false },
+	};
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		struct field f = { str_c(rows[i].id), str_c(rows[i].title),
+			NULL, rows[i].kind, rows[i].purpose, { NULL, 0 }, 0 };
+		char label[64];
+
+		(void)snprintf(label, sizeof label, "%zu: %s %s", i,
+		    rows[i].id, rows[i].title);
+		run.row = label;
+		EQUAL(item_is_protected(&f), rows[i].want);
+	}
+	run.row = NULL;
+}
+
+static void
 test_item_reveal(void)
 {
 	struct secret s = { (const u8 *)"pw", 2 }, none = { NULL, 0 };
@@ -5872,6 +5935,373 @@ test_sa_item_fields(void)
 			out_put(&o, S(";"));
 		}
 		SAME(out_str(&o), str_c(rows[i].want));
+	}
+}
+
+/* An item of one section whose fields are given as JSON. */
+static struct item
+item_with(struct str fields)
+{
+	struct item it = { .ref.category = S("110") };
+	struct err e = { 0 };
+
+	CHECK(parses(&it.details, JOIN(&T, S("{\"sections\":[{\"name\":\"s\","
+	    "\"title\":\"S\",\"fields\":["), fields, S("]}]}"))));
+	CHECK(sa_item_fields(sa_bare(), &it, &e));
+	FAILED(e, E_NONE);
+	return it;
+}
+
+/* What a field of this kind and value shows. */
+static struct str
+shown_as(const char *kind, const char *value)
+{
+	struct item it = item_with(JOIN(&T, S("{\"k\":\""), str_c(kind),
+	    S("\",\"n\":\"a\",\"v\":"), str_c(value), S("}")));
+
+	if (!EQUAL(it.fields, 1))
+		return NOTHING;
+	CHECK(it.field[0].kind == KIND_OTHER ? it.field[0].in == NULL :
+	    it.field[0].in == &it.section[0]);
+	return value_of(&it.field[0]);
+}
+
+static void
+test_sa_dates(void)
+{
+	static const struct {
+		const char *kind, *value, *want;
+	} rows[] = {
+		{ "date", "0", "1970-01-01" }, { "date", "-0", "1970-01-01" },
+		{ "date", "1709553660", "2024-03-04" },
+		{ "date", "\"1709553660\"", "2024-03-04" },
+		{ "date", "-1", "1969-12-31" },
+		{ "date", "-86400", "1969-12-31" },
+		{ "date", "-86401", "1969-12-30" },
+		{ "date", "\"-86401\"", "1969-12-30" },
+		{ "date", "951782400", "2000-02-29" },
+		{ "date", "68169600", "1972-02-29" },
+		{ "date", "1078012800", "2004-02-29" },
+		{ "date", "-2203891200", "1900-03-01" },
+		{ "date", "-2203891201", "1900-02-28" },
+		{ "date", "4107542399", "2100-02-28" },
+		{ "date", "4107542400", "2100-03-01" },
+		{ "date", "32503679999", "2999-12-31" },
+		{ "date", "32503680000", "" },
+		{ "date", "-62135596800", "0001-01-01" },
+		{ "date", "-62135596801", "0000-12-31" },
+		{ "date", "-62167219200", "0000-01-01" },
+		{ "date", "-62167219201", "" },
+		{ "date", "-999999999999999", "" },
+		{ "date", "99999999999999999999", "" },
+		{ "date", "1.5", "" }, { "date", "1e9", "" },
+		{ "date", "\"x\"", "" }, { "date", "\"\"", "" },
+		{ "date", "\"-\"", "" }, { "date", "\"+1\"", "" },
+		{ "date", "\" 1\"", "" }, { "date", "\"1.0\"", "" },
+		{ "date", "null", "" }, { "date", "true", "" },
+		{ "date", "[1]", "" }, { "date", "{\"v\":1}", "" },
+		{ "monthYear", "202712", "12/2027" },
+		{ "monthYear", "202701", "01/2027" },
+		{ "monthYear", "202700", "" }, { "monthYear", "202713", "" },
+		{ "monthYear", "2712", "12/2027" },
+		{ "monthYear", "9912", "12/2099" },
+		{ "monthYear", "101", "01/2001" },
+		{ "monthYear", "1", "01/2000" }, { "monthYear", "0", "" },
+		{ "monthYear", "999912", "12/9999" },
+		{ "monthYear", "1000001", "" },
+		{ "monthYear", "-202712", "" }, { "monthYear", "-1", "" },
+		{ "monthYear", "202712.0", "" },
+		{ "monthYear", "\"202712\"", "" },
+		{ "monthYear", "null", "" }, { "monthYear", "false", "" },
+		{ "monthYear", "[]", "" }, { "monthYear", "{}", "" },
+		{ "gender", "\"f\"", "f" }, { "menu", "3", "" },
+		{ "cctype", "\"mc\"", "mc" }, { "phone", "null", "" },
+		{ "newkind", "\"x\"", "" }, { "ssoLogin", "{}", "" },
+		{ "Date", "0", "" }, { "", "\"x\"", "" },
+	};
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		struct str got;
+
+		run.row = cstr(JOIN(&T, str_c(rows[i].kind), S(" "),
+		    str_c(rows[i].value)));
+		got = shown_as(rows[i].kind, rows[i].value);
+		SAME(got, str_c(rows[i].want));
+		EQUAL(got.p == NULL, item_kind(str_c(rows[i].kind), S("a")) ==
+		    KIND_OTHER);
+	}
+}
+
+/* The same day as the C library's, in the years 0 to 9999. */
+static void
+test_time_put_day(void)
+{
+	for (int64_t i = 0; i < (int64_t)ROUNDS(100000); i++) {
+		time_t t = (time_t)(-62167219200 + (int64_t)(((uint64_t)rnd(
+		    UINT32_MAX) << 32 | rnd(UINT32_MAX)) % 315569520000));
+		struct tm tm;
+		char want[64];
+		u8 room[16];
+		struct out o;
+
+		if (i < 4000)           /* around each end of a day */
+			t = (time_t)((i / 2 - 1000) * 86400 - i % 2);
+		out_init(&o, room, sizeof room);
+		time_put_day(&o, t);
+		(void)gmtime_r(&t, &tm);
+		(void)snprintf(want, sizeof want, "%04d-%02d-%02d",
+		    tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday);
+		if (!str_eq(out_str(&o), str_c(want)))
+			SAME(out_str(&o), str_c(want));
+		run.passed++;
+	}
+}
+
+/* An address with every subset of its parts; what is not there is missing,
+ * empty, or no string. */
+static void
+test_sa_addresses(void)
+{
+	static const char *const part[] = { "street", "city", "state", "zip",
+		"country" };
+	static const char *const none[] = { NULL, "\"\"", "null", "7", "{}" };
+
+	for (unsigned set = 0; set < 32 * LEN(none); set++) {
+		const char *gone = none[set / 32];
+		struct out o, want;
+		size_t middle;
+
+		out_open(&o, &T);
+		out_put(&o, S("{\"x\":\"y\""));
+		for (size_t i = 0; i < LEN(part); i++)
+			if ((set >> i & 1) != 0)
+				OUT(&o, S(",\""), str_c(part[i]), S("\":\""),
+				    str_c(part[i]), S("\""));
+			else if (gone != NULL)
+				OUT(&o, S(",\""), str_c(part[i]), S("\":"),
+				    str_c(gone));
+		out_put(&o, S("}"));
+		run.row = cstr(out_close(&o, &T));
+		out_open(&want, &T);
+		if ((set & 1) != 0)
+			out_put(&want, S("street"));
+		if ((set & 1) != 0 && (set & 14) != 0)
+			out_put(&want, S(", "));
+		middle = want.n;
+		for (size_t i = 1; i < 4; i++)
+			if ((set >> i & 1) != 0)
+				OUT(&want, want.n > middle ? S(" ") : S(""),
+				    str_c(part[i]));
+		if ((set & 16) != 0)
+			OUT(&want, want.n > 0 ? S(", ") : S(""), S("country"));
+		SAME(shown_as("address", run.row), out_close(&want, &T));
+	}
+	run.row = "no object";
+	SAME(shown_as("address", "\"street\""), S(""));
+	SAME(shown_as("address", "[]"), S(""));
+	SAME(shown_as("address", "null"), S(""));
+}
+
+/* Split a reference that is known to be well formed. */
+static struct ref
+ref_of(struct str text, struct str *query)
+{
+	struct str s = str_from(text, strlen("op://")), part[4];
+	struct ref r = { .section = NOTHING };
+	size_t n = 0, mark = str_find(s, '?');
+
+	*query = mark < s.n ? str_from(s, mark + 1) : NOTHING;
+	s = str_upto(s, mark);
+	while (n < 4 && str_cut(&s, '/', &part[n]))
+		n++;
+	if (!CHECK(n == 3 || n == 4))
+		return r;
+	r.vault = part[0];
+	r.item = part[1];
+	r.field = part[n - 1];
+	if (n == 4)
+		r.section = part[2];
+	return r;
+}
+
+/* The nodes of a list that an id, exactly, or a name means; archived ones
+ * only by id. */
+static size_t
+matches(uint32_t list, const char *title, struct str name, uint32_t *found)
+{
+	size_t n = 0;
+
+	EACH(k, list) {
+		bool active = !json_is_str(&vec, k, S("trashed"), S("Y"));
+
+		if (json_is_word(&vec, at(k, "readable"), S("false")) ||
+		    (!json_is_str(&vec, k, S("id"), name) && (!active ||
+		    !str_nocase_eq(text_at(k, title), name))))
+			continue;
+		*found = k;
+		n++;
+	}
+	return n;
+}
+
+static bool
+str_has(struct str s, const char *part)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (str_is_start(str_from(s, i), str_c(part)))
+			return true;
+	return false;
+}
+
+/* The field of an item is what the SDK found, or it failed likewise. */
+static void
+resolve_same(const struct item *it, const struct ref *r, struct str query,
+    uint32_t k)
+{
+	static const struct {
+		const char *part;
+		enum err_code code;
+	} rows[] = { { "no section matched", E_SECTION },
+	    { "more than one field", E_FIELD_MANY },
+	    { "specified field cannot", E_FIELD } };
+	struct str error = text_at(k, "error");
+	const struct field *f = NULL;
+	enum err_code code = E_NONE;
+	struct err e = { 0 };
+	bool ok = item_resolve(it, r, &f, &e);
+
+	for (size_t i = 0; i < LEN(rows); i++)
+		if (str_has(error, rows[i].part))
+			code = rows[i].code;
+	FAILED(e, code);
+	EQUAL(ok, code == E_NONE);
+	if (!ok || code != E_NONE)
+		return;
+	if (str_has(error, "unable to read value"))
+		CHECK(f->kind == KIND_OTHER && value_of(f).p == NULL);
+	else if (str_has(error, "only text files"))
+		CHECK(f->kind == KIND_FILE && value_of(f).p == NULL);
+	else if (str_has(error, "TOTP code could not"))
+		EQUAL(f->kind, KIND_TOTP);
+	else if (str_has(error, "TOTP attribute can only"))
+		CHECK(f->kind != KIND_TOTP);
+	else if (str_has(error, "SSH key formatting can only"))
+		CHECK(f->kind != KIND_SSH_KEY);
+	else if (!EQUAL(error.n, 0))
+		show(error);
+	else if (query.n > 0)
+		EQUAL(f->kind, str_is_start(query, S("ssh")) ? KIND_SSH_KEY :
+		    KIND_TOTP);
+	else if (f->kind != KIND_FILE)
+		SAME(value_of(f), text_at(k, "value"));
+}
+
+/* One reference, looked for in the account of the vectors. */
+static void
+resolve_case(uint32_t k, unsigned by[static 5])
+{
+	struct str error = text_at(k, "error"), query;
+	struct ref r = ref_of(text_at(k, "ref"), &query);
+	struct item it = { .fields = 0 };
+	uint32_t vault = 0, item = 0;
+	struct err e = { 0 };
+	size_t n = matches(at(ROOT, "vaults"), "name", r.vault, &vault);
+	bool both = json_is_str(&vec, vault, S("id"), r.vault) &&
+	    id_is_valid(r.item, 'a');
+
+	if (n == 1)
+		n = 10 + matches(at(vault, "items"), "title", r.item, &item);
+	if (n == 11 && json_is_str(&vec, item, S("trashed"), S("Y"))) {
+		/* asked for by both ids, the SDK forgets the first error */
+		CHECK(str_has(error, both ? "no vault" : "active state"));
+		by[0]++;
+		return;
+	}
+	EQUAL(n == 0, str_has(error, "no vault"));
+	EQUAL(n == 10, str_has(error, "no item matched"));
+	EQUAL(n > 11, str_has(error, "more than one item"));
+	by[n == 0 ? 1 : n == 10 ? 2 : n > 11 ? 3 : 4]++;
+	if (n != 11)
+		return;
+	it.ref.category = text_at(item, "templateUuid");
+	if (CHECK(parses(&it.details, json_raw(&vec, at(item, "details")))) &&
+	    CHECK(sa_item_fields(sa_bare(), &it, &e)))
+		resolve_same(&it, &r, query, k);
+}
+
+/* The references of the vectors find what 1Password's SDK finds. */
+static void
+test_item_resolve(void)
+{
+	unsigned by[5] = { 0 }, syntax = 0;
+	uint32_t list;
+
+	load("test/data/resolve.json");
+	list = at(ROOT, "cases");
+	EACH(k, list) {
+		run.row = cstr(text_at(k, "ref"));
+		if (str_has(text_at(k, "error"), "could not be parsed"))
+			syntax++;
+		else
+			resolve_case(k, by);
+	}
+	run.row = NULL;
+	EQUAL(syntax, 20);
+	EQUAL(by[0], 2);                /* archived */
+	EQUAL(by[1], 5);                /* no vault */
+	EQUAL(by[2], 5);
+	EQUAL(by[3], 1);
+	EQUAL(by[4], 102);
+}
+
+/* The facts of an SSH key, as fields beside it. */
+static void
+test_sa_ssh_facts(void)
+{
+	static const struct {
+		const char *more, *want;
+	} rows[] = {
+		{ "", "k;" }, { ",\"a\":null", "k;" },
+		{ ",\"a\":{}", "k;" },
+		{ ",\"a\":{\"guarded\":\"yes\"}", "k;" },
+		{ ",\"a\":{\"sshKeyAttributes\":null}", "k;" },
+		{ ",\"a\":{\"sshKeyAttributes\":[]}", "k;" },
+		{ ",\"a\":{\"sshKeyAttributes\":{\"publicKey\":\"P\"}}",
+		    "k;public_key/public key=P;" },
+		{ ",\"a\":{\"sshKeyAttributes\":{\"fingerprint\":\"F\"}}",
+		    "k;fingerprint/fingerprint=F;" },
+		{ ",\"a\":{\"sshKeyAttributes\":{\"keyType\":{\"t\":"
+		    "\"rsa\",\"c\":2048}}}", "k;key type/key type=rsa;" },
+		{ ",\"a\":{\"sshKeyAttributes\":{\"keyType\":\"rsa\"}}",
+		    "k;" },
+		{ ",\"a\":{\"sshKeyAttributes\":{\"publicKey\":5}}",
+		    "k;public_key/public key=;" },
+		{ ",\"a\":{\"sshKeyAttributes\":{\"privateKey\":\"X\","
+		    "\"publicKey\":\"P\",\"fingerprint\":\"F\",\"keyType\":"
+		    "{\"t\":\"ed25519\"}}}", "k;public_key/public key=P;"
+		    "fingerprint/fingerprint=F;key type/key type=ed25519;" },
+	};
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		struct item it = item_with(JOIN(&T, S("{\"k\":\"sshKey\",\"n\":"
+		    "\"k\",\"v\":\"PEM\""), str_c(rows[i].more), S("}")));
+		struct out o;
+
+		run.row = rows[i].more;
+		out_open(&o, &T);
+		for (size_t f = 0; f < it.fields; f++) {
+			OUT(&o, it.field[f].id);
+			EQUAL(it.field[f].kind, f == 0 ? KIND_SSH_KEY :
+			    KIND_SSH_FACT);
+			EQUAL(it.field[f].node == 0, f > 0);
+			EQUAL(item_is_protected(&it.field[f]), f == 0);
+			CHECK(it.field[f].in == &it.section[0]);
+			if (f > 0)
+				OUT(&o, S("/"), it.field[f].title, S("="),
+				    value_of(&it.field[f]));
+			out_put(&o, S(";"));
+		}
+		SAME(out_close(&o, &T), str_c(rows[i].want));
 	}
 }
 
@@ -9832,9 +10262,9 @@ test_tool_by_title(void)
 		{ "GITHUB", VAULT, E_NONE, "gh-p4ss/w0rd?&", "i" },
 		{ "x7ptdccw5lfbskxs55ml6eyoxq", NULL, E_NONE,
 		    "gh-p4ss/w0rd?&", "i" },
-		{ "no such item", NULL, E_ITEM, NULL, "l" },
+		{ "no such item", NULL, E_ITEM, NULL, "o" },
 		{ "no such item", NULL, E_ITEM, NULL, "" },
-		{ "aaaaaaaaaaaaaaaaaaaaaaaaaa", NULL, E_ITEM, NULL, "il" },
+		{ "aaaaaaaaaaaaaaaaaaaaaaaaaa", NULL, E_ITEM, NULL, "io" },
 		{ "GitHub", "Two", E_VAULT, NULL, "" },
 		{ "GitHub", "None", E_VAULT, NULL, "" },
 		{ "GitHub", "ftdrl544hbcoha5c3qs2bmte2y", E_VAULT, NULL, "" },
@@ -9876,9 +10306,9 @@ test_tool_miss(void)
 	} rows[] = {
 		{ 0, "no such item", NULL, "sabckvl" },
 		{ MISS_MS - 1, "no such item", NULL, "" },
-		{ 1, "no such item", NULL, "l" },
+		{ 1, "no such item", NULL, "o" },
 		{ 0, "no such item", "One", "" },
-		{ 0, "no such items", NULL, "l" },
+		{ 0, "no such items", NULL, "o" },
 	};
 	struct keeper k;
 	struct cfg cfg;
@@ -14261,7 +14691,7 @@ test_cli_show(void)
 		    NULL },
 		{ "GitHub", "personal access token", E_NONE,
 		    "ghp_exampletoken0123456789\n", NULL },
-		{ "GitHub", "expires", E_FIELD, "", NULL },
+		{ "GitHub", "expires", E_NONE, "2027-01-31\n", NULL },
 		{ "GitHub", "none", E_FIELD, "", NULL },
 		{ "none", NULL, E_ITEM, "", NULL },
 		{ "", NULL, E_NAME, "", NULL },
@@ -14369,7 +14799,10 @@ static const struct {
 	TEST(test_http_proxy_connect), TEST(test_http_proxy_slow),
 	TEST(test_tls_bundle), TEST(test_tls_load), TEST(test_tls_errors),
 	TEST(test_tls_cut), TEST(test_item_login_field), TEST(test_item_find),
-	TEST(test_item_reveal), TEST(test_sa_token),
+	TEST(test_item_is_protected), TEST(test_item_reveal),
+	TEST(test_item_resolve), TEST(test_sa_dates), TEST(test_time_put_day),
+	TEST(test_sa_addresses), TEST(test_sa_ssh_facts),
+	TEST(test_sa_token),
 	TEST(test_sa_token_members), TEST(test_sa_token_size),
 	TEST(test_sa_host), TEST(test_sa_throttle), TEST(test_sa_throttle_pae),
 	TEST(test_sa_mac), TEST(test_sa_open), TEST(test_sa_open_refused),
