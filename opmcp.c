@@ -6371,8 +6371,8 @@ sa_item(void *ctx, struct str vault, struct str id, struct item *it,
 }
 
 /* Are length and hash of a ciphertext those that the item names, as far as it
- * does? The tag is what keeps a file from being changed; these tell an older
- * file from the one that is meant. */
+ * does? What keeps a file from being changed is the tag under its own key;
+ * this only says sooner that it is another one. */
 static bool
 sa_file_eq(const struct json *j, uint32_t at, struct str sealed)
 {

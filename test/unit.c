@@ -6304,6 +6304,124 @@ test_sa_ssh_facts(void)
 	}
 }
 
+/* Whatever became of an item's details, its fields are in order. */
+static void
+fields_are_sound(struct sa *sa, struct item *it)
+{
+	static const char *const names[] = { "password", "a", "", "notes" };
+	struct err e = { 0 };
+	const struct field *f;
+	struct ref r = { .section = NOTHING };
+	bool sound = true;
+
+	if (!CHECK(sa_item_fields(sa, it, &e)))
+		return;
+	for (size_t i = 0; i < it->fields; i++) {
+		f = &it->field[i];
+		sound = sound && f->id.p != NULL && f->title.p != NULL &&
+		    (f->in == NULL || (f->in >= it->section &&
+		    f->in < it->section + it->sections)) &&
+		    f->node < it->details.n && (f->value.p != NULL) ==
+		    (f->kind != KIND_OTHER && f->kind != KIND_FILE);
+		(void)item_is_protected(f);
+	}
+	CHECK(sound && it->fields <= it->details.n + 4 &&
+	    it->sections <= it->details.n);
+	for (size_t i = 0; i < LEN(names); i++) {
+		r.field = str_c(names[i]);
+		r.section = i % 2 != 0 ? S("") : NOTHING;
+		e = (struct err){ 0 };
+		sound = item_resolve(it, &r, &f, &e);
+		EQUAL(sound, e.code == E_NONE);
+		(void)item_login_field(it, FOR_USERNAME);
+	}
+}
+
+/* Each value of a text replaced by each of these, in turn; what still is JSON
+ * is handed to try(). */
+static unsigned
+each_odd(struct str text, void (*try)(struct sa *, struct json *, void *),
+    void *arg)
+{
+	static const char *const odd[] = { "null", "1", "\"x\"", "[]", "{}",
+		"-1", "\"\"", "[null]", "{\"k\":{}}" };
+	struct sa *sa = sa_bare();
+	struct json whole, j;
+	unsigned tries = 0;
+
+	if (!CHECK(parses(&whole, text)))
+		return 0;
+	for (uint32_t i = ROOT; i < whole.n; i++) {
+		struct str raw = json_raw(&whole, i);
+		size_t from = (size_t)(raw.p - whole.text.p);
+
+		for (size_t k = 0; k < LEN(odd); k++) {
+			size_t mark = T.used;
+			struct err e = { 0 };
+			struct str now = JOIN(&T, str_upto(whole.text, from),
+			    str_c(odd[k]), str_from(whole.text, from + raw.n));
+
+			if (json_parse(&j, &T, now, &e)) {
+				try(sa, &j, arg);
+				tries++;
+			}
+			mem_reset(&T, mark);
+		}
+	}
+	return tries;
+}
+
+static void
+odd_details(struct sa *sa, struct json *j, void *category)
+{
+	struct item it = { .ref.category = *(struct str *)category,
+		.details = *j };
+
+	fields_are_sound(sa, &it);
+}
+
+static void
+odd_overview(struct sa *sa, struct json *j, void *arg)
+{
+	struct item_ref ref = { .tags = 0 };
+
+	(void)arg;
+	if (!CHECK(sa_item_names(sa->scratch, j, &ref)))
+		return;
+	CHECK(ref.title.p != NULL && ref.tags < j->n && ref.urls <= j->n);
+	for (size_t i = 0; i < ref.tags; i++)
+		CHECK(ref.tag[i].p != NULL);
+	for (size_t i = 0; i < ref.urls; i++)
+		CHECK(ref.url[i].p != NULL);
+}
+
+/* Members of the wrong type everywhere. */
+static void
+test_sa_item_oddities(void)
+{
+	unsigned tries = 0, names = 0, rows = 0;
+	uint32_t list;
+
+	load("test/data/items.json");
+	list = at(ROOT, "cases");
+	EACH(k, list) {
+		struct str category = text_at(at(k, "stored"),
+		    "templateUuid"), own = S("005");
+		struct str over = json_raw(&vec, at(k, "overview"));
+
+		row_of(k);
+		if (at(k, "details") == 0 || (slow && rows++ % 8 != 0))
+			continue;
+		tries += each_odd(json_raw(&vec, at(k, "details")),
+		    odd_details, &category);
+		tries += each_odd(json_raw(&vec, at(k, "details")),
+		    odd_details, &own);
+		names += each_odd(over, odd_overview, NULL);
+	}
+	run.row = NULL;
+	CHECK(tries > ROUNDS(5000) && names > ROUNDS(500));
+}
+
 static void
 test_sa_item_state(void)
 {
@@ -14808,7 +14926,7 @@ static const struct {
 	TEST(test_sa_seal), TEST(test_sa_keysets), TEST(test_sa_vault_keys),
 	TEST(test_sa_status), TEST(test_sa_jwk_rsa), TEST(test_sa_jwk_sym),
 	TEST(test_sa_limits), TEST(test_sa_items), TEST(test_sa_item_fields),
-	TEST(test_sa_item_state), TEST(test_sa_sign_in),
+	TEST(test_sa_item_oddities), TEST(test_sa_item_state), TEST(test_sa_sign_in),
 	TEST(test_sa_sign_in_device), TEST(test_sa_faults),
 	TEST(test_sa_session_ends), TEST(test_sa_reconnect),
 	TEST(test_sa_rate), TEST(test_sa_throttle_renewal),
