@@ -6475,6 +6475,13 @@ static struct {
 	u8 log_room[256];
 	struct str cut;         /* vault list; n = 0: from the vectors */
 	unsigned content;       /* version of the vault's content */
+	struct str file;        /* what every file is, as it travels */
+	struct str patch[4];    /* changes that came, opened; in T */
+	struct str patch_box[4];        /* and as they came */
+	unsigned patches;
+	const char *patched;    /* answer to a change; NULL: none */
+	enum reads { READ_USUAL, READ_OURS, READ_OLD, READ_OTHER, READ_GONE,
+		READ_FAILS } reads;     /* the item, after a change came */
 } onep;
 
 static void
@@ -6497,6 +6504,10 @@ onep_load(void)
 	onep.log = (struct str){ onep.log_room, 0 };
 	onep.cut = NOTHING;
 	onep.content = 3;
+	onep.file = NOTHING;
+	onep.patches = 0;
+	onep.patched = NULL;
+	onep.reads = READ_USUAL;
 }
 
 /* An envelope under the session key. */
@@ -6611,6 +6622,62 @@ onep_member(const char *name, const char *from)
 	return out_close(&o, &T);
 }
 
+/* Take in a change: open the envelope and keep what is in it. */
+static struct str
+onep_patch(struct str sent)
+{
+	struct cry_gcm gcm = onep.gcm;
+	struct str iv = NOTHING, data = NOTHING;
+	u8 nonce[GCM_IV], *room;
+	struct json box;
+	size_t n = 0;
+
+	if (!CHECK(parses(&box, sent)) || !CHECK(onep.patches < 4))
+		return NOTHING;
+	CHECK(json_is_str(&box, ROOT, S("kid"), S(SESSION)));
+	CHECK(json_is_str(&box, ROOT, S("enc"), S("A256GCM")));
+	CHECK(json_is_str(&box, ROOT, S("cty"), S("b5+jwk+json")));
+	CHECK(json_get_str(&box, ROOT, S("iv"), &iv) &&
+	    json_get_str(&box, ROOT, S("data"), &data));
+	room = mem_alloc(&T, data.n);
+	if (CHECK(room != NULL && b64_decode_exact(nonce, sizeof nonce, iv)) &&
+	    CHECK(b64_decode(room, data, &n)) &&
+	    CHECK(cry_gcm_open(&gcm, nonce, room, n, &n)))
+		onep.patch[onep.patches] = (struct str){ room, n };
+	onep.patch_box[onep.patches++] = sent;
+	return onep.patched != NULL ? str_c(onep.patched) : NOTHING;
+}
+
+/* The item as it is read after a change came. */
+static struct str
+onep_changed(struct str usual)
+{
+	struct json j;
+	uint32_t sent, old;
+	struct str details;
+	bool ours = onep.reads == READ_OURS;
+
+	if (onep.reads == READ_GONE || !parses(&j, onep.patch[0]))
+		return NOTHING;
+	sent = json_first(&j, ROOT);
+	details = json_raw(&j, json_get(&j, sent, S("encDetails")));
+	if (onep.reads != READ_OURS) {
+		old = json_first(&onep.items, json_get(&onep.items, ROOT,
+		    S("cases")));
+		details = json_raw(&onep.items, json_get(&onep.items,
+		    json_get(&onep.items, old, S("stored")),
+		    S("encDetails")));
+	}
+	if (onep.reads == READ_OLD)
+		return usual;
+	return JOIN(&T, S("{\"item\":{\"uuid\":"), json_raw(&j, json_get(&j,
+	    sent, S("uuid"))), S(",\"templateUuid\":\"001\",\"itemVersion\":"),
+	    ours ? S("8") : S("9"), S(",\"trashed\":"), json_raw(&j,
+	    json_get(&j, sent, S("trashed"))), S(",\"encOverview\":"),
+	    json_raw(&j, json_get(&j, sent, S("encOverview"))),
+	    S(",\"encDetails\":"), details, S("}}"));
+}
+
 /* The body for this request, and whether it travels sealed. NOTHING: no such
  * thing. */
 static struct str
@@ -6640,7 +6707,13 @@ onep_body(struct str method, struct str path, struct str sent, bool *sealed)
 	*sealed = true;
 	if (str_eq(path, S("/api/v2/auth/complete")))
 		return S("{\"userUuid\":\"DW73RG42OIMWPYU53K46FCQZUM\"}");
+	if (str_is_start(path, S("/api/v3/vault/" VAULT "/"))) {
+		SAME(method, S("PATCH"));
+		return onep_patch(sent);
+	}
 	CHECK(str_eq(method, S("GET")));
+	if (str_is_start(path, S("/api/v2/file/" VAULT "/")))
+		return onep.file;
 	if (str_eq(path, S("/api/v2/account/keysets")))
 		return json_raw(&onep.keys, json_get(&onep.keys, ROOT,
 		    S("keysetsResponse")));
@@ -6650,6 +6723,9 @@ onep_body(struct str method, struct str path, struct str sent, bool *sealed)
 		return onep_version();
 	if (str_eq(path, S("/api/v1/vault/" VAULT "/items/overviews")))
 		return onep_items(NOTHING);
+	if (str_is_start(path, item) && onep.patches > 0 &&
+	    onep.reads != READ_USUAL)
+		return onep_changed(onep_items(str_from(path, item.n)));
 	if (str_is_start(path, item))
 		return onep_items(str_from(path, item.n));
 	return NOTHING;
@@ -6726,8 +6802,13 @@ onep_answer(void)
 		onep.log_room[onep.log.n++] = onep_letter(path);
 	body = onep_body(method, path, sent, &sealed);
 	onep_check_head(text, onep_letter(path) == 's', sealed);
+	if (onep_letter(path) == 'f')
+		sealed = false;         /* a file comes as it is */
 	if (body.p == NULL)
 		status = 404;
+	if (onep.patches > 0 && onep.reads == READ_FAILS &&
+	    onep_letter(path) == 'i')
+		status = 500;
 	if (f->path != NULL && f->times > 0 &&
 	    str_is_start(path, str_c(f->path)) &&
 	    (strcmp(f->path, "/api/v2/auth") != 0 ||
@@ -7247,6 +7328,264 @@ test_sa_random_fails(void)
 	CHECK(is_zero(k.keys.base + k.keys.used, k.keys.cap - k.keys.used));
 	(void)credentials(&k, "GitHub", NULL, &e);
 	FAILED(e, E_NONE);
+	keeper_end(&k);
+}
+
+/* A keeper who knows the vaults; the log is empty. */
+static struct sa *
+sa_begun(struct cfg *cfg, struct keeper *k)
+{
+	const struct vault *list;
+	struct err e = { 0 };
+	bool fresh = false;
+	size_t n;
+
+	keeper_start(cfg, k);
+	keep_start(k);
+	CHECK(sa_vaults(k->sa, &fresh, &list, &n, &e));
+	FAILED(e, E_NONE);
+	onep.log.n = 0;
+	return k->sa;
+}
+
+/* A list is read anew only when the vault has changed. */
+static void
+test_sa_items_fresh(void)
+{
+	static const struct {
+		bool fresh;
+		unsigned content;
+		const char *log;
+		bool want;
+	} rows[] = {
+		{ false, 3, "l", true }, { false, 3, "", false },
+		{ false, 4, "", false }, { true, 3, "o", true },
+		{ true, 4, "ol", true }, { true, 4, "o", true },
+		{ true, 3, "ol", true },        /* it went back: odd */
+	};
+	struct keeper k;
+	struct cfg cfg;
+	struct sa *sa = sa_begun(&cfg, &k);
+	const struct item_ref *list;
+	size_t n = 0;
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		struct err e = { 0 };
+		bool fresh = rows[i].fresh;
+
+		onep.log.n = 0;
+		onep.content = rows[i].content;
+		CHECK(sa_items(sa, S(VAULT), &fresh, &list, &n, &e));
+		FAILED(e, E_NONE);
+		EQUAL(n, 33);
+		EQUAL(fresh, rows[i].want);
+		SAME(onep.log, str_c(rows[i].log));
+		SAME(list[0].title, S("GitHub"));
+		EQUAL(list[0].urls, 3);
+		EQUAL(list[0].updated.n, 20);
+	}
+	keeper_end(&k);
+}
+
+/* Answers to the question for the version that are none. */
+static void
+test_sa_version(void)
+{
+	static const struct {
+		int status;
+		const char *body;
+		enum err_code code;
+	} rows[] = {
+		{ 0, "{}", E_ANSWER }, { 0, "[]", E_ANSWER },
+		{ 0, "{\"contentVersion\":3}", E_ANSWER },
+		{ 0, "{\"uuid\":\"" VAULT "\"}", E_ANSWER },
+		{ 0, "{\"uuid\":\"" VAULT "\",\"contentVersion\":\"3\"}",
+		    E_ANSWER },
+		{ 0, "{\"uuid\":\"" VAULT "\",\"contentVersion\":3.5}",
+		    E_ANSWER },
+		{ 0, "{\"uuid\":\"" VAULT "\",\"contentVersion\":-1}",
+		    E_ANSWER },
+		{ 0, "{\"uuid\":\"aaaaaaaaaaaaaaaaaaaaaaaaaa\","
+		    "\"contentVersion\":3}", E_ANSWER },
+		{ 404, "{}", E_VAULT }, { 403, "{}", E_DENIED },
+		{ 500, "{}", E_SERVICE }, { -1, NULL, E_NONE },
+	};
+	struct keeper k;
+	struct cfg cfg;
+	struct sa *sa = sa_begun(&cfg, &k);
+	struct sa_vault *v;
+	struct err e = { 0 };
+	uint64_t version;
+
+	CHECK(sa_vault_get(sa, S(VAULT), &v, &e));
+	for (size_t i = 0; i < LEN(rows); i++) {
+		run.row = rows[i].body;
+		e = (struct err){ 0 };
+		onep.fault = (struct fault){ "/api/v3/vault/" VAULT "?",
+			rows[i].status, rows[i].body, rows[i].status > 0, NULL,
+			1 };
+		EQUAL(sa_version(sa, v, &version, &e),
+		    rows[i].code == E_NONE);
+		FAILED(e, rows[i].code);
+	}
+	run.row = NULL;
+	keeper_end(&k);
+}
+
+/* An item with one file, as the vectors have it. The attributes stand in a
+ * field or make the item a document. */
+static struct item
+item_of_file(struct str attr, bool document, uint32_t *node)
+{
+	struct item it = item_with(JOIN(&T, S("{\"k\":\"file\",\"n\":\"f\","
+	    "\"v\":"), attr, S("}")));
+	struct err e = { 0 };
+
+	if (document) {
+		it.ref.category = CATEGORY_DOCUMENT;
+		CHECK(parses(&it.details, JOIN(&T, S("{\"documentAttributes\":"),
+		    attr, S("}"))));
+		CHECK(sa_item_fields(sa_bare(), &it, &e));
+	}
+	it.ref.id = S("x7ptdccw5lfbskxs55ml6eyoxq");
+	*node = 0;
+	if (EQUAL(it.fields, 1) && EQUAL(it.field[0].kind, KIND_FILE))
+		*node = it.field[0].node;
+	return it;
+}
+
+/* The bytes of a base64url text. */
+static struct str
+unb64(struct str text)
+{
+	u8 *p = mem_alloc(&T, text.n);
+	size_t n = 0;
+
+	CHECK(p != NULL && b64_decode(p, text, &n));
+	return (struct str){ p, n };
+}
+
+static void
+test_sa_file(void)
+{
+	struct keeper k;
+	struct cfg cfg;
+	struct sa *sa = sa_begun(&cfg, &k);
+	unsigned rows = 0;
+	uint32_t list, node;
+
+	load("test/data/files.json");
+	for (int round = 0; round < 4; round++) {
+		list = at(ROOT, round < 2 ? "cases" : "refuse");
+		EACH(c, list) {
+			struct item it = item_of_file(json_raw(&vec, at(c,
+			    "attributes")), round % 2 != 0, &node);
+			struct str text = NOTHING;
+			struct err e = { 0 };
+
+			row_of(c);
+			onep.log.n = 0;
+			onep.file = unb64(text_at(c, "ciphertext"));
+			EQUAL(sa_file(sa, S(VAULT), &it, node, &text, &e),
+			    round < 2);
+			FAILED(e, round < 2 ? E_NONE : E_ANSWER);
+			SAME(onep.log, S("f"));
+			if (round < 2)
+				SAME(text, hex_at(c, "plaintext"));
+			rows++;
+		}
+	}
+	EQUAL(rows, 10);
+	run.row = NULL;
+	keeper_end(&k);
+}
+
+/* Replace part of a text, once. */
+static struct str
+swapped(struct str s, const char *from, const char *to)
+{
+	size_t at = 0;
+
+	while (at < s.n && !str_is_start(str_from(s, at), str_c(from)))
+		at++;
+	CHECK(at < s.n);
+	return JOIN(&T, str_upto(s, at), str_c(to), str_from(s, at +
+	    strlen(from)));
+}
+
+/* What else is no file: in the attributes, before anything is sent, and in
+ * the answer. */
+static void
+test_sa_file_refused(void)
+{
+	static const struct {
+		const char *from, *to;
+		int status;
+		enum err_code code;
+		const char *log;
+	} rows[] = {
+		{ "\"documentId\":", "\"x\":", 0, E_KIND, "" },
+		{ "\"documentId\": \"z5", "\"documentId\": \"../", 0, E_KIND,
+		    "" },
+		{ "\"documentId\": \"z5", "\"documentId\": \"Z5", 0, E_KIND,
+		    "" },
+		{ "\"nonce\":", "\"x\":", 0, E_KIND, "" },
+		{ "\"nonce\": \"", "\"nonce\": \"AAAA", 0, E_KIND, "" },
+		{ "\"nonce\": \"q", "\"nonce\": \"r", 0, E_ANSWER, "f" },
+		{ "\"encryptionKey\":", "\"x\":", 0, E_ANSWER, "f" },
+		{ "\"k\": \"Ov", "\"k\": \"Pv", 0, E_ANSWER, "f" },
+		{ "\"k\": \"Ov", "\"k\": \"v", 0, E_ANSWER, "f" },
+		{ "\"encryptedSize\": 58", "\"encryptedSize\": 57", 0,
+		    E_ANSWER, "f" },
+		{ "\"encryptedSize\": 58", "\"encryptedSize\": \"58\"", 0,
+		    E_ANSWER, "f" },
+		{ "\"integrityHash\": \"", "\"integrityHash\": \"A", 0,
+		    E_ANSWER, "f" },
+		{ "\"integrityHash\": \"3", "\"integrityHash\": \"4", 0,
+		    E_ANSWER, "f" },
+		{ "", "", 404, E_FIELD, "f" }, { "", "", 403, E_DENIED, "f" },
+		{ "", "", 500, E_SERVICE, "f" }, { "", "", 429, E_RATE, "f" },
+	};
+	struct keeper k;
+	struct cfg cfg;
+	struct sa *sa = sa_begun(&cfg, &k);
+	uint32_t first, node;
+
+	load("test/data/files.json");
+	first = json_first(&vec, at(ROOT, "cases"));
+	for (size_t i = 0; i < LEN(rows); i++) {
+		struct str attr = json_raw(&vec, at(first, "attributes"));
+		struct str sealed = unb64(text_at(first, "ciphertext")), text;
+		struct err e = { 0 };
+		struct item it;
+
+		run.row = rows[i].to;
+		if (rows[i].from[0] != '\0')
+			attr = swapped(attr, rows[i].from, rows[i].to);
+		it = item_of_file(attr, false, &node);
+		onep.log.n = 0;
+		onep.file = sealed;
+		sa->pause_until = 0;
+		onep.fault = (struct fault){ "/api/v2/file/", rows[i].status,
+			"{}", true, NULL, rows[i].status != 0 };
+		CHECK(!sa_file(sa, S(VAULT), &it, node, &text, &e));
+		FAILED(e, rows[i].code);
+		SAME(onep.log, str_c(rows[i].log));
+	}
+	run.row = "an answer that is too short";
+	sa->pause_until = 0;
+	for (size_t n = 0; n < 20; n++) {
+		struct item it = item_of_file(swapped(swapped(json_raw(&vec,
+		    at(first, "attributes")), "encryptedSize", "y"),
+		    "integrityHash", "z"), false, &node);
+		struct str text;
+		struct err e = { 0 };
+
+		onep.file = str_upto(unb64(text_at(first, "ciphertext")), n);
+		CHECK(!sa_file(sa, S(VAULT), &it, node, &text, &e));
+		FAILED(e, E_ANSWER);
+	}
+	run.row = NULL;
 	keeper_end(&k);
 }
 
@@ -14930,7 +15269,9 @@ static const struct {
 	TEST(test_sa_sign_in_device), TEST(test_sa_faults),
 	TEST(test_sa_session_ends), TEST(test_sa_reconnect),
 	TEST(test_sa_rate), TEST(test_sa_throttle_renewal),
-	TEST(test_sa_random_fails), TEST(test_pol_name), TEST(test_pol_take),
+	TEST(test_sa_random_fails),
+	TEST(test_sa_items_fresh), TEST(test_sa_version), TEST(test_sa_file),
+	TEST(test_sa_file_refused), TEST(test_pol_name), TEST(test_pol_take),
 	TEST(test_pol_take_rates),
 	TEST(test_pol_pick_vault), TEST(test_pol_vault),
 	TEST(test_pol_vault_nameless), TEST(test_pol_default_vault),
