@@ -7589,6 +7589,330 @@ test_sa_file_refused(void)
 	keeper_end(&k);
 }
 
+#define WRITTEN "x7ptdccw5lfbskxs55ml6eyoxq"
+#define DRAFT_OVER "{\"title\":\"T \xc3\xa9\"}"
+#define DRAFT_DETAILS "{\"notesPlain\":\"n\"}"
+
+/* A draft of version 7, and a service that takes changes. */
+static struct draft
+draft_of(enum item_state state, uint64_t version)
+{
+	onep.patches = 0;
+	onep.log.n = 0;
+	onep.reads = READ_USUAL;
+	onep.fault = (struct fault){ 0 };
+	onep.patched = "{\"contentVersion\":4,\"updatedItems\":{\"" WRITTEN
+	    "\":8}}";
+	return (struct draft){ S(WRITTEN), S("001"),
+		S("2024-02-01T10:00:00Z"), S(DRAFT_OVER), S(DRAFT_DETAILS),
+		version, state };
+}
+
+/* A sealed part of a change is the draft's, under the vault's key. */
+static void
+sealed_same(struct sa *sa, const struct json *j, uint32_t box, struct str want)
+{
+	struct sa_vault *v = NULL;
+	struct err e = { 0 };
+	struct json part;
+
+	if (CHECK(sa_vault_get(sa, S(VAULT), &v, &e)) &&
+	    CHECK(sa_item_part(sa, v, j, box, &part, &e)))
+		SAME(part.text, want);
+	SAME(member_of(j, box, "kid"), ID(v->key_id));
+	SAME(member_of(j, box, "cty"), S("b5+jwk+json"));
+	SAME(member_of(j, box, "enc"), S("A256GCM"));
+}
+
+/* A change that came is the draft, member for member, and nothing else. */
+static void
+patch_same(struct sa *sa, struct str patch, const struct draft *c,
+    const char *trashed)
+{
+	static const char *const members[] = { "uuid", "itemVersion",
+		"encOverview", "encDetails", "trashed", "templateUuid",
+		"createdAt", "updatedAt", "encryptedBy" };
+	struct json j;
+	uint32_t one;
+	uint64_t version = 99;
+	struct sa_vault *v = NULL;
+	struct err e = { 0 };
+	size_t n = 0;
+
+	if (!CHECK(parses(&j, patch)) || !CHECK(json_is_array(&j, ROOT)) ||
+	    !CHECK(sa_vault_get(sa, S(VAULT), &v, &e)))
+		return;
+	one = json_first(&j, ROOT);
+	EQUAL(json_next(&j, ROOT, one), 0);
+	for (uint32_t k = json_first(&j, one); k; k = json_next(&j, one, k))
+		n++;
+	EQUAL(n, LEN(members));
+	for (size_t i = 0; i < LEN(members); i++)
+		CHECK(json_get(&j, one, str_c(members[i])) != 0);
+	SAME(member_of(&j, one, "uuid"), c->id);
+	CHECK(json_is_integer(&j, json_get(&j, one, S("itemVersion"))) &&
+	    str_u64(json_raw(&j, json_get(&j, one, S("itemVersion"))),
+	    UINT32_MAX, &version));
+	EQUAL(version, c->version);
+	SAME(member_of(&j, one, "trashed"), str_c(trashed));
+	SAME(member_of(&j, one, "templateUuid"), c->category);
+	SAME(member_of(&j, one, "createdAt"), c->created);
+	SAME(member_of(&j, one, "updatedAt"), S("2026-01-02T03:04:05Z"));
+	SAME(member_of(&j, one, "encryptedBy"), ID(v->key_id));
+	sealed_same(sa, &j, json_get(&j, one, S("encOverview")), c->over);
+	sealed_same(sa, &j, json_get(&j, one, S("encDetails")), c->details);
+	CHECK(!str_eq(member_of(&j, json_get(&j, one, S("encOverview")),
+	    "iv"), member_of(&j, json_get(&j, one, S("encDetails")), "iv")));
+}
+
+/* New, changed, archived and deleted: one question and one change each. */
+static void
+test_sa_write(void)
+{
+	static const struct {
+		enum item_state state;
+		uint64_t version;
+		const char *trashed;
+		unsigned content;
+	} rows[] = {
+		{ ITEM_ACTIVE, 0, "N", 3 }, { ITEM_ACTIVE, 7, "N", 4 },
+		{ ITEM_ARCHIVED, 7, "Y", 0 }, { ITEM_DELETED, 7, "D", 3 },
+		{ ITEM_ACTIVE, UINT32_MAX, "N", UINT32_MAX },
+	};
+	struct keeper k;
+	struct cfg cfg;
+	struct sa *sa = sa_begun(&cfg, &k);
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		struct draft c = draft_of(rows[i].state, rows[i].version);
+		struct err e = { 0 };
+		uint64_t version = 0;
+		char line[128];
+
+		run.row = rows[i].trashed;
+		onep.content = rows[i].content;
+		CHECK(sa_write(sa, S(VAULT), &c, &version, &e));
+		FAILED(e, E_NONE);
+		EQUAL(version, 8);
+		SAME(onep.log, S("op"));
+		if (EQUAL(onep.patches, 1))
+			patch_same(sa, onep.patch[0], &c, rows[i].trashed);
+		(void)snprintf(line, sizeof line, "PATCH /api/v3/vault/" VAULT
+		    "/%u/items HTTP/1.1\r\n", rows[i].content);
+		CHECK(str_is_start(out_str(&peer.out), str_c(line)));
+	}
+	run.row = NULL;
+	keeper_end(&k);
+}
+
+/* What a refused change means; it is not sent again, and nothing is read. */
+static void
+test_sa_write_refused(void)
+{
+#define FAILED_CODE(n) "{\"contentVersion\":4,\"failedItems\":{\"" WRITTEN \
+	"\":" n "}}"
+	static const struct {
+		int status;
+		const char *body;
+		enum err_code code;
+	} rows[] = {
+		{ 0, FAILED_CODE("1"), E_SERVICE },
+		{ 0, FAILED_CODE("100"), E_SERVICE },
+		{ 0, FAILED_CODE("101"), E_DENIED },
+		{ 0, FAILED_CODE("103"), E_SERVICE },
+		{ 0, FAILED_CODE("104"), E_CONFLICT },
+		{ 0, FAILED_CODE("105"), E_SERVICE },
+		{ 0, FAILED_CODE("106"), E_LARGE },
+		{ 0, FAILED_CODE("0"), E_SERVICE },
+		{ 0, FAILED_CODE("999"), E_SERVICE },
+		{ 0, FAILED_CODE("\"104\""), E_SERVICE },
+		{ 0, FAILED_CODE("null"), E_SERVICE },
+		{ 0, "{\"contentVersion\":4,\"updatedItems\":{\"" WRITTEN
+		    "\":8},\"failedItems\":{\"" WRITTEN "\":104}}",
+		    E_CONFLICT },
+		{ 409, "{}", E_CONFLICT }, { 403, "{}", E_DENIED },
+		{ 404, "{}", E_VAULT }, { 429, "{}", E_RATE },
+		{ 400, "{}", E_SERVICE }, { 413, "{}", E_SERVICE },
+	};
+	struct keeper k;
+	struct cfg cfg;
+	struct sa *sa = sa_begun(&cfg, &k);
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		struct draft c = draft_of(ITEM_ACTIVE, 7);
+		struct err e = { 0 };
+		uint64_t version;
+
+		run.row = rows[i].body;
+		sa->pause_until = 0;
+		if (rows[i].status == 0)
+			onep.patched = rows[i].body;
+		onep.fault = (struct fault){ "/api/v3/vault/" VAULT "/",
+			rows[i].status, "{}", true, NULL,
+			rows[i].status != 0 };
+		CHECK(!sa_write(sa, S(VAULT), &c, &version, &e));
+		FAILED(e, rows[i].code);
+		SAME(onep.log, S("op"));
+		EQUAL(onep.patches, 1);
+	}
+	run.row = "the question fails";
+	for (int i = 0; i < 3; i++) {
+		static const int status[] = { 403, 404, 500 };
+		struct draft c = draft_of(ITEM_ACTIVE, 7);
+		struct err e = { 0 };
+		uint64_t version;
+
+		onep.fault = (struct fault){ "/api/v3/vault/" VAULT "?",
+			status[i], "{}", true, NULL, 1 };
+		sa->pause_until = 0;
+		CHECK(!sa_write(sa, S(VAULT), &c, &version, &e));
+		FAILED(e, i == 0 ? E_DENIED : i == 1 ? E_VAULT : E_SERVICE);
+		SAME(onep.log, S("o"));
+		EQUAL(onep.patches, 0);
+	}
+	run.row = NULL;
+	keeper_end(&k);
+}
+
+/* A session that has ended: sent once more, in a new envelope, with the same
+ * content. Twice: an error. */
+static void
+test_sa_write_session(void)
+{
+	struct keeper k;
+	struct cfg cfg;
+	struct sa *sa = sa_begun(&cfg, &k);
+
+	for (unsigned times = 1; times <= 3; times++) {
+		struct draft c = draft_of(ITEM_ACTIVE, 7);
+		struct err e = { 0 };
+		uint64_t version = 0;
+
+		onep.fault = (struct fault){ "/api/v3/vault/" VAULT "/", 401,
+			"{}", true, NULL, times };
+		EQUAL(sa_write(sa, S(VAULT), &c, &version, &e), times == 1);
+		FAILED(e, times == 1 ? E_NONE : E_SIGN_IN);
+		SAME(onep.log, times == 1 ? S("opsabcp") : S("sabcopsabcp"));
+		if (!EQUAL(onep.patches, 2))
+			continue;
+		SAME(onep.patch[1], onep.patch[0]);
+		CHECK(!str_eq(onep.patch_box[1], onep.patch_box[0]));
+		patch_same(sa, onep.patch[0], &c, "N");
+		sa->signed_in = false;
+	}
+	keeper_end(&k);
+}
+
+/* An answer that does not come, or does not tell: what became of the item is
+ * read, and never sent again. */
+static void
+test_sa_write_lost(void)
+{
+	static const struct {
+		const char *name;
+		int status;             /* of the answer; 0: the body below */
+		const char *body;
+		enum reads reads;
+		enum item_state state;
+		uint64_t version;
+		enum err_code code;
+		uint64_t want;
+	} rows[] = {
+#define NEITHER "{\"contentVersion\":4}"
+		{ "lost, but done", -1, NULL, READ_OURS, ITEM_ACTIVE, 7,
+		    E_NONE, 8 },
+		{ "lost and not done", -1, NULL, READ_OLD, ITEM_ACTIVE, 1,
+		    E_NET, 0 },
+		{ "lost, another was faster", -1, NULL, READ_OTHER,
+		    ITEM_ACTIVE, 7, E_UNSURE, 0 },
+		{ "lost, reading fails", -1, NULL, READ_FAILS, ITEM_ACTIVE, 7,
+		    E_UNSURE, 0 },
+		{ "lost, item gone", -1, NULL, READ_GONE, ITEM_ACTIVE, 7,
+		    E_UNSURE, 0 },
+		{ "lost, new, not there", -1, NULL, READ_GONE, ITEM_ACTIVE, 0,
+		    E_NET, 0 },
+		{ "lost, new, there", -1, NULL, READ_OURS, ITEM_ACTIVE, 0,
+		    E_NONE, 8 },
+		{ "lost, deleted", -1, NULL, READ_GONE, ITEM_DELETED, 7,
+		    E_NONE, 0 },        /* no version is left to tell */
+		{ "lost, deleted, still there", -1, NULL, READ_OURS,
+		    ITEM_DELETED, 7, E_NONE, 8 },
+		{ "lost, archived", -1, NULL, READ_OURS, ITEM_ARCHIVED, 7,
+		    E_NONE, 8 },
+		{ "500, but done", 500, "{}", READ_OURS, ITEM_ACTIVE, 7,
+		    E_NONE, 8 },
+		{ "500, not done", 500, "{}", READ_OLD, ITEM_ACTIVE, 1,
+		    E_SERVICE, 0 },
+		{ "503, nobody knows", 503, "{}", READ_FAILS, ITEM_ACTIVE, 7,
+		    E_UNSURE, 0 },
+		{ "neither map, done", 0, NEITHER, READ_OURS, ITEM_ACTIVE, 7,
+		    E_NONE, 8 },
+		{ "neither map, not done", 0, NEITHER, READ_OLD, ITEM_ACTIVE,
+		    1, E_ANSWER, 0 },
+		{ "neither map, nobody knows", 0, NEITHER, READ_OTHER,
+		    ITEM_ACTIVE, 7, E_UNSURE, 0 },
+		{ "another item's maps", 0, "{\"updatedItems\":{\"aaaaaaaaaaaaaa"
+		    "aaaaaaaaaaaa\":8},\"failedItems\":{\"aaaaaaaaaaaaaaaaaaaaaa"
+		    "aaaa\":104}}", READ_OLD, ITEM_ACTIVE, 1, E_ANSWER, 0 },
+		{ "a version that is none", 0, "{\"updatedItems\":{\"" WRITTEN
+		    "\":\"8\"}}", READ_OURS, ITEM_ACTIVE, 7, E_NONE, 8 },
+		{ "maps of the wrong type", 0, "{\"updatedItems\":[],"
+		    "\"failedItems\":1}", READ_FAILS, ITEM_ACTIVE, 7, E_UNSURE,
+		    0 },
+		{ "no object", 0, "[]", READ_OURS, ITEM_ACTIVE, 7, E_NONE, 8 },
+		{ "no JSON", 0, "x", READ_OURS, ITEM_ACTIVE, 7, E_NONE, 8 },
+	};
+	struct keeper k;
+	struct cfg cfg;
+	struct sa *sa = sa_begun(&cfg, &k);
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		struct draft c = draft_of(rows[i].state, rows[i].version);
+		struct err e = { 0 };
+		uint64_t version = 0;
+
+		run.row = rows[i].name;
+		onep.reads = rows[i].reads;
+		if (rows[i].body != NULL && rows[i].status == 0)
+			onep.patched = rows[i].body;
+		onep.fault = (struct fault){ "/api/v3/vault/" VAULT "/",
+			rows[i].status, "{}", true, NULL,
+			rows[i].status != 0 };
+		EQUAL(sa_write(sa, S(VAULT), &c, &version, &e),
+		    rows[i].code == E_NONE);
+		FAILED(e, rows[i].code);
+		if (rows[i].code == E_NONE && rows[i].reads != READ_GONE)
+			EQUAL(version, rows[i].want);
+		SAME(onep.log, S("opi"));
+		EQUAL(onep.patches, 1);
+	}
+	run.row = NULL;
+	keeper_end(&k);
+}
+
+/* Randomness that fails, and a vault that is not known: no change is sent. */
+static void
+test_sa_write_unsent(void)
+{
+	struct keeper k;
+	struct cfg cfg;
+	struct sa *sa = sa_begun(&cfg, &k);
+	struct draft c = draft_of(ITEM_ACTIVE, 7);
+	struct err e = { 0 };
+	uint64_t version;
+
+	CHECK(!sa_write(sa, S("aaaaaaaaaaaaaaaaaaaaaaaaaa"), &c, &version,
+	    &e));
+	FAILED(e, E_VAULT);
+	e = (struct err){ 0 };
+	fake_random_fails = true;
+	CHECK(!sa_write(sa, S(VAULT), &c, &version, &e));
+	FAILED(e, E_INTERNAL);
+	fake_random_fails = false;
+	EQUAL(onep.patches, 0);
+	keeper_end(&k);
+}
+
 /* ====================================================================
  * 13. Policy: names, vaults, rules, tags and limits
  * ==================================================================== */
@@ -15271,7 +15595,9 @@ static const struct {
 	TEST(test_sa_rate), TEST(test_sa_throttle_renewal),
 	TEST(test_sa_random_fails),
 	TEST(test_sa_items_fresh), TEST(test_sa_version), TEST(test_sa_file),
-	TEST(test_sa_file_refused), TEST(test_pol_name), TEST(test_pol_take),
+	TEST(test_sa_file_refused), TEST(test_sa_write),
+	TEST(test_sa_write_refused), TEST(test_sa_write_session),
+	TEST(test_sa_write_lost), TEST(test_sa_write_unsent), TEST(test_pol_name), TEST(test_pol_take),
 	TEST(test_pol_take_rates),
 	TEST(test_pol_pick_vault), TEST(test_pol_vault),
 	TEST(test_pol_vault_nameless), TEST(test_pol_default_vault),
