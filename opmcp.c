@@ -7023,7 +7023,7 @@ sa_number(const struct json *j, uint32_t node, int64_t *v)
 	return true;
 }
 
-#define YEAR_0 (-62167219200)           /* as seconds since 1970 */
+#define YEAR_1 (-62135596800)           /* as seconds since 1970 */
 #define YEAR_3000 32503680000
 
 /* What a date or a month shows as; what is neither is empty. A month is
@@ -7038,7 +7038,7 @@ sa_put_date(struct out *o, enum kind kind, const struct json *j,
 	if (!sa_number(j, value, &v))
 		return;
 	if (kind == KIND_DATE) {
-		if (v >= YEAR_0 && v < YEAR_3000)
+		if (v >= YEAR_1 && v < YEAR_3000)
 			time_put_day(o, v);
 	} else if (!json_str(j, value, &s) && v > 0 && v % 100 > 0 &&
 	    v % 100 <= 12 && v < 1000000) {
@@ -7269,8 +7269,29 @@ sa_item(void *ctx, struct str vault, struct str id, struct item *it,
 	    sa_item_fields(sa, it, e);
 }
 
+/* Are length and hash of a ciphertext those that the item names, as far as it
+ * does? What keeps a file from being changed is the tag under its own key;
+ * this only says sooner that it is another one. */
+static bool
+sa_file_eq(const struct json *j, uint32_t at, struct str sealed)
+{
+	uint32_t size = json_get(j, at, S("encryptedSize"));
+	uint32_t hash = json_get(j, at, S("integrityHash"));
+	u8 want[SHA256_LEN], got[SHA256_LEN];
+	struct str s;
+	uint64_t n;
+
+	if (size != 0 && (!str_u64(json_raw(j, size), UINT32_MAX, &n) ||
+	    n != sealed.n))
+		return false;
+	SHA256(got, sealed);
+	return hash == 0 || (json_str(j, hash, &s) &&
+	    b64_decode_exact(want, sizeof want, s) &&
+	    memcmp(want, got, sizeof got) == 0);
+}
+
 /* Back end: a file's content. It comes without an envelope, encrypted under a
- * key of its own that stands in the item; length and tag must agree. */
+ * key of its own that stands in the item; length, hash and tag must agree. */
 MUST static bool
 sa_file(void *ctx, struct str vault, const struct item *it,
     const struct field *f, struct str *text, struct err *e)
@@ -7294,6 +7315,8 @@ sa_file(void *ctx, struct str vault, const struct item *it,
 	if (!sa_call(sa, r, E_FIELD, NULL, e))
 		return false;
 	*text = sa->body;
+	if (!sa_file_eq(j, at, *text))
+		return fail(e, E_ANSWER, "not the file that the item names");
 	ok = sa_jwk_sym(sa, json_raw(j, json_get(j, at, S("encryptionKey"))),
 	    bytes, &kid);
 	if (ok) {
