@@ -10757,7 +10757,7 @@ tool_ask(struct keeper *k, const struct deed *d, struct str what, bool once,
 	struct ask q = { d->item->id, NOTHING, once ? yes_no : choice,
 	    once ? LEN(yes_no) : LEN(choice) };
 	struct str rule = k->line.rule;
-	size_t chosen;
+	size_t chosen = 0;
 	struct out o;
 
 	if (k->attended || (!once && tool_pass_is_valid(k, d->act,

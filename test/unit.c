@@ -8239,7 +8239,8 @@ test_sa_file(void)
 			row_of(c);
 			onep.log.n = 0;
 			onep.file = unb64(text_at(c, "ciphertext"));
-			EQUAL(sa_file(sa, S(VAULT), &it, node, &text, &e),
+			EQUAL(sa_file(sa, S(VAULT), &it,
+			    &(struct field){ .node = node }, &text, &e),
 			    round < 2);
 			FAILED(e, round < 2 ? E_NONE : E_ANSWER);
 			SAME(onep.log, S("f"));
@@ -8321,7 +8322,8 @@ test_sa_file_refused(void)
 		sa->pause_until = 0;
 		onep.fault = (struct fault){ "/api/v2/file/", rows[i].status,
 			"{}", true, NULL, rows[i].status != 0 };
-		CHECK(!sa_file(sa, S(VAULT), &it, node, &text, &e));
+		CHECK(!sa_file(sa, S(VAULT), &it,
+			    &(struct field){ .node = node }, &text, &e));
 		FAILED(e, rows[i].code);
 		SAME(onep.log, str_c(rows[i].log));
 	}
@@ -8335,14 +8337,15 @@ test_sa_file_refused(void)
 		struct err e = { 0 };
 
 		onep.file = str_upto(unb64(text_at(first, "ciphertext")), n);
-		CHECK(!sa_file(sa, S(VAULT), &it, node, &text, &e));
+		CHECK(!sa_file(sa, S(VAULT), &it,
+			    &(struct field){ .node = node }, &text, &e));
 		FAILED(e, E_ANSWER);
 	}
 	run.row = NULL;
 	keeper_end(&k);
 }
 
-#define WRITTEN "x7ptdccw5lfbskxs55ml6eyoxq"
+#define DRAFT_ID "x7ptdccw5lfbskxs55ml6eyoxq"
 #define DRAFT_OVER "{\"title\":\"T \xc3\xa9\"}"
 #define DRAFT_DETAILS "{\"notesPlain\":\"n\"}"
 
@@ -8354,11 +8357,21 @@ draft_of(enum item_state state, uint64_t version)
 	onep.log.n = 0;
 	onep.reads = READ_USUAL;
 	onep.fault = (struct fault){ 0 };
-	onep.patched = "{\"contentVersion\":4,\"updatedItems\":{\"" WRITTEN
+	onep.patched = "{\"contentVersion\":4,\"updatedItems\":{\"" DRAFT_ID
 	    "\":8}}";
-	return (struct draft){ S(WRITTEN), S("001"),
+	return (struct draft){ S(DRAFT_ID), S("001"),
 		S("2024-02-01T10:00:00Z"), S(DRAFT_OVER), S(DRAFT_DETAILS),
-		version, state };
+		NOTHING, version, state };
+}
+
+/* Send a draft to a vault named by its id. */
+MUST static bool
+send_draft(struct sa *sa, struct str vault, const struct draft *c,
+    uint64_t *version, struct err *e)
+{
+	struct sa_vault *v;
+
+	return sa_vault_get(sa, vault, &v, e) && sa_send(sa, v, c, version, e);
 }
 
 /* A sealed part of a change is the draft's, under the vault's key. */
@@ -8444,7 +8457,7 @@ test_sa_write(void)
 
 		run.row = rows[i].trashed;
 		onep.content = rows[i].content;
-		CHECK(sa_write(sa, S(VAULT), &c, &version, &e));
+		CHECK(send_draft(sa, S(VAULT), &c, &version, &e));
 		FAILED(e, E_NONE);
 		EQUAL(version, 8);
 		SAME(onep.log, S("op"));
@@ -8462,7 +8475,7 @@ test_sa_write(void)
 static void
 test_sa_write_refused(void)
 {
-#define FAILED_CODE(n) "{\"contentVersion\":4,\"failedItems\":{\"" WRITTEN \
+#define FAILED_CODE(n) "{\"contentVersion\":4,\"failedItems\":{\"" DRAFT_ID \
 	"\":" n "}}"
 	static const struct {
 		int status;
@@ -8480,8 +8493,8 @@ test_sa_write_refused(void)
 		{ 0, FAILED_CODE("999"), E_SERVICE },
 		{ 0, FAILED_CODE("\"104\""), E_SERVICE },
 		{ 0, FAILED_CODE("null"), E_SERVICE },
-		{ 0, "{\"contentVersion\":4,\"updatedItems\":{\"" WRITTEN
-		    "\":8},\"failedItems\":{\"" WRITTEN "\":104}}",
+		{ 0, "{\"contentVersion\":4,\"updatedItems\":{\"" DRAFT_ID
+		    "\":8},\"failedItems\":{\"" DRAFT_ID "\":104}}",
 		    E_CONFLICT },
 		{ 409, "{}", E_CONFLICT }, { 403, "{}", E_DENIED },
 		{ 404, "{}", E_VAULT }, { 429, "{}", E_RATE },
@@ -8503,7 +8516,7 @@ test_sa_write_refused(void)
 		onep.fault = (struct fault){ "/api/v3/vault/" VAULT "/",
 			rows[i].status, "{}", true, NULL,
 			rows[i].status != 0 };
-		CHECK(!sa_write(sa, S(VAULT), &c, &version, &e));
+		CHECK(!send_draft(sa, S(VAULT), &c, &version, &e));
 		FAILED(e, rows[i].code);
 		SAME(onep.log, S("op"));
 		EQUAL(onep.patches, 1);
@@ -8518,7 +8531,7 @@ test_sa_write_refused(void)
 		onep.fault = (struct fault){ "/api/v3/vault/" VAULT "?",
 			status[i], "{}", true, NULL, 1 };
 		sa->pause_until = 0;
-		CHECK(!sa_write(sa, S(VAULT), &c, &version, &e));
+		CHECK(!send_draft(sa, S(VAULT), &c, &version, &e));
 		FAILED(e, i == 0 ? E_DENIED : i == 1 ? E_VAULT : E_SERVICE);
 		SAME(onep.log, S("o"));
 		EQUAL(onep.patches, 0);
@@ -8543,7 +8556,7 @@ test_sa_write_session(void)
 
 		onep.fault = (struct fault){ "/api/v3/vault/" VAULT "/", 401,
 			"{}", true, NULL, times };
-		EQUAL(sa_write(sa, S(VAULT), &c, &version, &e), times == 1);
+		EQUAL(send_draft(sa, S(VAULT), &c, &version, &e), times == 1);
 		FAILED(e, times == 1 ? E_NONE : E_SIGN_IN);
 		SAME(onep.log, times == 1 ? S("opsabcp") : S("sabcopsabcp"));
 		if (!EQUAL(onep.patches, 2))
@@ -8607,7 +8620,7 @@ test_sa_write_lost(void)
 		{ "another item's maps", 0, "{\"updatedItems\":{\"aaaaaaaaaaaaaa"
 		    "aaaaaaaaaaaa\":8},\"failedItems\":{\"aaaaaaaaaaaaaaaaaaaaaa"
 		    "aaaa\":104}}", READ_OLD, ITEM_ACTIVE, 1, E_ANSWER, 0 },
-		{ "a version that is none", 0, "{\"updatedItems\":{\"" WRITTEN
+		{ "a version that is none", 0, "{\"updatedItems\":{\"" DRAFT_ID
 		    "\":\"8\"}}", READ_OURS, ITEM_ACTIVE, 7, E_NONE, 8 },
 		{ "maps of the wrong type", 0, "{\"updatedItems\":[],"
 		    "\"failedItems\":1}", READ_FAILS, ITEM_ACTIVE, 7, E_UNSURE,
@@ -8631,7 +8644,7 @@ test_sa_write_lost(void)
 		onep.fault = (struct fault){ "/api/v3/vault/" VAULT "/",
 			rows[i].status, "{}", true, NULL,
 			rows[i].status != 0 };
-		EQUAL(sa_write(sa, S(VAULT), &c, &version, &e),
+		EQUAL(send_draft(sa, S(VAULT), &c, &version, &e),
 		    rows[i].code == E_NONE);
 		FAILED(e, rows[i].code);
 		if (rows[i].code == E_NONE && rows[i].reads != READ_GONE)
@@ -8654,12 +8667,12 @@ test_sa_write_unsent(void)
 	struct err e = { 0 };
 	uint64_t version;
 
-	CHECK(!sa_write(sa, S("aaaaaaaaaaaaaaaaaaaaaaaaaa"), &c, &version,
+	CHECK(!send_draft(sa, S("aaaaaaaaaaaaaaaaaaaaaaaaaa"), &c, &version,
 	    &e));
 	FAILED(e, E_VAULT);
 	e = (struct err){ 0 };
 	fake_random_fails = true;
-	CHECK(!sa_write(sa, S(VAULT), &c, &version, &e));
+	CHECK(!send_draft(sa, S(VAULT), &c, &version, &e));
 	FAILED(e, E_INTERNAL);
 	fake_random_fails = false;
 	EQUAL(onep.patches, 0);
