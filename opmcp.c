@@ -7026,8 +7026,22 @@ sa_number(const struct json *j, uint32_t node, int64_t *v)
 #define YEAR_1 (-62135596800)           /* as seconds since 1970 */
 #define YEAR_3000 32503680000
 
-/* What a date or a month shows as; what is neither is empty. A month is
- * YYYYMM; years of two digits are of this century. */
+/* Append what the number of a date or month shows as; nothing when it is
+ * neither. A month is YYYYMM; years of two digits are of this century. */
+static void
+sa_put_shown(struct out *o, enum kind kind, int64_t v)
+{
+	if (kind == KIND_DATE) {
+		if (v >= YEAR_1 && v < YEAR_3000)
+			time_put_day(o, v);
+	} else if (v > 0 && v % 100 > 0 && v % 100 <= 12 && v < 1000000) {
+		time_digits(o, v % 100, 2);
+		out_byte(o, '/');
+		time_digits(o, v / 100 + (v < 10000 ? 2000 : 0), 4);
+	}
+}
+
+/* The same for a value of the details; a month is never a string there. */
 static void
 sa_put_date(struct out *o, enum kind kind, const struct json *j,
     uint32_t value)
@@ -7035,17 +7049,9 @@ sa_put_date(struct out *o, enum kind kind, const struct json *j,
 	struct str s;
 	int64_t v;
 
-	if (!sa_number(j, value, &v))
-		return;
-	if (kind == KIND_DATE) {
-		if (v >= YEAR_1 && v < YEAR_3000)
-			time_put_day(o, v);
-	} else if (!json_str(j, value, &s) && v > 0 && v % 100 > 0 &&
-	    v % 100 <= 12 && v < 1000000) {
-		time_digits(o, v % 100, 2);
-		out_byte(o, '/');
-		time_digits(o, v / 100 + (v < 10000 ? 2000 : 0), 4);
-	}
+	if (sa_number(j, value, &v) && (kind == KIND_DATE ||
+	    !json_str(j, value, &s)))
+		sa_put_shown(o, kind, v);
 }
 
 /* An address on one line: "street, city state zip, country", without what is
@@ -7482,41 +7488,46 @@ sa_send(struct sa *sa, struct sa_vault *v, const struct draft *c,
 	return false;
 }
 
-/* The JSON of a field's value: text, or the number that dates and months are
- * kept as. p NULL: not a value for this kind. */
+/* The number that a date (YYYY-MM-DD, kept as noon of that day and a minute)
+ * or a month (MM/YYYY) is kept as. It must show again as it was given, which
+ * is how a 30th of February is found. */
+MUST static bool
+sa_read_date(enum kind kind, struct str s, int64_t *v)
+{
+	bool day = kind == KIND_DATE;
+	uint64_t y, m, d = 1;
+	u8 room[16];
+	struct out o;
+
+	if (!str_u64(day ? str_upto(s, 4) : str_from(s, 3), 2999, &y) ||
+	    !str_u64(str_upto(str_from(s, day ? 5 : 0), 2), 12, &m) ||
+	    (day && !str_u64(str_from(s, 8), 31, &d)))
+		return false;
+	*v = day ? time_days((int64_t)y, (int64_t)m, (int64_t)d) * 86400 +
+	    12 * 3600 + 60 : (int64_t)(y * 100 + m);
+	out_init(&o, room, sizeof room);
+	sa_put_shown(&o, kind, *v);
+	return str_eq(out_str(&o), s);
+}
+
+/* The JSON of a field's value: a string, or the number that dates and months
+ * are kept as. p NULL: not a value for this kind. */
 static struct str
 sa_value(struct sa *sa, const struct wish_field *f)
 {
-	struct str s = f->value;
-	uint64_t y, m, d = 1;
+	int64_t v;
+	u8 room[24];
 	struct out o;
-	struct str text;
 
 	if (f->kind != KIND_DATE && f->kind != KIND_MONTH_YEAR)
-		return json_quoted(sa->scratch, s);
-	if (f->kind == KIND_DATE ? s.n != 10 || s.p[4] != '-' ||
-	    s.p[7] != '-' || !str_u64(str_upto(s, 4), 2999, &y) ||
-	    !str_u64(str_upto(str_from(s, 5), 2), 12, &m) ||
-	    !str_u64(str_from(s, 8), 31, &d) :
-	    s.n != 7 || s.p[2] != '/' || !str_u64(str_upto(s, 2), 12, &m) ||
-	    !str_u64(str_from(s, 3), 2999, &y) || y < 100)
+		return json_quoted(sa->scratch, f->value);
+	if (!sa_read_date(f->kind, f->value, &v))
 		return NOTHING;
-	if (m == 0 || d == 0 || time_days((int64_t)y, (int64_t)m, (int64_t)d) >=
-	    time_days((int64_t)(m < 12 ? y : y + 1), (int64_t)m % 12 + 1, 1))
-		return NOTHING;
-	out_open(&o, sa->scratch);
-	if (f->kind == KIND_MONTH_YEAR) {
-		out_u64(&o, y * 100 + m);
-	} else {
-		int64_t t = time_days((int64_t)y, (int64_t)m, (int64_t)d) *
-		    86400 + 12 * 3600 + 60;
-
-		if (t < 0)
-			out_byte(&o, '-');
-		out_u64(&o, (uint64_t)(t < 0 ? -t : t));
-	}
-	text = out_close(&o, sa->scratch);
-	return text;
+	out_init(&o, room, sizeof room);
+	if (v < 0)
+		out_byte(&o, '-');
+	out_u64(&o, (uint64_t)(v < 0 ? -v : v));
+	return str_dup(sa->scratch, out_str(&o));
 }
 
 /* A new id: 26 letters and digits, 130 bits of randomness. */
@@ -7534,34 +7545,38 @@ sa_new_id(struct sa *sa, struct str *id, struct err *e)
 }
 
 /* Append a new field as JSON: built-in ones of a Login in their own form, the
- * others as fields of a section. */
+ * others as fields of a section. The kinds that have no word of their own on
+ * the wire are told by how the field's id begins. */
 MUST static bool
 sa_put_field(struct sa *sa, struct out *o, const struct wish_field *f,
     struct err *e)
 {
 	struct str id, value = sa_value(sa, f);
 	struct str label = json_quoted(sa->scratch, f->label);
+	bool user = f->purpose == FOR_USERNAME;
+	struct str name = user ? S("\"username\"") : S("\"password\"");
+	struct str wire = str_c(kinds[f->kind].wire), prefix = NOTHING;
 
 	if (value.p == NULL || label.p == NULL)
 		return fail(e, E_EDIT, "not a value for this kind of field");
 	if (f->purpose != FOR_NOTHING) {
-		bool user = f->purpose == FOR_USERNAME;
-		struct str name = user ? S("\"username\"") :
-		    S("\"password\"");
-
 		OUT(o, S("{\"value\":"), value, S(",\"id\":"), name,
 		    S(",\"name\":"), name, S(",\"type\":"), user ?
 		    S("\"T\"") : S("\"P\""), S(",\"designation\":"), name,
 		    S("}"));
 		return true;
 	}
+	if (f->kind == KIND_TOTP) {
+		wire = S("concealed");
+		prefix = S("TOTP_");
+	} else if (f->kind == KIND_CARD) {
+		wire = S("string");
+		prefix = S("ccnum_");
+	}
 	if (!sa_new_id(sa, &id, e))
 		return false;
-	OUT(o, S("{\"k\":\""), str_c(f->kind == KIND_TOTP ? "concealed" :
-	    f->kind == KIND_CARD ? "string" : kinds[f->kind].wire),
-	    S("\",\"n\":\""), f->kind == KIND_TOTP ? S("TOTP_") :
-	    f->kind == KIND_CARD ? S("ccnum_") : NOTHING, id, S("\",\"t\":"),
-	    label, S(",\"v\":"), value, S("}"));
+	OUT(o, S("{\"k\":\""), wire, S("\",\"n\":\""), prefix, id,
+	    S("\",\"t\":"), label, S(",\"v\":"), value, S("}"));
 	return true;
 }
 
@@ -7585,54 +7600,69 @@ sa_section_eq(const struct wish_field *a, const struct wish_field *b)
 	    (b->section.p == NULL) && str_nocase_eq(a->section, b->section);
 }
 
-/* Put all new fields of the section of w->field[i] into the details, making
- * the section if need be; *fresh collects new sections. */
+/* Append all new fields that belong to the section of w->field[i]. */
 MUST static bool
-sa_edit_section(struct sa *sa, struct edits *x, const struct wish *w, size_t i,
-    struct out *fresh, struct err *e)
+sa_put_fields(struct sa *sa, struct out *o, const struct wish *w, size_t i,
+    struct err *e)
 {
-	const struct json *j = x->j;
-	bool login = w->field[i].purpose != FOR_NOTHING;
-	struct str name = w->field[i].section, id, list;
-	uint32_t all = json_get(j, ROOT, S("sections")), box = 0;
-	struct arena *a = sa->scratch;
-	u8 *room = mem_alloc(a, WISH_ROOM);
-	struct out o;
-
-	out_init(&o, room, WISH_ROOM);
 	for (size_t k = i; k < w->fields; k++) {
 		if (w->field[k].old != NULL ||
 		    !sa_section_eq(&w->field[k], &w->field[i]))
 			continue;
-		if (o.n > 0)
-			out_byte(&o, ',');
-		if (!sa_put_field(sa, &o, &w->field[k], e))
+		if (o->n > 0)
+			out_byte(o, ',');
+		if (!sa_put_field(sa, o, &w->field[k], e))
 			return false;
 	}
-	list = out_str(&o);
-	if (o.over)
-		return fail(e, E_LARGE, "change");
-	for (uint32_t s = login ? 0 : json_first(j, all); s && box == 0;
-	    s = json_next(j, all, s))
-		if (sa_section_is_for(j, s, name))
-			box = s;
-	if (login)
-		box = ROOT;
-	if (box != 0 && json_is_array(j, json_get(j, box, S("fields")))) {
-		edit_add(x, json_get(j, box, S("fields")), list);
+	return !o->over || fail(e, E_LARGE, "change");
+}
+
+/* The object whose member fields takes such a field: the details themselves
+ * for a built-in one, else a section; 0: there is no such section. */
+static uint32_t
+sa_section_of(const struct json *j, const struct wish_field *f)
+{
+	uint32_t all = json_get(j, ROOT, S("sections"));
+
+	if (f->purpose != FOR_NOTHING)
+		return ROOT;
+	for (uint32_t s = json_first(j, all); s; s = json_next(j, all, s))
+		if (sa_section_is_for(j, s, f->section))
+			return s;
+	return 0;
+}
+
+/* Put all new fields of the section of w->field[i] into the details; *fresh
+ * collects the sections that are new themselves. */
+MUST static bool
+sa_edit_section(struct sa *sa, struct edits *x, const struct wish *w, size_t i,
+    struct out *fresh, struct err *e)
+{
+	const struct wish_field *f = &w->field[i];
+	uint32_t box = sa_section_of(x->j, f);
+	uint32_t list = json_get(x->j, box, S("fields"));
+	struct arena *a = sa->scratch;
+	struct str id = NOTHING;
+	struct out o;
+
+	out_init(&o, mem_alloc(a, WISH_ROOM), WISH_ROOM);
+	if (!sa_put_fields(sa, &o, w, i, e))
+		return false;
+	if (json_is_array(x->j, list)) {
+		edit_add(x, list, out_str(&o));
 		return true;
 	}
 	if (box != 0) {
-		edit_member(x, a, box, S("fields"), JOIN(a, S("["), list,
-		    S("]")));
+		edit_member(x, a, box, S("fields"), JOIN(a, S("["),
+		    out_str(&o), S("]")));
 		return true;
 	}
-	if (!sa_new_id(sa, &id, e))
+	if (f->section.p != NULL && !sa_new_id(sa, &id, e))
 		return false;
 	OUT(fresh, fresh->n > 0 ? S(",") : NOTHING, S("{\"name\":\""),
-	    name.p == NULL ? NOTHING : S("Section_"), name.p == NULL ? NOTHING :
-	    id, S("\",\"title\":"), json_quoted(a, name), S(",\"fields\":["),
-	    list, S("]}"));
+	    f->section.p != NULL ? S("Section_") : NOTHING, id,
+	    S("\",\"title\":"), json_quoted(a, f->section),
+	    S(",\"fields\":["), out_str(&o), S("]}"));
 	return !fresh->over || fail(e, E_LARGE, "change");
 }
 
@@ -7744,24 +7774,74 @@ sa_subtitle(const struct item *it, const struct wish *w)
 static unsigned
 sa_strength(struct str s)
 {
-	unsigned lower = 0, upper = 0, digit = 0, other = 0, per;
+	static const struct {
+		u8 lo, hi;
+		unsigned set;
+	} rows[] = { { '0', '9', 10 }, { 'A', 'Z', 26 }, { 'a', 'z', 26 },
+	    { 0, 255, 32 } };
+	bool seen[LEN(rows)] = { false };
+	unsigned set = 0, bits = 0;
 
 	for (size_t i = 0; i < s.n; i++) {
-		u8 c = s.p[i];
+		size_t k = 0;
 
-		if (c >= 'a' && c <= 'z')
-			lower = 26;
-		else if (c >= 'A' && c <= 'Z')
-			upper = 26;
-		else if (c >= '0' && c <= '9')
-			digit = 10;
-		else
-			other = 32;
+		while (s.p[i] < rows[k].lo || s.p[i] > rows[k].hi)
+			k++;
+		seen[k] = true;
 	}
-	per = lower + upper + digit + other;
-	for (unsigned bits = 0;; bits++)
-		if (1u << bits >= per)
-			return s.n > 1000 ? 1000 : (unsigned)s.n * bits;
+	for (size_t k = 0; k < LEN(rows); k++)
+		set += seen[k] ? rows[k].set : 0;
+	while (1u << bits < set)
+		bits++;
+	return (unsigned)(s.n < 1000 ? s.n : 1000) * bits;
+}
+
+/* Set a member of the overview to a number. */
+static void
+sa_edit_number(struct sa *sa, struct edits *x, struct str name, unsigned v)
+{
+	u8 room[12];
+	struct out o;
+
+	out_init(&o, room, sizeof room);
+	out_u64(&o, v);
+	edit_member(x, sa->scratch, ROOT, name, str_dup(sa->scratch,
+	    out_str(&o)));
+}
+
+/* Give the item this website: in place of its first one, else as its only. The
+ * older member url follows where it is there. */
+static void
+sa_edit_website(struct sa *sa, struct edits *x, struct str website)
+{
+	uint32_t first = json_first(x->j, json_get(x->j, ROOT, S("URLs")));
+	struct arena *a = sa->scratch;
+	struct str url = json_quoted(a, website);
+
+	if (json_get(x->j, first, S("u")) != 0)
+		edit_member(x, a, first, S("u"), url);
+	else
+		edit_member(x, a, ROOT, S("URLs"), JOIN(a, S("[{\"u\":"), url,
+		    S(",\"l\":\"website\",\"m\":\"default\"}]")));
+	if (json_get(x->j, ROOT, S("url")) != 0)
+		edit_member(x, a, ROOT, S("url"), url);
+}
+
+/* Give the item these tags and no others. */
+static void
+sa_edit_tags(struct sa *sa, struct edits *x, const struct wish *w)
+{
+	struct str text;
+	struct out o;
+	struct jw list = { &o, false };
+
+	out_open(&o, sa->scratch);
+	jw_open(&list, '[');
+	for (size_t i = 0; i < w->tags; i++)
+		jw_str(&list, w->tag[i]);
+	jw_close(&list, ']');
+	text = out_close(&o, sa->scratch);
+	edit_member(x, sa->scratch, ROOT, S("tags"), o.over ? NOTHING : text);
 }
 
 /* Change the overview: title, website, tags, subtitle and strength. */
@@ -7769,53 +7849,25 @@ static void
 sa_edit_over(struct sa *sa, struct edits *x, const struct item *it,
     const struct wish *w)
 {
-	uint32_t urls = json_get(x->j, ROOT, S("URLs"));
 	const struct wish_field *sub = sa_subtitle(it, w);
 	struct arena *a = sa->scratch;
-	struct str text;
-	struct out o;
 
 	if (w->title.p != NULL)
 		edit_member(x, a, ROOT, S("title"), json_quoted(a, w->title));
 	if (sub != NULL)
 		edit_member(x, a, ROOT, S("ainfo"), json_quoted(a, sub->value));
-	if (w->website.p != NULL) {
-		struct str url = json_quoted(a, w->website);
-
-		if (json_get(x->j, json_first(x->j, urls), S("u")) != 0)
-			edit_member(x, a, json_first(x->j, urls), S("u"), url);
-		else
-			edit_member(x, a, ROOT, S("URLs"), JOIN(a,
-			    S("[{\"u\":"), url, S(",\"l\":\"website\",\"m\":"
-			    "\"default\"}]")));
-		if (json_get(x->j, ROOT, S("url")) != 0)
-			edit_member(x, a, ROOT, S("url"), url);
-	}
-	if (w->retag) {
-		out_open(&o, a);
-		out_byte(&o, '[');
-		for (size_t i = 0; i < w->tags; i++) {
-			if (i > 0)
-				out_byte(&o, ',');
-			jw_quote(&o, w->tag[i]);
-		}
-		out_byte(&o, ']');
-		text = out_close(&o, a);
-		edit_member(x, a, ROOT, S("tags"), o.over ? NOTHING : text);
-	}
+	if (w->website.p != NULL)
+		sa_edit_website(sa, x, w->website);
+	if (w->retag)
+		sa_edit_tags(sa, x, w);
 	for (size_t i = 0; i < w->fields; i++) {
 		unsigned bits = w->bits > 0 ? w->bits :
 		    sa_strength(w->field[i].value);
-		u8 room[2][12];
 
 		if (w->field[i].purpose != FOR_PASSWORD)
 			continue;
-		out_init(&o, room[0], sizeof room[0]);
-		out_u64(&o, bits);
-		edit_member(x, a, ROOT, S("pbe"), str_dup(a, out_str(&o)));
-		out_init(&o, room[1], sizeof room[1]);
-		out_u64(&o, bits < 100 ? bits : 100);
-		edit_member(x, a, ROOT, S("ps"), str_dup(a, out_str(&o)));
+		sa_edit_number(sa, x, S("pbe"), bits);
+		sa_edit_number(sa, x, S("ps"), bits < 100 ? bits : 100);
 		edit_member(x, a, ROOT, S("pgrng"), w->bits > 0 ? S("true") :
 		    S("false"));
 	}
