@@ -1877,11 +1877,14 @@ file_new(const char *uuid)
 
 /* The attributes of all files that details name; how many. */
 static int
-details_files(struct text det, struct text out[FILES_MAX])
+details_files(const struct buf *b, struct text out[FILES_MAX])
 {
-	struct walk sec = js_walk(js_get(det, "sections")), in;
+	struct text det = { 0 };
+	struct walk sec, in;
 	int n = 0;
 
+	js_whole(&det, b->p, b->n);
+	sec = js_walk(js_get(det, "sections"));
 	out[0] = js_get(det, "documentAttributes");
 	n = out[0].n > 0 && *out[0].p == '{';
 	while (js_next(&sec)) {
@@ -3202,7 +3205,24 @@ static const char *const step_name[S_N] = {
 	"reauthorize", "other"
 };
 
-/* X(identifier, name): every way to misbehave. */
+/*
+ * X(identifier, name): every way to misbehave.  Those for writes:
+ *
+ *	patch status 409	refused, nothing is applied
+ *	patch failed CODE	failedItems has every item, with CODE (or 104)
+ *	patch omitted [applied]	the answer has no maps; applied or not
+ *	patch cut		not applied, and the connection ends
+ *	patch drop		applied, and the connection ends
+ *	patch slow MS		applied, answered later
+ *	patch oddanswer KIND	applied; KIND is list, nomaps, version, other
+ *				(another item's id) or both (in both maps)
+ *	patch concurrent [ITEM]	somebody changes ITEM (the first that is to
+ *				be written) just before: contentVersion is
+ *				stale
+ *	vault concurrent ITEM	the same before contentVersion is told, and
+ *	item concurrent		after the item is told: itemVersion is stale
+ *	patch expired		one 401, and the session is over
+ */
 #define KINDS(X) \
 	X(STATUS, "status") X(SLOW, "slow") X(DRIP, "drip") \
 	X(TRUNCATE, "truncate") X(STALL, "stall") X(CHUNKED, "chunked") \
@@ -4539,8 +4559,7 @@ write_open(struct write *w, const struct vault *v, bool details)
 
 	if (bad != NULL)
 		return bad;
-	if (!js_whole(&whole, b->p, b->n) || whole.n != b->n ||
-	    !js_unique(whole))
+	if (!js_whole(&whole, b->p, b->n) || !js_unique(whole))
 		return "plaintext is not a JSON object";
 	if (seen_ivs.n > 0 && strstr(seen_ivs.p, iv) != NULL)
 		return "nonce used before";
@@ -4604,7 +4623,7 @@ write_files(const struct write *w)
 {
 	struct text attr[FILES_MAX];
 	struct walk refs = js_walk(js_get(w->el, "fileReferences"));
-	int n = details_files((struct text){ w->det.p, w->det.n }, attr);
+	int n = details_files(&w->det, attr);
 
 	for (int i = 0; i < n; i++)
 		if (!write_file(w, attr[i]))
@@ -4868,7 +4887,7 @@ item_has_file(const struct item *it, const char *uuid)
 	int n;
 
 	item_open(it, &over, &det);
-	n = details_files((struct text){ det.p, det.n }, attr);
+	n = details_files(&det, attr);
 	for (int i = 0; i < n; i++)
 		found |= js_is(js_get(attr[i], "documentId"), uuid);
 	buf_free(&over);

@@ -171,7 +171,7 @@ async function puts(w) {
 		details.passwordHistory?.[0]?.value === "first-pw");
 	const seen = await refusal(w.items.put(old));
 	check("a put of an old version is refused by the SDK",
-		seen.startsWith("The submitted item is not up to date"), seen);
+		seen.includes("The submitted item is not up to date"), seen);
 }
 
 async function archives(w) {
