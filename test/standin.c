@@ -3811,6 +3811,7 @@ check_throttle(const char *tok)
 	const char *bad = NULL, *dot;
 	char msg[80], want[80], footer[64];
 	time_t now = time(NULL), iat, expires;
+	bool swapped;
 
 	if (strcmp(tok, good) == 0 && now < good_until)
 		return NULL;
@@ -3822,10 +3823,13 @@ check_throttle(const char *tok)
 		return "OP-Throttling-Token malformed";
 	}
 	snprintf(msg, sizeof(msg), "%.59s", raw.p);
-	iat = time_get(msg + 8);
-	expires = time_get(msg + 37);
-	snprintf(want, sizeof(want), "{\"iat\":\"%.20s\",\"exp\":\"%.20s\"}",
-	    msg + 8, msg + 37);
+	/* The order of the two differs: the SDK has them in a hash table. */
+	swapped = strncmp(msg, "{\"exp\"", 6) == 0;
+	iat = time_get(msg + (swapped ? 37 : 8));
+	expires = time_get(msg + (swapped ? 8 : 37));
+	snprintf(want, sizeof(want), "{\"%s\":\"%.20s\",\"%s\":\"%.20s\"}",
+	    swapped ? "exp" : "iat", msg + 8, swapped ? "iat" : "exp",
+	    msg + 37);
 	snprintf(footer, sizeof(footer), "{\"kid\":\"%s\"}", account.throttle);
 	throttle_make(&made, msg, footer);
 	if (strcmp(msg, want) != 0 || iat < 0 || expires != iat + 3600)
