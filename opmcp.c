@@ -6883,6 +6883,21 @@ sa_version(struct sa *sa, const struct sa_vault *v, uint64_t *version,
 	return sa_content(&j, version, e);
 }
 
+/* Count the entries of a list; one without a proper uuid refuses the whole. */
+MUST static bool
+sa_count_items(const struct json *j, uint32_t list, size_t *n, struct err *e)
+{
+	struct str id;
+
+	for (uint32_t k = json_first(j, list); k; k = json_next(j, list, k)) {
+		if (!json_get_str(j, k, S("uuid"), &id) ||
+		    !id_is_valid(id, 'a'))
+			return fail(e, E_ANSWER, "item without uuid");
+		++*n;
+	}
+	return true;
+}
+
 /* Read a vault's overviews. An answer that says it is incomplete is refused:
  * a title that seems unique might not be. */
 MUST static bool
@@ -6909,14 +6924,8 @@ sa_load_items(struct sa *sa, struct sa_vault *v, struct err *e)
 	list = json_get(&j, ROOT, S("items"));
 	if (!json_is_null(&j, list) && !json_is_array(&j, list))
 		return fail(e, E_ANSWER, "item list");
-	for (uint32_t k = json_first(&j, list); k; k = json_next(&j, list, k)) {
-		struct str id;
-
-		if (!json_get_str(&j, k, S("uuid"), &id) ||
-		    !id_is_valid(id, 'a'))
-			return fail(e, E_ANSWER, "item without uuid");
-		n++;
-	}
+	if (!sa_count_items(&j, list, &n, e))
+		return false;
 	v->item = mem_alloc(&v->list, n * sizeof *v->item);
 	if (v->item == NULL)
 		return fail(e, E_LARGE, "number of items");
@@ -10921,6 +10930,24 @@ tool_is_seed(const struct shown *s)
 	return s->field != NULL && s->field->kind == KIND_TOTP && !s->code;
 }
 
+/* Judge the reveal of one field: rules, settings and tags, and what holds for
+ * seeds besides. */
+MUST static bool
+tool_judge_field(struct keeper *k, struct deed *d, struct shown *s,
+    struct judgement *j, struct err *e)
+{
+	d->field = s->name;
+	d->own = s->field;
+	if (!tool_judge(k, d, j, e))
+		return false;
+	if (j->verdict == ALLOW && tool_is_seed(s) &&
+	    (j->rule == NULL || j->rule->sel[SEL_FIELD].p == NULL))
+		*j = (struct judgement){ DENY, NULL, "the setting that seeds "
+		    "need a rule for the field", false };
+	s->verdict = j->verdict;
+	return true;
+}
+
 /* Judge the reveal of some fields of one item: those that are denied stay
  * behind, and when there are no others the call is refused. One question is
  * put for all that need it; limits count the call, not the fields. What is
@@ -10933,41 +10960,33 @@ tool_may_reveal(struct keeper *k, const struct vault *vault,
 {
 	struct deed d = { ACT_REVEAL, vault, &it->ref, NOTHING, NOTHING, NULL };
 	struct judgement j = { 0 }, worst = { 0 };
-	bool there = false, any = false, ask = false;
+	size_t there = 0, denied = 0, ask = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		d.field = list[i].name;
-		d.own = list[i].field;
-		if (!tool_judge(k, &d, &j, e))
+		if (!tool_judge_field(k, &d, &list[i], &j, e))
 			return false;
-		if (j.verdict == ALLOW && tool_is_seed(&list[i]) &&
-		    (j.rule == NULL || j.rule->sel[SEL_FIELD].p == NULL))
-			j = (struct judgement){ DENY, NULL, "the setting that "
-			    "seeds need a rule for the field", false };
-		list[i].verdict = j.verdict;
 		if (list[i].field == NULL)
 			continue;
-		if (!there || (j.verdict == ASK && !ask))
+		if (there++ == 0 || (j.verdict == ASK && ask == 0))
 			worst = j;
-		there = true;
-		any |= j.verdict != DENY;
-		ask |= j.verdict == ASK;
+		denied += j.verdict == DENY;
+		ask += j.verdict == ASK;
 	}
-	if (!there)
+	if (there == 0)
 		return n > 1 ? fail(e, E_FIELD, "neither username nor "
 		    "password") : fail(e, E_FIELD, "");
 	tool_note_why(k, &worst);
 	k->line.decision = verdict_name[worst.verdict];
-	if (!any)
+	if (denied == there)
 		return fail(e, E_POLICY, "");
-	if (ask && !tool_ask(k, &d, tool_reveal_words(k, list, n), false, e))
+	if (ask > 0 && !tool_ask(k, &d, tool_reveal_words(k, list, n), false,
+	    e))
 		return false;
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < n; i++)
 		if (list[i].verdict == ASK)
 			list[i].verdict = ALLOW;
-		if (list[i].verdict == DENY && list[i].field != NULL)
-			k->line.decision = "partial";
-	}
+	if (denied > 0)
+		k->line.decision = "partial";
 	return tool_take(k, &d, list, n, e) &&
 	    tool_count_item(k, it->ref.id, e);
 }
@@ -11372,6 +11391,16 @@ tool_is_in(struct str text, struct str word)
 	return false;
 }
 
+/* Does one of these texts? */
+static bool
+tool_is_in_any(const struct str *text, size_t n, struct str word)
+{
+	for (size_t i = 0; i < n; i++)
+		if (tool_is_in(text[i], word))
+			return true;
+	return false;
+}
+
 /* What list_items was asked for; slices with p NULL ask for nothing. */
 struct search {
 	struct str query, tag, category;
@@ -11389,16 +11418,11 @@ tool_is_found(const struct search *q, const struct item_ref *it)
 	    (q->category.p != NULL && !str_eq(q->category, it->category)) ||
 	    (q->tag.p != NULL && !item_has_tag(it, q->tag)))
 		return false;
-	while (str_cut(&rest, ' ', &word)) {
-		bool hit = tool_is_in(it->title, word);
-
-		for (size_t i = 0; i < it->tags && !hit; i++)
-			hit = tool_is_in(it->tag[i], word);
-		for (size_t i = 0; i < it->urls && !hit; i++)
-			hit = tool_is_in(it->url[i], word);
-		if (!hit)
+	while (str_cut(&rest, ' ', &word))
+		if (!tool_is_in(it->title, word) &&
+		    !tool_is_in_any(it->tag, it->tags, word) &&
+		    !tool_is_in_any(it->url, it->urls, word))
 			return false;
-	}
 	return true;
 }
 
@@ -11533,6 +11557,19 @@ tool_is_plain(struct str s)
 	return s.n > 0;
 }
 
+/* Put a reference with these names. */
+static void
+tool_put_op(struct jw *w, const struct vault *vault, struct str item,
+    const struct ref *r)
+{
+	jw_key(w, S("reference"));
+	jw_comma(w);
+	OUT(w->o, S("\"op://"), tool_is_plain(vault->name) &&
+	    !id_is_valid(vault->name, 'a') ? vault->name : vault->id, S("/"),
+	    item, S("/"), r->section, r->section.p != NULL ? S("/") : NOTHING,
+	    r->field, S("\""));
+}
+
 /* Put the reference by which this field is found: with its title where that
  * means this field and no other, else with its id, else with its section as
  * well. Vault and item by name where those can stand in a reference; an
@@ -11559,15 +11596,8 @@ tool_put_reference(struct jw *w, const struct vault *vault,
 		    !tool_is_plain(r.section)) ||
 		    !item_resolve(it, &r, &found, &none) || found != f)
 			continue;
-		jw_key(w, S("reference"));
-		jw_comma(w);
-		OUT(w->o, S("\"op://"), tool_is_plain(vault->name) &&
-		    !id_is_valid(vault->name, 'a') ? vault->name : vault->id,
-		    S("/"), by_title && tool_is_plain(it->ref.title) ?
-		    it->ref.title : it->ref.id, S("/"));
-		if (i >= LEN(name))
-			OUT(w->o, r.section, S("/"));
-		OUT(w->o, r.field, S("\""));
+		tool_put_op(w, vault, by_title && tool_is_plain(it->ref.title) ?
+		    it->ref.title : it->ref.id, &r);
 		return;
 	}
 }
@@ -13270,41 +13300,34 @@ keep_log(struct keeper *k, const struct job *b, const struct err *e,
 static const char *
 keep_event(const struct keeper *k, const struct err *e)
 {
-	switch (e->code) {
-	case E_NONE:
+	static const struct {
+		enum err_code from, to;
+		const char *event;
+	} rows[] = {
+		{ E_ASK, E_ASK, "ASKED" },
+		{ E_ARGUMENT, E_NAME, "INVALID" },
+		{ E_REF, E_REF, "INVALID" },
+		{ E_RESOURCE, E_STATE, "INVALID" },
+		{ E_VAULT, E_VAULT_MANY, "VAULT_REFUSED" },
+		{ E_POLICY, E_ITEMS, "REFUSED" },
+		{ E_CANNOT_ASK, E_UNANSWERED, "REFUSED" },
+		{ E_LIMIT, E_LIMIT, "LIMIT" },
+		{ E_LOCKED, E_LOCKED, "LOCKED" },
+		{ E_NO_TOKEN, E_SERVER, "SIGN_IN_FAILED" },
+		{ E_CANCEL, E_CANCEL, "CANCELLED" },
+	};
+
+	if (e->code == E_NONE)
 		return k->line.event;
-	case E_ASK:
-		return "ASKED";
-	case E_ARGUMENT:
-	case E_NAME:
-	case E_RESOURCE:
-	case E_STATE:
-		return "INVALID";
-	case E_VAULT:
-	case E_VAULT_MANY:
-		return "VAULT_REFUSED";
-	case E_POLICY:
-	case E_ITEMS:
-	case E_CANNOT_ASK:
-	case E_REFUSED:
-	case E_UNANSWERED:
-		return "REFUSED";
-	case E_LIMIT:
-		return "LIMIT";
-	case E_LOCKED:
-		return "LOCKED";
-	case E_NO_TOKEN:
-	case E_TOKEN:
-	case E_HOST:
-	case E_SIGN_IN:
-	case E_SERVER:
-		return "SIGN_IN_FAILED";
-	case E_CANCEL:
-		return "CANCELLED";
-	default:
-		return k->gate->locked ? k->line.event : "FAILED";
-	}
+	for (size_t i = 0; i < LEN(rows); i++)
+		if (e->code >= rows[i].from && e->code <= rows[i].to)
+			return rows[i].event;
+	return k->gate->locked ? k->line.event : "FAILED";
 }
+_Static_assert(E_NAME == E_ARGUMENT + 1 && E_STATE == E_RESOURCE + 1 &&
+    E_VAULT_MANY == E_VAULT + 1 && E_ITEMS == E_POLICY + 1 &&
+    E_UNANSWERED == E_CANNOT_ASK + 2 && E_SERVER == E_NO_TOKEN + 4,
+    "the ranges of keep_event()");
 
 /* The hash that stands for a call's arguments. Where they can hold a secret it
  * is keyed with a number of this run, so that a weak one cannot be guessed
