@@ -7445,8 +7445,8 @@ item_of_file(struct str attr, bool document, uint32_t *node)
 
 	if (document) {
 		it.ref.category = CATEGORY_DOCUMENT;
-		CHECK(parses(&it.details, JOIN(&T, S("{\"documentAttributes\":"),
-		    attr, S("}"))));
+		CHECK(parses(&it.details, JOIN(&T,
+		    S("{\"documentAttributes\":"), attr, S("}"))));
 		CHECK(sa_item_fields(sa_bare(), &it, &e));
 	}
 	it.ref.id = S("x7ptdccw5lfbskxs55ml6eyoxq");
@@ -7853,9 +7853,8 @@ test_sa_write_lost(void)
 		    1, E_ANSWER, 0 },
 		{ "neither map, nobody knows", 0, NEITHER, READ_OTHER,
 		    ITEM_ACTIVE, 7, E_UNSURE, 0 },
-		{ "another item's maps", 0, "{\"updatedItems\":{\"aaaaaaaaaaaaaa"
-		    "aaaaaaaaaaaa\":8},\"failedItems\":{\"aaaaaaaaaaaaaaaaaaaaaa"
-		    "aaaa\":104}}", READ_OLD, ITEM_ACTIVE, 1, E_ANSWER, 0 },
+		{ "another item's maps", 0, "{\"updatedItems\":{\"" VAULT
+		    "\":8},\"failedItems\":{\"" VAULT "\":104}}", READ_OLD, ITEM_ACTIVE, 1, E_ANSWER, 0 },
 		{ "a version that is none", 0, "{\"updatedItems\":{\"" WRITTEN
 		    "\":\"8\"}}", READ_OURS, ITEM_ACTIVE, 7, E_NONE, 8 },
 		{ "maps of the wrong type", 0, "{\"updatedItems\":[],"
