@@ -7302,7 +7302,7 @@ sa_file_eq(const struct json *j, uint32_t at, struct str sealed)
 	SHA256(got, sealed);
 	return hash == 0 || (json_str(j, hash, &s) &&
 	    b64_decode_exact(want, sizeof want, s) &&
-	    memcmp(want, got, sizeof got) == 0);
+	    ct_eq(want, got, sizeof got));
 }
 
 /* Back end: a file's content. It comes without an envelope, encrypted under a
