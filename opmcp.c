@@ -2249,7 +2249,9 @@ jw_put_raw(struct jw *w, struct str name, struct str json)
 }
 
 /* Changes to a parsed text, in the order of their places: a stretch is left
- * out and text put in its stead. What nobody names stays byte for byte. */
+ * out and text put in its stead. What nobody names stays byte for byte. Like
+ * a builder it cannot fail half way: edit_done() tells once. No two changes
+ * may overlap, so a value can be replaced once, and nothing inside it can. */
 struct edits {
 	const struct json *j;
 	struct edit {
@@ -2283,7 +2285,9 @@ edit_at(const struct edits *x, uint32_t node)
 	return (size_t)(json_raw(x->j, node).p - x->j->text.p);
 }
 
-/* Put JSON text in the place of a value. */
+/* Put JSON text in the place of a value. The text must live until the changes
+ * are made; p NULL counts as too many changes, so that the result of a JOIN
+ * can be handed in unseen. */
 static void
 edit_replace(struct edits *x, uint32_t node, struct str json)
 {
@@ -7344,8 +7348,25 @@ sa_file(void *ctx, struct str vault, const struct item *it,
 	return ok || fail(e, E_ANSWER, "file does not open");
 }
 
+/* How an item is changed. The service keeps an item as two encrypted JSON
+ * texts and replaces both at once, under a version; so a change is: read both,
+ * change the few places that are meant, and send both back. 1Password's own
+ * clients keep much more in them than this program knows (passkeys, saved web
+ * forms, attributes), and they must find it again: the texts are therefore
+ * never built anew but edited (struct edits), and whatever nobody named keeps
+ * its bytes, its white space and its order.
+ *
+ * Two versions guard against two writers: that of the item, which stands in
+ * the change, and that of the vault's content, which stands in the path. The
+ * service refuses a change to what has been changed meanwhile; so no retry
+ * here can undo somebody else's work, and none is made.
+ *
+ * When the answer to a change does not come, nobody here knows whether it was
+ * carried out. The item is then read: a ciphertext with our random nonce can
+ * only be ours. */
+
 /* What is to be sent of an item: both parts whole. A version of 0 makes a new
- * one. */
+ * one. files is a member to append, or nothing. */
 struct draft {
 	struct str id, category, created, over, details, files;
 	uint64_t version;
@@ -7753,8 +7774,9 @@ sa_edit_old(struct sa *sa, struct edits *x, const struct wish *w,
 	return true;
 }
 
-/* The line under an item's title in lists, where a change of this field
- * changes it; else NULL. */
+/* The line under an item's title in 1Password's lists repeats one of its
+ * fields, the username of a login for instance. The field of the wish that it
+ * repeats, so that it does not show the old value; NULL: none. */
 static const struct wish_field *
 sa_subtitle(const struct item *it, const struct wish *w)
 {
@@ -11034,6 +11056,14 @@ tool_put_others(struct jw *w, struct str name, const struct shown *list,
  * Owns:   the functions behind the rows that change nothing.
  * Trusts: arguments fit their rows; what is in them is still a caller's.
  * Calls:  2 to 18.                   Tests: test_tool_*, test_resource_*, e2e
+ *
+ * Three degrees of looking. Lists (list_items, resources, completion) show
+ * names, tags and websites of what may be listed. A look (get_item) shows one
+ * item's fields, without what is protected and without what a rule or tag
+ * keeps back. A reveal (read_secret, get_1password_credentials) lets a value
+ * out when the rules for it permit that, and counts against the limits. A
+ * look judges the item as a reveal does before it judges it as a list, so
+ * that bait is bait for the curious as well.
  * ==================================================================== */
 
 /* get_1password_credentials. The vault has been judged by tool_locate(), the
@@ -11543,7 +11573,8 @@ tool_items(struct keeper *k, const struct json *j, uint32_t args,
 	return true;
 }
 
-/* Can a name stand in a secret reference? */
+/* Can a name stand in a secret reference as every tool of 1Password reads it?
+ * The wide form that OPMCP_REFERENCES permits is not given out. */
 static bool
 tool_is_plain(struct str s)
 {
@@ -11633,7 +11664,8 @@ tool_put_shown(struct keeper *k, struct jw *w, const struct vault *vault,
 }
 
 /* Judge the look at an item without its protected values: it must be one that
- * may be listed, and bait is bait. */
+ * may be listed, and bait is bait. The first judgement is made for the canary
+ * alone: whether values may be revealed does not matter here. */
 MUST static bool
 tool_may_look(struct keeper *k, const struct vault *vault,
     const struct item *it, struct err *e)
@@ -12033,6 +12065,27 @@ tool_security(struct keeper *k, const struct json *j, uint32_t args,
  * Owns:   the functions behind the rows that change something.
  * Trusts: arguments fit their rows; what is in them is still a caller's.
  * Calls:  2 to 18.                   Tests: test_write_*, e2e
+ *
+ * These tools exist only where the operator has set OPMCP_WRITE. A change
+ * passes through these steps, in this order, and each can only refuse:
+ *
+ *   1. the item is read (or a blank one made) and what the caller wishes is
+ *      laid over it: fields are found as references find them, each is named
+ *      once, and has a value that its kind can hold;
+ *   2. the token may write in the vault;
+ *   3. rules, tags and OPMCP_WRITE judge the item and each field: the
+ *      strictest counts, and bait is bait;
+ *   4. no rule or tag may lose its hold on the item by the change: neither by
+ *      a new title nor by other tags;
+ *   5. a person is asked, where that is due, in words that name what changes;
+ *      the approval is bound to these arguments and this item (section 17),
+ *      and what makes or destroys is asked about each time;
+ *   6. limits are counted;
+ *   7. WRITE_BEGINS goes on record: from here on something may change;
+ *   8. the back end writes, once.
+ *
+ * The answer tells what changed by name. A password made here never leaves:
+ * the answer has its length, classes and a few digits of its hash.
  * ==================================================================== */
 
 /* A change while it is prepared: item and vault, and the wish. */
