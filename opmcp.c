@@ -11633,6 +11633,16 @@ tool_put_reference(struct jw *w, const struct vault *vault,
 	}
 }
 
+/* A value in an overview, as it can be shown to a reader; that it is longer is
+ * said, and read_secret has all of it. */
+static void
+tool_put_value(struct jw *w, struct str text)
+{
+	tool_put_clean(w, S("value"), text);
+	if (text.n > CLEAN_MAX)
+		jw_put_bool(w, S("cut"), true);
+}
+
 /* One field of get_item: what it is and where, and its value unless that is
  * protected or the rules keep it back. */
 static void
@@ -11655,7 +11665,7 @@ tool_put_shown(struct keeper *k, struct jw *w, const struct vault *vault,
 	if (f->kind == KIND_FILE && json_is_integer(&it->details, size))
 		jw_put_raw(w, S("size"), json_raw(&it->details, size));
 	else if (item_reveal(v, f->value, &text))
-		tool_put_clean(w, S("value"), text);
+		tool_put_value(w, text);
 	else if (f->value.p != NULL && f->value.n == 0)
 		jw_put(w, S("value"), S(""));
 	else
