@@ -11250,37 +11250,6 @@ resource_status(struct keeper *k, struct str uri, const struct str *var,
 	return true;
 }
 
-/* onepassword://vaults: those that may be used, read now. */
-MUST static bool
-resource_vaults(struct keeper *k, struct str uri, const struct str *var,
-    struct jw *w, struct err *e)
-{
-	const struct vault *list;
-	bool fresh = true;
-	struct out o;
-	struct jw text;
-	size_t n;
-
-	(void)var;
-	if (!tool_is_ready(k, e) || !k->be->vaults(k->sa, &fresh, &list, &n, e))
-		return false;
-	resource_open(k, &o, &text);
-	jw_key(&text, S("vaults"));
-	jw_open(&text, '[');
-	for (size_t i = 0; i < n; i++) {
-		if (list[i].locked || pol_vault(k->cfg, list, n, &list[i]) !=
-		    ALLOW)
-			continue;
-		jw_open(&text, '{');
-		jw_put(&text, S("id"), list[i].id);
-		tool_put_clean(&text, S("name"), list[i].name);
-		jw_close(&text, '}');
-	}
-	jw_close(&text, ']');
-	resource_close(k, &text, uri, w);
-	return true;
-}
-
 /* Where a page begins: after the item whose id the cursor is. A cursor that
  * is none, or whose item has gone, is refused; so is one when there is no
  * list it could come from. */
@@ -11311,81 +11280,15 @@ item_is_listed(const struct keeper *k, const struct vault *vault,
 	    pol_judge(k->policy, k->cfg, &d).verdict == ALLOW;
 }
 
-/* Where a page of a list begins, and how long it may be. */
-struct page {
-	const struct item_ref *list;
-	size_t n, at, max;
-};
-
-/* One page of a vault's items, from at on; ids, titles and states only. The
- * next page's URI, if there is one, is next followed by its cursor. */
-static void
-resource_put_items(const struct keeper *k, struct jw *w,
-    const struct item_ref *list, size_t n, size_t at,
-    const struct vault *vault)
-{
-	size_t shown = 0;
-
-	jw_key(w, S("items"));
-	jw_open(w, '[');
-	for (; at < n && shown < PAGE_ITEMS; at++) {
-		if (!item_is_listed(k, vault, &list[at]))
-			continue;
-		jw_open(w, '{');
-		jw_put(w, S("id"), list[at].id);
-		tool_put_clean(w, S("title"), list[at].title);
-		jw_put(w, S("state"), list[at].state == ITEM_ACTIVE ?
-		    S("active") : S("archived"));
-		jw_close(w, '}');
-		shown++;
-	}
-	jw_close(w, ']');
-	if (at == n)
-		return;
-	jw_key(w, S("next"));
-	jw_raw(w, S("\"onepassword://vaults/"));
-	OUT(w->o, vault->id, S("/items?cursor="), list[at - 1].id, S("\""));
-}
-
-/* onepassword://vaults/{vault}/items: the first page is read now, those after
- * it come from the same list. */
+/* Put the vaults that may be used, read now. */
 MUST static bool
-resource_items(struct keeper *k, struct str uri, const struct str *var,
-    struct jw *w, struct err *e)
-{
-	const struct vault *vault;
-	const struct item_ref *list;
-	bool fresh = var[1].p == NULL;
-	struct out o;
-	struct jw text;
-	size_t n, at;
-
-	if (!pol_check_name(var[0], e) || !tool_is_ready(k, e) ||
-	    !tool_vault(k, var[0], &vault, e) ||
-	    !k->be->items(k->sa, vault->id, &fresh, &list, &n, e) ||
-	    !resource_after(list, n, var[1], &at, e))
-		return false;
-	resource_open(k, &o, &text);
-	tool_put_clean(&text, S("vault"), vault->name);
-	jw_put(&text, S("vault_id"), vault->id);
-	resource_put_items(k, &text, list, n, at, vault);
-	resource_close(k, &text, uri, w);
-	return true;
-}
-
-/* list_vaults: those that may be used, read now. */
-MUST static bool
-tool_vaults(struct keeper *k, const struct json *j, uint32_t args,
-    struct jw *w, struct err *e)
+tool_put_vaults(struct keeper *k, struct jw *w, struct err *e)
 {
 	const struct vault *list, *own = NULL;
 	struct err none = { 0 };
 	bool fresh = true;
 	size_t n;
 
-	(void)j;
-	(void)args;
-	k->line.event = "LIST";
 	if (!tool_is_ready(k, e) || !k->be->vaults(k->sa, &fresh, &list, &n, e))
 		return false;
 	if (!pol_pick_vault(k->cfg, NOTHING, list, n, &own, &none))
@@ -11405,6 +11308,35 @@ tool_vaults(struct keeper *k, const struct json *j, uint32_t args,
 		jw_close(w, '}');
 	}
 	jw_close(w, ']');
+	return true;
+}
+
+/* list_vaults. */
+MUST static bool
+tool_vaults(struct keeper *k, const struct json *j, uint32_t args,
+    struct jw *w, struct err *e)
+{
+	(void)j;
+	(void)args;
+	k->line.event = "LIST";
+	return tool_put_vaults(k, w, e);
+}
+
+/* onepassword://vaults. */
+MUST static bool
+resource_vaults(struct keeper *k, struct str uri, const struct str *var,
+    struct jw *w, struct err *e)
+{
+	struct out o;
+	struct jw text;
+
+	(void)var;
+	resource_open(k, &o, &text);
+	if (!tool_put_vaults(k, &text, e)) {
+		(void)out_close(&o, &k->text);
+		return false;
+	}
+	resource_close(k, &text, uri, w);
 	return true;
 }
 
@@ -11509,13 +11441,21 @@ tool_search(const struct json *j, uint32_t args, struct search *q,
 	return true;
 }
 
-/* Put the items from at on that fit and may be listed, at most max and no
- * more than a frame holds; then where the next page begins. */
-static void
+/* A stretch of a list that is shown: from at on, at most max items. */
+struct page {
+	const struct item_ref *list;
+	size_t n, at, max;
+};
+
+/* Put the items of a page that fit and may be listed, no more than a frame
+ * holds. Returns the id of the last one when there are more, which is where
+ * the next page goes on; else nothing. */
+static struct str
 tool_put_items(const struct keeper *k, struct jw *w, const struct search *q,
     const struct vault *vault, struct page p)
 {
-	size_t shown = 0, room = w->o->cap / 2, after = p.at;
+	size_t shown = 0, room = w->o->cap / 2;
+	struct str last = NOTHING;
 
 	jw_key(w, S("items"));
 	jw_open(w, '[');
@@ -11529,11 +11469,10 @@ tool_put_items(const struct keeper *k, struct jw *w, const struct search *q,
 		tool_put_ref(w, &p.list[p.at]);
 		jw_close(w, '}');
 		shown++;
-		after = p.at;
+		last = p.list[p.at].id;
 	}
 	jw_close(w, ']');
-	if (p.at < p.n)
-		jw_put(w, S("next_cursor"), p.list[after].id);
+	return p.at < p.n ? last : NOTHING;
 }
 
 /* list_items. The first page is as good as read now: where the list is known,
@@ -11549,6 +11488,7 @@ tool_items(struct keeper *k, const struct json *j, uint32_t args,
 	struct page p = { NULL, 0, 0, 0 };
 	uint64_t max = PAGE_ITEMS / 2;
 	struct search q;
+	struct str next;
 	bool fresh;
 
 	k->line.event = "LIST";
@@ -11569,7 +11509,41 @@ tool_items(struct keeper *k, const struct json *j, uint32_t args,
 	p.max = (size_t)max;
 	tool_put_clean(w, S("vault"), vault->name);
 	jw_put(w, S("vault_id"), vault->id);
-	tool_put_items(k, w, &q, vault, p);
+	next = tool_put_items(k, w, &q, vault, p);
+	if (next.p != NULL)
+		jw_put(w, S("next_cursor"), next);
+	return true;
+}
+
+/* onepassword://vaults/{vault}/items{?cursor}: all items, whatever their
+ * state; next is the URI of the following page. */
+MUST static bool
+resource_items(struct keeper *k, struct str uri, const struct str *var,
+    struct jw *w, struct err *e)
+{
+	static const struct search all = { .active = true, .archived = true };
+	struct page p = { .max = PAGE_ITEMS };
+	const struct vault *vault;
+	bool fresh = var[1].p == NULL;
+	struct str next;
+	struct out o;
+	struct jw text;
+
+	if (!pol_check_name(var[0], e) || !tool_is_ready(k, e) ||
+	    !tool_vault(k, var[0], &vault, e) ||
+	    !k->be->items(k->sa, vault->id, &fresh, &p.list, &p.n, e) ||
+	    !resource_after(p.list, p.n, var[1], &p.at, e))
+		return false;
+	resource_open(k, &o, &text);
+	tool_put_clean(&text, S("vault"), vault->name);
+	jw_put(&text, S("vault_id"), vault->id);
+	next = tool_put_items(k, &text, &all, vault, p);
+	if (next.p != NULL) {
+		jw_key(&text, S("next"));
+		jw_raw(&text, S("\"onepassword://vaults/"));
+		OUT(&o, vault->id, S("/items?cursor="), next, S("\""));
+	}
+	resource_close(k, &text, uri, w);
 	return true;
 }
 

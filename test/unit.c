@@ -12400,19 +12400,19 @@ test_resource_status(void)
 static void
 test_resource_vaults(void)
 {
+#define ROW(id, name, own) "{\"id\":\"" SHELF(id) "\",\"name\":\"" name \
+	"\",\"default\":" own ",\"writable\":false}"
 	static const struct {
 		const char *vaults, *want;
 	} rows[] = {
-		{ "AI,Work", "{\"vaults\":[{\"id\":\"" SHELF("2") "\",\"name\""
-		    ":\"AI\"},{\"id\":\"" SHELF("3") "\",\"name\":\"Work\"}]}"
-		},
-		{ "work", "{\"vaults\":[{\"id\":\"" SHELF("3") "\",\"name\":"
-		    "\"Work\"}]}" },
+		{ "AI,Work", "{\"vaults\":[" ROW("2", "AI", "true") ","
+		    ROW("3", "Work", "false") "]}" },
+		{ "work", "{\"vaults\":[" ROW("3", "Work", "true") "]}" },
 		{ SHELF("5"), "{\"vaults\":[]}" },      /* it is locked */
 		{ "none", "{\"vaults\":[]}" }, { "", "{\"vaults\":[]}" },
-		{ "*", "{\"vaults\":[{\"id\":\"" SHELF("2") "\",\"name\":"
-		    "\"AI\"},{\"id\":\"" SHELF("3") "\",\"name\":\"Work\"},{"
-		    "\"id\":\"" SHELF("4") "\",\"name\":\"Private\"}]}" },
+		{ "*", "{\"vaults\":[" ROW("2", "AI", "false") ","
+		    ROW("3", "Work", "false") "," ROW("4", "Private", "false")
+		    "]}" },
 	};
 	struct keeper k;
 	struct cfg cfg;
