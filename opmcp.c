@@ -5283,6 +5283,7 @@ struct field {
 	enum purpose purpose;
 	struct secret value;
 	uint32_t node;
+	uint64_t size;                  /* of a file, in bytes; 0: not told */
 };
 
 /* An item with everything in it; all parts lie in one arena. stored is the
@@ -5407,6 +5408,66 @@ item_is_protected(const struct field *f)
 	return f->purpose != FOR_USERNAME && (f->kind == KIND_TEXT ||
 	    f->kind == KIND_MENU) && (item_is_telling(f->id) ||
 	    item_is_telling(f->title));
+}
+
+/* A whole number of at most 15 digits, written as such or as a string. */
+MUST static bool
+item_number(const struct json *j, uint32_t node, int64_t *v)
+{
+	struct str s;
+	uint64_t n;
+	bool minus;
+
+	if (!json_str(j, node, &s)) {
+		if (!json_is_integer(j, node))
+			return false;
+		s = json_raw(j, node);
+	}
+	minus = str_is_start(s, S("-"));
+	if (!str_u64(str_from(s, minus), 999999999999999, &n))
+		return false;
+	*v = minus ? -(int64_t)n : (int64_t)n;
+	return true;
+}
+
+#define YEAR_1 (-62135596800)           /* as seconds since 1970 */
+#define YEAR_3000 32503680000
+
+/* Append what the number of a date or month shows as; nothing when it is
+ * neither. A month is YYYYMM; years of two digits are of this century. */
+static void
+item_put_date(struct out *o, enum kind kind, int64_t v)
+{
+	if (kind == KIND_DATE) {
+		if (v >= YEAR_1 && v < YEAR_3000)
+			time_put_day(o, v);
+	} else if (v > 0 && v % 100 > 0 && v % 100 <= 12 && v < 1000000) {
+		time_digits(o, v % 100, 2);
+		out_byte(o, '/');
+		time_digits(o, v / 100 + (v < 10000 ? 2000 : 0), 4);
+	}
+}
+
+/* The number that a date (YYYY-MM-DD, kept as noon of that day and a minute)
+ * or a month (MM/YYYY) is kept as. It must show again as it was given, which
+ * is how a 30th of February is found. */
+MUST static bool
+item_read_date(enum kind kind, struct str s, int64_t *v)
+{
+	bool day = kind == KIND_DATE;
+	uint64_t y, m, d = 1;
+	u8 room[16];
+	struct out o;
+
+	if (!str_u64(day ? str_upto(s, 4) : str_from(s, 3), 2999, &y) ||
+	    !str_u64(str_upto(str_from(s, day ? 5 : 0), 2), 12, &m) ||
+	    (day && !str_u64(str_from(s, 8), 31, &d)))
+		return false;
+	*v = day ? time_days((int64_t)y, (int64_t)m, (int64_t)d) * 86400 +
+	    12 * 3600 + 60 : (int64_t)(y * 100 + m);
+	out_init(&o, room, sizeof room);
+	item_put_date(&o, kind, *v);
+	return str_eq(out_str(&o), s);
 }
 
 /* Is text this tag, or one below it ("ai:deny/prod")? ASCII case, blanks
@@ -6991,7 +7052,7 @@ sa_add_field(struct item *it, uint32_t node, struct str id, struct str name)
 
 	(void)!json_get_str(&it->details, node, name, &value);
 	*f = (struct field){ id, id, NULL, KIND_TEXT, FOR_NOTHING,
-	    { value.p, value.n }, node };
+	    { value.p, value.n }, node, 0 };
 	return f;
 }
 
@@ -7016,44 +7077,6 @@ sa_add_login(struct item *it)
 	}
 }
 
-/* A whole number of at most 15 digits, written as such or as a string. */
-MUST static bool
-sa_number(const struct json *j, uint32_t node, int64_t *v)
-{
-	struct str s;
-	uint64_t n;
-	bool minus;
-
-	if (!json_str(j, node, &s)) {
-		if (!json_is_integer(j, node))
-			return false;
-		s = json_raw(j, node);
-	}
-	minus = str_is_start(s, S("-"));
-	if (!str_u64(str_from(s, minus), 999999999999999, &n))
-		return false;
-	*v = minus ? -(int64_t)n : (int64_t)n;
-	return true;
-}
-
-#define YEAR_1 (-62135596800)           /* as seconds since 1970 */
-#define YEAR_3000 32503680000
-
-/* Append what the number of a date or month shows as; nothing when it is
- * neither. A month is YYYYMM; years of two digits are of this century. */
-static void
-sa_put_shown(struct out *o, enum kind kind, int64_t v)
-{
-	if (kind == KIND_DATE) {
-		if (v >= YEAR_1 && v < YEAR_3000)
-			time_put_day(o, v);
-	} else if (v > 0 && v % 100 > 0 && v % 100 <= 12 && v < 1000000) {
-		time_digits(o, v % 100, 2);
-		out_byte(o, '/');
-		time_digits(o, v / 100 + (v < 10000 ? 2000 : 0), 4);
-	}
-}
-
 /* The same for a value of the details; a month is never a string there. */
 static void
 sa_put_date(struct out *o, enum kind kind, const struct json *j,
@@ -7062,9 +7085,9 @@ sa_put_date(struct out *o, enum kind kind, const struct json *j,
 	struct str s;
 	int64_t v;
 
-	if (sa_number(j, value, &v) && (kind == KIND_DATE ||
+	if (item_number(j, value, &v) && (kind == KIND_DATE ||
 	    !json_str(j, value, &s)))
-		sa_put_shown(o, kind, v);
+		item_put_date(o, kind, v);
 }
 
 /* An address on one line: "street, city state zip, country", without what is
@@ -7123,6 +7146,22 @@ sa_add_ssh(struct item *it, const struct field *key, uint32_t node)
 	}
 }
 
+/* Make a field of a file's attributes: it is named by its file name, and its
+ * place is that of the attributes. */
+static void
+sa_shape_file(const struct item *it, struct field *f, uint32_t node)
+{
+	const struct json *j = &it->details;
+
+	f->kind = KIND_FILE;
+	f->title = S("");
+	(void)!json_get_str(j, node, S("fileName"), &f->title);
+	(void)!str_u64(json_raw(j, json_get(j, node, S("unencryptedSize"))),
+	    UINT32_MAX, &f->size);
+	f->value.p = NULL;
+	f->node = node;
+}
+
 /* Turn the value of a field into the text that is shown. False: no room. */
 MUST static bool
 sa_shape_field(struct sa *sa, struct item *it, struct field *f)
@@ -7145,9 +7184,7 @@ sa_shape_field(struct sa *sa, struct item *it, struct field *f)
 		f->value = (struct secret){ text.p, text.n };
 		return !o.over;
 	case KIND_FILE:
-		f->title = S("");
-		(void)!json_get_str(j, value, S("fileName"), &f->title);
-		f->value.p = NULL;
+		sa_shape_file(it, f, value);
 		return true;
 	case KIND_OTHER:
 		f->value.p = NULL;
@@ -7223,11 +7260,8 @@ sa_item_fields(struct sa *sa, struct item *it, struct err *e)
 		f->title = S("notes");
 		f->kind = KIND_NOTES;
 	}
-	if (json_get_str(j, file, S("fileName"), &text)) {
-		f = sa_add_field(it, ROOT, text, S(""));
-		f->kind = KIND_FILE;
-		f->value.p = NULL;
-	}
+	if (json_get_str(j, file, S("fileName"), &text))
+		sa_shape_file(it, sa_add_field(it, ROOT, text, S("")), file);
 	return true;
 }
 
@@ -7318,8 +7352,7 @@ sa_file(void *ctx, struct str vault, const struct item *it,
 	struct sa *sa = ctx;
 	struct sa_request r = { S("GET"), NOTHING, NOTHING, 0, true, true };
 	const struct json *j = &it->details;
-	uint32_t at = json_get(j, f->node, f->node == ROOT ?
-	    S("documentAttributes") : S("v"));
+	uint32_t at = f->node;
 	u8 bytes[32], nonce[GCM_IV];    /* bytes: secret, wiped */
 	struct str id, s, kid;
 	struct sa_key key;              /* secret: wiped */
@@ -7518,28 +7551,6 @@ sa_send(struct sa *sa, struct sa_vault *v, const struct draft *c,
 	return false;
 }
 
-/* The number that a date (YYYY-MM-DD, kept as noon of that day and a minute)
- * or a month (MM/YYYY) is kept as. It must show again as it was given, which
- * is how a 30th of February is found. */
-MUST static bool
-sa_read_date(enum kind kind, struct str s, int64_t *v)
-{
-	bool day = kind == KIND_DATE;
-	uint64_t y, m, d = 1;
-	u8 room[16];
-	struct out o;
-
-	if (!str_u64(day ? str_upto(s, 4) : str_from(s, 3), 2999, &y) ||
-	    !str_u64(str_upto(str_from(s, day ? 5 : 0), 2), 12, &m) ||
-	    (day && !str_u64(str_from(s, 8), 31, &d)))
-		return false;
-	*v = day ? time_days((int64_t)y, (int64_t)m, (int64_t)d) * 86400 +
-	    12 * 3600 + 60 : (int64_t)(y * 100 + m);
-	out_init(&o, room, sizeof room);
-	sa_put_shown(&o, kind, *v);
-	return str_eq(out_str(&o), s);
-}
-
 /* The JSON of a field's value: a string, or the number that dates and months
  * are kept as. p NULL: not a value for this kind. */
 static struct str
@@ -7551,7 +7562,7 @@ sa_value(struct sa *sa, const struct wish_field *f)
 
 	if (f->kind != KIND_DATE && f->kind != KIND_MONTH_YEAR)
 		return json_quoted(sa->scratch, f->value);
-	if (!sa_read_date(f->kind, f->value, &v))
+	if (!item_read_date(f->kind, f->value, &v))
 		return NOTHING;
 	out_init(&o, room, sizeof room);
 	if (v < 0)
@@ -7986,9 +7997,7 @@ sa_file_references(struct sa *sa, const struct item *it, struct draft *c,
 	for (size_t i = 0; i < it->fields; i++) {
 		const struct field *f = &it->field[i];
 
-		if (f->kind == KIND_FILE && !sa_put_file(sa, &o, c, j,
-		    json_get(j, f->node, f->node == ROOT ?
-		    S("documentAttributes") : S("v"))))
+		if (f->kind == KIND_FILE && !sa_put_file(sa, &o, c, j, f->node))
 			return fail(e, E_EDIT, "a file of the item has no key "
 			    "to sign with");
 	}
@@ -11624,9 +11633,6 @@ tool_put_shown(struct keeper *k, struct jw *w, const struct vault *vault,
     const struct item *it, const struct field *f, bool by_title)
 {
 	struct str text;
-	uint32_t size = json_get(&it->details, json_get(&it->details, f->node,
-	    f->node == ROOT ? S("documentAttributes") : S("v")),
-	    S("unencryptedSize"));
 	enum verdict v = item_is_protected(f) ? DENY :
 	    tool_rules_say(k, vault, it, f);
 
@@ -11636,8 +11642,8 @@ tool_put_shown(struct keeper *k, struct jw *w, const struct vault *vault,
 	if (f->in != NULL && f->in->title.n > 0)
 		tool_put_clean(w, S("section"), f->in->title);
 	tool_put_reference(w, vault, it, f, by_title);
-	if (f->kind == KIND_FILE && json_is_integer(&it->details, size))
-		jw_put_raw(w, S("size"), json_raw(&it->details, size));
+	if (f->kind == KIND_FILE)
+		tool_put_count(w, S("size"), f->size);
 	else if (item_reveal(v, f->value, &text))
 		tool_put_value(w, text);
 	else if (f->value.p != NULL && f->value.n == 0)

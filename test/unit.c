@@ -5465,9 +5465,9 @@ test_gen_refused(void)
  * 11. Items: vault, item and field, and what a back end offers
  * ==================================================================== */
 
-#define F(i, t, use, v) { B(i), B(t), NULL, KIND_TEXT, use, B(v), 0 }
+#define F(i, t, use, v) { B(i), B(t), NULL, KIND_TEXT, use, B(v), 0, 0 }
 #define NO_VALUE(i, t, use) \
-	{ B(i), B(t), NULL, KIND_OTHER, use, { NULL, 0 }, 0 }
+	{ B(i), B(t), NULL, KIND_OTHER, use, { NULL, 0 }, 0, 0 }
 
 /* An item with at most 8 fields; the rest of the room has no id. */
 struct item_row {
@@ -5652,7 +5652,7 @@ test_item_is_protected(void)
 
 	for (size_t i = 0; i < LEN(rows); i++) {
 		struct field f = { str_c(rows[i].id), str_c(rows[i].title),
-			NULL, rows[i].kind, rows[i].purpose, { NULL, 0 }, 0 };
+			NULL, rows[i].kind, rows[i].purpose, { NULL, 0 }, 0, 0 };
 		char label[64];
 
 		(void)snprintf(label, sizeof label, "%zu: %s %s", i,
@@ -6467,18 +6467,13 @@ fields_same(const struct item *it, uint32_t view)
 
 /* What names a file, in the item's details, and what the view says. */
 static void
-file_same(const struct item *it, uint32_t attr, const struct field *f,
-    uint32_t view)
+file_same(const struct item *it, const struct field *f, uint32_t view)
 {
-	uint64_t size = 0;
-
 	SAME(f->title, text_at(view, "name"));
 	CHECK(value_of(f).p == NULL);
-	SAME(member_of(&it->details, attr, "documentId"),
+	SAME(member_of(&it->details, f->node, "documentId"),
 	    text_at(view, "id"));
-	CHECK(str_u64(json_raw(&it->details, json_get(&it->details, attr,
-	    S("unencryptedSize"))), UINT32_MAX, &size));
-	EQUAL(size, number_at(view, "size"));
+	EQUAL(f->size, number_at(view, "size"));
 }
 
 /* The item's files, notes and document are those of the view. */
@@ -6497,19 +6492,18 @@ files_same(const struct item *it, uint32_t view)
 			notes = value_of(f);
 		if (f->kind != KIND_FILE)
 			continue;
-		if (f->node == ROOT) {
+		if (f->in == NULL) {
 			has_document = true;
-			CHECK(f->in == NULL);
-			file_same(it, json_get(&it->details, ROOT,
-			    S("documentAttributes")), f, doc);
+			EQUAL(f->node, json_get(&it->details, ROOT,
+			    S("documentAttributes")));
+			file_same(it, f, doc);
 			continue;
 		}
 		if (!CHECK(k != 0))
 			return;
 		SAME(f->id, text_at(k, "fieldId"));
 		SAME(f->in->id, text_at(k, "sectionId"));
-		file_same(it, json_get(&it->details, f->node, S("v")), f,
-		    at(k, "attributes"));
+		file_same(it, f, at(k, "attributes"));
 		k = json_next(&vec, list, k);
 	}
 	EQUAL(k, 0);
@@ -9612,7 +9606,7 @@ test_pol_judge(void)
 		{ B(ID2), B("Work"), false, false },
 		{ B(ID4), B("my vault"), false, false } };
 	static const struct field own = { B("passphrase"), B("UserName"),
-		NULL, KIND_TEXT, FOR_NOTHING, { NULL, 0 }, 0 };
+		NULL, KIND_TEXT, FOR_NOTHING, { NULL, 0 }, 0, 0 };
 	unsigned by[3] = { 0 }, from_rule = 0;
 	size_t mark = T.used;
 	struct policy *p;
@@ -11378,7 +11372,7 @@ shelf_blank(void *ctx, struct str category, struct item *it, struct err *e)
 {
 	static struct field login[] = {
 		{ B("username"), B("username"), NULL, KIND_TEXT, FOR_USERNAME,
-		    B(""), 5 },
+		    B(""), 5, 0 },
 		{ B("password"), B("password"), NULL, KIND_CONCEALED,
 		    FOR_PASSWORD, B(""), 9 },
 	};
@@ -11455,9 +11449,9 @@ shelf_start(struct cfg *cfg, struct keeper *k)
 	shelf_vault[0].name = S("AI");
 	memset(&shelf, 0, sizeof shelf);
 	shelf.field[0] = (struct field){ S("username"), S("username"), NULL,
-		KIND_TEXT, FOR_USERNAME, { (const u8 *)"octo", 4 }, 0 };
+		KIND_TEXT, FOR_USERNAME, { (const u8 *)"octo", 4 }, 0, 0 };
 	shelf.field[1] = (struct field){ S("password"), S("password"), NULL,
-		KIND_CONCEALED, FOR_PASSWORD, { (const u8 *)"s3cret", 6 }, 0 };
+		KIND_CONCEALED, FOR_PASSWORD, { (const u8 *)"s3cret", 6 }, 0, 0 };
 	shelf.fields = 2;
 	shelf_put("GitHub", ITEM_ACTIVE);
 }
