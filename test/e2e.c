@@ -22,11 +22,13 @@
  *           14. Methods, lists and prompts  15. Resources and completion
  *           16. Progress and subscriptions  17. Questions to a person
  *           18. The command line  19. Rules and the record
- *           20. Size and rest  21. Running the cases
+ *           20. Size and rest  21. References, items and searches
+ *           22. Changes  23. Running the cases
  */
 #include "harness.h"
 
 #include <arpa/inet.h>
+#include <bearssl.h>
 #include <fnmatch.h>
 #include <netinet/in.h>
 #include <sys/prctl.h>
@@ -11039,8 +11041,1363 @@ t_endurance(struct t *t)
 	world_close(&w);
 }
 
+/* ==== NEW PART BEGINS ==== */
 /* ====================================================================
- * 21. Running the cases
+ * 21. References, items and searches
+ *
+ * What read_secret, get_item and list_items give, what they refuse, what each
+ * costs in requests, and that what is protected comes out of read_secret only.
+ * ==================================================================== */
+
+/* Calls a tool with one text argument; the answer is judged by the caller. */
+static bool
+call_text(struct world *w, const char *tool, const char *name,
+    const char *text, const char *what)
+{
+	struct buf args = { 0 };
+	bool ok;
+
+	buf_fmt(&args, "{\"%s\":", name);
+	buf_json(&args, text);
+	buf_str(&args, "}");
+	ok = call(w, tool, args.p, what);
+	buf_free(&args);
+	return ok;
+}
+
+static bool
+read_ref(struct world *w, const char *ref)
+{
+	return call_text(w, "read_secret", "reference", ref, ref);
+}
+
+/* The text of a member of a result, "" when it is not there. */
+static const char *
+member_text(const struct json *r, const char *path, struct buf *b)
+{
+	int at = json_top(r, path);
+
+	buf_clear(b);
+	if (at >= 0)
+		json_text(r, at, b);
+	return buf_text(b);
+}
+
+/* Reads a reference, which must give this value of this kind; NULL: any. */
+static bool
+want_secret(struct world *w, const char *ref, const char *value,
+    const char *kind)
+{
+	struct json r = { 0 };
+	bool same = false;
+
+	if (read_ref(w, ref) && result_read(w, &r, ref)) {
+		same = !value || json_is(&r, json_top(&r, "value"), value);
+		CHECK(w->t, same, "%s: not the value that is stored", ref);
+		CHECK(w->t,
+		    !kind || json_is(&r, json_top(&r, "kind"), kind),
+		    "%s: kind is not %s", ref, kind);
+		CHECK(w->t, is_time(&r, json_top(&r, "retrieved_at")) &&
+			is_filled(&r, "correlation_id"),
+		    "%s: no retrieved_at or correlation_id", ref);
+	}
+	json_free(&r);
+	return same;
+}
+
+/* Puts an item into the stand-in; its id is kept in id. */
+static bool
+item_put(struct world *w, const char *vault, const char *json,
+    char id[static 27])
+{
+	*id = 0;
+	if (!CHECK(w->t, standin_do(&w->s, "put %s %s", vault, json),
+		"stand-in: put: %.60s", json))
+		return false;
+	snprintf(id, 27, "%s", w->s.line.p);
+	return true;
+}
+
+#define GITHUB_TOKEN "ghp_exampletoken0123456789"
+#define KEY_PEM                                                   \
+	"-----BEGIN PRIVATE KEY-----\n"                           \
+	"MC4CAQAwBQYDK2VwBCIEIDQE3n/9UbiqAssK8FRXHU4Oy8MotmtrpfxY" \
+	"i6uBlSQW\n-----END PRIVATE KEY-----\n"
+#define KEY_PUBLIC                                                  \
+	"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEAMQ98lMU/lV1XYalSx" \
+	"H3krfkTVFvZ0wA3kHwIG5B20"
+
+/* References of every kind and what they give. */
+static const struct ref_row {
+	const char *ref, *value, *kind;
+	long cost; /* requests */
+} refs_good[] = {
+	{ "op://AI/GitHub/username", "octo-bot", "Text", 1 },
+	{ "op://AI/GitHub/password", "gh-p4ss/w0rd?&", "Concealed", 1 },
+	{ "op://ai/gitHUB/PASSWORD", "gh-p4ss/w0rd?&", "Concealed", 1 },
+	{ "op://AI/GitHub/Tokens/pat", GITHUB_TOKEN, "Concealed", 1 },
+	{ "op://AI/GitHub/tokens/Personal Access Token", GITHUB_TOKEN,
+	    "Concealed", 1 },
+	{ "op://AI/GitHub/Section_tok/pat", GITHUB_TOKEN, "Concealed", 1 },
+	{ "op://AI/GitHub/pat", GITHUB_TOKEN, "Concealed", 1 },
+	{ "op://AI/GitHub/api url", "https://api.example", "Url", 1 },
+	{ "op://AI/GitHub/expires", "2027-01-31", "Date", 1 },
+	{ "op://AI/GitHub/notesPlain", "Bot account.\nRotate it.", "Notes", 1 },
+	{ "op://AI/GitHub/notes", "Bot account.\nRotate it.", "Notes", 1 },
+	{ "op://AI/OpenAI API/credential", "sk-example-0123456789",
+	    "Concealed", 1 },
+	{ "op://AI/OpenAI API/type", "bearer", "Menu", 1 },
+	{ "op://AI/Anthropic key/password", "ant-example-key", "Concealed",
+	    1 },
+	{ "op://AI/Deploy notes/Extra/owner", "team-a", "Text", 1 },
+	{ "op://AI/db.prod/server", "db.example", "Text", 1 },
+	{ "op://AI/web-01/Admin Console/console password", "adm-pw",
+	    "Concealed", 1 },
+	{ "op://AI/Company Visa/number", "4111111111111111",
+	    "CreditCardNumber", 1 },
+	{ "op://AI/Company Visa/type", "visa", "CreditCardType", 1 },
+	{ "op://AI/Company Visa/expiry date", "12/2028", "MonthYear", 1 },
+	{ "op://AI/Ada Lovelace/Address/address",
+	    "1 Example Way, Toronto ON M5V 1A1, ca", "Address", 1 },
+	{ "op://AI/deploy key/private key", KEY_PEM, "SshKey", 1 },
+	{ "op://AI/deploy key/public key", KEY_PUBLIC, "Text", 1 },
+	{ "op://AI/deploy key/fingerprint",
+	    "SHA256:PW8WMBy9ReSWK3rkil4nave6H0IzbUwZ2iOxfQ6Ttt4", "Text", 1 },
+	{ "op://AI/deploy key/key type", "ed25519", "Text", 1 },
+	{ "op://AI/With attachments/Files/readme.txt", "attached text\n",
+	    "File", 2 },
+	{ "op://AI/With attachments/file_txt", "attached text\n", "File", 2 },
+	{ "op://AI/TLS bundle/bundle.pem", NULL, "File", 2 },
+	{ "op://AI/Ghost/password", "ghost-live-pw", "Concealed", 1 },
+	{ "op://AI/Sections galore/password", "sg-pw", "Concealed", 1 },
+	{ "op://AI/Sections galore/Staging/password", "sg-staging-pw",
+	    "Concealed", 1 },
+	{ "op://AI/Sections galore/loner", "in an untitled section", "Text",
+	    1 },
+	{ "op://AI/Web form login/username", "wf-user", "Text", 1 },
+	{ "op://AI/Web form login/password", "wf-pw", "Concealed", 1 },
+	{ "op://AI/All field kinds/a string", "text", "Text", 1 },
+	{ "op://AI/All field kinds/an email", "a@example.com", "Email", 1 },
+	{ "op://AI/All field kinds/a phone", "+1 555 0101", "Phone", 1 },
+	{ "op://AI/All field kinds/a date", "2024-03-04", "Date", 1 },
+	{ "op://AI/All field kinds/a gender", "female", "Text", 1 },
+	{ "op://AI/All field kinds/a reference", "aaaaaaaaaaaaaaaaaaaaaaaaaa",
+	    "Reference", 1 },
+	{ "op://AI/All field kinds/an empty one", "", "Text", 1 },
+	{ "op://AI/Control characters/username", "tab\there", "Text", 1 },
+	{ "op://AI/\xe6\x97\xa5\xe6\x9c\xac\xe8\xaa\x9e\xe3\x81\xae\xe3\x82"
+	  "\xbf\xe3\x82\xa4\xe3\x83\x88\xe3\x83\xab/password",
+	    "\xe3\x83\x91\xe3\x82\xb9\xe3\x83\xaf\xe3\x83\xbc\xe3\x83\x89",
+	    "Concealed", 1 },
+	{ "op://AI/Caf\xc3\xa9/username", "nfc", "Text", 1 },
+	{ "op://AI/Cafe\xcc\x81/username", "nfd", "Text", 1 },
+};
+
+/* Items that only these cases need: two fields of a name, and what no code
+ * and no key can be made from. */
+static const char *const refs_items[] = {
+	"{\"templateUuid\":\"003\",\"overview\":{\"title\":\"Twins\"},"
+	"\"details\":{\"sections\":[{\"name\":\"a\",\"title\":\"A\","
+	"\"fields\":[{\"k\":\"string\",\"n\":\"x1\",\"t\":\"twin\","
+	"\"v\":\"one\"},{\"k\":\"string\",\"n\":\"x2\",\"t\":\"Twin\","
+	"\"v\":\"two\"}]}]}}",
+	"{\"templateUuid\":\"003\",\"overview\":{\"title\":\"Broken\"},"
+	"\"details\":{\"sections\":[{\"name\":\"a\",\"title\":\"A\","
+	"\"fields\":[{\"k\":\"concealed\",\"n\":\"TOTP_x\",\"t\":\"otp\","
+	"\"v\":\"seed 0189 is none\"},{\"k\":\"sshKey\",\"n\":\"k\","
+	"\"t\":\"key\",\"v\":\"no key\"}]}]}}",
+};
+
+/* References that are refused; value is the word. */
+static const struct ref_row refs_bad[] = {
+	{ "", "invalid_argument|invalid_reference", NULL, 0 },
+	{ "op://AI/GitHub", "invalid_reference", NULL, 0 },
+	{ "op://AI/GitHub/a/b/c", "invalid_reference", NULL, 0 },
+	{ "OP://AI/GitHub/password", "invalid_reference", NULL, 0 },
+	{ "AI/GitHub/password", "invalid_reference", NULL, 0 },
+	{ " op://AI/GitHub/password", "invalid_reference", NULL, 0 },
+	{ "op://AI/GitHub/pass%77ord", "invalid_reference", NULL, 0 },
+	{ "op://AI/team+db/password", "invalid_reference", NULL, 0 },
+	{ "op://AI/Git\xe2\x80\x8bHub/password", "invalid_reference", NULL,
+	    0 },
+	{ "op://AI/GitHub/password\n",
+	    "invalid_argument|invalid_reference|invalid_name", NULL, 0 },
+	{ "op://AI/GitHub/password?", "invalid_reference", NULL, 0 },
+	{ "op://AI/GitHub/password?attribute=x", "invalid_reference", NULL,
+	    0 },
+	{ "op://AI/GitHub/password?attribute=OTP", "invalid_reference", NULL,
+	    0 },
+	{ "op://AI/GitHub/password?x=otp", "invalid_reference", NULL, 0 },
+	{ "op://AI/GitHub/password?attribute=otp&attribute=otp",
+	    "invalid_reference", NULL, 0 },
+	{ "op:///GitHub/password", "vault_not_allowed", NULL, 0 },
+	{ "op://Ops/GitHub/password", "vault_not_allowed", NULL, 0 },
+	{ "op://Nowhere/GitHub/password", "vault_not_allowed", NULL, 0 },
+	{ "op://AI//password", "item_not_found", NULL, 0 },
+	{ "op://AI/Nobody/password", "item_not_found", NULL, 1 },
+	{ "op://AI/Nobody/password", "item_not_found", NULL, 0 },
+	{ "op://AI/Archived login/password", "item_not_found", NULL, 1 },
+	{ "op://AI/Duplicate/password", "item_ambiguous", NULL, 1 },
+	{ "op://AI/case test/password", "item_ambiguous", NULL, 1 },
+	{ "op://AI/GitHub/Nope/pat", "section_not_found", NULL, 1 },
+	{ "op://AI/GitHub//pat", "section_not_found", NULL, 1 },
+	{ "op://AI/GitHub/Tokens/password", "field_not_found", NULL, 1 },
+	{ "op://AI/GitHub/nope", "field_not_found", NULL, 1 },
+	{ "op://AI/GitHub/", "field_not_found", NULL, 1 },
+	{ "op://AI/Web form login/tenant", "field_not_found", NULL, 1 },
+	{ "op://AI/Twins/twin", "field_ambiguous", NULL, 1 },
+	{ "op://AI/Twins/A/twin", "field_ambiguous", NULL, 1 },
+	{ "op://AI/GitHub/password?attribute=otp", "not_a_totp_field", NULL,
+	    1 },
+	{ "op://AI/Broken/otp?attribute=otp", "totp_invalid", NULL, 1 },
+	{ "op://AI/GitHub/password?ssh-format=openssh", "not_an_ssh_key",
+	    NULL, 1 },
+	{ "op://AI/deploy key/public key?ssh-format=openssh",
+	    "not_an_ssh_key", NULL, 1 },
+	{ "op://AI/Broken/key?ssh-format=openssh", "ssh_key_invalid", NULL,
+	    1 },
+	{ "op://AI/All field kinds/an unknown kind", "field_unsupported",
+	    NULL, 1 },
+	{ "op://AI/All field kinds/sign in with", "field_unsupported", NULL,
+	    1 },
+	{ "op://AI/With attachments/blob.bin", "file_not_text", NULL, 2 },
+	{ "op://AI/Google Workspace/one-time password", "policy_denied", NULL,
+	    1 },
+	{ "op://AI/TOTP raw/TOTP_bbbb", "policy_denied", NULL, 1 },
+};
+
+/* A session whose lists are known, so that what follows costs little. */
+static bool
+refs_start(struct world *w, struct t *t, const char *version)
+{
+	char id[27];
+	size_t i;
+
+	if (!world_open(w, t, NULL))
+		return false;
+	for (i = 0; i < LEN(refs_items); i++)
+		item_put(w, "AI", refs_items[i], id);
+	return world_serve(w, version) && get_usual(w, "first");
+}
+
+static void
+t_ref_values(struct t *t)
+{
+	static const char *const version[] = { LEGACY_NEW, MODERN };
+	struct world w;
+	size_t i, v;
+
+	for (v = 0; v < LEN(version); v++) {
+		if (!refs_start(&w, t, version[v]))
+			return;
+		for (i = 0; i < LEN(refs_good); i++) {
+			const struct ref_row *r = &refs_good[i];
+
+			standin_do(&w.s, "reset");
+			want_secret(&w, r->ref, r->value, r->kind);
+			want_count(&w, NULL, r->cost, r->ref);
+			want_count(&w, "item", 1, r->ref);
+			want_count(&w, "file", r->cost - 1, r->ref);
+		}
+		world_close(&w);
+	}
+}
+
+static void
+t_ref_refused(struct t *t)
+{
+	struct world w;
+	size_t i;
+
+	if (!refs_start(&w, t, LEGACY_NEW))
+		return;
+	buf_clear(&w.said);
+	for (i = 0; i < LEN(refs_bad); i++) {
+		const struct ref_row *r = &refs_bad[i];
+
+		standin_do(&w.s, "reset");
+		if (read_ref(&w, r->ref))
+			want_word(&w, r->value, r->ref);
+		want_count(&w, NULL, r->cost, r->ref);
+	}
+	want_untold(&w, "references that are refused");
+	want_secret(&w, "op://AI/GitHub/username", "octo-bot", "Text");
+	world_close(&w);
+}
+
+/* By ids, in all places; an archived item by its id. */
+static void
+t_ref_ids(struct t *t)
+{
+	const struct row *r;
+	struct buf ref = { 0 };
+	struct world w;
+
+	if (!refs_start(&w, t, LEGACY_NEW))
+		return;
+	r = find(&w, "AI", "web-01");
+	standin_do(&w.s, "reset");
+	buf_fmt(&ref, "op://%s/%s/admin_console/admin_console_password",
+	    r->vault_id, r->id);
+	want_secret(&w, ref.p, "adm-pw", "Concealed");
+	want_count(&w, NULL, 1, "by ids");
+	buf_clear(&ref);
+	buf_fmt(&ref, "op://AI/%s/password", find(&w, "AI", "Duplicate")->id);
+	want_secret(&w, ref.p, "dup-pw-1", NULL);
+	buf_clear(&ref);
+	buf_fmt(&ref, "op://AI/%s/password",
+	    find(&w, "AI", "Archived login")->id);
+	read_ref(&w, ref.p);
+	want_word(&w, "item_archived", "an archived item by its id");
+	buf_free(&ref);
+	world_close(&w);
+}
+
+/* Letters outside ASCII: as OPMCP_REFERENCES says. */
+static void
+t_ref_strict(struct t *t)
+{
+	static const char wide[] = "op://AI/Caf\xc3\xa9/username";
+	static const char *const word[] = { "wide", "strict", "STRICT" };
+	const char *const args[] = { "read", "op://AI/GitHub/username", NULL };
+	struct world w;
+	size_t i;
+
+	if (!world_open(&w, t, NULL))
+		return;
+	for (i = 0; i < LEN(word); i++) {
+		env_set(&w.env, "OPMCP_REFERENCES", word[i]);
+		world_serve(&w, LEGACY_NEW);
+		if (i == 0) {
+			want_secret(&w, wide, "nfc", "Text");
+		} else {
+			read_ref(&w, wide);
+			want_word(&w, "invalid_reference", word[i]);
+		}
+		want_secret(&w, "op://AI/GitHub/username", "octo-bot", NULL);
+		world_leave(&w);
+	}
+	env_set(&w.env, "OPMCP_REFERENCES", "narrow");
+	want_status(&w, args, 64, "OPMCP_REFERENCES", "a bad setting");
+	world_close(&w);
+}
+
+/* The code of RFC 6238, six digits of SHA-1 each 30 s, for this key. */
+static void
+totp_now(const void *key, size_t n, time_t now, char code[static 7])
+{
+	uint64_t step = (uint64_t)now / 30;
+	unsigned char msg[8], mac[20];
+	br_hmac_key_context k;
+	br_hmac_context h;
+	uint32_t v;
+	int i;
+
+	for (i = 7; i >= 0; i--, step >>= 8)
+		msg[i] = (unsigned char)step;
+	br_hmac_key_init(&k, &br_sha1_vtable, key, n);
+	br_hmac_init(&h, &k, 0);
+	br_hmac_update(&h, msg, sizeof(msg));
+	br_hmac_out(&h, mac);
+	i = mac[19] & 15;
+	v = (uint32_t)(mac[i] & 127) << 24 | (uint32_t)mac[i + 1] << 16 |
+	    (uint32_t)mac[i + 2] << 8 | mac[i + 3];
+	snprintf(code, 7, "%06u", (unsigned)(v % 1000000));
+}
+
+/* A reference gives the code of this key, as of a moment between the times
+ * before and after the call. */
+static void
+want_code(struct world *w, const char *ref, const void *key, size_t n)
+{
+	struct json r = { 0 };
+	char code[2][7];
+	time_t from = time(NULL), to;
+	long left;
+	int at;
+
+	if (!read_ref(w, ref) || !result_read(w, &r, ref))
+		return;
+	to = time(NULL);
+	at = json_top(&r, "value");
+	totp_now(key, n, from, code[0]);
+	totp_now(key, n, to, code[1]);
+	CHECK(w->t, json_is(&r, at, code[0]) || json_is(&r, at, code[1]),
+	    "%s: not the code of now", ref);
+	left = json_long(&r, "seconds_left", -1);
+	CHECK(w->t,
+	    left > 0 && left <= 30 &&
+		((from + left) % 30 == 0 || (to + left) % 30 == 0),
+	    "%s: seconds_left is %ld at %ld s", ref, left, (long)to % 30);
+	CHECK(w->t, json_is(&r, json_top(&r, "kind"), "Totp"), "%s: kind", ref);
+	json_free(&r);
+}
+
+static void
+t_ref_otp(struct t *t)
+{
+	/* JBSW Y3DP EHPK 3PXP */
+	static const unsigned char raw[] = { 'H', 'e', 'l', 'l', 'o', '!', 0xde,
+		0xad, 0xbe, 0xef };
+	struct world w;
+
+	if (!refs_start(&w, t, LEGACY_NEW))
+		return;
+	standin_do(&w.s, "reset");
+	want_code(&w,
+	    "op://AI/Google Workspace/one-time password?attribute=otp",
+	    "12345678901234567890", 20);
+	want_code(&w, "op://AI/Google Workspace/TOTP_aaaa?attribute=totp",
+	    "12345678901234567890", 20);
+	want_code(&w,
+	    "op://AI/TOTP raw/Security/one-time password?attribute=totp", raw,
+	    sizeof(raw));
+	want_count(&w, NULL, 3, "three codes");
+	CHECK(t, !buf_has(&w.said, "GEZDGNBV") && !buf_has(&w.said, "JBSW"),
+	    "codes: a seed is in the output");
+	world_close(&w);
+}
+
+/* The private key as OpenSSH keeps it: its public half is the known one. */
+static void
+t_ref_ssh(struct t *t)
+{
+	struct json r = { 0 };
+	struct buf text = { 0 };
+	struct world w;
+
+	if (!refs_start(&w, t, LEGACY_NEW))
+		return;
+	read_ref(&w, "op://AI/deploy key/private_key?ssh-format=openssh");
+	if (result_read(&w, &r, "openssh")) {
+		member_text(&r, "value", &text);
+		CHECK(t,
+		    strncmp(text.p, "-----BEGIN OPENSSH PRIVATE KEY-----\n",
+			36) == 0 &&
+			buf_has(&text, "\n-----END OPENSSH PRIVATE KEY-----\n"),
+		    "openssh: not such a file");
+		CHECK(t,
+		    buf_has(&text, "b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZ"),
+		    "openssh: not unencrypted");
+		CHECK_INT(t, 71, strcspn(text.p + 36, "\n") + 1, "a line");
+	}
+	json_free(&r);
+	buf_free(&text);
+	world_close(&w);
+}
+
+/* The first error ends it: not one request more. */
+static void
+t_ref_faults(struct t *t)
+{
+	static const struct {
+		const char *fault, *ref, *word;
+		long cost;
+	} v[] = {
+		{ "item status 403", "op://AI/GitHub/password",
+		    "access_denied", 1 },
+		{ "item status 429", "op://AI/GitHub/password",
+		    "rate_limited", 1 },
+		{ "item status 500", "op://AI/GitHub/password",
+		    "service_error", 1 },
+		{ "item badtag", "op://AI/GitHub/password", "bad_answer", 1 },
+		{ "item badjson", "op://AI/GitHub/password", "bad_answer", 1 },
+		{ "item wronguuid", "op://AI/GitHub/password", "bad_answer",
+		    1 },
+		{ "item swapitem", "op://AI/GitHub/password", "bad_answer", 1 },
+		{ "vault status 500", "op://AI/Never seen/password",
+		    "service_error", 1 },
+		{ "vault badtag", "op://AI/Never seen 2/password",
+		    "bad_answer", 1 },
+		{ "file status 403", "op://AI/TLS bundle/bundle.pem",
+		    "access_denied", 2 },
+		{ "file status 500", "op://AI/TLS bundle/bundle.pem",
+		    "service_error", 2 },
+		{ "file badtag", "op://AI/TLS bundle/bundle.pem", "bad_answer",
+		    2 },
+		{ "file emptybody", "op://AI/TLS bundle/bundle.pem",
+		    "bad_answer", 2 },
+	};
+	struct world w;
+	size_t i;
+
+	if (!refs_start(&w, t, LEGACY_NEW))
+		return;
+	for (i = 0; i < LEN(v); i++) {
+		standin_do(&w.s, "reset");
+		standin_do(&w.s, "fault %s", v[i].fault);
+		if (read_ref(&w, v[i].ref))
+			want_word(&w, v[i].word, v[i].fault);
+		want_count(&w, NULL, v[i].cost, v[i].fault);
+		standin_do(&w.s, "clear");
+		want_secret(&w, "op://AI/GitHub/username", "octo-bot", NULL);
+	}
+	want_secret(&w, "op://AI/TLS bundle/bundle.pem", NULL, "File");
+	world_close(&w);
+}
+
+/* Seeds: only with a rule that names the field, or a person's word. */
+static void
+t_ref_seeds(struct t *t)
+{
+	static const char seed[] = "op://AI/TOTP raw/one-time password";
+	static const struct {
+		const char *policy, *word; /* NULL: given */
+	} v[] = {
+		{ "permit reveal\n", "policy_denied" },
+		{ "permit reveal item \"TOTP raw\"\n", "policy_denied" },
+		{ "permit reveal field password\n", "policy_denied" },
+		{ "permit reveal field *\ndeny reveal field TOTP*\n",
+		    "policy_denied" },
+		{ "permit reveal field *\n", NULL },
+		{ "permit reveal field \"one-time password\"\n", NULL },
+		{ "permit reveal item \"TOTP raw\" field TOTP_*\n", NULL },
+	};
+	struct world w;
+	struct den d;
+	size_t i;
+
+	if (!den_start(&w, t, &d))
+		return;
+	for (i = 0; i < LEN(v); i++) {
+		den_clear(&d);
+		policy_put(&w, &d, v[i].policy);
+		world_serve(&w, i % 2 ? MODERN : LEGACY_NEW);
+		if (!v[i].word)
+			want_secret(&w, seed, "JBSW Y3DP EHPK 3PXP", "Totp");
+		else if (read_ref(&w, seed))
+			want_word(&w, v[i].word, v[i].policy);
+		world_leave(&w);
+		trail_good(&w, &d, v[i].word ? "REFUSED" : "REVEAL", v[i].word,
+		    v[i].policy);
+	}
+	den_close(&d);
+	world_close(&w);
+}
+
+/* With OPMCP_REVEAL=ask a seed is asked about like everything that is
+ * protected; what is not needs nobody. */
+static void
+t_ref_ask(struct t *t)
+{
+	static const char args[] =
+	    "{\"reference\":\"op://AI/TOTP raw/one-time password\"}";
+	struct buf state = { 0 };
+	struct json r = { 0 };
+	struct world w;
+	char id[32];
+
+	if (!world_ask(&w, t) || !world_host(&w, LEGACY_NEW, FORM))
+		return;
+	client_call(&w.c, "read_secret", args);
+	if (want_asked(&w, id, "\"TOTP raw\"", "a seed")) {
+		reply(&w, id, RESULT(YES));
+		if (next_of(&w, w.c.id, "a seed") &&
+		    result_read(&w, &r, "a seed"))
+			CHECK(t, is_filled(&r, "value"), "a seed: approved");
+	}
+	client_call(&w.c, "read_secret", args);
+	if (want_asked(&w, id, "\"one-time password\"", "a seed again")) {
+		reply(&w, id, RESULT(NO));
+		if (next_of(&w, w.c.id, "a seed again"))
+			want_word(&w, REFUSED, "a seed again");
+	}
+	want_secret(&w, "op://AI/TOTP raw/username", "totp-user", NULL);
+	world_leave(&w);
+	world_host(&w, MODERN, FORM);
+	modern_call(&w, "read_secret", args, NULL, NULL, "a seed, modern");
+	if (want_input(&w, &state, "a seed, modern")) {
+		modern_call(&w, "read_secret", args, APPROVED, state.p,
+		    "approved");
+		CHECK(t, client_ok(&w.c), "a seed, modern: seen %s",
+		    client_seen(&w.c));
+	}
+	world_leave(&w);
+	world_host(&w, LEGACY_NEW, NULL);
+	call(&w, "read_secret", args, "nobody to ask");
+	want_word(&w, "approval_unavailable", "nobody to ask");
+	want_secret(&w, "op://AI/TOTP raw/username", "totp-user", NULL);
+	buf_free(&state);
+	json_free(&r);
+	world_close(&w);
+}
+
+/* What is planted in one item: each value and member with a text of its own
+ * by which it can be found. Value is JSON; field rows have a kind. */
+static const struct plant {
+	const char *kind, *id, *label, *value, *mark;
+	bool hidden; /* must not be seen but by read_secret */
+} plants[] = {
+	{ "string", "s1", "a plain one", "\"zqPLAIN\"", "zqPLAIN", false },
+	{ "string", "s2", "my PIN code", "\"zqPINS\"", "zqPINS", true },
+	{ "string", "reg_code", "code", "\"zqREG\"", "zqREG", true },
+	{ "string", "ccnum", "a card", "\"zqCARD\"", "zqCARD", true },
+	{ "concealed", "c1", "a hidden one", "\"zqHIDDEN\"", "zqHIDDEN",
+	    true },
+	{ "concealed", "TOTP_1", "codes",
+	    "\"otpauth://totp/x?secret=GEZDGNBVGY3TQOJQ&issuer=zqTOTP\"",
+	    "zqTOTP", true },
+	{ "URL", "u1", "a site", "\"https://zqURL.example\"", "zqURL", false },
+	{ "email", "e1", "a mail", "\"zqMAIL@example.com\"", "zqMAIL", false },
+	{ "phone", "p1", "a phone", "\"+1 zqPHONE\"", "zqPHONE", false },
+	{ "menu", "m1", "a menu", "\"zqMENU\"", "zqMENU", false },
+	{ "menu", "m2", "recovery plan", "\"zqPLAN\"", "zqPLAN", true },
+	{ "cctype", "t1", "a kind of card", "\"zqCCTYPE\"", "zqCCTYPE",
+	    false },
+	{ "reference", "r1", "see also", "\"zqreferenceaaaaaaaaaaaaaaa\"",
+	    "zqreference", false },
+	{ "gender", "g1", "a gender", "\"zqGENDER\"", "zqGENDER", false },
+	{ "date", "d1", "a day", "1709553660", "2024-03-04", false },
+	{ "monthYear", "y1", "a month", "203311", "11/2033", false },
+	{ "address", "a1", "an address",
+	    "{\"street\":\"zqSTREET\",\"city\":\"c\"}", "zqSTREET", false },
+	{ "sshKey", "k1", "a key", "\"zqSSHKEY\"", "zqSSHKEY", true },
+	{ "newkind", "n1", "from the future", "\"zqFUTURE\"", "zqFUTURE",
+	    true },
+	{ "ssoLogin", "o1", "sign in", "{\"provider\":\"zqSSO\"}", "zqSSO",
+	    true },
+	{ "concealed", "c2", "odd/label", "\"zqODD\"", "zqODD", true },
+	{ "string", "odd?id", "odd/label two", "\"zqNOWAY\"", "zqNOWAY",
+	    false },
+};
+
+/* The rest of it: what stands outside sections, and members nobody shows. */
+static const struct {
+	const char *mark;
+	bool hidden;
+} planted[] = { { "zqTITLE", false }, { "zqTAG", false }, { "zqWEB", false },
+	{ "zqUSER", false }, { "zqSECTION", false }, { "zqPASSWORD", true },
+	{ "zqNOTES", true }, { "zqHISTORY", true }, { "zqFORM", true },
+	{ "zqHTML", true }, { "zqPASSKEY", true }, { "zqMEMBER", true },
+	{ "zqOVER", true }, { "zqATTR", true }, { "zqFILEKEY", true } };
+
+static void
+plant_json(struct buf *b)
+{
+	size_t i;
+
+	buf_str(b,
+	    "{\"templateUuid\":\"001\",\"overview\":{\"title\":\"zqTITLE\","
+	    "\"ainfo\":\"zqUSER\",\"tags\":[\"zqTAG\"],\"url\":\"https://"
+	    "zqWEB.example\",\"URLs\":[{\"u\":\"https://zqWEB.example\","
+	    "\"l\":\"website\"}],\"unknown\":\"zqOVER\"},\"details\":{"
+	    "\"fields\":[{\"value\":\"zqUSER\",\"id\":\"u;1\",\"name\":\"u\","
+	    "\"type\":\"T\",\"designation\":\"username\"},{\"value\":"
+	    "\"zqPASSWORD\",\"id\":\"p;1\",\"name\":\"p\",\"type\":\"P\","
+	    "\"designation\":\"password\"},{\"value\":\"zqFORM\",\"id\":\"q\","
+	    "\"name\":\"q\",\"type\":\"P\"}],\"htmlForm\":{\"x\":\"zqHTML\"},"
+	    "\"notesPlain\":\"zqNOTES\",\"passwordHistory\":[{\"value\":"
+	    "\"zqHISTORY\",\"time\":1}],\"passkey\":{\"k\":\"zqPASSKEY\"},"
+	    "\"more\":[\"zqMEMBER\"],\"sections\":[{\"name\":\"S\",\"title\":"
+	    "\"zqSECTION\",\"fields\":[");
+	for (i = 0; i < LEN(plants); i++)
+		buf_fmt(b,
+		    "{\"k\":\"%s\",\"n\":\"%s\",\"t\":\"%s\",\"v\":%s,"
+		    "\"a\":{\"generate\":\"zqATTR\"}},",
+		    plants[i].kind, plants[i].id, plants[i].label,
+		    plants[i].value);
+	buf_str(b,
+	    "{\"k\":\"file\",\"n\":\"f1\",\"t\":\"\",\"v\":{\"fileName\":"
+	    "\"a.txt\",\"documentId\":\"dtft7bmwj747xpzjhxcrt573v4\","
+	    "\"unencryptedSize\":14,\"encryptionKey\":{\"k\":\"zqFILEKEY\"}}}"
+	    "]}]}}");
+}
+
+/* None of what is hidden occurs in a text. */
+static void
+want_hidden(struct world *w, const struct buf *text, const char *where)
+{
+	size_t i;
+
+	for (i = 0; i < LEN(plants); i++)
+		CHECK(w->t, !plants[i].hidden || !buf_has(text, plants[i].mark),
+		    "%s holds %s", where, plants[i].mark);
+	for (i = 0; i < LEN(planted); i++)
+		CHECK(w->t,
+		    !planted[i].hidden || !buf_has(text, planted[i].mark),
+		    "%s holds %s", where, planted[i].mark);
+}
+
+/* Everything else occurs in the latest answer. */
+static void
+want_planted(struct world *w, const char *what)
+{
+	size_t i;
+
+	for (i = 0; i < LEN(plants); i++)
+		CHECK(w->t,
+		    plants[i].hidden || buf_has(&w->c.line, plants[i].mark),
+		    "%s lacks %s", what, plants[i].mark);
+	for (i = 0; i < LEN(planted); i++)
+		CHECK(w->t,
+		    planted[i].hidden || buf_has(&w->c.line, planted[i].mark),
+		    "%s lacks %s", what, planted[i].mark);
+}
+
+/* All that shows something of an item without a reveal, and its errors. */
+static void
+plant_show(struct world *w, const char *id)
+{
+	static const char *const refs[] = { "op://AI/zqTITLE/nope",
+		"op://AI/zqTITLE/codes",
+		"op://AI/zqTITLE/password?attribute=otp",
+		"op://AI/zqTITLE/a key?ssh-format=openssh",
+		"op://AI/zqTITLE/codes?attribute=otp&x=1",
+		"op://AI/zqTITLE/from the future", "op://AI/zqTITLE/a.txt" };
+	struct json r = { 0 };
+	size_t i;
+
+	call_text(w, "get_item", "item", "ZQtitle", "by title");
+	want_planted(w, "get_item by title");
+	call_text(w, "get_item", "item", id, "by id");
+	want_planted(w, "get_item by id");
+	call_text(w, "list_items", "query", "zqTITLE zqtag", "list_items");
+	CHECK(w->t,
+	    buf_has(&w->c.line, "zqTITLE") && buf_has(&w->c.line, "zqWEB"),
+	    "list_items: not there");
+	resource(w, "onepassword://vaults/AI/items", &r, "items");
+	ask(w, "completion/complete",
+	    "{\"ref\":{\"type\":\"ref/prompt\",\"name\":\"use_credential\"},"
+	    "\"argument\":{\"name\":\"item_name\",\"value\":\"zq\"}}",
+	    "completion");
+	CHECK(w->t, buf_has(&w->c.line, "zqTITLE"), "completion: not there");
+	for (i = 0; i < LEN(refs); i++) {
+		read_ref(w, refs[i]);
+		CHECK(w->t, !client_ok(&w->c), "%s: not refused", refs[i]);
+	}
+	call(w, "get_item", "{\"item\":\"zqTITLE\",\"reveal\":true}", "extra");
+	json_free(&r);
+}
+
+static const struct plant *
+plant_of(const char *label)
+{
+	size_t i;
+
+	for (i = 0; i < LEN(plants); i++)
+		if (strcmp(plants[i].label, label) == 0)
+			return &plants[i];
+	return NULL;
+}
+
+/* One field of get_item: what is hidden is masked; its reference gives the
+ * value that was planted. list is a copy of the answer. */
+static void
+plant_read(struct world *w, const struct json *list, int field)
+{
+	struct buf label = { 0 }, ref = { 0 };
+	struct json r = { 0 };
+	const struct plant *p;
+	const char *mark;
+	int at;
+
+	json_text(list, json_get(list, field, "label"), &label);
+	p = plant_of(label.p);
+	mark = p				    ? p->mark :
+	    strcmp(label.p, "username") == 0 ? "zqUSER" :
+	    strcmp(label.p, "password") == 0 ? "zqPASSWORD" :
+	    strcmp(label.p, "notes") == 0    ? "zqNOTES" :
+					       "";
+	at = json_get(list, field, "reference");
+	if (p && strchr(p->id, '?')) {
+		CHECK(w->t, at < 0, "%s: has a reference", label.p);
+	} else if (CHECK(w->t, at >= 0, "%s: no reference", label.p)) {
+		json_text(list, at, &ref);
+		read_ref(w, ref.p);
+		if (json_is(list, json_get(list, field, "kind"),
+			"Unsupported"))
+			want_word(w, "field_unsupported", ref.p);
+		else if (*mark && result_read(w, &r, ref.p))
+			CHECK(w->t, buf_has(&w->c.line, mark),
+			    "%s: not the value of %s", ref.p, label.p);
+	}
+	buf_free(&label);
+	buf_free(&ref);
+	json_free(&r);
+}
+
+static void
+t_item_planted(struct t *t)
+{
+	struct buf b = { 0 }, err = { 0 }, trail = { 0 };
+	struct json list = { 0 };
+	struct world w;
+	struct den d;
+	char id[27];
+	int i, n, fields;
+
+	if (!den_start(&w, t, &d))
+		return;
+	plant_json(&b);
+	item_put(&w, "AI", b.p, id);
+	world_serve(&w, LEGACY_NEW);
+	plant_show(&w, id);
+	world_leave(&w);
+	world_serve(&w, MODERN);
+	plant_show(&w, id);
+	want_hidden(&w, &w.said, "the output");
+	proc_err(&w.c.p, &err);
+	want_hidden(&w, &err, "stderr");
+	world_leave(&w);
+	policy_put(&w, &d, "permit reveal field *\n");
+	world_serve(&w, LEGACY_NEW);
+	call_text(&w, "get_item", "item", "zqTITLE", "references");
+	if (result_read(&w, &list, "references")) {
+		fields = json_top(&list, "fields");
+		n = json_len(&list, fields);
+		CHECK_INT(t, LEN(plants) + 4, n, "number of fields");
+		for (i = 0; i < n; i++)
+			plant_read(&w, &list, json_item(&list, fields, i));
+	}
+	world_leave(&w);
+	CHECK(t, buf_read_file(&trail, d.audit), "no audit file");
+	want_hidden(&w, &trail, "the audit file");
+	CHECK(t, trail_count(&w, &trail, "LOOK", NULL, "get_item") == 5,
+	    "audit: LOOK");
+	CHECK(t, trail_count(&w, &trail, "LIST", NULL, "list_items") == 2,
+	    "audit: LIST");
+	buf_free(&b);
+	buf_free(&err);
+	buf_free(&trail);
+	json_free(&list);
+	den_close(&d);
+	world_close(&w);
+}
+
+/* The text of a value holds nothing that get_item leaves out. */
+static bool
+is_printable(const struct buf *b)
+{
+	size_t i;
+
+	for (i = 0; i < b->n; i++)
+		if (b->p[i] < 0x20 || b->p[i] == 0x7f)
+			return false;
+	return true;
+}
+
+/* A field of any item: its reference is accepted and gives this kind and,
+ * where it is shown, this value. */
+static void
+field_read(struct world *w, const struct json *list, int field)
+{
+	int at = json_get(list, field, "reference");
+	struct buf ref = { 0 }, shown = { 0 }, value = { 0 }, kind = { 0 };
+	struct json r = { 0 };
+
+	if (at < 0 ||
+	    json_is(list, json_get(list, field, "kind"), "Unsupported") ||
+	    json_is(list, json_get(list, field, "kind"), "File"))
+		return;
+	json_text(list, at, &ref);
+	json_text(list, json_get(list, field, "kind"), &kind);
+	if (read_ref(w, ref.p) && result_read(w, &r, ref.p)) {
+		CHECK(w->t, json_is(&r, json_top(&r, "kind"), kind.p),
+		    "%s: not of kind %s", ref.p, kind.p);
+		member_text(&r, "value", &value);
+		at = json_get(list, field, "value");
+		if (at >= 0)
+			json_text(list, at, &shown);
+		CHECK(w->t,
+		    at < 0 || !is_printable(&value) ||
+			strcmp(buf_text(&shown), value.p) == 0,
+		    "%s: not the value that get_item shows", ref.p);
+	}
+	buf_free(&ref);
+	buf_free(&shown);
+	buf_free(&value);
+	buf_free(&kind);
+	json_free(&r);
+}
+
+/* Every item of the account, and random ones: no password is in get_item,
+ * and all references lead back. */
+static void
+t_item_walk(struct t *t)
+{
+	struct json list = { 0 };
+	struct buf look = { 0 };
+	struct world w;
+	struct den d;
+	size_t i;
+	int k, n;
+
+	if (!den_start(&w, t, &d))
+		return;
+	env_set(&w.env, "OPMCP_AUDIT", "off");
+	policy_put(&w, &d, "permit reveal field *\n");
+	standin_do(&w.s, "random walk 60");
+	account_load(&w);
+	world_serve(&w, LEGACY_NEW);
+	for (i = 0; i < w.acct.n; i++) {
+		const struct row *r = &w.acct.row[i];
+
+		if (strcmp(r->vault, "AI") != 0 || *r->trashed != 'N')
+			continue;
+		call_text(&w, "get_item", "item", r->id, r->title);
+		buf_add(&look, w.c.line.p, w.c.line.n);
+		if (!result_read(&w, &list, r->title))
+			continue;
+		n = json_top(&list, "fields");
+		for (k = 0; k < json_len(&list, n); k++)
+			field_read(&w, &list, json_item(&list, n, k));
+	}
+	world_no_secret(&w, &look, "get_item");
+	json_free(&list);
+	buf_free(&look);
+	den_close(&d);
+	world_close(&w);
+}
+
+/* ---- lists ---- */
+
+/* What list_items finds in AI, and one title of it. */
+static const struct {
+	const char *args, *title;
+	int n;
+} searches[] = {
+	{ "{\"query\":\"gist.example\"}", ITEM, 1 },
+	{ "{\"query\":\"GIST.EXAMPLE\"}", ITEM, 1 },
+	{ "{\"query\":\"work/git\"}", ITEM, 1 },
+	{ "{\"query\":\"hub git dev\"}", ITEM, 1 },
+	{ "{\"query\":\"github\"}", ITEM, 2 },
+	{ "{\"query\":\"LLM openai\"}", "OpenAI API", 1 },
+	{ "{\"query\":\"llm\"}", "Anthropic key", 2 },
+	{ "{\"query\":\"octo-bot\"}", NULL, 0 },
+	{ "{\"query\":\"gh-p4ss\"}", NULL, 0 },
+	{ "{\"query\":\"no such thing\"}", NULL, 0 },
+	{ "{\"query\":\"\xe6\x97\xa5\xe6\x9c\xac\"}", NULL, 1 },
+	{ "{\"tag\":\"llm\"}", "OpenAI API", 2 },
+	{ "{\"tag\":\"LLM\"}", "OpenAI API", 2 },
+	{ "{\"tag\":\"work\"}", ITEM, 1 },
+	{ "{\"tag\":\"work/git\"}", ITEM, 1 },
+	{ "{\"tag\":\"wor\"}", NULL, 0 },
+	{ "{\"tag\":\"llm\",\"query\":\"openai\"}", "OpenAI API", 1 },
+	{ "{\"category\":\"Database\"}", "db.prod", 1 },
+	{ "{\"category\":\"database\"}", "db.prod", 1 },
+	{ "{\"category\":\"102\"}", "db.prod", 1 },
+	{ "{\"category\":\"SshKey\"}", "deploy key", 1 },
+	{ "{\"category\":\"Database\",\"query\":\"github\"}", NULL, 0 },
+	{ "{\"query\":\"ghost\"}", "Ghost", 1 },
+	{ "{\"query\":\"ghost\",\"state\":\"active\"}", "Ghost", 1 },
+	{ "{\"query\":\"ghost\",\"state\":\"all\"}", "Ghost", 2 },
+	{ "{\"query\":\"ghost\",\"state\":\"archived\"}", "Ghost", 1 },
+	{ "{\"state\":\"archived\"}", "Archived login", 2 },
+	{ "{\"limit\":1,\"query\":\"llm\"}", "OpenAI API", 1 },
+	{ "{\"limit\":100,\"query\":\"llm\",\"vault\":\"ai\"}", "OpenAI API",
+	    2 },
+};
+
+/* The items of an answer: known members, the right state. */
+static int
+items_good(struct world *w, const struct json *r, const char *what)
+{
+	int list = json_top(r, "items"), i, at;
+	bool good = json_is_type(r, list, JSMN_ARRAY);
+
+	for (i = 0; i < json_len(r, list); i++) {
+		at = json_item(r, list, i);
+		good &= json_get(r, at, "id") >= 0 &&
+		    json_get(r, at, "title") >= 0 &&
+		    json_get(r, at, "category") >= 0 &&
+		    (json_is(r, json_get(r, at, "state"), "active") ||
+			json_is(r, json_get(r, at, "state"), "archived")) &&
+		    json_len(r, at) <= 7 &&
+		    is_time(r, json_get(r, at, "updated_at"));
+	}
+	CHECK(w->t, good, "%s: an item is not as it should be", what);
+	return json_len(r, list);
+}
+
+static void
+t_search_found(struct t *t)
+{
+	struct json r = { 0 };
+	struct buf title = { 0 };
+	struct world w;
+	size_t i;
+
+	if (!world_start(&w, t))
+		return;
+	for (i = 0; i < LEN(searches); i++) {
+		const char *what = searches[i].args;
+
+		if (!call(&w, "list_items", what, what) ||
+		    !result_read(&w, &r, what))
+			continue;
+		CHECK_INT(t, searches[i].n, items_good(&w, &r, what), what);
+		buf_clear(&title);
+		buf_fmt(&title, "\"title\":\"%s\"",
+		    searches[i].title ? searches[i].title : "");
+		CHECK(t,
+		    !searches[i].title ||
+			memmem(r.text, r.n, title.p, title.n),
+		    "%s: %s is not there", what, searches[i].title);
+		CHECK(t,
+		    json_is(&r, json_top(&r, "vault"), "AI") &&
+			json_is(&r, json_top(&r, "vault_id"),
+			    find(&w, "AI", ITEM)->vault_id),
+		    "%s: vault", what);
+	}
+	want_untold(&w, "searches");
+	json_free(&r);
+	buf_free(&title);
+	world_close(&w);
+}
+
+static void
+t_search_refused(struct t *t)
+{
+	static const struct {
+		const char *args, *word;
+	} v[] = {
+		{ "{\"limit\":0}", "invalid_argument" },
+		{ "{\"limit\":101}", "invalid_argument" },
+		{ "{\"limit\":-1}", "invalid_argument" },
+		{ "{\"limit\":1.5}", "invalid_argument" },
+		{ "{\"limit\":\"1\"}", "invalid_argument" },
+		{ "{\"state\":\"deleted\"}", "invalid_argument" },
+		{ "{\"category\":\"Nothing\"}", "invalid_argument" },
+		{ "{\"query\":7}", "invalid_argument" },
+		{ "{\"items\":\"x\"}", "invalid_argument" },
+		{ "{\"tag\":\"a\\u202eb\"}", "invalid_name" },
+		{ "{\"vault\":\"a\\n\"}", "invalid_name" },
+		{ "{\"vault\":\"Ops\"}", "vault_not_allowed" },
+		{ "{\"cursor\":\"x\"}", "invalid_argument" },
+		{ "{\"cursor\":\"aaaaaaaaaaaaaaaaaaaaaaaaaa\"}",
+		    "invalid_argument" },
+	};
+	struct json r = { 0 };
+	struct world w;
+	size_t i;
+
+	if (!world_start(&w, t))
+		return;
+	for (i = 0; i < LEN(v); i++)
+		if (call(&w, "list_items", v[i].args, v[i].args))
+			want_word(&w, v[i].word, v[i].args);
+	call(&w, "list_items", "{\"limit\":100}", "after refusals");
+	if (result_read(&w, &r, "after refusals"))
+		CHECK(t, items_good(&w, &r, "after refusals") > 50,
+		    "after refusals");
+	json_free(&r);
+	world_close(&w);
+}
+
+/* A search costs one request when the vault is as it was, else two; what is
+ * found is what is there now. */
+static void
+t_search_cost(struct t *t)
+{
+	struct world w;
+	const char *id;
+	char cursor[80];
+
+	if (!world_open(&w, t, NULL))
+		return;
+	env_set(&w.env, "OPMCP_VAULTS", "AI,Ops");
+	world_serve(&w, LEGACY_NEW);
+	call(&w, "list_items", "{}", "first");
+	want_cost(&w, (struct cost){ 7, 1, 1, 1, 1, 1, 1, 1, 0, 0 }, "first");
+	call(&w, "list_items", "{\"query\":\"marker\"}", "again");
+	CHECK(t, buf_has(&w.c.line, "Marker"), "again: not found");
+	want_cost(&w, (struct cost){ .all = 1, .vault = 1 }, "again");
+	id = find(&w, "AI", "Marker")->id;
+	standin_do(&w.s, "rename\t%s\tRenamed", id);
+	call(&w, "list_items", "{\"query\":\"marker\"}", "changed");
+	CHECK(t, !buf_has(&w.c.line, "Marker"), "changed: an old title");
+	want_cost(&w,
+	    (struct cost){ .all = 2, .overviews = 1, .vault = 1 }, "changed");
+	call(&w, "list_items", "{\"query\":\"renamed\"}", "unchanged");
+	CHECK(t, buf_has(&w.c.line, id), "unchanged: not found");
+	want_cost(&w, (struct cost){ .all = 1, .vault = 1 }, "unchanged");
+	call(&w, "list_items", "{\"vault\":\"Ops\"}", "another vault");
+	want_cost(&w, (struct cost){ .all = 1, .overviews = 1 },
+	    "another vault");
+	snprintf(cursor, sizeof(cursor), "{\"cursor\":\"%s\"}",
+	    find(&w, "Ops", ITEM)->id);
+	call(&w, "list_items", cursor, "a cursor of another vault");
+	want_word(&w, "invalid_argument", "a cursor of another vault");
+	call(&w, "get_item", "{\"item\":\"" ITEM "\"}", "get_item");
+	want_cost(&w, (struct cost)COST_ITEM, "get_item");
+	call(&w, "list_vaults", "{}", "list_vaults");
+	CHECK(t, buf_has(&w.c.line, "Ops") && !buf_has(&w.c.line, "Prod"),
+	    "list_vaults: not those that may be used");
+	want_cost(&w, (struct cost){ .all = 1, .vaults = 1 }, "list_vaults");
+	world_close(&w);
+}
+
+/* Counts the rows of AI in this state, by where they are on pages; ids that
+ * come twice or are unknown are failures. */
+static void
+page_count(struct world *w, const struct json *r, unsigned char *seen,
+    const char *first)
+{
+	int list = json_top(r, "items"), i;
+	struct buf id = { 0 };
+	size_t k;
+
+	for (i = 0; i < json_len(r, list); i++) {
+		buf_clear(&id);
+		json_text(r, json_at(r, json_item(r, list, i), "id"), &id);
+		/* In the order of the account: begin where the last was. */
+		for (k = 0; k < w->acct.n; k++)
+			if (strcmp(w->acct.row[k].id, id.p) == 0)
+				break;
+		if (!CHECK(w->t, k < w->acct.n && !seen[k],
+			"%s: an item twice, or an unknown one", first))
+			break;
+		seen[k] = 1;
+	}
+	buf_free(&id);
+}
+
+/* All pages: each item once, for no request after the first page. */
+static void
+walk_pages(struct world *w, const char *more, size_t want, int limit)
+{
+	unsigned char *seen = calloc(w->acct.n + 1, 1);
+	struct buf args = { 0 }, cursor = { 0 };
+	struct json r = { 0 };
+	size_t i, n = 0, pages = 0;
+
+	do {
+		buf_clear(&args);
+		buf_fmt(&args, "{\"limit\":%d%s%s%s%s}", limit, more,
+		    cursor.n ? ",\"cursor\":\"" : "", buf_text(&cursor),
+		    cursor.n ? "\"" : "");
+		if (!call(w, "list_items", args.p, args.p) ||
+		    !result_read(w, &r, args.p))
+			break;
+		CHECK(w->t, json_len(&r, json_top(&r, "items")) <= limit,
+		    "%s: too many", args.p);
+		page_count(w, &r, seen, args.p);
+		member_text(&r, "next_cursor", &cursor);
+		if (pages++ == 0)
+			standin_do(&w->s, "reset");
+	} while (cursor.n && pages < 20000);
+	for (i = 0; i < w->acct.n; i++)
+		n += seen[i];
+	CHECK_INT(w->t, want, n, "items on all pages");
+	want_count(w, NULL, 0, "pages after the first");
+	free(seen);
+	buf_free(&args);
+	buf_free(&cursor);
+	json_free(&r);
+}
+
+static size_t
+count_state(const struct world *w, const char *states)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < w->acct.n; i++)
+		n += strcmp(w->acct.row[i].vault, "AI") == 0 &&
+		    strchr(states, *w->acct.row[i].trashed);
+	return n;
+}
+
+static void
+t_search_pages(struct t *t)
+{
+	static const char *const args[] = { "--items", "10000", NULL };
+	struct world w;
+
+	if (!world_open(&w, t, args) || !world_serve(&w, LEGACY_NEW))
+		return;
+	buf_clear(&w.said);
+	walk_pages(&w, ",\"state\":\"all\"", count_state(&w, "NY"), 100);
+	walk_pages(&w, "", count_state(&w, "N"), 99);
+	walk_pages(&w, ",\"query\":\"generated 0012\"", 10, 3);
+	world_close(&w);
+}
+
+/* What may not be listed is not found, not looked at, and of its fields only
+ * what the rules for revealing say. */
+static void
+t_search_rules(struct t *t)
+{
+	struct world w;
+	struct den d;
+
+	if (!den_start(&w, t, &d))
+		return;
+	policy_put(&w, &d,
+	    "deny list item Mark*\nask list item \"TOTP raw\"\n"
+	    "deny reveal item \"db.prod\" field hostname\n");
+	standin_do(&w.s, "tag %s ai:deny", find(&w, "AI", "Case Test")->id);
+	standin_do(&w.s, "tag %s ai:use-only", find(&w, "AI", "Long password")->id);
+	world_serve(&w, LEGACY_NEW);
+	call(&w, "list_items", "{\"limit\":100,\"state\":\"all\"}", "rules");
+	want_result(&w, "rules");
+	CHECK(t,
+	    !buf_has(&w.c.line, "\\\"Marker\\\"") &&
+		!buf_has(&w.c.line, "TOTP raw") &&
+		!buf_has(&w.c.line, find(&w, "AI", "Case Test")->id),
+	    "list_items: what is hidden is listed");
+	CHECK(t, buf_has(&w.c.line, find(&w, "AI", "case test")->id),
+	    "list_items: what is not hidden is not listed");
+	call_text(&w, "get_item", "item", "Marker", "deny list");
+	want_word(&w, "policy_denied", "get_item, deny list");
+	call_text(&w, "get_item", "item", find(&w, "AI", "Case Test")->id,
+	    "ai:deny");
+	want_word(&w, "policy_denied", "get_item, ai:deny");
+	read_ref(&w, "op://AI/Marker/username");
+	want_word(&w, "policy_denied", "a username that may not be listed");
+	call_text(&w, "get_item", "item", "db.prod", "deny a field");
+	CHECK(t,
+	    buf_has(&w.c.line, "5432") && !buf_has(&w.c.line, "db.example"),
+	    "get_item: a field that a rule keeps back");
+	read_ref(&w, "op://AI/db.prod/hostname");
+	want_word(&w, "policy_denied", "a field that a rule keeps back");
+	want_secret(&w, "op://AI/db.prod/port", "5432", "Text");
+	read_ref(&w, "op://AI/Long password/username");
+	want_word(&w, "policy_denied", "ai:use-only");
+	buf_clear(&w.said);
+	want_secret(&w, "op://AI/Marker/password", MARKER, "Concealed");
+	world_leave(&w);
+	den_close(&d);
+	world_close(&w);
+}
+
+/* Bait: a look at it locks everything, and it is in the list. */
+static void
+t_search_bait(struct t *t)
+{
+	static const struct {
+		const char *tool, *args;
+	} v[] = {
+		{ "get_item", "{\"item\":\"Marker\"}" },
+		{ "read_secret", "{\"reference\":\"op://AI/Marker/username\"}" },
+		{ "read_secret", "{\"reference\":\"op://AI/Marker/password\"}" },
+	};
+	struct world w;
+	struct den d;
+	size_t i;
+
+	if (!den_start(&w, t, &d))
+		return;
+	standin_do(&w.s, "tag %s ai:canary", find(&w, "AI", "Marker")->id);
+	for (i = 0; i < LEN(v); i++) {
+		den_clear(&d);
+		world_serve(&w, LEGACY_NEW);
+		call(&w, "list_items", "{\"query\":\"marker\"}", "bait");
+		CHECK(t, buf_has(&w.c.line, "Marker"), "bait is not listed");
+		call(&w, v[i].tool, v[i].args, v[i].args);
+		want_word(&w, "item_not_found", v[i].args);
+		call(&w, "list_items", "{}", "after bait");
+		want_word(&w, "locked", "after bait");
+		read_ref(&w, "op://AI/GitHub/username");
+		want_word(&w, "locked", "after bait");
+		world_leave(&w);
+		trail_good(&w, &d, "CANARY", NULL, v[i].args);
+	}
+	den_close(&d);
+	world_close(&w);
+}
+
+/* ---- the command line ---- */
+
+/* A command prints exactly this. */
+static void
+want_print(struct world *w, const char *const *args, const char *text,
+    const char *what)
+{
+	struct run r;
+
+	run(w, &r, args);
+	CHECK(w->t, r.status == 0, "%s: exit %d (%.200s)", what, r.status,
+	    buf_text(&r.err));
+	CHECK(w->t,
+	    r.p.got.n == strlen(text) && !strcmp(buf_text(&r.p.got), text),
+	    "%s: %zu bytes are not what is stored", what, r.p.got.n);
+	run_end(&r);
+}
+
+static void
+t_cli_read(struct t *t)
+{
+	static const struct {
+		const char *ref, *says;
+		int status;
+	} bad[] = {
+		{ "op://AI/GitHub", "invalid_reference", 65 },
+		{ "op://Ops/GitHub/password", "vault_not_allowed", 77 },
+		{ "op://AI/Nobody/password", "item_not_found", 66 },
+		{ "op://AI/Duplicate/password", "item_ambiguous", 66 },
+		{ "op://AI/GitHub/Nope/x", "section_not_found", 66 },
+		{ "op://AI/GitHub/nope", "field_not_found", 66 },
+		{ "op://AI/GitHub/password?attribute=otp", "not_a_totp_field",
+		    65 },
+		{ "op://AI/GitHub/password?ssh-format=openssh",
+		    "not_an_ssh_key", 65 },
+		{ "op://AI/All field kinds/k_new", "field_unsupported", 66 },
+		{ "op://AI/With attachments/blob.bin", "file_not_text", 65 },
+		{ "op://AI/TOTP raw/TOTP_bbbb", "policy_denied", 77 },
+	};
+	const char *args[] = { "read", NULL, NULL, NULL };
+	struct world w;
+	size_t i;
+
+	if (!world_open(&w, t, NULL))
+		return;
+	want_status(&w, args, 64, "", "read without a reference");
+	args[1] = "op://AI/GitHub/notes";
+	want_print(&w, args, "Bot account.\nRotate it.\n", "read");
+	args[1] = "op://AI/With attachments/readme.txt";
+	want_print(&w, args, "attached text\n", "read a file");
+	args[1] = "-n";
+	args[2] = "op://AI/GitHub/username";
+	want_print(&w, args, ITEM_USER, "read -n");
+	args[2] = NULL;
+	for (i = 0; i < LEN(bad); i++) {
+		if (t->lab->valgrind && i % 4)
+			continue;
+		args[1] = bad[i].ref;
+		want_status(&w, args, bad[i].status, bad[i].says, bad[i].ref);
+	}
+	world_close(&w);
+}
+
+static void
+t_cli_list(struct t *t)
+{
+	const char *tag[] = { "list", "--tag", "llm", NULL };
+	const char *words[] = { "list", "llm openai", NULL };
+	const char *category[] = { "list", "--category", "database", NULL };
+	const char *nothing[] = { "list", "no such thing", NULL };
+	const char *odd[] = { "list", "line", NULL };
+	const char *no[] = { "list", "--category", "Nothing", NULL };
+	const char *ops[] = { "list", "--vault", "Ops", NULL };
+	struct buf b = { 0 };
+	struct world w;
+
+	if (!world_open(&w, t, NULL))
+		return;
+	buf_fmt(&b, "%s\tApiCredentials\tOpenAI API\n",
+	    find(&w, "AI", "OpenAI API")->id);
+	want_print(&w, words, b.p, "list WORDS");
+	buf_fmt(&b, "%s\tPassword\tAnthropic key\n",
+	    find(&w, "AI", "Anthropic key")->id);
+	want_print(&w, tag, b.p, "list --tag");
+	buf_clear(&b);
+	buf_fmt(&b, "%s\tDatabase\tdb.prod\n", find(&w, "AI", "db.prod")->id);
+	want_print(&w, category, b.p, "list --category");
+	want_print(&w, nothing, "", "list, nothing");
+	buf_clear(&b);
+	buf_fmt(&b, "%s\tLogin\tTitle withline feed and [2J\n",
+	    find(&w, "AI", "Title with\nline feed and \x1b[2J")->id);
+	want_print(&w, odd, b.p, "list, a title with a line feed");
+	want_status(&w, no, 64, "category", "list, no such category");
+	want_status(&w, ops, 77, "vault_not_allowed", "list, another vault");
+	buf_free(&b);
+	world_close(&w);
+}
+
+/* ==== NEW PART ENDS ==== */
+
+/* ====================================================================
+ * 23. Running the cases
  * ==================================================================== */
 
 #define ALONE    1 /* measures time: no other case beside it */
@@ -11281,6 +12638,27 @@ static const struct test {
 	{ "metrics_count", t_metrics, 0 },
 	{ "state_kept", t_state, 0 },
 	{ "token_credentials", t_token_credentials, 0 },
+	/* NEW ROWS BEGIN */
+	{ "ref_values", t_ref_values, 0 },
+	{ "ref_refused", t_ref_refused, 0 },
+	{ "ref_ids", t_ref_ids, 0 },
+	{ "ref_strict", t_ref_strict, 0 },
+	{ "ref_otp", t_ref_otp, 0 },
+	{ "ref_ssh", t_ref_ssh, 0 },
+	{ "ref_faults", t_ref_faults, 0 },
+	{ "ref_seeds", t_ref_seeds, 0 },
+	{ "ref_ask", t_ref_ask, 0 },
+	{ "look_planted", t_item_planted, 0 },
+	{ "look_walk", t_item_walk, 0 },
+	{ "search_found", t_search_found, 0 },
+	{ "search_refused", t_search_refused, 0 },
+	{ "search_cost", t_search_cost, 0 },
+	{ "search_pages", t_search_pages, NO_GRIND },
+	{ "search_rules", t_search_rules, 0 },
+	{ "search_bait", t_search_bait, 0 },
+	{ "cli_read", t_cli_read, 0 },
+	{ "cli_list", t_cli_list, 0 },
+	/* NEW ROWS END */
 	{ "rest_idle", t_idle, ALONE | NO_GRIND },
 };
 
