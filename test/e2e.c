@@ -11916,7 +11916,6 @@ static void
 t_item_walk(struct t *t)
 {
 	struct json list = { 0 };
-	struct buf look = { 0 };
 	struct world w;
 	struct den d;
 	size_t i;
@@ -11935,16 +11934,17 @@ t_item_walk(struct t *t)
 		if (strcmp(r->vault, "AI") != 0 || *r->trashed != 'N')
 			continue;
 		call_text(&w, "get_item", "item", r->id, r->title);
-		buf_add(&look, w.c.line.p, w.c.line.n);
+		CHECK(t,
+		    strlen(r->password) < 5 ||
+			!buf_has(&w.c.line, r->password),
+		    "get_item of %s holds its password", r->id);
 		if (!result_read(&w, &list, r->title))
 			continue;
 		n = json_top(&list, "fields");
 		for (k = 0; k < json_len(&list, n); k++)
 			field_read(&w, &list, json_item(&list, n, k));
 	}
-	world_no_secret(&w, &look, "get_item");
 	json_free(&list);
-	buf_free(&look);
 	den_close(&d);
 	world_close(&w);
 }
@@ -12208,7 +12208,7 @@ t_search_pages(struct t *t)
 	buf_clear(&w.said);
 	walk_pages(&w, ",\"state\":\"all\"", count_state(&w, "NY"), 100);
 	walk_pages(&w, "", count_state(&w, "N"), 99);
-	walk_pages(&w, ",\"query\":\"generated 0012\"", 10, 3);
+	walk_pages(&w, ",\"query\":\"generated 0012\"", 11, 3);
 	world_close(&w);
 }
 
@@ -12392,6 +12392,767 @@ t_cli_list(struct t *t)
 	want_status(&w, ops, 77, "vault_not_allowed", "list, another vault");
 	buf_free(&b);
 	world_close(&w);
+}
+
+/* ====================================================================
+ * 22. Changes
+ *
+ * The four tools that change items. What they say must be true: each case
+ * looks at the stand-in's copy afterwards. Not one byte changes that was not
+ * named, nothing is sent twice, and nothing without a line in the record.
+ * ==================================================================== */
+
+#define CREATE  "create_1password_credential"
+#define UPDATE  "update_1password_credential"
+#define ARCHIVE "archive_1password_credential"
+#define DELETE  "delete_1password_credential"
+
+/* An item as the stand-in stores it; the texts point into line. */
+struct dump {
+	struct buf line;
+	const char *id, *category, *state, *version, *over, *details;
+};
+
+static void
+dump_free(struct dump *d)
+{
+	buf_free(&d->line);
+}
+
+/* Reads an item by id or title; a vault of one word. */
+static bool
+dump_read(struct world *w, const char *vault, const char *item, struct dump *d)
+{
+	const char **part[] = { &d->id, &d->category, &d->state, &d->version,
+		&d->over, &d->details };
+	char *p;
+	size_t i;
+
+	for (i = 0; i < LEN(part); i++)
+		*part[i] = "";
+	if (!CHECK(w->t, standin_do(&w->s, "dump\t%s\t%s", vault, item),
+		"stand-in: no dump of %s", item))
+		return false;
+	buf_clear(&d->line);
+	buf_add(&d->line, w->s.line.p, w->s.line.n);
+	p = d->line.p;
+	for (i = 0; i < LEN(part); i++) {
+		*part[i] = p;
+		p += strcspn(p, "\t");
+		if (*p)
+			*p++ = 0;
+		row_unescape((char *)(uintptr_t)*part[i]);
+	}
+	return true;
+}
+
+/* A stand-in, a den for the record, and OPMCP_WRITE. */
+static bool
+write_open(struct world *w, struct t *t, struct den *d, const char *mode)
+{
+	if (!den_start(w, t, d))
+		return false;
+	if (mode)
+		env_set(&w->env, "OPMCP_WRITE", mode);
+	return true;
+}
+
+static bool
+write_start(struct world *w, struct t *t, struct den *d)
+{
+	return write_open(w, t, d, "allow") && world_serve(w, LEGACY_NEW);
+}
+
+static void
+write_close(struct world *w, struct den *d)
+{
+	world_leave(w);
+	den_close(d);
+	world_close(w);
+}
+
+/* Calls a tool that must succeed; its result is kept if it is wanted. */
+static bool
+want_done(struct world *w, const char *tool, const char *args,
+    struct json *out, const char *what)
+{
+	struct json r = { 0 };
+	bool ok;
+
+	ok = call(w, tool, args, what) && result_read(w, out ? out : &r, what);
+	json_free(&r);
+	return ok;
+}
+
+/* A stored text holds these bytes. */
+static void
+want_stored(struct world *w, const char *text, const char *part,
+    const char *what)
+{
+	CHECK(w->t, strstr(text, part), "%s: %s is not stored", what, part);
+}
+
+/* ---- what is offered ---- */
+
+/* Without OPMCP_WRITE the tools are not there; nothing is sent for them. */
+static void
+t_write_off(struct t *t)
+{
+	static const struct {
+		const char *mode;
+		bool on;
+	} v[] = { { NULL, false }, { "off", false }, { "OFF", false },
+		{ "ask", true }, { "allow", true }, { "on", true },
+		{ "true", true } };
+	struct world w;
+	struct den d;
+	size_t i, k, n;
+
+	if (!write_open(&w, t, &d, NULL))
+		return;
+	for (i = 0; i < LEN(v); i++) {
+		if (v[i].mode)
+			env_set(&w.env, "OPMCP_WRITE", v[i].mode);
+		world_serve(&w, i % 2 ? MODERN : LEGACY_NEW);
+		ask(&w, "tools/list", NULL, "tools/list");
+		n = LEN(tools) - (v[i].on ? 0 : WRITERS);
+		check_tools_of(&w, n);
+		for (k = n; k < LEN(tools); k++) {
+			call(&w, tools[k].name, "{\"item\":\"Marker\"}",
+			    tools[k].name);
+			want_error(&w, PARAMS, tools[k].name);
+		}
+		world_leave(&w);
+	}
+	want_count(&w, NULL, 0, "tools that are not there");
+	env_set(&w.env, "OPMCP_WRITE", "allow");
+	world_serve(&w, LEGACY_NEW);
+	want_done(&w, UPDATE, "{\"item\":\"Marker\",\"username\":\"u\"}", NULL,
+	    "allowed");
+	want_count(&w, "patch", 1, "allowed");
+	write_close(&w, &d);
+}
+
+/* ---- creating ---- */
+
+static const struct {
+	const char *name, *number;
+} makes[] = { { "Login", "001" }, { "CreditCard", "002" },
+	{ "SecureNote", "003" }, { "Identity", "004" }, { "Password", "005" },
+	{ "SoftwareLicense", "100" }, { "BankAccount", "101" },
+	{ "Database", "102" }, { "DriverLicense", "103" },
+	{ "OutdoorLicense", "104" }, { "Membership", "105" },
+	{ "Passport", "106" }, { "Rewards", "107" },
+	{ "SocialSecurityNumber", "108" }, { "Router", "109" },
+	{ "Server", "110" }, { "Email", "111" }, { "ApiCredentials", "112" },
+	{ "MedicalRecord", "113" }, { "CryptoWallet", "115" },
+	{ "Person", "910" } };
+
+/* One item of each category, with a field of its own; what was asked for is
+ * stored and comes back. */
+static void
+t_write_create(struct t *t)
+{
+	struct buf args = { 0 }, ref = { 0 }, id = { 0 };
+	struct dump d = { 0 };
+	struct json r = { 0 };
+	struct world w;
+	struct den den;
+	size_t i;
+
+	if (!write_start(&w, t, &den))
+		return;
+	get_usual(&w, "first");
+	for (i = 0; i < LEN(makes); i++) {
+		buf_clear(&args);
+		buf_fmt(&args,
+		    "{\"title\":\"New %s\",\"category\":\"%s\",\"notes\":"
+		    "\"n\\n\\u00e9\",\"tags\":[\"a\",\"b/c\"],\"password\":"
+		    "\"made-pw-%zu\",\"username\":\"made-user\",\"fields\":"
+		    "[{\"label\":\"plain\",\"value\":\"p\",\"kind\":\"Text\"},"
+		    "{\"label\":\"deep\",\"value\":\"s3\",\"section\":"
+		    "\"More\"}]}",
+		    makes[i].name, makes[i].name, i);
+		standin_do(&w.s, "reset");
+		if (!want_done(&w, CREATE, args.p, &r, makes[i].name))
+			continue;
+		want_cost(&w, (struct cost){ .all = 2, .vault = 1 },
+		    makes[i].name);
+		member_text(&r, "item_id", &id);
+		if (!dump_read(&w, "AI", id.p, &d))
+			continue;
+		CHECK(t, strcmp(d.category, makes[i].number) == 0 &&
+			*d.state == 'N' &&
+			atol(d.version) == json_long(&r, "version", -1),
+		    "%s: category, state or version", makes[i].name);
+		want_stored(&w, d.over, "\"tags\":[\"a\",\"b/c\"]",
+		    makes[i].name);
+		account_load(&w);
+		buf_clear(&ref);
+		buf_fmt(&ref, "New %s", makes[i].name);
+		call_text(&w, CREDENTIALS, "item_name", ref.p, ref.p);
+		CHECK(t, buf_has(&w.c.line, "made-user") &&
+			buf_has(&w.c.line, "made-pw-"),
+		    "%s: username or password", makes[i].name);
+		buf_clear(&ref);
+		buf_fmt(&ref, "op://AI/New %s/More/deep", makes[i].name);
+		want_secret(&w, ref.p, "s3", "Concealed");
+		buf_clear(&ref);
+		buf_fmt(&ref, "op://AI/%s/plain", id.p);
+		want_secret(&w, ref.p, "p", "Text");
+		buf_clear(&ref);
+		buf_fmt(&ref, "op://AI/%s/notes", id.p);
+		want_secret(&w, ref.p, "n\n\xc3\xa9", "Notes");
+	}
+	world_leave(&w);
+	trail_good(&w, &den, NULL, NULL, "creating");
+	buf_free(&args);
+	buf_free(&ref);
+	buf_free(&id);
+	dump_free(&d);
+	json_free(&r);
+	write_close(&w, &den);
+}
+
+/* Arguments that cannot be carried out; nothing is written. */
+static const struct {
+	const char *tool, *args, *word;
+} writes_bad[] = {
+	{ CREATE, "{}", "invalid_argument" },
+	{ CREATE, "{\"title\":\"\"}", "invalid_argument" },
+	{ CREATE, "{\"title\":\" x\"}", "invalid_name" },
+	{ CREATE, "{\"title\":\"x\",\"category\":\"Document\"}",
+	    "invalid_argument" },
+	{ CREATE, "{\"title\":\"x\",\"category\":\"SshKey\"}",
+	    "invalid_argument" },
+	{ CREATE, "{\"title\":\"x\",\"category\":\"Nothing\"}",
+	    "invalid_argument" },
+	{ CREATE, "{\"title\":\"x\",\"vault\":\"Ops\"}", "vault_not_allowed" },
+	{ CREATE,
+	    "{\"title\":\"x\",\"category\":\"Server\",\"website\":\"h\"}",
+	    "edit_refused" },
+	{ CREATE, "{\"title\":\"x\",\"tags\":[\"a\",\"a\"]}",
+	    "invalid_argument" },
+	{ CREATE, "{\"title\":\"x\",\"tags\":[\"\"]}",
+	    "invalid_argument|invalid_name" },
+	{ CREATE, "{\"title\":\"x\",\"tags\":\"a\"}", "invalid_argument" },
+	{ CREATE, "{\"title\":\"x\",\"fields\":[]}", "invalid_argument" },
+	{ CREATE, "{\"title\":\"x\",\"fields\":[{\"label\":\"l\"}]}",
+	    "invalid_argument" },
+	{ CREATE,
+	    "{\"title\":\"x\",\"fields\":[{\"label\":\"l\",\"value\":1}]}",
+	    "invalid_argument" },
+	{ CREATE,
+	    "{\"title\":\"x\",\"fields\":[{\"label\":\"l\",\"value\":\"v\","
+	    "\"id\":\"i\"}]}",
+	    "invalid_argument" },
+	{ CREATE,
+	    "{\"title\":\"x\",\"fields\":[{\"label\":\"l\",\"value\":\"v\","
+	    "\"kind\":\"File\"}]}",
+	    "invalid_argument" },
+	{ CREATE,
+	    "{\"title\":\"x\",\"fields\":[{\"label\":\"l\",\"value\":\"v\"},"
+	    "{\"label\":\"L\",\"value\":\"w\"}]}",
+	    "invalid_argument" },
+	{ UPDATE, "{\"item\":\"Marker\"}", "invalid_argument" },
+	{ UPDATE, "{\"item\":\"Nobody\",\"notes\":\"n\"}", "item_not_found" },
+	{ UPDATE, "{\"item\":\"Duplicate\",\"notes\":\"n\"}",
+	    "item_ambiguous" },
+	{ UPDATE, "{\"item\":\"Archived login\",\"notes\":\"n\"}",
+	    "item_archived" },
+	{ UPDATE, "{\"item\":\"Marker\",\"notes\":\"n\",\"vault\":\"Ops\"}",
+	    "vault_not_allowed" },
+	{ UPDATE, "{\"item\":\"Marker\",\"title\":\"a\\u202eb\"}",
+	    "invalid_name" },
+	{ UPDATE,
+	    "{\"item\":\"Marker\",\"password\":\"p\",\"generate\":\"20\"}",
+	    "invalid_argument" },
+	{ UPDATE, "{\"item\":\"Marker\",\"generate\":\"letters,3\"}",
+	    "invalid_argument" },
+	{ UPDATE, "{\"item\":\"Marker\",\"generate\":\"words,2\"}",
+	    "invalid_argument" },
+	{ UPDATE, "{\"item\":\"Marker\",\"generate\":\"words,digits\"}",
+	    "invalid_argument" },
+	{ UPDATE, "{\"item\":\"Marker\",\"generate\":\"65\"}",
+	    "invalid_argument" },
+	{ UPDATE, "{\"item\":\"Marker\",\"generate\":\"20,letters\"}",
+	    "invalid_argument" },
+	{ UPDATE, "{\"item\":\"db.prod\",\"website\":\"https://x\"}",
+	    "edit_refused" },
+	{ UPDATE,
+	    "{\"item\":\"Ada Lovelace\",\"fields\":[{\"label\":\"address\","
+	    "\"value\":\"x\",\"section\":\"Address\"}]}",
+	    "edit_refused" },
+	{ UPDATE,
+	    "{\"item\":\"deploy key\",\"fields\":[{\"label\":\"private_key\","
+	    "\"value\":\"x\"}]}",
+	    "edit_refused" },
+	{ UPDATE,
+	    "{\"item\":\"deploy key\",\"fields\":[{\"label\":\"fingerprint\","
+	    "\"value\":\"x\"}]}",
+	    "edit_refused" },
+	{ UPDATE,
+	    "{\"item\":\"With attachments\",\"fields\":[{\"label\":"
+	    "\"readme.txt\",\"value\":\"x\"}]}",
+	    "edit_refused" },
+	{ UPDATE,
+	    "{\"item\":\"All field kinds\",\"fields\":[{\"label\":\"k_new\","
+	    "\"value\":\"x\"}]}",
+	    "edit_refused" },
+	{ UPDATE,
+	    "{\"item\":\"All field kinds\",\"fields\":[{\"label\":\"a date\","
+	    "\"value\":\"2024-02-30\"}]}",
+	    "edit_refused" },
+	{ UPDATE,
+	    "{\"item\":\"All field kinds\",\"fields\":[{\"label\":\"a month\","
+	    "\"value\":\"13/2024\"}]}",
+	    "edit_refused" },
+	{ UPDATE,
+	    "{\"item\":\"All field kinds\",\"fields\":[{\"label\":\"a url\","
+	    "\"value\":\"x\",\"kind\":\"Text\"}]}",
+	    "edit_refused" },
+	{ UPDATE,
+	    "{\"item\":\"TOTP raw\",\"fields\":[{\"label\":\"TOTP_bbbb\","
+	    "\"value\":\"0189!\"}]}",
+	    "edit_refused" },
+	{ UPDATE,
+	    "{\"item\":\"GitHub\",\"fields\":[{\"label\":\"pat\",\"value\":"
+	    "\"x\"},{\"label\":\"personal access token\",\"value\":\"y\"}]}",
+	    "invalid_argument" },
+	{ UPDATE,
+	    "{\"item\":\"Marker\",\"password\":\"p\",\"fields\":[{\"label\":"
+	    "\"password\",\"value\":\"x\"}]}",
+	    "invalid_argument" },
+	{ ARCHIVE, "{}", "invalid_argument" },
+	{ ARCHIVE, "{\"item\":\"Nobody\"}", "item_not_found" },
+	{ ARCHIVE, "{\"item\":\"Archived login\"}", "item_archived" },
+	{ DELETE, "{\"item\":\"Marker\"}", "invalid_argument" },
+	{ DELETE, "{\"item\":\"Marker\",\"title\":\"marker\"}",
+	    "invalid_argument" },
+	{ DELETE, "{\"item\":\"Marker\",\"title\":\"GitHub\"}",
+	    "invalid_argument" },
+	{ DELETE, "{\"item\":\"Marker\",\"title\":\"*\"}",
+	    "invalid_argument" },
+};
+
+static void
+t_write_refused(struct t *t)
+{
+	struct world w;
+	struct den d;
+	size_t i;
+
+	if (!write_start(&w, t, &d))
+		return;
+	get_usual(&w, "first");
+	buf_clear(&w.said);
+	for (i = 0; i < LEN(writes_bad); i++) {
+		call(&w, writes_bad[i].tool, writes_bad[i].args,
+		    writes_bad[i].args);
+		want_word(&w, writes_bad[i].word, writes_bad[i].args);
+	}
+	want_untold(&w, "changes that are refused");
+	want_count(&w, "patch", 0, "changes that are refused");
+	want_done(&w, UPDATE,
+	    "{\"item\":\"TOTP raw\",\"fields\":[{\"label\":\"TOTP_bbbb\","
+	    "\"value\":\"GEZDGNBVGY3TQOJQ\"}]}",
+	    NULL, "a seed");
+	want_done(&w, DELETE, "{\"item\":\"Marker\",\"title\":\"Marker\"}",
+	    NULL, "the right title");
+	get_word(&w, "Marker", NULL, "item_not_found", "deleted");
+	get_word(&w, find(&w, "AI", "Marker")->id, NULL, "item_not_found",
+	    "deleted, by id");
+	want_done(&w, ARCHIVE, "{\"item\":\"TOTP raw\"}", NULL, "archive");
+	get_word(&w, "TOTP raw", NULL, "item_archived", "archived");
+	want_count(&w, "patch", 3, "changes that are not");
+	world_leave(&w);
+	trail_good(&w, &d, NULL, NULL, "changes that are refused");
+	write_close(&w, &d);
+}
+
+/* ---- fields ---- */
+
+/* A field of each kind that can be set: new, and then changed. */
+static const struct {
+	const char *kind, *first, *second;
+} kinds[] = {
+	{ "Text", "one", "two" },
+	{ "Concealed", "hidden \\\"1\\\"", "h\\\\2 \xc3\xa9 \xf0\x9f\x9a\x80" },
+	{ "Url", "https://a.example", "https://b.example/?x=1&y" },
+	{ "Email", "a@example.com", "b@example.com" },
+	{ "Phone", "+1 555", "+2 555" },
+	{ "Menu", "one", "two" },
+	{ "CreditCardType", "visa", "mc" },
+	{ "Date", "2024-02-29", "1969-12-31" },
+	{ "MonthYear", "02/2024", "12/1999" },
+	{ "CreditCardNumber", "4111111111111111", "4222222222222" },
+	{ "Totp", "JBSWY3DPEHPK3PXP",
+	    "otpauth://totp/x?secret=GEZDGNBVGY3TQOJQ" },
+};
+
+static void
+t_write_kinds(struct t *t)
+{
+	struct buf args = { 0 }, ref = { 0 }, b = { 0 }, want = { 0 };
+	struct json text = { 0 };
+	struct world w;
+	struct den d;
+	size_t i, k;
+
+	if (!write_open(&w, t, &d, "allow"))
+		return;
+	policy_put(&w, &d, "permit reveal field *\npermit write\n");
+	world_serve(&w, LEGACY_NEW);
+	for (k = 0; k < 2 * LEN(kinds); k++) {
+		i = k / 2;
+		buf_clear(&args);
+		buf_fmt(&args,
+		    "{\"item\":\"Marker\",\"fields\":[{\"label\":\"field %s\","
+		    "\"value\":\"%s\"",
+		    kinds[i].kind, k % 2 ? kinds[i].second : kinds[i].first);
+		buf_fmt(&args, k % 2 ? "}]}" : ",\"kind\":\"%s\"}]}",
+		    kinds[i].kind);
+		want_done(&w, UPDATE, args.p, NULL, args.p);
+		buf_clear(&b);
+		buf_fmt(&b, "[\"%s\"]",
+		    k % 2 ? kinds[i].second : kinds[i].first);
+		buf_clear(&want);
+		if (json_parse(&text, b.p, b.n))
+			json_text(&text, json_item(&text, 0, 0), &want);
+		buf_clear(&ref);
+		buf_fmt(&ref, "op://AI/Marker/field %s", kinds[i].kind);
+		want_secret(&w, ref.p, want.p, kinds[i].kind);
+	}
+	get_row(&w, "Marker", NULL, find(&w, "AI", "Marker"), "the rest");
+	buf_free(&args);
+	buf_free(&ref);
+	buf_free(&b);
+	buf_free(&want);
+	json_free(&text);
+	write_close(&w, &d);
+}
+
+/* ---- generated passwords ---- */
+
+/* The password of a Login as it is stored. */
+static void
+stored_password(const struct dump *d, struct buf *b)
+{
+	struct json j = { 0 };
+	int list, i;
+
+	buf_clear(b);
+	if (json_parse(&j, d->details, strlen(d->details))) {
+		list = json_top(&j, "fields");
+		for (i = 0; i < json_len(&j, list); i++)
+			if (json_is(&j,
+				json_at(&j, json_item(&j, list, i),
+				    "designation"),
+				"password"))
+				json_text(&j,
+				    json_at(&j, json_item(&j, list, i),
+					"value"),
+				    b);
+	}
+	json_free(&j);
+}
+
+/* The first eight hex digits of a text's SHA-256. */
+static void
+fingerprint(const struct buf *b, char hex[static 9])
+{
+	br_sha256_context c;
+	unsigned char h[32];
+	int i;
+
+	br_sha256_init(&c);
+	br_sha256_update(&c, b->p, b->n);
+	br_sha256_out(&c, h);
+	for (i = 0; i < 4; i++)
+		snprintf(hex + 2 * i, 3, "%02x", h[i]);
+}
+
+static bool
+all_of(const struct buf *b, const char *set)
+{
+	return strspn(b->p, set) == b->n;
+}
+
+#define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+#define DIGITS  "0123456789"
+
+static const struct {
+	const char *recipe, *set; /* NULL: any visible ASCII */
+	size_t n;
+} recipes[] = {
+	{ "letters,digits,symbols,32", NULL, 32 },
+	{ "letters,digits,24", LETTERS DIGITS, 24 },
+	{ "letters", LETTERS, 20 },
+	{ "digits,20", DIGITS, 20 },
+	{ "64", NULL, 64 },
+	{ "words,5", "abcdefghijklmnopqrstuvwxyz-", 29 },
+	{ "words", "abcdefghijklmnopqrstuvwxyz-", 23 },
+	{ "symbols,digits", NULL, 20 },
+};
+
+/* What is generated is stored, told by length and fingerprint only, and
+ * occurs nowhere else. */
+static void
+t_write_generate(struct t *t)
+{
+	struct buf args = { 0 }, all = { 0 }, err = { 0 }, trail = { 0 };
+	struct buf made[2 * LEN(recipes)] = { { 0 } };
+	struct dump d = { 0 };
+	struct json r = { 0 };
+	struct world w;
+	struct den den;
+	char hex[9];
+	size_t i, k;
+
+	if (!write_start(&w, t, &den))
+		return;
+	for (i = 0; i < 2 * LEN(recipes); i++) {
+		const char *what = recipes[i / 2].recipe;
+
+		buf_clear(&args);
+		buf_fmt(&args, "{\"%s\":\"Made %zu\",\"generate\":\"%s\"}",
+		    i % 2 ? "item" : "title", i / 2, what);
+		if (!want_done(&w, i % 2 ? UPDATE : CREATE, args.p, &r, what))
+			continue;
+		buf_clear(&args);
+		buf_fmt(&args, "Made %zu", i / 2);
+		dump_read(&w, "AI", args.p, &d);
+		stored_password(&d, &made[i]);
+		fingerprint(&made[i], hex);
+		CHECK(t, json_is(&r, json_top(&r, "generated fingerprint"), hex),
+		    "%s: fingerprint", what);
+		CHECK_INT(t, recipes[i / 2].n,
+		    json_long(&r, "generated length", -1), what);
+		CHECK(t,
+		    made[i].n == recipes[i / 2].n &&
+			(!recipes[i / 2].set ||
+			    all_of(&made[i], recipes[i / 2].set)),
+		    "%s: not what is stored", what);
+		CHECK(t, json_long(&r, "generated entropy_bits", 0) >= 32,
+		    "%s: entropy_bits", what);
+		for (k = 0; k < i; k++)
+			CHECK(t, strcmp(made[k].p, made[i].p) != 0,
+			    "%s: twice the same", what);
+		want_stored(&w, d.over, "\"pgrng\":true", what);
+	}
+	proc_err(&w.c.p, &err);
+	world_leave(&w);
+	buf_read_file(&trail, den.audit);
+	buf_add(&all, w.said.p, w.said.n);
+	buf_add(&all, err.p, err.n);
+	buf_add(&all, trail.p, trail.n);
+	for (i = 0; i < LEN(made); i++) {
+		CHECK(t, made[i].n && !buf_has(&all, made[i].p),
+		    "%s: the password is told", recipes[i / 2].recipe);
+		buf_free(&made[i]);
+	}
+	buf_free(&args);
+	buf_free(&all);
+	buf_free(&err);
+	buf_free(&trail);
+	dump_free(&d);
+	json_free(&r);
+	write_close(&w, &den);
+}
+
+/* ---- every byte that was not named ---- */
+
+#define OVER                                                                \
+	"{ \"zz\" : [1,  2.50e+3,{}],\n\"title\":\"B\\u00e9 \\/ x\",\t"      \
+	"\"ainfo\":\"old-user\" , \"URLs\":[ {\"u\":\"https://old.example\"," \
+	"\"l\":\"x\", \"m\":\"host\"} ,{\"u\":\"second\"}],\"url\":"          \
+	"\"https://old.example\",\"ps\":1 ,\"tags\":[\"\\u0061:b\" ] }"
+#define DETAILS                                                              \
+	"{ \"passkey\":{\"rpId\":\"x\\/y\",\"k\":\"\\u00e9\\ud83d\\ude80\"},\n" \
+	"\t\"htmlForm\":{\"htmlMethod\":\"post\"},\"n\":1e-7,\"more\":[[[]]],"  \
+	"\"fields\":[{\"value\":\"form\",\"id\":\"q\",\"name\":\"q\",\"type\":"  \
+	"\"C\" },{\"designation\" : \"username\",\"value\":\"old-user\","       \
+	"\"id\":\"u;1\",\"name\":\"u\",\"type\":\"E\"},{\"value\":"              \
+	"\"old\\u002dpass\\/1\", \"designation\":\"password\",\"id\":\"p\","    \
+	"\"name\":\"p\",\"type\":\"P\",\"x\":null}],\"notesPlain\":\"old\\nno"  \
+	"tes\",\"passwordHistory\": [ {\"value\":\"older\",\"time\":1} ],"      \
+	"\"sections\":[ {\"title\":\"One\",\"name\":\"s1\",\"fields\":[{"       \
+	"\"t\":\"host\",\"n\":\"h\",\"k\":\"string\",\"a\":{\"guarded\":\"yes\"" \
+	",\"z\":[ ]},\"v\":\"old-host\" , \"extra\":0}, {\"k\":\"date\",\"n\":" \
+	"\"d\",\"t\":\"day\",\"v\":1709553660}]},{\"name\":\"e\",\"title\":"    \
+	"\"\"}],\"last\":true}"
+
+/* Replaces the first occurrence of from by to in a copy of text. */
+static void
+replaced(struct buf *b, const char *from, const char *to)
+{
+	struct buf out = { 0 };
+	const char *at = strstr(b->p, from);
+
+	if (!at)
+		return;
+	buf_add(&out, b->p, (size_t)(at - b->p));
+	buf_str(&out, to);
+	buf_str(&out, at + strlen(from));
+	buf_free(b);
+	*b = out;
+}
+
+/* A change and what it may do to the two texts: pairs from and to, ended by
+ * NULL; what stands after "@" is put before the text instead. */
+static const struct keep_row {
+	const char *what, *args;
+	const char *over[8], *details[8];
+} keeps[] = {
+	{ "a field of a section",
+	    "\"fields\":[{\"label\":\"host\",\"value\":\"new \\\"h\\\"\"}]",
+	    { NULL }, { "\"old-host\"", "\"new \\\"h\\\"\"" } },
+	{ "two fields",
+	    "\"fields\":[{\"label\":\"day\",\"value\":\"2024-03-05\"},"
+	    "{\"label\":\"h\",\"section\":\"one\",\"value\":\"\"}]",
+	    { NULL }, { "\"old-host\"", "\"\"", "1709553660", "1709640060" } },
+	{ "the username", "\"username\":\"new-user\"",
+	    { "\"old-user\"", "\"new-user\"" },
+	    { "\"old-user\"", "\"new-user\"" } },
+	{ "the notes", "\"notes\":\"a\\nb\"", { NULL },
+	    { "\"old\\nnotes\"", "\"a\\nb\"" } },
+	{ "the title", "\"title\":\"New title\"",
+	    { "\"B\\u00e9 \\/ x\"", "\"New title\"" }, { NULL } },
+	{ "the tags", "\"tags\":[\"one\",\"two\"]",
+	    { "[\"\\u0061:b\" ]", "[\"one\",\"two\"]" }, { NULL } },
+	{ "no tags", "\"tags\":[]", { "[\"\\u0061:b\" ]", "[]" }, { NULL } },
+	{ "the website", "\"website\":\"https://new.example\"",
+	    { "\"https://old.example\"", "\"https://new.example\"",
+		"\"https://old.example\"", "\"https://new.example\"" },
+	    { NULL } },
+	{ "a new field",
+	    "\"fields\":[{\"label\":\"port\",\"value\":\"1\",\"kind\":\"Text\","
+	    "\"section\":\"One\"}]",
+	    { NULL },
+	    { "\"v\":1709553660}]",
+		"\"v\":1709553660},{\"k\":\"string\",\"n\":\"@\",\"t\":"
+		"\"port\",\"v\":\"1\"}]" } },
+	{ "a new field in a section without fields",
+	    "\"fields\":[{\"label\":\"port\",\"value\":\"1\"}]", { NULL },
+	    { "\"last\":true",
+		"\"last\":true" } }, /* judged by reading it back */
+	{ "the archive", NULL, { NULL }, { NULL } },
+};
+
+/* A new id, which is not known before, stands as "@" in what is expected. */
+static bool
+same_but_id(const char *want, const char *seen)
+{
+	for (; *want && *seen; want++, seen++) {
+		if (*want == '@' && strspn(seen,
+			"abcdefghijklmnopqrstuvwxyz234567") >= 26)
+			seen += 25;
+		else if (*want != *seen)
+			return false;
+	}
+	return !*want && !*seen;
+}
+
+/* Puts the item with the odd spelling; its id is kept. */
+static void
+keep_put(struct world *w, char id[static 27])
+{
+	struct buf b = { 0 };
+
+	buf_str(&b, "{\"templateUuid\":\"001\",\"overview\":");
+	buf_json(&b, OVER);
+	buf_str(&b, ",\"details\":");
+	buf_json(&b, DETAILS);
+	buf_str(&b, "}");
+	item_put(w, "AI", b.p, id);
+	buf_free(&b);
+}
+
+static void
+keep_row(struct world *w, const struct keep_row *k)
+{
+	struct buf over = { 0 }, details = { 0 }, args = { 0 };
+	struct dump d = { 0 };
+	char id[27];
+	size_t i;
+
+	keep_put(w, id);
+	buf_str(&over, OVER);
+	buf_str(&details, DETAILS);
+	for (i = 0; k->over[i]; i += 2)
+		replaced(&over, k->over[i], k->over[i + 1]);
+	for (i = 0; k->details[i]; i += 2)
+		replaced(&details, k->details[i], k->details[i + 1]);
+	buf_fmt(&args, "{\"item\":\"%s\"%s%s}", id, k->args ? "," : "",
+	    k->args ? k->args : "");
+	if (want_done(w, k->args ? UPDATE : ARCHIVE, args.p, NULL, k->what) &&
+	    dump_read(w, "AI", id, &d)) {
+		CHECK(w->t, same_but_id(over.p, d.over),
+		    "%s: overview: expected %s, stored %s", k->what, over.p,
+		    d.over);
+		CHECK(w->t,
+		    strcmp(k->what, keeps[9].what) == 0 ||
+			same_but_id(details.p, d.details),
+		    "%s: details: expected %s, stored %s", k->what, details.p,
+		    d.details);
+		CHECK(w->t, *d.state == (k->args ? 'N' : 'Y') &&
+			atol(d.version) == 2,
+		    "%s: state or version", k->what);
+	}
+	buf_free(&over);
+	buf_free(&details);
+	buf_free(&args);
+	dump_free(&d);
+}
+
+/* A new password: the old one stands first in the history, as it was. */
+static void
+keep_password(struct world *w)
+{
+	struct buf details = { 0 }, args = { 0 };
+	struct dump d = { 0 };
+	const char *at;
+	long now = (long)time(NULL), when = 0;
+	char id[27];
+
+	keep_put(w, id);
+	buf_fmt(&args, "{\"item\":\"%s\",\"password\":\"new-pass-1\"}", id);
+	want_done(w, UPDATE, args.p, NULL, "the password");
+	dump_read(w, "AI", id, &d);
+	at = strstr(d.details, "\"old-pass/1\",\"time\":");
+	if (CHECK(w->t, at, "history: the old password is not in it"))
+		when = strtol(at + 20, NULL, 10);
+	CHECK(w->t, when >= now - 5 && when <= now + 60, "history: time");
+	buf_clear(&args);
+	buf_fmt(&args,
+	    "[{\"value\":\"old-pass/1\",\"time\":%ld}, {\"value\":\"older\"",
+	    when);
+	buf_str(&details, DETAILS);
+	replaced(&details, "\"old\\u002dpass\\/1\"", "\"new-pass-1\"");
+	replaced(&details, "[ {\"value\":\"older\"", args.p);
+	CHECK(w->t, strcmp(details.p, d.details) == 0,
+	    "the password: details: expected %s, stored %s", details.p,
+	    d.details);
+	want_stored(w, d.over, "{ \"zz\" : [1,  2.50e+3,{}],\n", "overview");
+	want_stored(w, d.over, "\"pgrng\":false", "overview");
+	buf_free(&details);
+	buf_free(&args);
+	dump_free(&d);
+}
+
+static void
+t_write_bytes(struct t *t)
+{
+	struct world w;
+	struct den d;
+	size_t i;
+
+	if (!write_start(&w, t, &d))
+		return;
+	for (i = 0; i < LEN(keeps); i++)
+		keep_row(&w, &keeps[i]);
+	keep_password(&w);
+	write_close(&w, &d);
 }
 
 /* ==== NEW PART ENDS ==== */
@@ -12658,6 +13419,12 @@ static const struct test {
 	{ "search_bait", t_search_bait, 0 },
 	{ "cli_read", t_cli_read, 0 },
 	{ "cli_list", t_cli_list, 0 },
+	{ "write_off", t_write_off, 0 },
+	{ "write_create", t_write_create, 0 },
+	{ "write_refused", t_write_refused, 0 },
+	{ "write_kinds", t_write_kinds, 0 },
+	{ "write_generate", t_write_generate, 0 },
+	{ "write_bytes", t_write_bytes, 0 },
 	/* NEW ROWS END */
 	{ "rest_idle", t_idle, ALONE | NO_GRIND },
 };
