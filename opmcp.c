@@ -2262,7 +2262,8 @@ struct edits {
 	bool over;              /* more changes than there is room for */
 };
 
-/* Note a change; at the same place the one noted first comes first. */
+/* Note a change; at the same place the one noted first comes first, but what
+ * is put in stands before what is replaced. */
 static void
 edit_put(struct edits *x, size_t at, size_t len, struct str text)
 {
@@ -2272,7 +2273,8 @@ edit_put(struct edits *x, size_t at, size_t len, struct str text)
 		x->over = true;
 		return;
 	}
-	for (; i > 0 && x->part[i - 1].at > at; i--)
+	for (; i > 0 && (x->part[i - 1].at > at || (len == 0 &&
+	    x->part[i - 1].at == at && x->part[i - 1].len > 0)); i--)
 		x->part[i] = x->part[i - 1];
 	x->part[i] = (struct edit){ at, len, text };
 	x->n++;
@@ -5460,6 +5462,7 @@ item_read_date(enum kind kind, struct str s, int64_t *v)
 	struct out o;
 
 	if (!str_u64(day ? str_upto(s, 4) : str_from(s, 3), 2999, &y) ||
+	    y < 1000 ||
 	    !str_u64(str_upto(str_from(s, day ? 5 : 0), 2), 12, &m) ||
 	    (day && !str_u64(str_from(s, 8), 31, &d)))
 		return false;
@@ -7533,12 +7536,12 @@ sa_send(struct sa *sa, struct sa_vault *v, const struct draft *c,
 	if (sa_call(sa, r, E_VAULT, &j, &now)) {
 		code = json_get(&j, json_get(&j, ROOT, S("failedItems")),
 		    c->id);
-		if (code != 0)
-			return sa_failed(&j, code, e);
 		done = json_get(&j, json_get(&j, ROOT, S("updatedItems")),
 		    c->id);
-		if (done != 0 && str_u64(json_raw(&j, done), UINT32_MAX,
-		    version))
+		if (code != 0 && done == 0)
+			return sa_failed(&j, code, e);
+		if (code == 0 && done != 0 && str_u64(json_raw(&j, done),
+		    UINT32_MAX, version) && *version == c->version + 1)
 			return true;
 		now = (struct err){ .code = E_ANSWER };
 	}
@@ -7633,31 +7636,6 @@ sa_section_is_for(const struct json *j, uint32_t section, struct str name)
 	    item_name_eq(id, title, name);
 }
 
-/* Two new fields belong to the same section. */
-static bool
-sa_section_eq(const struct wish_field *a, const struct wish_field *b)
-{
-	return a->purpose == b->purpose && (a->section.p == NULL) ==
-	    (b->section.p == NULL) && str_nocase_eq(a->section, b->section);
-}
-
-/* Append all new fields that belong to the section of w->field[i]. */
-MUST static bool
-sa_put_fields(struct sa *sa, struct out *o, const struct wish *w, size_t i,
-    struct err *e)
-{
-	for (size_t k = i; k < w->fields; k++) {
-		if (w->field[k].old != NULL ||
-		    !sa_section_eq(&w->field[k], &w->field[i]))
-			continue;
-		if (o->n > 0)
-			out_byte(o, ',');
-		if (!sa_put_field(sa, o, &w->field[k], e))
-			return false;
-	}
-	return !o->over || fail(e, E_LARGE, "change");
-}
-
 /* The object whose member fields takes such a field: the details themselves
  * for a built-in one, else a section; 0: there is no such section. */
 static uint32_t
@@ -7671,6 +7649,36 @@ sa_section_of(const struct json *j, const struct wish_field *f)
 		if (sa_section_is_for(j, s, f->section))
 			return s;
 	return 0;
+}
+
+/* Two new fields go to the same place: the same section, however each of them
+ * names it, or a new one of the same title. */
+static bool
+sa_section_eq(const struct json *j, const struct wish_field *a,
+    const struct wish_field *b)
+{
+	uint32_t to = sa_section_of(j, a);
+
+	return to == sa_section_of(j, b) && (to != 0 ||
+	    ((a->section.p == NULL) == (b->section.p == NULL) &&
+	    str_nocase_eq(a->section, b->section)));
+}
+
+/* Append all new fields that belong to the section of w->field[i]. */
+MUST static bool
+sa_put_fields(struct sa *sa, struct out *o, const struct json *j,
+    const struct wish *w, size_t i, struct err *e)
+{
+	for (size_t k = i; k < w->fields; k++) {
+		if (w->field[k].old != NULL ||
+		    !sa_section_eq(j, &w->field[k], &w->field[i]))
+			continue;
+		if (o->n > 0)
+			out_byte(o, ',');
+		if (!sa_put_field(sa, o, &w->field[k], e))
+			return false;
+	}
+	return !o->over || fail(e, E_LARGE, "change");
 }
 
 /* Put all new fields of the section of w->field[i] into the details; *fresh
@@ -7687,7 +7695,7 @@ sa_edit_section(struct sa *sa, struct edits *x, const struct wish *w, size_t i,
 	struct out o;
 
 	out_init(&o, mem_alloc(a, WISH_ROOM), WISH_ROOM);
-	if (!sa_put_fields(sa, &o, w, i, e))
+	if (!sa_put_fields(sa, &o, x->j, w, i, e))
 		return false;
 	if (json_is_array(x->j, list)) {
 		edit_add(x, list, out_str(&o));
@@ -7721,7 +7729,7 @@ sa_edit_new(struct sa *sa, struct edits *x, const struct wish *w,
 
 		for (size_t k = 0; k < i && first; k++)
 			first = w->field[k].old != NULL ||
-			    !sa_section_eq(&w->field[k], &w->field[i]);
+			    !sa_section_eq(x->j, &w->field[k], &w->field[i]);
 		if (first && !sa_edit_section(sa, x, w, i, &fresh, e))
 			return false;
 	}
@@ -8018,6 +8026,7 @@ sa_write(void *ctx, struct str vault, struct item *it, const struct wish *w,
 	    NOTHING, NOTHING, it->version, w->state };
 	u8 room[20];
 	struct sa_vault *v;
+	struct json again;      /* nothing unreadable is ever sent */
 	struct out o;
 
 	if (!sa_vault_get(sa, vault, &v, e))
@@ -8040,6 +8049,8 @@ sa_write(void *ctx, struct str vault, struct item *it, const struct wish *w,
 	    !sa_edit_new(sa, &details, w, e) ||
 	    !edit_done(&over, sa->scratch, &c.over, e) ||
 	    !edit_done(&details, sa->scratch, &c.details, e) ||
+	    !json_parse(&again, sa->scratch, c.over, e) ||
+	    !json_parse(&again, sa->scratch, c.details, e) ||
 	    !sa_file_references(sa, it, &c, e) ||
 	    !sa_send(sa, v, &c, &it->version, e))
 		return false;
@@ -8653,7 +8664,10 @@ pol_judge(const struct policy *p, const struct cfg *cfg,
  *
  * Events
  *   START, END       a run that decided something; note: version, sandbox
+ *   LIST, LOOK       titles; an item without its protected values
  *   REVEAL           values of an item were released
+ *   WRITE_BEGINS     a change is about to be sent
+ *   WRITE            the service has carried it out
  *   CALL, STATUS     any other call that succeeded
  *   ASKED            a person was asked; the call comes again
  *   REFUSED          by a rule, a tag, a setting, a person, OPMCP_MAX_ITEMS
@@ -12287,23 +12301,37 @@ write_result(const struct writing *x)
 	return ref;
 }
 
-/* No change may take an item out of reach of a rule or tag that restricts it:
- * what is not permitted before must not be permitted afterwards. */
+/* Does a rule speak of an item, whatever the field and whatever the act? */
 static bool
-write_is_lift(const struct keeper *k, const struct writing *x)
+write_is_ruled(const struct rule *r, const struct vault *vault,
+    const struct item_ref *item)
+{
+	struct rule any = *r;
+	struct deed d = { r->act, vault, item, NOTHING, NOTHING, NULL };
+
+	any.sel[SEL_FIELD] = any.sel[SEL_AT] = NOTHING;
+	return pol_rule_is_for(&any, &d);
+}
+
+/* No change may take an item out of reach of a rule that restricts it, or
+ * into reach of one that permits: what was refused before must not be to be
+ * had afterwards under another title or other tags. The first such rule, or
+ * NULL. */
+static const struct rule *
+write_lifted(const struct keeper *k, const struct writing *x)
 {
 	struct item_ref after = write_result(x);
 
-	for (int act = ACT_LIST; act <= ACT_WRITE; act++) {
-		struct deed d = { (enum act)act, x->vault, &x->it.ref, NOTHING,
-		    NOTHING, NULL };
-		enum verdict before = pol_judge(k->policy, k->cfg, &d).verdict;
+	for (size_t i = 0; i < k->policy->rules; i++) {
+		const struct rule *r = &k->policy->rule[i];
+		bool frees = r->rate.n == 0 && r->verdict == ALLOW;
+		bool was = write_is_ruled(r, x->vault, &x->it.ref);
+		bool is = write_is_ruled(r, x->vault, &after);
 
-		d.item = &after;
-		if (pol_judge(k->policy, k->cfg, &d).verdict > before)
-			return true;
+		if (frees ? is && !was : was && !is)
+			return r;
 	}
-	return false;
+	return NULL;
 }
 
 /* Judge the change, as a whole and for each field: the strictest counts.
@@ -12393,14 +12421,18 @@ write_do(struct keeper *k, struct writing *x, const char *what, bool names,
 {
 	struct deed d = { ACT_WRITE, x->vault, &x->it.ref, NOTHING, NOTHING,
 	    NULL };
+	struct judgement lifted = { 0 };
 	bool ask;
 
 	if (!x->vault->writable)
 		return fail(e, E_DENIED, "the token may only read here");
 	if (!write_judge(k, x, &ask, e))
 		return false;
-	if (x->it.version > 0 && write_is_lift(k, x))
-		return fail(e, E_POLICY, "");
+	lifted.rule = x->it.version > 0 ? write_lifted(k, x) : NULL;
+	if (lifted.rule != NULL) {
+		tool_note_why(k, &lifted);
+		return fail(e, E_POLICY, "the change would escape a rule");
+	}
 	if ((ask && !write_ask(k, x, what, names, e)) ||
 	    !tool_take(k, &d, NULL, 0, e) || !keep_intent(k, x->tool, e))
 		return false;
@@ -12452,17 +12484,21 @@ write_put(struct keeper *k, const struct writing *x, struct jw *w,
 	return tool_put_uuid(k, w, e);
 }
 
-/* The item that a change is about, and nothing changed yet. */
+/* The item that a change is about, and nothing changed yet. It is judged
+ * before anything else is looked at, so that the errors that follow tell
+ * nothing about an item that may not be changed. */
 MUST static bool
 write_find(struct keeper *k, struct writing *x, const struct json *j,
     uint32_t args, struct err *e)
 {
 	struct str name = NOTHING, vault_name = NOTHING;
+	bool ask;
 
 	k->line.event = "WRITE";
 	(void)!json_get_str(j, args, S("item"), &name);
 	(void)!json_get_str(j, args, S("vault"), &vault_name);
-	return tool_locate(k, name, vault_name, &x->vault, &x->it, e);
+	return tool_locate(k, name, vault_name, &x->vault, &x->it, e) &&
+	    write_judge(k, x, &ask, e);
 }
 
 /* create_1password_credential. */
