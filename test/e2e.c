@@ -5705,7 +5705,7 @@ t_resource_vaults(struct t *t)
 			buf_clear(&name);
 			json_text(&r, json_get(&r, at, "name"), &name);
 			CHECK(t,
-			    members_are(&r, at, "id|name") &&
+			    members_are(&r, at, "id|name|default|writable") &&
 				word_in(v[i].names, name.p, name.n),
 			    "%s: vault %s is told", v[i].setting, name.p);
 		}
