@@ -13158,6 +13158,107 @@ t_write_bytes(struct t *t)
 	write_close(&w, &d);
 }
 
+/* The member notesPlain of these details replaced, or added as the last. */
+static void
+notes_expected(const char *details, const char *notes, struct buf *want)
+{
+	struct json j = { 0 };
+	const char *from;
+	size_t n, at;
+	int node;
+
+	buf_clear(want);
+	if (!json_parse(&j, details, strlen(details)))
+		return;
+	node = json_top(&j, "notesPlain");
+	if (node >= 0) {
+		from = json_source(&j, node, &n);
+		at = (size_t)(from - j.text);
+		buf_add(want, details, at);
+		buf_fmt(want, "\"%s\"%s", notes, details + at + n);
+	} else {
+		buf_add(want, details, strlen(details) - 1);
+		buf_fmt(want, "%s\"notesPlain\":\"%s\"}",
+		    json_len(&j, 0) ? "," : "", notes);
+	}
+	json_free(&j);
+}
+
+/* Every item, and random ones: new notes change nothing else. */
+static void
+t_write_walk(struct t *t)
+{
+	struct dump before = { 0 }, after = { 0 };
+	struct buf want = { 0 }, args = { 0 };
+	struct world w;
+	struct den d;
+	size_t i, done = 0, n = 0;
+
+	if (!write_open(&w, t, &d, "allow"))
+		return;
+	standin_do(&w.s, "random walk 60");
+	account_load(&w);
+	world_serve(&w, LEGACY_NEW);
+	for (i = 0; i < w.acct.n; i++) {
+		const struct row *r = &w.acct.row[i];
+
+		if (strcmp(r->vault, "AI") != 0 || *r->trashed != 'N')
+			continue;
+		n++;
+		dump_read(&w, "AI", r->id, &before);
+		buf_clear(&args);
+		buf_fmt(&args, "{\"item\":\"%s\",\"notes\":\"zqzq\"}", r->id);
+		call(&w, UPDATE, args.p, r->id);
+		done += client_ok(&w.c);
+		dump_read(&w, "AI", r->id, &after);
+		notes_expected(before.details, "zqzq", &want);
+		CHECK(t,
+		    strcmp(after.details,
+			client_ok(&w.c) ? want.p : before.details) == 0,
+		    "%s: details are not as expected, seen %s", r->id,
+		    client_seen(&w.c));
+		CHECK(t, strcmp(before.over, after.over) == 0,
+		    "%s: the overview has changed", r->id);
+	}
+	CHECK(t, n > 100 && done + 3 > n, "%zu of %zu items changed", done, n);
+	dump_free(&before);
+	dump_free(&after);
+	buf_free(&want);
+	buf_free(&args);
+	write_close(&w, &d);
+}
+
+/* Items with files: their references are signed anew for each change. */
+static void
+t_write_files(struct t *t)
+{
+	static const struct {
+		const char *tool, *args;
+	} v[] = {
+		{ UPDATE,
+		    "{\"item\":\"With attachments\",\"password\":\"p-1\"}" },
+		{ UPDATE,
+		    "{\"item\":\"With attachments\",\"generate\":\"32\"}" },
+		{ UPDATE, "{\"item\":\"TLS bundle\",\"title\":\"Bundle\"}" },
+	};
+	struct world w;
+	struct den d;
+	size_t i;
+
+	if (!write_start(&w, t, &d))
+		return;
+	for (i = 0; i < LEN(v); i++)
+		want_done(&w, v[i].tool, v[i].args, NULL, v[i].args);
+	want_secret(&w, "op://AI/With attachments/readme.txt",
+	    "attached text\n", "File");
+	want_secret(&w, "op://AI/Bundle/bundle.pem", NULL, "File");
+	want_done(&w, ARCHIVE, "{\"item\":\"Bundle\"}", NULL, "archive");
+	want_done(&w, DELETE,
+	    "{\"item\":\"With attachments\",\"title\":\"With attachments\"}",
+	    NULL, "delete");
+	write_close(&w, &d);
+}
+
 /* ---- a person's word, rules and tags ---- */
 
 /* The params of a question about a change: what it names, which answers it
@@ -14207,6 +14308,8 @@ static const struct test {
 	{ "write_kinds", t_write_kinds, 0 },
 	{ "write_generate", t_write_generate, 0 },
 	{ "write_bytes", t_write_bytes, 0 },
+	{ "write_walk", t_write_walk, 0 },
+	{ "write_files", t_write_files, 0 },
 	{ "write_ask", t_write_ask, 0 },
 	{ "write_input", t_write_input, 0 },
 	{ "write_rules", t_write_rules, 0 },
