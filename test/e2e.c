@@ -13184,6 +13184,13 @@ notes_expected(const char *details, const char *notes, struct buf *want)
 	json_free(&j);
 }
 
+/* No blanks around it: the stand-in takes no others back. */
+static bool
+is_bare(const char *json)
+{
+	return *json == '{' && json[strlen(json) - 1] == '}';
+}
+
 /* Every item, and random ones: new notes change nothing else. */
 static void
 t_write_walk(struct t *t)
@@ -13204,8 +13211,8 @@ t_write_walk(struct t *t)
 
 		if (strcmp(r->vault, "AI") != 0 || *r->trashed != 'N')
 			continue;
-		n++;
 		dump_read(&w, "AI", r->id, &before);
+		n += is_bare(before.over) && is_bare(before.details);
 		buf_clear(&args);
 		buf_fmt(&args, "{\"item\":\"%s\",\"notes\":\"zqzq\"}", r->id);
 		call(&w, UPDATE, args.p, r->id);
@@ -13220,7 +13227,7 @@ t_write_walk(struct t *t)
 		CHECK(t, strcmp(before.over, after.over) == 0,
 		    "%s: the overview has changed", r->id);
 	}
-	CHECK(t, n > 100 && done + 3 > n, "%zu of %zu items changed", done, n);
+	CHECK(t, n > 80 && done == n, "%zu of %zu items changed", done, n);
 	dump_free(&before);
 	dump_free(&after);
 	buf_free(&want);
