@@ -1503,7 +1503,7 @@ time_digits(struct out *o, int64_t v, int n)
 }
 
 /* Append the day of the moment t (seconds since 1970) as YYYY-MM-DD. Right
- * for the years 0 to 9999. */
+ * for the years 1 to 9999. */
 static void
 time_put_day(struct out *o, int64_t t)
 {
@@ -2249,7 +2249,9 @@ jw_put_raw(struct jw *w, struct str name, struct str json)
 }
 
 /* Changes to a parsed text, in the order of their places: a stretch is left
- * out and text put in its stead. What nobody names stays byte for byte. */
+ * out and text put in its stead. What nobody names stays byte for byte. Like
+ * a builder it cannot fail half way: edit_done() tells once. No two changes
+ * may overlap, so a value can be replaced once, and nothing inside it can. */
 struct edits {
 	const struct json *j;
 	struct edit {
@@ -2260,7 +2262,8 @@ struct edits {
 	bool over;              /* more changes than there is room for */
 };
 
-/* Note a change; at the same place the one noted first comes first. */
+/* Note a change; at the same place the one noted first comes first, but what
+ * is put in stands before what is replaced. */
 static void
 edit_put(struct edits *x, size_t at, size_t len, struct str text)
 {
@@ -2270,7 +2273,8 @@ edit_put(struct edits *x, size_t at, size_t len, struct str text)
 		x->over = true;
 		return;
 	}
-	for (; i > 0 && x->part[i - 1].at > at; i--)
+	for (; i > 0 && (x->part[i - 1].at > at || (len == 0 &&
+	    x->part[i - 1].at == at && x->part[i - 1].len > 0)); i--)
 		x->part[i] = x->part[i - 1];
 	x->part[i] = (struct edit){ at, len, text };
 	x->n++;
@@ -2283,7 +2287,9 @@ edit_at(const struct edits *x, uint32_t node)
 	return (size_t)(json_raw(x->j, node).p - x->j->text.p);
 }
 
-/* Put JSON text in the place of a value. */
+/* Put JSON text in the place of a value. The text must live until the changes
+ * are made; p NULL counts as too many changes, so that the result of a JOIN
+ * can be handed in unseen. */
 static void
 edit_replace(struct edits *x, uint32_t node, struct str json)
 {
@@ -5206,8 +5212,8 @@ gen_password(const struct os *os, const struct recipe *r, struct arena *a,
  *
  * This is what the tools see of 1Password, whichever back end serves them:
  * a list of vaults, a list of titles for each, and single items as a list of
- * fields and sections. A value that protects something has its own type from the moment
- * it is found, and only item_reveal() turns it into text.
+ * fields and sections. A value that protects something has its own type from
+ * the moment it is found, and only item_reveal() turns it into text.
  * ==================================================================== */
 
 /* A vault as the token sees it. Locked: listed, but its key does not open,
@@ -5279,6 +5285,7 @@ struct field {
 	enum purpose purpose;
 	struct secret value;
 	uint32_t node;
+	uint64_t size;                  /* of a file, in bytes; 0: not told */
 };
 
 /* An item with everything in it; all parts lie in one arena. stored is the
@@ -5357,8 +5364,18 @@ item_kind(struct str wire, struct str id)
 	return KIND_OTHER;
 }
 
+/* Is there a letter at this place, so that a short word is part of a longer
+ * one? */
+static bool
+item_is_letter(struct str name, size_t at)
+{
+	u8 c = at < name.n ? str_lower(name.p[at]) : ' ';
+
+	return c >= 'a' && c <= 'z';
+}
+
 /* Is there one of the words that stand for something to protect? Letter case
- * does not matter. */
+ * does not matter; short words count only as words of their own. */
 static bool
 item_is_telling(struct str name)
 {
@@ -5369,10 +5386,15 @@ item_is_telling(struct str name)
 		"api key", "apikey", "credential", "social" };
 
 	for (size_t i = 0; i < LEN(words); i++)
-		for (size_t at = 0; at < name.n; at++)
-			if (str_nocase_eq(str_upto(str_from(name, at),
-			    strlen(words[i])), str_c(words[i])))
+		for (size_t at = 0; at < name.n; at++) {
+			size_t n = strlen(words[i]);
+
+			if (str_nocase_eq(str_upto(str_from(name, at), n),
+			    str_c(words[i])) && (n > 4 ||
+			    (!item_is_letter(name, at + n) && (at == 0 ||
+			    !item_is_letter(name, at - 1)))))
 				return true;
+		}
 	return false;
 }
 
@@ -5388,6 +5410,67 @@ item_is_protected(const struct field *f)
 	return f->purpose != FOR_USERNAME && (f->kind == KIND_TEXT ||
 	    f->kind == KIND_MENU) && (item_is_telling(f->id) ||
 	    item_is_telling(f->title));
+}
+
+/* A whole number of at most 15 digits, written as such or as a string. */
+MUST static bool
+item_number(const struct json *j, uint32_t node, int64_t *v)
+{
+	struct str s;
+	uint64_t n;
+	bool minus;
+
+	if (!json_str(j, node, &s)) {
+		if (!json_is_integer(j, node))
+			return false;
+		s = json_raw(j, node);
+	}
+	minus = str_is_start(s, S("-"));
+	if (!str_u64(str_from(s, minus), 999999999999999, &n))
+		return false;
+	*v = minus ? -(int64_t)n : (int64_t)n;
+	return true;
+}
+
+#define YEAR_1 (-62135596800)           /* as seconds since 1970 */
+#define YEAR_3000 32503680000
+
+/* Append what the number of a date or month shows as; nothing when it is
+ * neither. A month is YYYYMM; years of two digits are of this century. */
+static void
+item_put_date(struct out *o, enum kind kind, int64_t v)
+{
+	if (kind == KIND_DATE) {
+		if (v >= YEAR_1 && v < YEAR_3000)
+			time_put_day(o, v);
+	} else if (v > 0 && v % 100 > 0 && v % 100 <= 12 && v < 1000000) {
+		time_digits(o, v % 100, 2);
+		out_byte(o, '/');
+		time_digits(o, v / 100 + (v < 10000 ? 2000 : 0), 4);
+	}
+}
+
+/* The number that a date (YYYY-MM-DD, kept as noon of that day and a minute)
+ * or a month (MM/YYYY) is kept as. It must show again as it was given, which
+ * is how a 30th of February is found. */
+MUST static bool
+item_read_date(enum kind kind, struct str s, int64_t *v)
+{
+	bool day = kind == KIND_DATE;
+	uint64_t y, m, d = 1;
+	u8 room[16];
+	struct out o;
+
+	if (!str_u64(day ? str_upto(s, 4) : str_from(s, 3), 2999, &y) ||
+	    y < 1000 ||
+	    !str_u64(str_upto(str_from(s, day ? 5 : 0), 2), 12, &m) ||
+	    (day && !str_u64(str_from(s, 8), 31, &d)))
+		return false;
+	*v = day ? time_days((int64_t)y, (int64_t)m, (int64_t)d) * 86400 +
+	    12 * 3600 + 60 : (int64_t)(y * 100 + m);
+	out_init(&o, room, sizeof room);
+	item_put_date(&o, kind, *v);
+	return str_eq(out_str(&o), s);
 }
 
 /* Is text this tag, or one below it ("ai:deny/prod")? ASCII case, blanks
@@ -6344,8 +6427,8 @@ sa_complete(struct sa *sa, const struct cry_srp *srp, struct err *e)
 	if (!sa->os->random((u8 *)&sa->mac_id, sizeof sa->mac_id))
 		return fail(e, E_INTERNAL, "randomness");
 	sa->mac_id &= 0xffffff;
-	if (!sa_seal(sa, &sa->key, S("{\"client\":\"" SA_CLIENT "\",\"device\":null}"),
-	    &r.body, e))
+	if (!sa_seal(sa, &sa->key, S("{\"client\":\"" SA_CLIENT
+	    "\",\"device\":null}"), &r.body, e))
 		return false;
 	if (!sa_begin(sa, &r, e) || !sa_finish(sa, &r, E_SIGN_IN, &j, e))
 		return false;
@@ -6868,6 +6951,21 @@ sa_version(struct sa *sa, const struct sa_vault *v, uint64_t *version,
 	return sa_content(&j, version, e);
 }
 
+/* Count the entries of a list; one without a proper uuid refuses the whole. */
+MUST static bool
+sa_count_items(const struct json *j, uint32_t list, size_t *n, struct err *e)
+{
+	struct str id;
+
+	for (uint32_t k = json_first(j, list); k; k = json_next(j, list, k)) {
+		if (!json_get_str(j, k, S("uuid"), &id) ||
+		    !id_is_valid(id, 'a'))
+			return fail(e, E_ANSWER, "item without uuid");
+		++*n;
+	}
+	return true;
+}
+
 /* Read a vault's overviews. An answer that says it is incomplete is refused:
  * a title that seems unique might not be. */
 MUST static bool
@@ -6894,14 +6992,8 @@ sa_load_items(struct sa *sa, struct sa_vault *v, struct err *e)
 	list = json_get(&j, ROOT, S("items"));
 	if (!json_is_null(&j, list) && !json_is_array(&j, list))
 		return fail(e, E_ANSWER, "item list");
-	for (uint32_t k = json_first(&j, list); k; k = json_next(&j, list, k)) {
-		struct str id;
-
-		if (!json_get_str(&j, k, S("uuid"), &id) ||
-		    !id_is_valid(id, 'a'))
-			return fail(e, E_ANSWER, "item without uuid");
-		n++;
-	}
+	if (!sa_count_items(&j, list, &n, e))
+		return false;
 	v->item = mem_alloc(&v->list, n * sizeof *v->item);
 	if (v->item == NULL)
 		return fail(e, E_LARGE, "number of items");
@@ -6963,7 +7055,7 @@ sa_add_field(struct item *it, uint32_t node, struct str id, struct str name)
 
 	(void)!json_get_str(&it->details, node, name, &value);
 	*f = (struct field){ id, id, NULL, KIND_TEXT, FOR_NOTHING,
-	    { value.p, value.n }, node };
+	    { value.p, value.n }, node, 0 };
 	return f;
 }
 
@@ -6988,31 +7080,7 @@ sa_add_login(struct item *it)
 	}
 }
 
-/* A whole number of at most 15 digits, written as such or as a string. */
-MUST static bool
-sa_number(const struct json *j, uint32_t node, int64_t *v)
-{
-	struct str s;
-	uint64_t n;
-	bool minus;
-
-	if (!json_str(j, node, &s)) {
-		if (!json_is_integer(j, node))
-			return false;
-		s = json_raw(j, node);
-	}
-	minus = str_is_start(s, S("-"));
-	if (!str_u64(str_from(s, minus), 999999999999999, &n))
-		return false;
-	*v = minus ? -(int64_t)n : (int64_t)n;
-	return true;
-}
-
-#define YEAR_0 (-62167219200)           /* as seconds since 1970 */
-#define YEAR_3000 32503680000
-
-/* What a date or a month shows as; what is neither is empty. A month is
- * YYYYMM; years of two digits are of this century. */
+/* The same for a value of the details; a month is never a string there. */
 static void
 sa_put_date(struct out *o, enum kind kind, const struct json *j,
     uint32_t value)
@@ -7020,17 +7088,9 @@ sa_put_date(struct out *o, enum kind kind, const struct json *j,
 	struct str s;
 	int64_t v;
 
-	if (!sa_number(j, value, &v))
-		return;
-	if (kind == KIND_DATE) {
-		if (v >= YEAR_0 && v < YEAR_3000)
-			time_put_day(o, v);
-	} else if (!json_str(j, value, &s) && v > 0 && v % 100 > 0 &&
-	    v % 100 <= 12 && v < 1000000) {
-		time_digits(o, v % 100, 2);
-		out_byte(o, '/');
-		time_digits(o, v / 100 + (v < 10000 ? 2000 : 0), 4);
-	}
+	if (item_number(j, value, &v) && (kind == KIND_DATE ||
+	    !json_str(j, value, &s)))
+		item_put_date(o, kind, v);
 }
 
 /* An address on one line: "street, city state zip, country", without what is
@@ -7089,6 +7149,22 @@ sa_add_ssh(struct item *it, const struct field *key, uint32_t node)
 	}
 }
 
+/* Make a field of a file's attributes: it is named by its file name, and its
+ * place is that of the attributes. */
+static void
+sa_shape_file(const struct item *it, struct field *f, uint32_t node)
+{
+	const struct json *j = &it->details;
+
+	f->kind = KIND_FILE;
+	f->title = S("");
+	(void)!json_get_str(j, node, S("fileName"), &f->title);
+	(void)!str_u64(json_raw(j, json_get(j, node, S("unencryptedSize"))),
+	    UINT32_MAX, &f->size);
+	f->value.p = NULL;
+	f->node = node;
+}
+
 /* Turn the value of a field into the text that is shown. False: no room. */
 MUST static bool
 sa_shape_field(struct sa *sa, struct item *it, struct field *f)
@@ -7111,9 +7187,7 @@ sa_shape_field(struct sa *sa, struct item *it, struct field *f)
 		f->value = (struct secret){ text.p, text.n };
 		return !o.over;
 	case KIND_FILE:
-		f->title = S("");
-		(void)!json_get_str(j, value, S("fileName"), &f->title);
-		f->value.p = NULL;
+		sa_shape_file(it, f, value);
 		return true;
 	case KIND_OTHER:
 		f->value.p = NULL;
@@ -7189,11 +7263,8 @@ sa_item_fields(struct sa *sa, struct item *it, struct err *e)
 		f->title = S("notes");
 		f->kind = KIND_NOTES;
 	}
-	if (json_get_str(j, file, S("fileName"), &text)) {
-		f = sa_add_field(it, ROOT, text, S(""));
-		f->kind = KIND_FILE;
-		f->value.p = NULL;
-	}
+	if (json_get_str(j, file, S("fileName"), &text))
+		sa_shape_file(it, sa_add_field(it, ROOT, text, S("")), file);
 	return true;
 }
 
@@ -7242,8 +7313,9 @@ sa_item(void *ctx, struct str vault, struct str id, struct item *it,
 	(void)!json_get_str(&j, node, S("updatedAt"), &it->ref.updated);
 	(void)!json_get_str(&j, node, S("createdAt"), &it->created);
 	(void)!json_get_str(&j, sealed, S("data"), &it->sealed);
-	(void)!str_u64(json_raw(&j, json_get(&j, node, S("itemVersion"))),
-	    UINT32_MAX, &it->version);
+	if (!str_u64(json_raw(&j, json_get(&j, node, S("itemVersion"))),
+	    UINT32_MAX, &it->version) || it->version == 0)
+		return fail(e, E_ANSWER, "no itemVersion");
 	if (!sa_item_part(sa, v, &j, json_get(&j, node, S("encOverview")),
 	    &it->over, e))
 		return false;
@@ -7253,8 +7325,29 @@ sa_item(void *ctx, struct str vault, struct str id, struct item *it,
 	    sa_item_fields(sa, it, e);
 }
 
+/* Are length and hash of a ciphertext those that the item names, as far as it
+ * does? What keeps a file from being changed is the tag under its own key;
+ * this only says sooner that it is another one. */
+static bool
+sa_file_eq(const struct json *j, uint32_t at, struct str sealed)
+{
+	uint32_t size = json_get(j, at, S("encryptedSize"));
+	uint32_t hash = json_get(j, at, S("integrityHash"));
+	u8 want[SHA256_LEN], got[SHA256_LEN];
+	struct str s;
+	uint64_t n;
+
+	if (size != 0 && (!str_u64(json_raw(j, size), UINT32_MAX, &n) ||
+	    n != sealed.n))
+		return false;
+	SHA256(got, sealed);
+	return hash == 0 || (json_str(j, hash, &s) &&
+	    b64_decode_exact(want, sizeof want, s) &&
+	    ct_eq(want, got, sizeof got));
+}
+
 /* Back end: a file's content. It comes without an envelope, encrypted under a
- * key of its own that stands in the item; length and tag must agree. */
+ * key of its own that stands in the item; length, hash and tag must agree. */
 MUST static bool
 sa_file(void *ctx, struct str vault, const struct item *it,
     const struct field *f, struct str *text, struct err *e)
@@ -7262,15 +7355,14 @@ sa_file(void *ctx, struct str vault, const struct item *it,
 	struct sa *sa = ctx;
 	struct sa_request r = { S("GET"), NOTHING, NOTHING, 0, true, true };
 	const struct json *j = &it->details;
-	uint32_t at = json_get(j, f->node, f->node == ROOT ?
-	    S("documentAttributes") : S("v"));
+	uint32_t at = f->node;
 	u8 bytes[32], nonce[GCM_IV];    /* bytes: secret, wiped */
 	struct str id, s, kid;
 	struct sa_key key;              /* secret: wiped */
 	bool ok;
 
-	if (!json_get_str(j, at, S("documentId"), &id) || !id_is_valid(id, 'a') ||
-	    !json_get_str(j, at, S("nonce"), &s) ||
+	if (!json_get_str(j, at, S("documentId"), &id) ||
+	    !id_is_valid(id, 'a') || !json_get_str(j, at, S("nonce"), &s) ||
 	    !b64_decode_exact(nonce, sizeof nonce, s))
 		return fail(e, E_KIND, "file attributes");
 	r.path = JOIN(sa->scratch, S("/api/v2/file/"), vault, S("/"),
@@ -7278,6 +7370,8 @@ sa_file(void *ctx, struct str vault, const struct item *it,
 	if (!sa_call(sa, r, E_FIELD, NULL, e))
 		return false;
 	*text = sa->body;
+	if (!sa_file_eq(j, at, *text))
+		return fail(e, E_ANSWER, "not the file that the item names");
 	ok = sa_jwk_sym(sa, json_raw(j, json_get(j, at, S("encryptionKey"))),
 	    bytes, &kid);
 	if (ok) {
@@ -7290,8 +7384,25 @@ sa_file(void *ctx, struct str vault, const struct item *it,
 	return ok || fail(e, E_ANSWER, "file does not open");
 }
 
+/* How an item is changed. The service keeps an item as two encrypted JSON
+ * texts and replaces both at once, under a version; so a change is: read both,
+ * change the few places that are meant, and send both back. 1Password's own
+ * clients keep much more in them than this program knows (passkeys, saved web
+ * forms, attributes), and they must find it again: the texts are therefore
+ * never built anew but edited (struct edits), and whatever nobody named keeps
+ * its bytes, its white space and its order.
+ *
+ * Two versions guard against two writers: that of the item, which stands in
+ * the change, and that of the vault's content, which stands in the path. The
+ * service refuses a change to what has been changed meanwhile; so no retry
+ * here can undo somebody else's work, and none is made.
+ *
+ * When the answer to a change does not come, nobody here knows whether it was
+ * carried out. The item is then read: a ciphertext with our random nonce can
+ * only be ours. */
+
 /* What is to be sent of an item: both parts whole. A version of 0 makes a new
- * one. */
+ * one. files is a member to append, or nothing. */
 struct draft {
 	struct str id, category, created, over, details, files;
 	uint64_t version;
@@ -7325,8 +7436,13 @@ sa_settle(struct sa *sa, struct str vault, const struct draft *c,
 	struct err e = { 0 };
 	struct item now;
 
+	if (first->code == E_CANCEL) {  /* nobody waits for what is read */
+		*first = (struct err){ .code = E_UNSURE };
+		return false;
+	}
 	http_close(&sa->http);
 	if (!sa_item(sa, vault, c->id, &now, &e)) {
+		*version = c->version + 1;
 		if (e.code == E_ITEM && c->state == ITEM_DELETED)
 			return true;
 		if (e.code == E_ITEM && c->version == 0)
@@ -7383,12 +7499,15 @@ sa_draft_body(struct sa *sa, const struct sa_vault *v,
 	return !o.over || fail(e, E_LARGE, "item");
 }
 
-/* Is a failure of such a kind that the request may have been carried out? */
+/* Is a failure of such a kind that the request may have been carried out? Not
+ * when it is that of a new sign-in, before which it was refused. */
 static bool
 sa_is_lost(const struct err *e)
 {
-	return e->code == E_NET || e->code == E_TIMEOUT || e->code == E_TLS ||
-	    e->code == E_ANSWER || (e->code == E_SERVICE && e->http >= 500);
+	return e->step == 0 && (e->code == E_NET || e->code == E_TIMEOUT ||
+	    e->code == E_TLS || e->code == E_ANSWER || e->code == E_CANCEL ||
+	    e->code == E_LARGE || (e->code == E_SERVICE && (e->http < 400 ||
+	    e->http >= 500)));
 }
 
 /* Send a draft. Two requests: the vault's version, then the change, which
@@ -7417,12 +7536,12 @@ sa_send(struct sa *sa, struct sa_vault *v, const struct draft *c,
 	if (sa_call(sa, r, E_VAULT, &j, &now)) {
 		code = json_get(&j, json_get(&j, ROOT, S("failedItems")),
 		    c->id);
-		if (code != 0)
-			return sa_failed(&j, code, e);
 		done = json_get(&j, json_get(&j, ROOT, S("updatedItems")),
 		    c->id);
-		if (done != 0 && str_u64(json_raw(&j, done), UINT32_MAX,
-		    version))
+		if (code != 0 && done == 0)
+			return sa_failed(&j, code, e);
+		if (code == 0 && done != 0 && str_u64(json_raw(&j, done),
+		    UINT32_MAX, version) && *version == c->version + 1)
 			return true;
 		now = (struct err){ .code = E_ANSWER };
 	}
@@ -7435,41 +7554,24 @@ sa_send(struct sa *sa, struct sa_vault *v, const struct draft *c,
 	return false;
 }
 
-/* The JSON of a field's value: text, or the number that dates and months are
- * kept as. p NULL: not a value for this kind. */
+/* The JSON of a field's value: a string, or the number that dates and months
+ * are kept as. p NULL: not a value for this kind. */
 static struct str
 sa_value(struct sa *sa, const struct wish_field *f)
 {
-	struct str s = f->value;
-	uint64_t y, m, d = 1;
+	int64_t v;
+	u8 room[24];
 	struct out o;
-	struct str text;
 
 	if (f->kind != KIND_DATE && f->kind != KIND_MONTH_YEAR)
-		return json_quoted(sa->scratch, s);
-	if (f->kind == KIND_DATE ? s.n != 10 || s.p[4] != '-' ||
-	    s.p[7] != '-' || !str_u64(str_upto(s, 4), 2999, &y) ||
-	    !str_u64(str_upto(str_from(s, 5), 2), 12, &m) ||
-	    !str_u64(str_from(s, 8), 31, &d) :
-	    s.n != 7 || s.p[2] != '/' || !str_u64(str_upto(s, 2), 12, &m) ||
-	    !str_u64(str_from(s, 3), 2999, &y) || y < 100)
+		return json_quoted(sa->scratch, f->value);
+	if (!item_read_date(f->kind, f->value, &v))
 		return NOTHING;
-	if (m == 0 || d == 0 || time_days((int64_t)y, (int64_t)m, (int64_t)d) >=
-	    time_days((int64_t)(m < 12 ? y : y + 1), (int64_t)m % 12 + 1, 1))
-		return NOTHING;
-	out_open(&o, sa->scratch);
-	if (f->kind == KIND_MONTH_YEAR) {
-		out_u64(&o, y * 100 + m);
-	} else {
-		int64_t t = time_days((int64_t)y, (int64_t)m, (int64_t)d) *
-		    86400 + 12 * 3600 + 60;
-
-		if (t < 0)
-			out_byte(&o, '-');
-		out_u64(&o, (uint64_t)(t < 0 ? -t : t));
-	}
-	text = out_close(&o, sa->scratch);
-	return text;
+	out_init(&o, room, sizeof room);
+	if (v < 0)
+		out_byte(&o, '-');
+	out_u64(&o, (uint64_t)(v < 0 ? -v : v));
+	return str_dup(sa->scratch, out_str(&o));
 }
 
 /* A new id: 26 letters and digits, 130 bits of randomness. */
@@ -7487,34 +7589,38 @@ sa_new_id(struct sa *sa, struct str *id, struct err *e)
 }
 
 /* Append a new field as JSON: built-in ones of a Login in their own form, the
- * others as fields of a section. */
+ * others as fields of a section. The kinds that have no word of their own on
+ * the wire are told by how the field's id begins. */
 MUST static bool
 sa_put_field(struct sa *sa, struct out *o, const struct wish_field *f,
     struct err *e)
 {
 	struct str id, value = sa_value(sa, f);
 	struct str label = json_quoted(sa->scratch, f->label);
+	bool user = f->purpose == FOR_USERNAME;
+	struct str name = user ? S("\"username\"") : S("\"password\"");
+	struct str wire = str_c(kinds[f->kind].wire), prefix = NOTHING;
 
 	if (value.p == NULL || label.p == NULL)
 		return fail(e, E_EDIT, "not a value for this kind of field");
 	if (f->purpose != FOR_NOTHING) {
-		bool user = f->purpose == FOR_USERNAME;
-		struct str name = user ? S("\"username\"") :
-		    S("\"password\"");
-
 		OUT(o, S("{\"value\":"), value, S(",\"id\":"), name,
 		    S(",\"name\":"), name, S(",\"type\":"), user ?
 		    S("\"T\"") : S("\"P\""), S(",\"designation\":"), name,
 		    S("}"));
 		return true;
 	}
+	if (f->kind == KIND_TOTP) {
+		wire = S("concealed");
+		prefix = S("TOTP_");
+	} else if (f->kind == KIND_CARD) {
+		wire = S("string");
+		prefix = S("ccnum_");
+	}
 	if (!sa_new_id(sa, &id, e))
 		return false;
-	OUT(o, S("{\"k\":\""), str_c(f->kind == KIND_TOTP ? "concealed" :
-	    f->kind == KIND_CARD ? "string" : kinds[f->kind].wire),
-	    S("\",\"n\":\""), f->kind == KIND_TOTP ? S("TOTP_") :
-	    f->kind == KIND_CARD ? S("ccnum_") : NOTHING, id, S("\",\"t\":"),
-	    label, S(",\"v\":"), value, S("}"));
+	OUT(o, S("{\"k\":\""), wire, S("\",\"n\":\""), prefix, id,
+	    S("\",\"t\":"), label, S(",\"v\":"), value, S("}"));
 	return true;
 }
 
@@ -7530,62 +7636,82 @@ sa_section_is_for(const struct json *j, uint32_t section, struct str name)
 	    item_name_eq(id, title, name);
 }
 
-/* Two new fields belong to the same section. */
-static bool
-sa_section_eq(const struct wish_field *a, const struct wish_field *b)
+/* The object whose member fields takes such a field: the details themselves
+ * for a built-in one, else a section; 0: there is no such section. */
+static uint32_t
+sa_section_of(const struct json *j, const struct wish_field *f)
 {
-	return a->purpose == b->purpose && (a->section.p == NULL) ==
-	    (b->section.p == NULL) && str_nocase_eq(a->section, b->section);
+	uint32_t all = json_get(j, ROOT, S("sections"));
+
+	if (f->purpose != FOR_NOTHING)
+		return ROOT;
+	for (uint32_t s = json_first(j, all); s; s = json_next(j, all, s))
+		if (sa_section_is_for(j, s, f->section))
+			return s;
+	return 0;
 }
 
-/* Put all new fields of the section of w->field[i] into the details, making
- * the section if need be; *fresh collects new sections. */
+/* Two new fields go to the same place: the same section, however each of them
+ * names it, or a new one of the same title. */
+static bool
+sa_section_eq(const struct json *j, const struct wish_field *a,
+    const struct wish_field *b)
+{
+	uint32_t to = sa_section_of(j, a);
+
+	return to == sa_section_of(j, b) && (to != 0 ||
+	    ((a->section.p == NULL) == (b->section.p == NULL) &&
+	    str_nocase_eq(a->section, b->section)));
+}
+
+/* Append all new fields that belong to the section of w->field[i]. */
+MUST static bool
+sa_put_fields(struct sa *sa, struct out *o, const struct json *j,
+    const struct wish *w, size_t i, struct err *e)
+{
+	for (size_t k = i; k < w->fields; k++) {
+		if (w->field[k].old != NULL ||
+		    !sa_section_eq(j, &w->field[k], &w->field[i]))
+			continue;
+		if (o->n > 0)
+			out_byte(o, ',');
+		if (!sa_put_field(sa, o, &w->field[k], e))
+			return false;
+	}
+	return !o->over || fail(e, E_LARGE, "change");
+}
+
+/* Put all new fields of the section of w->field[i] into the details; *fresh
+ * collects the sections that are new themselves. */
 MUST static bool
 sa_edit_section(struct sa *sa, struct edits *x, const struct wish *w, size_t i,
     struct out *fresh, struct err *e)
 {
-	const struct json *j = x->j;
-	bool login = w->field[i].purpose != FOR_NOTHING;
-	struct str name = w->field[i].section, id, list;
-	uint32_t all = json_get(j, ROOT, S("sections")), box = 0;
+	const struct wish_field *f = &w->field[i];
+	uint32_t box = sa_section_of(x->j, f);
+	uint32_t list = json_get(x->j, box, S("fields"));
 	struct arena *a = sa->scratch;
-	u8 *room = mem_alloc(a, WISH_ROOM);
+	struct str id = NOTHING;
 	struct out o;
 
-	out_init(&o, room, WISH_ROOM);
-	for (size_t k = i; k < w->fields; k++) {
-		if (w->field[k].old != NULL ||
-		    !sa_section_eq(&w->field[k], &w->field[i]))
-			continue;
-		if (o.n > 0)
-			out_byte(&o, ',');
-		if (!sa_put_field(sa, &o, &w->field[k], e))
-			return false;
-	}
-	list = out_str(&o);
-	if (o.over)
-		return fail(e, E_LARGE, "change");
-	for (uint32_t s = login ? 0 : json_first(j, all); s && box == 0;
-	    s = json_next(j, all, s))
-		if (sa_section_is_for(j, s, name))
-			box = s;
-	if (login)
-		box = ROOT;
-	if (box != 0 && json_is_array(j, json_get(j, box, S("fields")))) {
-		edit_add(x, json_get(j, box, S("fields")), list);
+	out_init(&o, mem_alloc(a, WISH_ROOM), WISH_ROOM);
+	if (!sa_put_fields(sa, &o, x->j, w, i, e))
+		return false;
+	if (json_is_array(x->j, list)) {
+		edit_add(x, list, out_str(&o));
 		return true;
 	}
 	if (box != 0) {
-		edit_member(x, a, box, S("fields"), JOIN(a, S("["), list,
-		    S("]")));
+		edit_member(x, a, box, S("fields"), JOIN(a, S("["),
+		    out_str(&o), S("]")));
 		return true;
 	}
-	if (!sa_new_id(sa, &id, e))
+	if (f->section.p != NULL && !sa_new_id(sa, &id, e))
 		return false;
 	OUT(fresh, fresh->n > 0 ? S(",") : NOTHING, S("{\"name\":\""),
-	    name.p == NULL ? NOTHING : S("Section_"), name.p == NULL ? NOTHING :
-	    id, S("\",\"title\":"), json_quoted(a, name), S(",\"fields\":["),
-	    list, S("]}"));
+	    f->section.p != NULL ? S("Section_") : NOTHING, id,
+	    S("\",\"title\":"), json_quoted(a, f->section),
+	    S(",\"fields\":["), out_str(&o), S("]}"));
 	return !fresh->over || fail(e, E_LARGE, "change");
 }
 
@@ -7603,7 +7729,7 @@ sa_edit_new(struct sa *sa, struct edits *x, const struct wish *w,
 
 		for (size_t k = 0; k < i && first; k++)
 			first = w->field[k].old != NULL ||
-			    !sa_section_eq(&w->field[k], &w->field[i]);
+			    !sa_section_eq(x->j, &w->field[k], &w->field[i]);
 		if (first && !sa_edit_section(sa, x, w, i, &fresh, e))
 			return false;
 	}
@@ -7667,8 +7793,9 @@ sa_edit_old(struct sa *sa, struct edits *x, const struct wish *w,
 	return true;
 }
 
-/* The line under an item's title in lists, where a change of this field
- * changes it; else NULL. */
+/* The line under an item's title in 1Password's lists repeats one of its
+ * fields, the username of a login for instance. The field of the wish that it
+ * repeats, so that it does not show the old value; NULL: none. */
 static const struct wish_field *
 sa_subtitle(const struct item *it, const struct wish *w)
 {
@@ -7697,24 +7824,74 @@ sa_subtitle(const struct item *it, const struct wish *w)
 static unsigned
 sa_strength(struct str s)
 {
-	unsigned lower = 0, upper = 0, digit = 0, other = 0, per;
+	static const struct {
+		u8 lo, hi;
+		unsigned set;
+	} rows[] = { { '0', '9', 10 }, { 'A', 'Z', 26 }, { 'a', 'z', 26 },
+	    { 0, 255, 32 } };
+	bool seen[LEN(rows)] = { false };
+	unsigned set = 0, bits = 0;
 
 	for (size_t i = 0; i < s.n; i++) {
-		u8 c = s.p[i];
+		size_t k = 0;
 
-		if (c >= 'a' && c <= 'z')
-			lower = 26;
-		else if (c >= 'A' && c <= 'Z')
-			upper = 26;
-		else if (c >= '0' && c <= '9')
-			digit = 10;
-		else
-			other = 32;
+		while (s.p[i] < rows[k].lo || s.p[i] > rows[k].hi)
+			k++;
+		seen[k] = true;
 	}
-	per = lower + upper + digit + other;
-	for (unsigned bits = 0;; bits++)
-		if (1u << bits >= per)
-			return s.n > 1000 ? 1000 : (unsigned)s.n * bits;
+	for (size_t k = 0; k < LEN(rows); k++)
+		set += seen[k] ? rows[k].set : 0;
+	while (1u << bits < set)
+		bits++;
+	return (unsigned)(s.n < 1000 ? s.n : 1000) * bits;
+}
+
+/* Set a member of the overview to a number. */
+static void
+sa_edit_number(struct sa *sa, struct edits *x, struct str name, unsigned v)
+{
+	u8 room[12];
+	struct out o;
+
+	out_init(&o, room, sizeof room);
+	out_u64(&o, v);
+	edit_member(x, sa->scratch, ROOT, name, str_dup(sa->scratch,
+	    out_str(&o)));
+}
+
+/* Give the item this website: in place of its first one, else as its only. The
+ * older member url follows where it is there. */
+static void
+sa_edit_website(struct sa *sa, struct edits *x, struct str website)
+{
+	uint32_t first = json_first(x->j, json_get(x->j, ROOT, S("URLs")));
+	struct arena *a = sa->scratch;
+	struct str url = json_quoted(a, website);
+
+	if (json_get(x->j, first, S("u")) != 0)
+		edit_member(x, a, first, S("u"), url);
+	else
+		edit_member(x, a, ROOT, S("URLs"), JOIN(a, S("[{\"u\":"), url,
+		    S(",\"l\":\"website\",\"m\":\"default\"}]")));
+	if (json_get(x->j, ROOT, S("url")) != 0)
+		edit_member(x, a, ROOT, S("url"), url);
+}
+
+/* Give the item these tags and no others. */
+static void
+sa_edit_tags(struct sa *sa, struct edits *x, const struct wish *w)
+{
+	struct str text;
+	struct out o;
+	struct jw list = { &o, false };
+
+	out_open(&o, sa->scratch);
+	jw_open(&list, '[');
+	for (size_t i = 0; i < w->tags; i++)
+		jw_str(&list, w->tag[i]);
+	jw_close(&list, ']');
+	text = out_close(&o, sa->scratch);
+	edit_member(x, sa->scratch, ROOT, S("tags"), o.over ? NOTHING : text);
 }
 
 /* Change the overview: title, website, tags, subtitle and strength. */
@@ -7722,53 +7899,25 @@ static void
 sa_edit_over(struct sa *sa, struct edits *x, const struct item *it,
     const struct wish *w)
 {
-	uint32_t urls = json_get(x->j, ROOT, S("URLs"));
 	const struct wish_field *sub = sa_subtitle(it, w);
 	struct arena *a = sa->scratch;
-	struct str text;
-	struct out o;
 
 	if (w->title.p != NULL)
 		edit_member(x, a, ROOT, S("title"), json_quoted(a, w->title));
 	if (sub != NULL)
 		edit_member(x, a, ROOT, S("ainfo"), json_quoted(a, sub->value));
-	if (w->website.p != NULL) {
-		struct str url = json_quoted(a, w->website);
-
-		if (json_get(x->j, json_first(x->j, urls), S("u")) != 0)
-			edit_member(x, a, json_first(x->j, urls), S("u"), url);
-		else
-			edit_member(x, a, ROOT, S("URLs"), JOIN(a,
-			    S("[{\"u\":"), url, S(",\"l\":\"website\",\"m\":"
-			    "\"default\"}]")));
-		if (json_get(x->j, ROOT, S("url")) != 0)
-			edit_member(x, a, ROOT, S("url"), url);
-	}
-	if (w->retag) {
-		out_open(&o, a);
-		out_byte(&o, '[');
-		for (size_t i = 0; i < w->tags; i++) {
-			if (i > 0)
-				out_byte(&o, ',');
-			jw_quote(&o, w->tag[i]);
-		}
-		out_byte(&o, ']');
-		text = out_close(&o, a);
-		edit_member(x, a, ROOT, S("tags"), o.over ? NOTHING : text);
-	}
+	if (w->website.p != NULL)
+		sa_edit_website(sa, x, w->website);
+	if (w->retag)
+		sa_edit_tags(sa, x, w);
 	for (size_t i = 0; i < w->fields; i++) {
 		unsigned bits = w->bits > 0 ? w->bits :
 		    sa_strength(w->field[i].value);
-		u8 room[2][12];
 
 		if (w->field[i].purpose != FOR_PASSWORD)
 			continue;
-		out_init(&o, room[0], sizeof room[0]);
-		out_u64(&o, bits);
-		edit_member(x, a, ROOT, S("pbe"), str_dup(a, out_str(&o)));
-		out_init(&o, room[1], sizeof room[1]);
-		out_u64(&o, bits < 100 ? bits : 100);
-		edit_member(x, a, ROOT, S("ps"), str_dup(a, out_str(&o)));
+		sa_edit_number(sa, x, S("pbe"), bits);
+		sa_edit_number(sa, x, S("ps"), bits < 100 ? bits : 100);
 		edit_member(x, a, ROOT, S("pgrng"), w->bits > 0 ? S("true") :
 		    S("false"));
 	}
@@ -7856,9 +8005,7 @@ sa_file_references(struct sa *sa, const struct item *it, struct draft *c,
 	for (size_t i = 0; i < it->fields; i++) {
 		const struct field *f = &it->field[i];
 
-		if (f->kind == KIND_FILE && !sa_put_file(sa, &o, c, j,
-		    json_get(j, f->node, f->node == ROOT ?
-		    S("documentAttributes") : S("v"))))
+		if (f->kind == KIND_FILE && !sa_put_file(sa, &o, c, j, f->node))
 			return fail(e, E_EDIT, "a file of the item has no key "
 			    "to sign with");
 	}
@@ -7879,6 +8026,7 @@ sa_write(void *ctx, struct str vault, struct item *it, const struct wish *w,
 	    NOTHING, NOTHING, it->version, w->state };
 	u8 room[20];
 	struct sa_vault *v;
+	struct json again;      /* nothing unreadable is ever sent */
 	struct out o;
 
 	if (!sa_vault_get(sa, vault, &v, e))
@@ -7901,6 +8049,8 @@ sa_write(void *ctx, struct str vault, struct item *it, const struct wish *w,
 	    !sa_edit_new(sa, &details, w, e) ||
 	    !edit_done(&over, sa->scratch, &c.over, e) ||
 	    !edit_done(&details, sa->scratch, &c.details, e) ||
+	    !json_parse(&again, sa->scratch, c.over, e) ||
+	    !json_parse(&again, sa->scratch, c.details, e) ||
 	    !sa_file_references(sa, it, &c, e) ||
 	    !sa_send(sa, v, &c, &it->version, e))
 		return false;
@@ -8514,7 +8664,10 @@ pol_judge(const struct policy *p, const struct cfg *cfg,
  *
  * Events
  *   START, END       a run that decided something; note: version, sandbox
+ *   LIST, LOOK       titles; an item without its protected values
  *   REVEAL           values of an item were released
+ *   WRITE_BEGINS     a change is about to be sent
+ *   WRITE            the service has carried it out
  *   CALL, STATUS     any other call that succeeded
  *   ASKED            a person was asked; the call comes again
  *   REFUSED          by a rule, a tag, a setting, a person, OPMCP_MAX_ITEMS
@@ -9509,6 +9662,8 @@ arg_tags_fit(const struct json *j, uint32_t list, size_t n)
 MUST static bool
 arg_fields_fit(const struct json *j, uint32_t list)
 {
+	static const char *const names[] = { "label", "value", "section",
+		"kind" };
 	size_t seen = 0;
 	struct str key;
 
@@ -9518,13 +9673,16 @@ arg_fields_fit(const struct json *j, uint32_t list)
 		if (++seen > 16 || json_get(j, k, S("label")) == 0 ||
 		    json_get(j, k, S("value")) == 0)
 			return false;
-		for (uint32_t m = json_first(j, k); m; m = json_next(j, k, m))
-			if (!json_str(j, m, &key) || (!str_eq(key, S("label")) &&
-			    !str_eq(key, S("value")) &&
-			    !str_eq(key, S("section")) &&
-			    !str_eq(key, S("kind"))) ||
+		for (uint32_t m = json_first(j, k); m; m = json_next(j, k, m)) {
+			size_t i = 0;
+
+			while (json_str(j, m, &key) && i < LEN(names) &&
+			    !str_eq(key, str_c(names[i])))
+				i++;
+			if (i == LEN(names) ||
 			    !arg_text_fits(j, m + 1, 0, ARGS_MAX))
 				return false;
+		}
 	}
 	return seen > 0;
 }
@@ -10705,7 +10863,7 @@ tool_ask(struct keeper *k, const struct deed *d, struct str what, bool once,
 	struct ask q = { d->item->id, NOTHING, once ? yes_no : choice,
 	    once ? LEN(yes_no) : LEN(choice) };
 	struct str rule = k->line.rule;
-	size_t chosen;
+	size_t chosen = 0;
 	struct out o;
 
 	if (k->attended || (!once && tool_pass_is_valid(k, d->act,
@@ -10817,6 +10975,24 @@ tool_is_seed(const struct shown *s)
 	return s->field != NULL && s->field->kind == KIND_TOTP && !s->code;
 }
 
+/* Judge the reveal of one field: rules, settings and tags, and what holds for
+ * seeds besides. */
+MUST static bool
+tool_judge_field(struct keeper *k, struct deed *d, struct shown *s,
+    struct judgement *j, struct err *e)
+{
+	d->field = s->name;
+	d->own = s->field;
+	if (!tool_judge(k, d, j, e))
+		return false;
+	if (j->verdict == ALLOW && tool_is_seed(s) &&
+	    (j->rule == NULL || j->rule->sel[SEL_FIELD].p == NULL))
+		*j = (struct judgement){ DENY, NULL, "the setting that seeds "
+		    "need a rule for the field", false };
+	s->verdict = j->verdict;
+	return true;
+}
+
 /* Judge the reveal of some fields of one item: those that are denied stay
  * behind, and when there are no others the call is refused. One question is
  * put for all that need it; limits count the call, not the fields. What is
@@ -10829,41 +11005,33 @@ tool_may_reveal(struct keeper *k, const struct vault *vault,
 {
 	struct deed d = { ACT_REVEAL, vault, &it->ref, NOTHING, NOTHING, NULL };
 	struct judgement j = { 0 }, worst = { 0 };
-	bool there = false, any = false, ask = false;
+	size_t there = 0, denied = 0, ask = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		d.field = list[i].name;
-		d.own = list[i].field;
-		if (!tool_judge(k, &d, &j, e))
+		if (!tool_judge_field(k, &d, &list[i], &j, e))
 			return false;
-		if (j.verdict == ALLOW && tool_is_seed(&list[i]) &&
-		    (j.rule == NULL || j.rule->sel[SEL_FIELD].p == NULL))
-			j = (struct judgement){ DENY, NULL, "the setting that "
-			    "seeds need a rule for the field", false };
-		list[i].verdict = j.verdict;
 		if (list[i].field == NULL)
 			continue;
-		if (!there || (j.verdict == ASK && !ask))
+		if (there++ == 0 || (j.verdict == ASK && ask == 0))
 			worst = j;
-		there = true;
-		any |= j.verdict != DENY;
-		ask |= j.verdict == ASK;
+		denied += j.verdict == DENY;
+		ask += j.verdict == ASK;
 	}
-	if (!there)
+	if (there == 0)
 		return n > 1 ? fail(e, E_FIELD, "neither username nor "
 		    "password") : fail(e, E_FIELD, "");
 	tool_note_why(k, &worst);
 	k->line.decision = verdict_name[worst.verdict];
-	if (!any)
+	if (denied == there)
 		return fail(e, E_POLICY, "");
-	if (ask && !tool_ask(k, &d, tool_reveal_words(k, list, n), false, e))
+	if (ask > 0 && !tool_ask(k, &d, tool_reveal_words(k, list, n), false,
+	    e))
 		return false;
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < n; i++)
 		if (list[i].verdict == ASK)
 			list[i].verdict = ALLOW;
-		if (list[i].verdict == DENY && list[i].field != NULL)
-			k->line.decision = "partial";
-	}
+	if (denied > 0)
+		k->line.decision = "partial";
 	return tool_take(k, &d, list, n, e) &&
 	    tool_count_item(k, it->ref.id, e);
 }
@@ -10911,6 +11079,14 @@ tool_put_others(struct jw *w, struct str name, const struct shown *list,
  * Owns:   the functions behind the rows that change nothing.
  * Trusts: arguments fit their rows; what is in them is still a caller's.
  * Calls:  2 to 18.                   Tests: test_tool_*, test_resource_*, e2e
+ *
+ * Three degrees of looking. Lists (list_items, resources, completion) show
+ * names, tags and websites of what may be listed. A look (get_item) shows one
+ * item's fields, without what is protected and without what a rule or tag
+ * keeps back. A reveal (read_secret, get_1password_credentials) lets a value
+ * out when the rules for it permit that, and counts against the limits. A
+ * look judges the item as a reveal does before it judges it as a list, so
+ * that bait is bait for the curious as well.
  * ==================================================================== */
 
 /* get_1password_credentials. The vault has been judged by tool_locate(), the
@@ -10960,14 +11136,46 @@ tool_put_check(struct jw *w, struct str name, bool ok, struct str message)
 	jw_close(w, '}');
 }
 
+/* How much of the hour's or day's quota is used, in percent: the worse. */
+static uint64_t
+quota_used(const struct keeper *k)
+{
+	const struct plan_row *plan = &plans[k->cfg->plan];
+	uint64_t hour = k->quota.hour_reads * 100 / plan->hour_reads;
+	uint64_t day = k->quota.day_all * 100 / plan->day_all;
+
+	return hour > day ? hour : day;
+}
+
+/* What protects and records, as far as it is there. */
+static void
+tool_put_guards(const struct keeper *k, struct jw *w)
+{
+	bool audit = k->audit->off || k->audit->fd >= 0;
+	bool box = k->box.landlock == LAYER_ACTIVE &&
+	    k->box.seccomp == LAYER_ACTIVE;
+	bool quota = quota_used(k) < 80;
+
+	tool_put_check(w, S("audit"), audit, str_c(k->audit->off ?
+	    "off, as OPMCP_AUDIT says" : audit ? "each decision is recorded" :
+	    "OPMCP_AUDIT cannot be opened: calls fail"));
+	tool_put_check(w, S("sandbox"), box, box ?
+	    S("Landlock and seccomp are active") :
+	    S("not all of it is active: see get_security_status"));
+	tool_put_check(w, S("quota"), quota, quota ?
+	    S("less than 80 % of the plan's requests are used") :
+	    S("80 % or more of the plan's requests are used"));
+}
+
 /* The members of the health report; bad is what a probe found. */
 static void
 tool_put_health(const struct keeper *k, bool probe, const struct err *bad,
     struct jw *w)
 {
 	bool token = k->setup.code == E_NONE;
+	bool audit = k->audit->off || k->audit->fd >= 0;
 
-	jw_put(w, S("overall_status"), !token ? S("unhealthy") :
+	jw_put(w, S("overall_status"), !token || !audit ? S("unhealthy") :
 	    bad->code != E_NONE || k->last.code != E_NONE ? S("degraded") :
 	    S("healthy"));
 	tool_put_time(w, S("timestamp"), k->os->unix_time());
@@ -10981,6 +11189,7 @@ tool_put_health(const struct keeper *k, bool probe, const struct err *bad,
 	tool_put_check(w, S("memory"), k->locked, k->locked ?
 	    S("keys are locked in memory") :
 	    S("keys may be swapped out; raise RLIMIT_MEMLOCK"));
+	tool_put_guards(k, w);
 	tool_put_check(w, S("last_call"), k->last.code == E_NONE,
 	    str_c(k->calls == 0 ? "no call yet" :
 	    k->last.code == E_NONE ? "1Password answered the last call" :
@@ -10992,6 +11201,7 @@ tool_put_health(const struct keeper *k, bool probe, const struct err *bad,
 		    err_table[bad->code].text));
 	jw_close(w, ']');
 	jw_put(w, S("summary"), !token ? S("No usable token: calls fail.") :
+	    !audit ? S("Decisions cannot be recorded: calls fail.") :
 	    bad->code != E_NONE ? S("1Password could not be used just now.") :
 	    k->last.code != E_NONE ? S("Ready, but the last call failed.") :
 	    S("Ready."));
@@ -11063,37 +11273,6 @@ resource_status(struct keeper *k, struct str uri, const struct str *var,
 	return true;
 }
 
-/* onepassword://vaults: those that may be used, read now. */
-MUST static bool
-resource_vaults(struct keeper *k, struct str uri, const struct str *var,
-    struct jw *w, struct err *e)
-{
-	const struct vault *list;
-	bool fresh = true;
-	struct out o;
-	struct jw text;
-	size_t n;
-
-	(void)var;
-	if (!tool_is_ready(k, e) || !k->be->vaults(k->sa, &fresh, &list, &n, e))
-		return false;
-	resource_open(k, &o, &text);
-	jw_key(&text, S("vaults"));
-	jw_open(&text, '[');
-	for (size_t i = 0; i < n; i++) {
-		if (list[i].locked || pol_vault(k->cfg, list, n, &list[i]) !=
-		    ALLOW)
-			continue;
-		jw_open(&text, '{');
-		jw_put(&text, S("id"), list[i].id);
-		tool_put_clean(&text, S("name"), list[i].name);
-		jw_close(&text, '}');
-	}
-	jw_close(&text, ']');
-	resource_close(k, &text, uri, w);
-	return true;
-}
-
 /* Where a page begins: after the item whose id the cursor is. A cursor that
  * is none, or whose item has gone, is refused; so is one when there is no
  * list it could come from. */
@@ -11124,84 +11303,19 @@ item_is_listed(const struct keeper *k, const struct vault *vault,
 	    pol_judge(k->policy, k->cfg, &d).verdict == ALLOW;
 }
 
-/* Where a page of a list begins, and how long it may be. */
-struct page {
-	const struct item_ref *list;
-	size_t n, at, max;
-};
-
-/* One page of a vault's items, from at on; ids, titles and states only. The
- * next page's URI, if there is one, is next followed by its cursor. */
-static void
-resource_put_items(const struct keeper *k, struct jw *w,
-    const struct item_ref *list, size_t n, size_t at,
-    const struct vault *vault)
-{
-	size_t shown = 0;
-
-	jw_key(w, S("items"));
-	jw_open(w, '[');
-	for (; at < n && shown < PAGE_ITEMS; at++) {
-		if (!item_is_listed(k, vault, &list[at]))
-			continue;
-		jw_open(w, '{');
-		jw_put(w, S("id"), list[at].id);
-		tool_put_clean(w, S("title"), list[at].title);
-		jw_put(w, S("state"), list[at].state == ITEM_ACTIVE ?
-		    S("active") : S("archived"));
-		jw_close(w, '}');
-		shown++;
-	}
-	jw_close(w, ']');
-	if (at == n)
-		return;
-	jw_key(w, S("next"));
-	jw_raw(w, S("\"onepassword://vaults/"));
-	OUT(w->o, vault->id, S("/items?cursor="), list[at - 1].id, S("\""));
-}
-
-/* onepassword://vaults/{vault}/items: the first page is read now, those after
- * it come from the same list. */
+/* Put the vaults that may be used, read now. */
 MUST static bool
-resource_items(struct keeper *k, struct str uri, const struct str *var,
-    struct jw *w, struct err *e)
-{
-	const struct vault *vault;
-	const struct item_ref *list;
-	bool fresh = var[1].p == NULL;
-	struct out o;
-	struct jw text;
-	size_t n, at;
-
-	if (!pol_check_name(var[0], e) || !tool_is_ready(k, e) ||
-	    !tool_vault(k, var[0], &vault, e) ||
-	    !k->be->items(k->sa, vault->id, &fresh, &list, &n, e) ||
-	    !resource_after(list, n, var[1], &at, e))
-		return false;
-	resource_open(k, &o, &text);
-	tool_put_clean(&text, S("vault"), vault->name);
-	jw_put(&text, S("vault_id"), vault->id);
-	resource_put_items(k, &text, list, n, at, vault);
-	resource_close(k, &text, uri, w);
-	return true;
-}
-
-/* list_vaults: those that may be used, read now. */
-MUST static bool
-tool_vaults(struct keeper *k, const struct json *j, uint32_t args,
-    struct jw *w, struct err *e)
+tool_put_vaults(struct keeper *k, struct jw *w, struct err *e)
 {
 	const struct vault *list, *own = NULL;
 	struct err none = { 0 };
 	bool fresh = true;
 	size_t n;
 
-	(void)j;
-	(void)args;
-	k->line.event = "LIST";
 	if (!tool_is_ready(k, e) || !k->be->vaults(k->sa, &fresh, &list, &n, e))
 		return false;
-	(void)!pol_pick_vault(k->cfg, NOTHING, list, n, &own, &none);
+	if (!pol_pick_vault(k->cfg, NOTHING, list, n, &own, &none))
+		own = NULL;
 	jw_key(w, S("vaults"));
 	jw_open(w, '[');
 	for (size_t i = 0; i < n; i++) {
@@ -11220,6 +11334,35 @@ tool_vaults(struct keeper *k, const struct json *j, uint32_t args,
 	return true;
 }
 
+/* list_vaults. */
+MUST static bool
+tool_vaults(struct keeper *k, const struct json *j, uint32_t args,
+    struct jw *w, struct err *e)
+{
+	(void)j;
+	(void)args;
+	k->line.event = "LIST";
+	return tool_put_vaults(k, w, e);
+}
+
+/* onepassword://vaults. */
+MUST static bool
+resource_vaults(struct keeper *k, struct str uri, const struct str *var,
+    struct jw *w, struct err *e)
+{
+	struct out o;
+	struct jw text;
+
+	(void)var;
+	resource_open(k, &o, &text);
+	if (!tool_put_vaults(k, &text, e)) {
+		(void)out_close(&o, &k->text);
+		return false;
+	}
+	resource_close(k, &text, uri, w);
+	return true;
+}
+
 /* Does text hold word, ASCII case ignored? */
 static bool
 tool_is_in(struct str text, struct str word)
@@ -11229,6 +11372,16 @@ tool_is_in(struct str text, struct str word)
 	for (size_t i = 0; i + word.n <= text.n; i++)
 		if (word.n == 0 || (str_lower(text.p[i]) == first &&
 		    str_nocase_eq((struct str){ text.p + i, word.n }, word)))
+			return true;
+	return false;
+}
+
+/* Does one of these texts? */
+static bool
+tool_is_in_any(const struct str *text, size_t n, struct str word)
+{
+	for (size_t i = 0; i < n; i++)
+		if (tool_is_in(text[i], word))
 			return true;
 	return false;
 }
@@ -11250,16 +11403,11 @@ tool_is_found(const struct search *q, const struct item_ref *it)
 	    (q->category.p != NULL && !str_eq(q->category, it->category)) ||
 	    (q->tag.p != NULL && !item_has_tag(it, q->tag)))
 		return false;
-	while (str_cut(&rest, ' ', &word)) {
-		bool hit = tool_is_in(it->title, word);
-
-		for (size_t i = 0; i < it->tags && !hit; i++)
-			hit = tool_is_in(it->tag[i], word);
-		for (size_t i = 0; i < it->urls && !hit; i++)
-			hit = tool_is_in(it->url[i], word);
-		if (!hit)
+	while (str_cut(&rest, ' ', &word))
+		if (!tool_is_in(it->title, word) &&
+		    !tool_is_in_any(it->tag, it->tags, word) &&
+		    !tool_is_in_any(it->url, it->urls, word))
 			return false;
-	}
 	return true;
 }
 
@@ -11316,13 +11464,21 @@ tool_search(const struct json *j, uint32_t args, struct search *q,
 	return true;
 }
 
-/* Put the items from at on that fit and may be listed, at most max and no
- * more than a frame holds; then where the next page begins. */
-static void
+/* A stretch of a list that is shown: from at on, at most max items. */
+struct page {
+	const struct item_ref *list;
+	size_t n, at, max;
+};
+
+/* Put the items of a page that fit and may be listed, no more than a frame
+ * holds. Returns the id of the last one when there are more, which is where
+ * the next page goes on; else nothing. */
+static struct str
 tool_put_items(const struct keeper *k, struct jw *w, const struct search *q,
     const struct vault *vault, struct page p)
 {
-	size_t shown = 0, room = w->o->cap / 2, after = p.at;
+	size_t shown = 0, room = w->o->cap / 2;
+	struct str last = NOTHING;
 
 	jw_key(w, S("items"));
 	jw_open(w, '[');
@@ -11336,11 +11492,10 @@ tool_put_items(const struct keeper *k, struct jw *w, const struct search *q,
 		tool_put_ref(w, &p.list[p.at]);
 		jw_close(w, '}');
 		shown++;
-		after = p.at;
+		last = p.list[p.at].id;
 	}
 	jw_close(w, ']');
-	if (p.at < p.n)
-		jw_put(w, S("next_cursor"), p.list[after].id);
+	return p.at < p.n ? last : NOTHING;
 }
 
 /* list_items. The first page is as good as read now: where the list is known,
@@ -11356,6 +11511,7 @@ tool_items(struct keeper *k, const struct json *j, uint32_t args,
 	struct page p = { NULL, 0, 0, 0 };
 	uint64_t max = PAGE_ITEMS / 2;
 	struct search q;
+	struct str next;
 	bool fresh;
 
 	k->line.event = "LIST";
@@ -11376,11 +11532,46 @@ tool_items(struct keeper *k, const struct json *j, uint32_t args,
 	p.max = (size_t)max;
 	tool_put_clean(w, S("vault"), vault->name);
 	jw_put(w, S("vault_id"), vault->id);
-	tool_put_items(k, w, &q, vault, p);
+	next = tool_put_items(k, w, &q, vault, p);
+	if (next.p != NULL)
+		jw_put(w, S("next_cursor"), next);
 	return true;
 }
 
-/* Can a name stand in a secret reference? */
+/* onepassword://vaults/{vault}/items{?cursor}: all items, whatever their
+ * state; next is the URI of the following page. */
+MUST static bool
+resource_items(struct keeper *k, struct str uri, const struct str *var,
+    struct jw *w, struct err *e)
+{
+	static const struct search all = { .active = true, .archived = true };
+	struct page p = { .max = PAGE_ITEMS };
+	const struct vault *vault;
+	bool fresh = var[1].p == NULL;
+	struct str next;
+	struct out o;
+	struct jw text;
+
+	if (!pol_check_name(var[0], e) || !tool_is_ready(k, e) ||
+	    !tool_vault(k, var[0], &vault, e) ||
+	    !k->be->items(k->sa, vault->id, &fresh, &p.list, &p.n, e) ||
+	    !resource_after(p.list, p.n, var[1], &p.at, e))
+		return false;
+	resource_open(k, &o, &text);
+	tool_put_clean(&text, S("vault"), vault->name);
+	jw_put(&text, S("vault_id"), vault->id);
+	next = tool_put_items(k, &text, &all, vault, p);
+	if (next.p != NULL) {
+		jw_key(&text, S("next"));
+		jw_raw(&text, S("\"onepassword://vaults/"));
+		OUT(&o, vault->id, S("/items?cursor="), next, S("\""));
+	}
+	resource_close(k, &text, uri, w);
+	return true;
+}
+
+/* Can a name stand in a secret reference as every tool of 1Password reads it?
+ * The wide form that OPMCP_REFERENCES permits is not given out. */
 static bool
 tool_is_plain(struct str s)
 {
@@ -11392,6 +11583,19 @@ tool_is_plain(struct str s)
 			return false;
 	}
 	return s.n > 0;
+}
+
+/* Put a reference with these names. */
+static void
+tool_put_op(struct jw *w, const struct vault *vault, struct str item,
+    const struct ref *r)
+{
+	jw_key(w, S("reference"));
+	jw_comma(w);
+	OUT(w->o, S("\"op://"), tool_is_plain(vault->name) &&
+	    !id_is_valid(vault->name, 'a') ? vault->name : vault->id, S("/"),
+	    item, S("/"), r->section, r->section.p != NULL ? S("/") : NOTHING,
+	    r->field, S("\""));
 }
 
 /* Put the reference by which this field is found: with its title where that
@@ -11420,17 +11624,20 @@ tool_put_reference(struct jw *w, const struct vault *vault,
 		    !tool_is_plain(r.section)) ||
 		    !item_resolve(it, &r, &found, &none) || found != f)
 			continue;
-		jw_key(w, S("reference"));
-		jw_comma(w);
-		OUT(w->o, S("\"op://"), tool_is_plain(vault->name) &&
-		    !id_is_valid(vault->name, 'a') ? vault->name : vault->id,
-		    S("/"), by_title && tool_is_plain(it->ref.title) ?
-		    it->ref.title : it->ref.id, S("/"));
-		if (i >= LEN(name))
-			OUT(w->o, r.section, S("/"));
-		OUT(w->o, r.field, S("\""));
+		tool_put_op(w, vault, by_title && tool_is_plain(it->ref.title) ?
+		    it->ref.title : it->ref.id, &r);
 		return;
 	}
+}
+
+/* A value in an overview, as it can be shown to a reader; that it is longer is
+ * said, and read_secret has all of it. */
+static void
+tool_put_value(struct jw *w, struct str text)
+{
+	tool_put_clean(w, S("value"), text);
+	if (text.n > CLEAN_MAX)
+		jw_put_bool(w, S("cut"), true);
 }
 
 /* One field of get_item: what it is and where, and its value unless that is
@@ -11440,9 +11647,6 @@ tool_put_shown(struct keeper *k, struct jw *w, const struct vault *vault,
     const struct item *it, const struct field *f, bool by_title)
 {
 	struct str text;
-	uint32_t size = json_get(&it->details, json_get(&it->details, f->node,
-	    f->node == ROOT ? S("documentAttributes") : S("v")),
-	    S("unencryptedSize"));
 	enum verdict v = item_is_protected(f) ? DENY :
 	    tool_rules_say(k, vault, it, f);
 
@@ -11452,10 +11656,10 @@ tool_put_shown(struct keeper *k, struct jw *w, const struct vault *vault,
 	if (f->in != NULL && f->in->title.n > 0)
 		tool_put_clean(w, S("section"), f->in->title);
 	tool_put_reference(w, vault, it, f, by_title);
-	if (f->kind == KIND_FILE && json_is_integer(&it->details, size))
-		jw_put_raw(w, S("size"), json_raw(&it->details, size));
+	if (f->kind == KIND_FILE)
+		tool_put_count(w, S("size"), f->size);
 	else if (item_reveal(v, f->value, &text))
-		tool_put_clean(w, S("value"), text);
+		tool_put_value(w, text);
 	else if (f->value.p != NULL && f->value.n == 0)
 		jw_put(w, S("value"), S(""));
 	else
@@ -11464,7 +11668,8 @@ tool_put_shown(struct keeper *k, struct jw *w, const struct vault *vault,
 }
 
 /* Judge the look at an item without its protected values: it must be one that
- * may be listed, and bait is bait. */
+ * may be listed, and bait is bait. The first judgement is made for the canary
+ * alone: whether values may be revealed does not matter here. */
 MUST static bool
 tool_may_look(struct keeper *k, const struct vault *vault,
     const struct item *it, struct err *e)
@@ -11566,7 +11771,7 @@ tool_follow(struct keeper *k, const struct ref *r, const struct vault **vault,
 		return fail(e, E_ITEM, "");
 	if (!tool_reach(k, r->item, r->vault, vault, it, &now)) {
 		if (now.code == E_ARCHIVED && !id_is_valid(r->item, 'a'))
-			return fail(e, E_ITEM, "an archived one has this title");
+			return fail(e, E_ITEM, "only an archived one");
 		*e = now;
 		return false;
 	}
@@ -11864,6 +12069,27 @@ tool_security(struct keeper *k, const struct json *j, uint32_t args,
  * Owns:   the functions behind the rows that change something.
  * Trusts: arguments fit their rows; what is in them is still a caller's.
  * Calls:  2 to 18.                   Tests: test_write_*, e2e
+ *
+ * These tools exist only where the operator has set OPMCP_WRITE. A change
+ * passes through these steps, in this order, and each can only refuse:
+ *
+ *   1. the item is read (or a blank one made) and what the caller wishes is
+ *      laid over it: fields are found as references find them, each is named
+ *      once, and has a value that its kind can hold;
+ *   2. the token may write in the vault;
+ *   3. rules, tags and OPMCP_WRITE judge the item and each field: the
+ *      strictest counts, and bait is bait;
+ *   4. no rule or tag may lose its hold on the item by the change: neither by
+ *      a new title nor by other tags;
+ *   5. a person is asked, where that is due, in words that name what changes;
+ *      the approval is bound to these arguments and this item (section 17),
+ *      and what makes or destroys is asked about each time;
+ *   6. limits are counted;
+ *   7. WRITE_BEGINS goes on record: from here on something may change;
+ *   8. the back end writes, once.
+ *
+ * The answer tells what changed by name. A password made here never leaves:
+ * the answer has its length, classes and a few digits of its hash.
  * ==================================================================== */
 
 /* A change while it is prepared: item and vault, and the wish. */
@@ -12075,23 +12301,37 @@ write_result(const struct writing *x)
 	return ref;
 }
 
-/* No change may take an item out of reach of a rule or tag that restricts it:
- * what is not permitted before must not be permitted afterwards. */
+/* Does a rule speak of an item, whatever the field and whatever the act? */
 static bool
-write_is_lift(const struct keeper *k, const struct writing *x)
+write_is_ruled(const struct rule *r, const struct vault *vault,
+    const struct item_ref *item)
+{
+	struct rule any = *r;
+	struct deed d = { r->act, vault, item, NOTHING, NOTHING, NULL };
+
+	any.sel[SEL_FIELD] = any.sel[SEL_AT] = NOTHING;
+	return pol_rule_is_for(&any, &d);
+}
+
+/* No change may take an item out of reach of a rule that restricts it, or
+ * into reach of one that permits: what was refused before must not be to be
+ * had afterwards under another title or other tags. The first such rule, or
+ * NULL. */
+static const struct rule *
+write_lifted(const struct keeper *k, const struct writing *x)
 {
 	struct item_ref after = write_result(x);
 
-	for (int act = ACT_LIST; act <= ACT_WRITE; act++) {
-		struct deed d = { (enum act)act, x->vault, &x->it.ref, NOTHING,
-		    NOTHING, NULL };
-		enum verdict before = pol_judge(k->policy, k->cfg, &d).verdict;
+	for (size_t i = 0; i < k->policy->rules; i++) {
+		const struct rule *r = &k->policy->rule[i];
+		bool frees = r->rate.n == 0 && r->verdict == ALLOW;
+		bool was = write_is_ruled(r, x->vault, &x->it.ref);
+		bool is = write_is_ruled(r, x->vault, &after);
 
-		d.item = &after;
-		if (pol_judge(k->policy, k->cfg, &d).verdict > before)
-			return true;
+		if (frees ? is && !was : was && !is)
+			return r;
 	}
-	return false;
+	return NULL;
 }
 
 /* Judge the change, as a whole and for each field: the strictest counts.
@@ -12181,14 +12421,18 @@ write_do(struct keeper *k, struct writing *x, const char *what, bool names,
 {
 	struct deed d = { ACT_WRITE, x->vault, &x->it.ref, NOTHING, NOTHING,
 	    NULL };
+	struct judgement lifted = { 0 };
 	bool ask;
 
 	if (!x->vault->writable)
 		return fail(e, E_DENIED, "the token may only read here");
 	if (!write_judge(k, x, &ask, e))
 		return false;
-	if (x->it.version > 0 && write_is_lift(k, x))
-		return fail(e, E_POLICY, "");
+	lifted.rule = x->it.version > 0 ? write_lifted(k, x) : NULL;
+	if (lifted.rule != NULL) {
+		tool_note_why(k, &lifted);
+		return fail(e, E_POLICY, "the change would escape a rule");
+	}
 	if ((ask && !write_ask(k, x, what, names, e)) ||
 	    !tool_take(k, &d, NULL, 0, e) || !keep_intent(k, x->tool, e))
 		return false;
@@ -12240,17 +12484,21 @@ write_put(struct keeper *k, const struct writing *x, struct jw *w,
 	return tool_put_uuid(k, w, e);
 }
 
-/* The item that a change is about, and nothing changed yet. */
+/* The item that a change is about, and nothing changed yet. It is judged
+ * before anything else is looked at, so that the errors that follow tell
+ * nothing about an item that may not be changed. */
 MUST static bool
 write_find(struct keeper *k, struct writing *x, const struct json *j,
     uint32_t args, struct err *e)
 {
 	struct str name = NOTHING, vault_name = NOTHING;
+	bool ask;
 
 	k->line.event = "WRITE";
 	(void)!json_get_str(j, args, S("item"), &name);
 	(void)!json_get_str(j, args, S("vault"), &vault_name);
-	return tool_locate(k, name, vault_name, &x->vault, &x->it, e);
+	return tool_locate(k, name, vault_name, &x->vault, &x->it, e) &&
+	    write_judge(k, x, &ask, e);
 }
 
 /* create_1password_credential. */
@@ -12912,17 +13160,6 @@ quota_save(const struct keeper *k)
 		(void)renameat(k->state, "quota.new", k->state, "quota");
 }
 
-/* How much of the hour's or day's quota is used, in percent: the worse. */
-static uint64_t
-quota_used(const struct keeper *k)
-{
-	const struct plan_row *plan = &plans[k->cfg->plan];
-	uint64_t hour = k->quota.hour_reads * 100 / plan->hour_reads;
-	uint64_t day = k->quota.day_all * 100 / plan->day_all;
-
-	return hour > day ? hour : day;
-}
-
 /* Count the requests of a call, and warn once when most of the quota of the
  * plan is used. */
 static void
@@ -13142,41 +13379,34 @@ keep_log(struct keeper *k, const struct job *b, const struct err *e,
 static const char *
 keep_event(const struct keeper *k, const struct err *e)
 {
-	switch (e->code) {
-	case E_NONE:
+	static const struct {
+		enum err_code from, to;
+		const char *event;
+	} rows[] = {
+		{ E_ASK, E_ASK, "ASKED" },
+		{ E_ARGUMENT, E_NAME, "INVALID" },
+		{ E_REF, E_REF, "INVALID" },
+		{ E_RESOURCE, E_STATE, "INVALID" },
+		{ E_VAULT, E_VAULT_MANY, "VAULT_REFUSED" },
+		{ E_POLICY, E_ITEMS, "REFUSED" },
+		{ E_CANNOT_ASK, E_UNANSWERED, "REFUSED" },
+		{ E_LIMIT, E_LIMIT, "LIMIT" },
+		{ E_LOCKED, E_LOCKED, "LOCKED" },
+		{ E_NO_TOKEN, E_SERVER, "SIGN_IN_FAILED" },
+		{ E_CANCEL, E_CANCEL, "CANCELLED" },
+	};
+
+	if (e->code == E_NONE)
 		return k->line.event;
-	case E_ASK:
-		return "ASKED";
-	case E_ARGUMENT:
-	case E_NAME:
-	case E_RESOURCE:
-	case E_STATE:
-		return "INVALID";
-	case E_VAULT:
-	case E_VAULT_MANY:
-		return "VAULT_REFUSED";
-	case E_POLICY:
-	case E_ITEMS:
-	case E_CANNOT_ASK:
-	case E_REFUSED:
-	case E_UNANSWERED:
-		return "REFUSED";
-	case E_LIMIT:
-		return "LIMIT";
-	case E_LOCKED:
-		return "LOCKED";
-	case E_NO_TOKEN:
-	case E_TOKEN:
-	case E_HOST:
-	case E_SIGN_IN:
-	case E_SERVER:
-		return "SIGN_IN_FAILED";
-	case E_CANCEL:
-		return "CANCELLED";
-	default:
-		return k->gate->locked ? k->line.event : "FAILED";
-	}
+	for (size_t i = 0; i < LEN(rows); i++)
+		if (e->code >= rows[i].from && e->code <= rows[i].to)
+			return rows[i].event;
+	return k->gate->locked ? k->line.event : "FAILED";
 }
+_Static_assert(E_NAME == E_ARGUMENT + 1 && E_STATE == E_RESOURCE + 1 &&
+    E_VAULT_MANY == E_VAULT + 1 && E_ITEMS == E_POLICY + 1 &&
+    E_UNANSWERED == E_CANNOT_ASK + 2 && E_SERVER == E_NO_TOKEN + 4,
+    "the ranges of keep_event()");
 
 /* The hash that stands for a call's arguments. Where they can hold a secret it
  * is keyed with a number of this run, so that a weak one cannot be guessed
