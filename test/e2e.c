@@ -3285,8 +3285,8 @@ t_locked_vault(struct t *t)
  * 9. Counting requests
  * ==================================================================== */
 
-#define COST_FIRST                        \
-	{                                 \
+#define COST_FIRST                           \
+	{                                    \
 		8, 1, 1, 1, 1, 1, 1, 1, 1, 0 \
 	}
 #define COST_ITEM                   \
@@ -3294,8 +3294,8 @@ t_locked_vault(struct t *t)
 		.all = 1, .item = 1 \
 	}
 /* By a title that a list read earlier has no longer, or not yet. */
-#define COST_CHANGED                                        \
-	{                                                   \
+#define COST_CHANGED                                            \
+	{                                                       \
 		.all = 3, .overviews = 1, .item = 1, .vault = 1 \
 	}
 
@@ -3429,7 +3429,8 @@ t_unauthorized(struct t *t)
 	standin_do(&w.s, "fault item status 401");
 	standin_do(&w.s, "reset");
 	get_word(&w, ITEM, NULL, "sign_in_refused|access_denied", "401 twice");
-	want_cost(&w, (struct cost){ 6, 1, 1, 1, 1, 0, 0, 0, 2, 0 }, "401 twice");
+	want_cost(&w, (struct cost){ 6, 1, 1, 1, 1, 0, 0, 0, 2, 0 },
+	    "401 twice");
 	standin_do(&w.s, "clear");
 	get_usual(&w, "after 401 twice");
 	world_close(&w);
@@ -3911,7 +3912,8 @@ t_not_trusted(struct t *t)
 	    "B = N");
 	standin_do(&w.s, "fault confirm wrongm2 x1");
 	get_word(&w, ITEM, NULL, "server_not_trusted", "M2 wrong");
-	want_cost(&w, (struct cost){ 3, 1, 1, 1, 0, 0, 0, 0, 0, 0 }, "M2 wrong");
+	want_cost(&w, (struct cost){ 3, 1, 1, 1, 0, 0, 0, 0, 0, 0 },
+	    "M2 wrong");
 	get_usual(&w, "an honest server");
 	world_close(&w);
 }
@@ -11043,7 +11045,6 @@ t_endurance(struct t *t)
 	world_close(&w);
 }
 
-/* ==== NEW PART BEGINS ==== */
 /* ====================================================================
  * 21. References, items and searches
  *
@@ -11053,8 +11054,8 @@ t_endurance(struct t *t)
 
 /* Calls a tool with one text argument; the answer is judged by the caller. */
 static bool
-call_text(struct world *w, const char *tool, const char *name,
-    const char *text, const char *what)
+call_text(struct world *w, const char *tool, const char *name, const char *text,
+    const char *what)
 {
 	struct buf args = { 0 };
 	bool ok;
@@ -11096,10 +11097,10 @@ want_secret(struct world *w, const char *ref, const char *value,
 	if (read_ref(w, ref) && result_read(w, &r, ref)) {
 		same = !value || json_is(&r, json_top(&r, "value"), value);
 		CHECK(w->t, same, "%s: not the value that is stored", ref);
-		CHECK(w->t,
-		    !kind || json_is(&r, json_top(&r, "kind"), kind),
+		CHECK(w->t, !kind || json_is(&r, json_top(&r, "kind"), kind),
 		    "%s: kind is not %s", ref, kind);
-		CHECK(w->t, is_time(&r, json_top(&r, "retrieved_at")) &&
+		CHECK(w->t,
+		    is_time(&r, json_top(&r, "retrieved_at")) &&
 			is_filled(&r, "correlation_id"),
 		    "%s: no retrieved_at or correlation_id", ref);
 	}
@@ -11121,11 +11122,11 @@ item_put(struct world *w, const char *vault, const char *json,
 }
 
 #define GITHUB_TOKEN "ghp_exampletoken0123456789"
-#define KEY_PEM                                                   \
-	"-----BEGIN PRIVATE KEY-----\n"                           \
+#define KEY_PEM                                                    \
+	"-----BEGIN PRIVATE KEY-----\n"                            \
 	"MC4CAQAwBQYDK2VwBCIEIDQE3n/9UbiqAssK8FRXHU4Oy8MotmtrpfxY" \
 	"i6uBlSQW\n-----END PRIVATE KEY-----\n"
-#define KEY_PUBLIC                                                  \
+#define KEY_PUBLIC                                                 \
 	"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEAMQ98lMU/lV1XYalSx" \
 	"H3krfkTVFvZ0wA3kHwIG5B20"
 
@@ -11146,17 +11147,16 @@ static const struct ref_row {
 	{ "op://AI/GitHub/expires", "2027-01-31", "Date", 1 },
 	{ "op://AI/GitHub/notesPlain", "Bot account.\nRotate it.", "Notes", 1 },
 	{ "op://AI/GitHub/notes", "Bot account.\nRotate it.", "Notes", 1 },
-	{ "op://AI/OpenAI API/credential", "sk-example-0123456789",
-	    "Concealed", 1 },
-	{ "op://AI/OpenAI API/type", "bearer", "Menu", 1 },
-	{ "op://AI/Anthropic key/password", "ant-example-key", "Concealed",
+	{ "op://AI/OpenAI API/credential", "sk-example-0123456789", "Concealed",
 	    1 },
+	{ "op://AI/OpenAI API/type", "bearer", "Menu", 1 },
+	{ "op://AI/Anthropic key/password", "ant-example-key", "Concealed", 1 },
 	{ "op://AI/Deploy notes/Extra/owner", "team-a", "Text", 1 },
 	{ "op://AI/db.prod/server", "db.example", "Text", 1 },
 	{ "op://AI/web-01/Admin Console/console password", "adm-pw",
 	    "Concealed", 1 },
-	{ "op://AI/Company Visa/number", "4111111111111111",
-	    "CreditCardNumber", 1 },
+	{ "op://AI/Company Visa/number", "4111111111111111", "CreditCardNumber",
+	    1 },
 	{ "op://AI/Company Visa/type", "visa", "CreditCardType", 1 },
 	{ "op://AI/Company Visa/expiry date", "12/2028", "MonthYear", 1 },
 	{ "op://AI/Ada Lovelace/Address/address",
@@ -11220,13 +11220,11 @@ static const struct ref_row refs_bad[] = {
 	{ " op://AI/GitHub/password", "invalid_reference", NULL, 0 },
 	{ "op://AI/GitHub/pass%77ord", "invalid_reference", NULL, 0 },
 	{ "op://AI/team+db/password", "invalid_reference", NULL, 0 },
-	{ "op://AI/Git\xe2\x80\x8bHub/password", "invalid_reference", NULL,
-	    0 },
+	{ "op://AI/Git\xe2\x80\x8bHub/password", "invalid_reference", NULL, 0 },
 	{ "op://AI/GitHub/password\n",
 	    "invalid_argument|invalid_reference|invalid_name", NULL, 0 },
 	{ "op://AI/GitHub/password?", "invalid_reference", NULL, 0 },
-	{ "op://AI/GitHub/password?attribute=x", "invalid_reference", NULL,
-	    0 },
+	{ "op://AI/GitHub/password?attribute=x", "invalid_reference", NULL, 0 },
 	{ "op://AI/GitHub/password?attribute=OTP", "invalid_reference", NULL,
 	    0 },
 	{ "op://AI/GitHub/password?x=otp", "invalid_reference", NULL, 0 },
@@ -11252,14 +11250,13 @@ static const struct ref_row refs_bad[] = {
 	{ "op://AI/GitHub/password?attribute=otp", "not_a_totp_field", NULL,
 	    1 },
 	{ "op://AI/Broken/otp?attribute=otp", "totp_invalid", NULL, 1 },
-	{ "op://AI/GitHub/password?ssh-format=openssh", "not_an_ssh_key",
-	    NULL, 1 },
-	{ "op://AI/deploy key/public key?ssh-format=openssh",
-	    "not_an_ssh_key", NULL, 1 },
-	{ "op://AI/Broken/key?ssh-format=openssh", "ssh_key_invalid", NULL,
+	{ "op://AI/GitHub/password?ssh-format=openssh", "not_an_ssh_key", NULL,
 	    1 },
-	{ "op://AI/All field kinds/an unknown kind", "field_unsupported",
+	{ "op://AI/deploy key/public key?ssh-format=openssh", "not_an_ssh_key",
 	    NULL, 1 },
+	{ "op://AI/Broken/key?ssh-format=openssh", "ssh_key_invalid", NULL, 1 },
+	{ "op://AI/All field kinds/an unknown kind", "field_unsupported", NULL,
+	    1 },
 	{ "op://AI/All field kinds/sign in with", "field_unsupported", NULL,
 	    1 },
 	{ "op://AI/With attachments/blob.bin", "file_not_text", NULL, 2 },
@@ -11496,12 +11493,12 @@ t_ref_faults(struct t *t)
 		const char *fault, *ref, *word;
 		long cost;
 	} v[] = {
-		{ "item status 403", "op://AI/GitHub/password",
-		    "access_denied", 1 },
-		{ "item status 429", "op://AI/GitHub/password",
-		    "rate_limited", 1 },
-		{ "item status 500", "op://AI/GitHub/password",
-		    "service_error", 1 },
+		{ "item status 403", "op://AI/GitHub/password", "access_denied",
+		    1 },
+		{ "item status 429", "op://AI/GitHub/password", "rate_limited",
+		    1 },
+		{ "item status 500", "op://AI/GitHub/password", "service_error",
+		    1 },
 		{ "item badtag", "op://AI/GitHub/password", "bad_answer", 1 },
 		{ "item badjson", "op://AI/GitHub/password", "bad_answer", 1 },
 		{ "item wronguuid", "op://AI/GitHub/password", "bad_answer",
@@ -11509,8 +11506,8 @@ t_ref_faults(struct t *t)
 		{ "item swapitem", "op://AI/GitHub/password", "bad_answer", 1 },
 		{ "vault status 500", "op://AI/Never seen/password",
 		    "service_error", 1 },
-		{ "vault badtag", "op://AI/Never seen 2/password",
-		    "bad_answer", 1 },
+		{ "vault badtag", "op://AI/Never seen 2/password", "bad_answer",
+		    1 },
 		{ "file status 403", "op://AI/TLS bundle/bundle.pem",
 		    "access_denied", 2 },
 		{ "file status 500", "op://AI/TLS bundle/bundle.pem",
@@ -11634,8 +11631,7 @@ static const struct plant {
 	{ "string", "s2", "my PIN code", "\"zqPINS\"", "zqPINS", true },
 	{ "string", "reg_code", "code", "\"zqREG\"", "zqREG", true },
 	{ "string", "ccnum", "a card", "\"zqCARD\"", "zqCARD", true },
-	{ "concealed", "c1", "a hidden one", "\"zqHIDDEN\"", "zqHIDDEN",
-	    true },
+	{ "concealed", "c1", "a hidden one", "\"zqHIDDEN\"", "zqHIDDEN", true },
 	{ "concealed", "TOTP_1", "codes",
 	    "\"otpauth://totp/x?secret=GEZDGNBVGY3TQOJQ&issuer=zqTOTP\"",
 	    "zqTOTP", true },
@@ -11644,8 +11640,7 @@ static const struct plant {
 	{ "phone", "p1", "a phone", "\"+1 zqPHONE\"", "zqPHONE", false },
 	{ "menu", "m1", "a menu", "\"zqMENU\"", "zqMENU", false },
 	{ "menu", "m2", "recovery plan", "\"zqPLAN\"", "zqPLAN", true },
-	{ "cctype", "t1", "a kind of card", "\"zqCCTYPE\"", "zqCCTYPE",
-	    false },
+	{ "cctype", "t1", "a kind of card", "\"zqCCTYPE\"", "zqCCTYPE", false },
 	{ "reference", "r1", "see also", "\"zqreferenceaaaaaaaaaaaaaaa\"",
 	    "zqreference", false },
 	{ "gender", "g1", "a gender", "\"zqGENDER\"", "zqGENDER", false },
@@ -11795,7 +11790,7 @@ plant_read(struct world *w, const struct json *list, int field)
 
 	json_text(list, json_get(list, field, "label"), &label);
 	p = plant_of(label.p);
-	mark = p				    ? p->mark :
+	mark = p                             ? p->mark :
 	    strcmp(label.p, "username") == 0 ? "zqUSER" :
 	    strcmp(label.p, "password") == 0 ? "zqPASSWORD" :
 	    strcmp(label.p, "notes") == 0    ? "zqNOTES" :
@@ -11806,8 +11801,7 @@ plant_read(struct world *w, const struct json *list, int field)
 	} else if (CHECK(w->t, at >= 0, "%s: no reference", label.p)) {
 		json_text(list, at, &ref);
 		read_ref(w, ref.p);
-		if (json_is(list, json_get(list, field, "kind"),
-			"Unsupported"))
+		if (json_is(list, json_get(list, field, "kind"), "Unsupported"))
 			want_word(w, "field_unsupported", ref.p);
 		else if (*mark && result_read(w, &r, ref.p))
 			CHECK(w->t, buf_has(&w->c.line, mark),
@@ -11937,8 +11931,7 @@ t_item_walk(struct t *t)
 			continue;
 		call_text(&w, "get_item", "item", r->id, r->title);
 		CHECK(t,
-		    strlen(r->password) < 5 ||
-			!buf_has(&w.c.line, r->password),
+		    strlen(r->password) < 5 || !buf_has(&w.c.line, r->password),
 		    "get_item of %s holds its password", r->id);
 		if (!result_read(&w, &list, r->title))
 			continue;
@@ -12032,8 +12025,7 @@ t_search_found(struct t *t)
 		buf_fmt(&title, "\"title\":\"%s\"",
 		    searches[i].title ? searches[i].title : "");
 		CHECK(t,
-		    !searches[i].title ||
-			memmem(r.text, r.n, title.p, title.n),
+		    !searches[i].title || memmem(r.text, r.n, title.p, title.n),
 		    "%s: %s is not there", what, searches[i].title);
 		CHECK(t,
 		    json_is(&r, json_top(&r, "vault"), "AI") &&
@@ -12108,8 +12100,8 @@ t_search_cost(struct t *t)
 	standin_do(&w.s, "rename\t%s\tRenamed", id);
 	call(&w, "list_items", "{\"query\":\"marker\"}", "changed");
 	CHECK(t, !buf_has(&w.c.line, "Marker"), "changed: an old title");
-	want_cost(&w,
-	    (struct cost){ .all = 2, .overviews = 1, .vault = 1 }, "changed");
+	want_cost(&w, (struct cost){ .all = 2, .overviews = 1, .vault = 1 },
+	    "changed");
 	call(&w, "list_items", "{\"query\":\"renamed\"}", "unchanged");
 	CHECK(t, buf_has(&w.c.line, id), "unchanged: not found");
 	want_cost(&w, (struct cost){ .all = 1, .vault = 1 }, "unchanged");
@@ -12228,7 +12220,8 @@ t_search_rules(struct t *t)
 	    "deny list item Mark*\nask list item \"TOTP raw\"\n"
 	    "deny reveal item \"db.prod\" field hostname\n");
 	standin_do(&w.s, "tag %s ai:deny", find(&w, "AI", "Case Test")->id);
-	standin_do(&w.s, "tag %s ai:use-only", find(&w, "AI", "Long password")->id);
+	standin_do(&w.s, "tag %s ai:use-only",
+	    find(&w, "AI", "Long password")->id);
 	world_serve(&w, LEGACY_NEW);
 	call(&w, "list_items", "{\"limit\":100,\"state\":\"all\"}", "rules");
 	want_result(&w, "rules");
@@ -12270,8 +12263,10 @@ t_search_bait(struct t *t)
 		const char *tool, *args;
 	} v[] = {
 		{ "get_item", "{\"item\":\"Marker\"}" },
-		{ "read_secret", "{\"reference\":\"op://AI/Marker/username\"}" },
-		{ "read_secret", "{\"reference\":\"op://AI/Marker/password\"}" },
+		{ "read_secret",
+		    "{\"reference\":\"op://AI/Marker/username\"}" },
+		{ "read_secret",
+		    "{\"reference\":\"op://AI/Marker/password\"}" },
 	};
 	struct world w;
 	struct den d;
@@ -12475,8 +12470,8 @@ write_close(struct world *w, struct den *d)
 
 /* Calls a tool that must succeed; its result is kept if it is wanted. */
 static bool
-want_done(struct world *w, const char *tool, const char *args,
-    struct json *out, const char *what)
+want_done(struct world *w, const char *tool, const char *args, struct json *out,
+    const char *what)
 {
 	struct json r = { 0 };
 	bool ok;
@@ -12583,7 +12578,8 @@ t_write_create(struct t *t)
 		member_text(&r, "item_id", &id);
 		if (!dump_read(&w, "AI", id.p, &d))
 			continue;
-		CHECK(t, strcmp(d.category, makes[i].number) == 0 &&
+		CHECK(t,
+		    strcmp(d.category, makes[i].number) == 0 &&
 			*d.state == 'N' &&
 			atol(d.version) == json_long(&r, "version", -1),
 		    "%s: category, state or version", makes[i].name);
@@ -12593,7 +12589,8 @@ t_write_create(struct t *t)
 		buf_clear(&ref);
 		buf_fmt(&ref, "New %s", makes[i].name);
 		call_text(&w, CREDENTIALS, "item_name", ref.p, ref.p);
-		CHECK(t, buf_has(&w.c.line, "made-user") &&
+		CHECK(t,
+		    buf_has(&w.c.line, "made-user") &&
 			buf_has(&w.c.line, "made-pw-"),
 		    "%s: username or password", makes[i].name);
 		buf_clear(&ref);
@@ -12630,8 +12627,7 @@ static const struct {
 	{ CREATE, "{\"title\":\"x\",\"category\":\"Nothing\"}",
 	    "invalid_argument" },
 	{ CREATE, "{\"title\":\"x\",\"vault\":\"Ops\"}", "vault_not_allowed" },
-	{ CREATE,
-	    "{\"title\":\"x\",\"category\":\"Server\",\"website\":\"h\"}",
+	{ CREATE, "{\"title\":\"x\",\"category\":\"Server\",\"website\":\"h\"}",
 	    "edit_refused" },
 	{ CREATE, "{\"title\":\"x\",\"tags\":[\"a\",\"a\"]}",
 	    "invalid_argument" },
@@ -12733,8 +12729,7 @@ static const struct {
 	    "invalid_argument" },
 	{ DELETE, "{\"item\":\"Marker\",\"title\":\"GitHub\"}",
 	    "invalid_argument" },
-	{ DELETE, "{\"item\":\"Marker\",\"title\":\"*\"}",
-	    "invalid_argument" },
+	{ DELETE, "{\"item\":\"Marker\",\"title\":\"*\"}", "invalid_argument" },
 };
 
 static void
@@ -12926,7 +12921,8 @@ t_write_generate(struct t *t)
 		dump_read(&w, "AI", args.p, &d);
 		stored_password(&d, &made[i]);
 		fingerprint(&made[i], hex);
-		CHECK(t, json_is(&r, json_top(&r, "generated fingerprint"), hex),
+		CHECK(t,
+		    json_is(&r, json_top(&r, "generated fingerprint"), hex),
 		    "%s: fingerprint", what);
 		CHECK_INT(t, recipes[i / 2].n,
 		    json_long(&r, "generated length", -1), what);
@@ -12964,24 +12960,24 @@ t_write_generate(struct t *t)
 
 /* ---- every byte that was not named ---- */
 
-#define OVER                                                                \
-	"{ \"zz\" : [1,  2.50e+3,{}],\n\"title\":\"B\\u00e9 \\/ x\",\t"      \
+#define OVER                                                                  \
+	"{ \"zz\" : [1,  2.50e+3,{}],\n\"title\":\"B\\u00e9 \\/ x\",\t"       \
 	"\"ainfo\":\"old-user\" , \"URLs\":[ {\"u\":\"https://old.example\"," \
 	"\"l\":\"x\", \"m\":\"host\"} ,{\"u\":\"second\"}],\"url\":"          \
 	"\"https://old.example\",\"ps\":1 ,\"tags\":[\"\\u0061:b\" ] }"
-#define DETAILS                                                              \
-	"{ \"passkey\":{\"rpId\":\"x\\/y\",\"k\":\"\\u00e9\\ud83d\\ude80\"},\n" \
-	"\t\"htmlForm\":{\"htmlMethod\":\"post\"},\"n\":1e-7,\"more\":[[[]]],"  \
+#define DETAILS                                                                  \
+	"{ \"passkey\":{\"rpId\":\"x\\/y\",\"k\":\"\\u00e9\\ud83d\\ude80\"},\n"  \
+	"\t\"htmlForm\":{\"htmlMethod\":\"post\"},\"n\":1e-7,\"more\":[[[]]],"   \
 	"\"fields\":[{\"value\":\"form\",\"id\":\"q\",\"name\":\"q\",\"type\":"  \
-	"\"C\" },{\"designation\" : \"username\",\"value\":\"old-user\","       \
+	"\"C\" },{\"designation\" : \"username\",\"value\":\"old-user\","        \
 	"\"id\":\"u;1\",\"name\":\"u\",\"type\":\"E\"},{\"value\":"              \
-	"\"old\\u002dpass\\/1\", \"designation\":\"password\",\"id\":\"p\","    \
-	"\"name\":\"p\",\"type\":\"P\",\"x\":null}],\"notesPlain\":\"old\\nno"  \
-	"tes\",\"passwordHistory\": [ {\"value\":\"older\",\"time\":1} ],"      \
-	"\"sections\":[ {\"title\":\"One\",\"name\":\"s1\",\"fields\":[{"       \
+	"\"old\\u002dpass\\/1\", \"designation\":\"password\",\"id\":\"p\","     \
+	"\"name\":\"p\",\"type\":\"P\",\"x\":null}],\"notesPlain\":\"old\\nno"   \
+	"tes\",\"passwordHistory\": [ {\"value\":\"older\",\"time\":1} ],"       \
+	"\"sections\":[ {\"title\":\"One\",\"name\":\"s1\",\"fields\":[{"        \
 	"\"t\":\"host\",\"n\":\"h\",\"k\":\"string\",\"a\":{\"guarded\":\"yes\"" \
-	",\"z\":[ ]},\"v\":\"old-host\" , \"extra\":0}, {\"k\":\"date\",\"n\":" \
-	"\"d\",\"t\":\"day\",\"v\":1709553660}]},{\"name\":\"e\",\"title\":"    \
+	",\"z\":[ ]},\"v\":\"old-host\" , \"extra\":0}, {\"k\":\"date\",\"n\":"  \
+	"\"d\",\"t\":\"day\",\"v\":1709553660}]},{\"name\":\"e\",\"title\":"     \
 	"\"\"}],\"last\":true}"
 
 /* Replaces the first occurrence of from by to in a copy of text. */
@@ -13055,8 +13051,8 @@ static bool
 same_but_id(const char *want, const char *seen)
 {
 	for (; *want && *seen; want++, seen++) {
-		if (*want == '@' && strspn(seen,
-			"abcdefghijklmnopqrstuvwxyz234567") >= 26)
+		if (*want == '@' &&
+		    strspn(seen, "abcdefghijklmnopqrstuvwxyz234567") >= 26)
 			seen += 25;
 		else if (*want != *seen)
 			return false;
@@ -13101,12 +13097,11 @@ keep_row(struct world *w, const struct keep_row *k)
 		CHECK(w->t, same_but_id(over.p, d.over),
 		    "%s: overview: expected %s, stored %s", k->what, over.p,
 		    d.over);
-		CHECK(w->t,
-		    same_but_id(details.p, d.details),
+		CHECK(w->t, same_but_id(details.p, d.details),
 		    "%s: details: expected %s, stored %s", k->what, details.p,
 		    d.details);
-		CHECK(w->t, *d.state == (k->args ? 'N' : 'Y') &&
-			atol(d.version) == 2,
+		CHECK(w->t,
+		    *d.state == (k->args ? 'N' : 'Y') && atol(d.version) == 2,
 		    "%s: state or version", k->what);
 	}
 	buf_free(&over);
@@ -13162,6 +13157,114 @@ t_write_bytes(struct t *t)
 	for (i = 0; i < LEN(keeps); i++)
 		keep_row(&w, &keeps[i]);
 	keep_password(&w);
+	write_close(&w, &d);
+}
+
+/* The member notesPlain of these details replaced, or added as the last. */
+static void
+notes_expected(const char *details, const char *notes, struct buf *want)
+{
+	struct json j = { 0 };
+	const char *from;
+	size_t n, at;
+	int node;
+
+	buf_clear(want);
+	if (!json_parse(&j, details, strlen(details)))
+		return;
+	node = json_top(&j, "notesPlain");
+	if (node >= 0) {
+		from = json_source(&j, node, &n);
+		at = (size_t)(from - j.text);
+		buf_add(want, details, at);
+		buf_fmt(want, "\"%s\"%s", notes, details + at + n);
+	} else {
+		buf_add(want, details, strlen(details) - 1);
+		buf_fmt(want, "%s\"notesPlain\":\"%s\"}",
+		    json_len(&j, 0) ? "," : "", notes);
+	}
+	json_free(&j);
+}
+
+/* No blanks around it: the stand-in takes no others back. */
+static bool
+is_bare(const char *json)
+{
+	return *json == '{' && json[strlen(json) - 1] == '}';
+}
+
+/* Every item, and random ones: new notes change nothing else. */
+static void
+t_write_walk(struct t *t)
+{
+	struct dump before = { 0 }, after = { 0 };
+	struct buf want = { 0 }, args = { 0 };
+	struct world w;
+	struct den d;
+	size_t i, done = 0, n = 0;
+
+	if (!write_open(&w, t, &d, "allow"))
+		return;
+	standin_do(&w.s, "random walk 60");
+	account_load(&w);
+	world_serve(&w, LEGACY_NEW);
+	for (i = 0; i < w.acct.n; i++) {
+		const struct row *r = &w.acct.row[i];
+
+		if (strcmp(r->vault, "AI") != 0 || *r->trashed != 'N')
+			continue;
+		dump_read(&w, "AI", r->id, &before);
+		n += is_bare(before.over) && is_bare(before.details);
+		buf_clear(&args);
+		buf_fmt(&args, "{\"item\":\"%s\",\"notes\":\"zqzq\"}", r->id);
+		call(&w, UPDATE, args.p, r->id);
+		done += client_ok(&w.c);
+		dump_read(&w, "AI", r->id, &after);
+		notes_expected(before.details, "zqzq", &want);
+		CHECK(t,
+		    strcmp(after.details,
+			client_ok(&w.c) ? want.p : before.details) == 0,
+		    "%s: details are not as expected, seen %s", r->id,
+		    client_seen(&w.c));
+		CHECK(t, strcmp(before.over, after.over) == 0,
+		    "%s: the overview has changed", r->id);
+	}
+	CHECK(t, n > 80 && done == n, "%zu of %zu items changed", done, n);
+	dump_free(&before);
+	dump_free(&after);
+	buf_free(&want);
+	buf_free(&args);
+	write_close(&w, &d);
+}
+
+/* Items with files: their references are signed anew for each change. */
+static void
+t_write_files(struct t *t)
+{
+	static const struct {
+		const char *tool, *args;
+	} v[] = {
+		{ UPDATE,
+		    "{\"item\":\"With attachments\",\"password\":\"p-1\"}" },
+		{ UPDATE,
+		    "{\"item\":\"With attachments\",\"generate\":\"32\"}" },
+		{ UPDATE, "{\"item\":\"TLS bundle\",\"title\":\"Bundle\"}" },
+	};
+	struct world w;
+	struct den d;
+	size_t i;
+
+	if (!write_start(&w, t, &d))
+		return;
+	for (i = 0; i < LEN(v); i++)
+		want_done(&w, v[i].tool, v[i].args, NULL, v[i].args);
+	want_secret(&w, "op://AI/With attachments/readme.txt",
+	    "attached text\n", "File");
+	want_secret(&w, "op://AI/Bundle/bundle.pem", NULL, "File");
+	want_done(&w, ARCHIVE, "{\"item\":\"Bundle\"}", NULL, "archive");
+	want_done(&w, DELETE,
+	    "{\"item\":\"With attachments\",\"title\":\"With attachments\"}",
+	    NULL, "delete");
 	write_close(&w, &d);
 }
 
@@ -13486,8 +13589,7 @@ static const struct {
 	    "{\"item\":\"Marker\",\"tags\":[\"ai:audit\"]}", NULL },
 	{ "", NULL, "acl AI 48", UPDATE,
 	    "{\"item\":\"Marker\",\"notes\":\"n\"}", "access_denied" },
-	{ "", NULL, "acl AI 48", CREATE, "{\"title\":\"n\"}",
-	    "access_denied" },
+	{ "", NULL, "acl AI 48", CREATE, "{\"title\":\"n\"}", "access_denied" },
 	{ "", NULL, "acl AI 48", ARCHIVE, "{\"item\":\"Marker\"}",
 	    "access_denied" },
 };
@@ -13524,8 +13626,8 @@ t_write_rules(struct t *t)
 			    write_rules[i].args, client_seen(&w.c));
 		CHECK_INT(t, !write_rules[i].word,
 		    standin_count(&w.s, "writes"), write_rules[i].args);
-		CHECK_INT(t, !write_rules[i].word,
-		    standin_count(&w.s, "patch"), what);
+		CHECK_INT(t, !write_rules[i].word, standin_count(&w.s, "patch"),
+		    what);
 		world_leave(&w);
 		trail_good(&w, &den, write_rules[i].word ? NULL : "WRITE", NULL,
 		    what);
@@ -13722,13 +13824,13 @@ spoil_row(struct world *w, size_t i)
 
 	snprintf(was, sizeof(was), "zq-was-%zu", i);
 	snprintf(value, sizeof(value), "zq-new-%zu", i);
-	snprintf(args, sizeof(args),
-	    "{\"item\":\"%s\",\"username\":\"%s\"}", item, was);
+	snprintf(args, sizeof(args), "{\"item\":\"%s\",\"username\":\"%s\"}",
+	    item, was);
 	want_done(w, UPDATE, args, NULL, what);
 	standin_do(&w->s, "reset");
 	CHECK(w->t, standin_do(&w->s, "fault %s", what), "stand-in: %s", what);
-	snprintf(args, sizeof(args),
-	    "{\"item\":\"%s\",\"username\":\"%s\"}", item, value);
+	snprintf(args, sizeof(args), "{\"item\":\"%s\",\"username\":\"%s\"}",
+	    item, value);
 	call(w, UPDATE, args, what);
 	standin_do(&w->s, "clear");
 	ok = client_ok(&w->c);
@@ -13743,8 +13845,8 @@ spoil_row(struct world *w, size_t i)
 	    result_read(w, &r, what))
 		CHECK_INT(w->t, atol(d.version), json_long(&r, "version", -1),
 		    what);
-	spoil_judge(w, &d, spoils[i].words ? spoils[i].applied : ok, value,
-	    was, what);
+	spoil_judge(w, &d, spoils[i].words ? spoils[i].applied : ok, value, was,
+	    what);
 	get(w, ITEM, NULL, what); /* the next call works */
 	CHECK(w->t, client_ok(&w->c), "%s: the next call: seen %s", what,
 	    client_seen(&w->c));
@@ -13783,7 +13885,8 @@ t_write_lost(struct t *t)
 		{ "drop", DELETE,
 		    "{\"item\":\"Only Upper\",\"title\":\"Only Upper\"}",
 		    NULL },
-		{ "cut", DELETE, "{\"item\":\"TOTP raw\",\"title\":\"TOTP raw\"}",
+		{ "cut", DELETE,
+		    "{\"item\":\"TOTP raw\",\"title\":\"TOTP raw\"}",
 		    "network_error" },
 	};
 	struct world w;
@@ -13946,8 +14049,6 @@ t_write_killed(struct t *t)
 	get_usual(&w, "afterwards");
 	write_close(&w, &d);
 }
-
-/* ==== NEW PART ENDS ==== */
 
 /* ====================================================================
  * 23. Running the cases
@@ -14191,7 +14292,6 @@ static const struct test {
 	{ "metrics_count", t_metrics, 0 },
 	{ "state_kept", t_state, 0 },
 	{ "token_credentials", t_token_credentials, 0 },
-	/* NEW ROWS BEGIN */
 	{ "ref_values", t_ref_values, 0 },
 	{ "ref_refused", t_ref_refused, 0 },
 	{ "ref_ids", t_ref_ids, 0 },
@@ -14217,6 +14317,8 @@ static const struct test {
 	{ "write_kinds", t_write_kinds, 0 },
 	{ "write_generate", t_write_generate, 0 },
 	{ "write_bytes", t_write_bytes, 0 },
+	{ "write_walk", t_write_walk, 0 },
+	{ "write_files", t_write_files, 0 },
 	{ "write_ask", t_write_ask, 0 },
 	{ "write_input", t_write_input, 0 },
 	{ "write_rules", t_write_rules, 0 },
@@ -14226,7 +14328,6 @@ static const struct test {
 	{ "write_lost", t_write_lost, 0 },
 	{ "write_unsure", t_write_unsure, 0 },
 	{ "write_killed", t_write_killed, NO_GRIND },
-	/* NEW ROWS END */
 	{ "rest_idle", t_idle, ALONE | NO_GRIND },
 };
 
