@@ -7801,6 +7801,22 @@ onep_member(const char *name, const char *from)
 	return out_close(&o, &T);
 }
 
+/* In the place of an answer: whatever is sent is taken, with the next
+ * version. */
+static const char onep_takes_all[] = "all";
+
+static struct str
+onep_next(struct str version)
+{
+	uint64_t n = 0;
+	struct out o;
+
+	CHECK(str_u64(version, UINT32_MAX, &n));
+	out_init(&o, mem_alloc(&T, 20), 20);
+	out_u64(&o, n + 1);
+	return out_str(&o);
+}
+
 /* Take in a change: open the envelope and keep what is in it. */
 static struct str
 onep_patch(struct str sent)
@@ -7824,6 +7840,11 @@ onep_patch(struct str sent)
 	    CHECK(cry_gcm_open(&gcm, nonce, room, n, &n)))
 		onep.patch[onep.patches] = (struct str){ room, n };
 	onep.patch_box[onep.patches++] = sent;
+	if (onep.patched == onep_takes_all)
+		return JOIN(&T, S("{\"updatedItems\":{\""), text_of(
+		    onep.patch[onep.patches - 1], "0>uuid"), S("\":"),
+		    onep_next(path_at(onep.patch[onep.patches - 1],
+		    "0>itemVersion")), S("}}"));
 	return onep.patched != NULL ? str_c(onep.patched) : NOTHING;
 }
 
@@ -9102,6 +9123,784 @@ test_sa_write_unsent(void)
 	FAILED(e, E_INTERNAL);
 	fake_random_fails = false;
 	EQUAL(onep.patches, 0);
+	keeper_end(&k);
+}
+
+/* ---- wishes: from what an item is to become to the text that is sent ---- */
+
+/* An item as sa_item() makes it, of both texts; "'" stands for a quote. */
+static struct item
+wish_item(struct sa *sa, const char *category, struct str over,
+    struct str details)
+{
+	struct item it = { .ref = { .id = S(DRAFT_ID),
+		.category = str_c(category) }, .version = 7,
+		.created = S("2024-02-01T10:00:00Z") };
+	struct err e = { 0 };
+
+	CHECK(parses(&it.over, over) && parses(&it.details, details));
+	CHECK(sa_item_fields(sa, &it, &e));
+	return it;
+}
+
+/* What came of one part of the change that was sent: the text. */
+static struct str
+wish_part(struct sa *sa, const char *member)
+{
+	struct sa_vault *v = NULL;
+	struct err e = { 0 };
+	struct json j, part = { .n = 0 };
+
+	if (!EQUAL(onep.patches, 1) || !CHECK(parses(&j, onep.patch[0])) ||
+	    !CHECK(sa_vault_get(sa, S(VAULT), &v, &e)) ||
+	    !CHECK(sa_item_part(sa, v, &j, json_get(&j, json_first(&j, ROOT),
+	    str_c(member)), &part, &e)))
+		return NOTHING;
+	return str_dup(&T, part.text);
+}
+
+/* Write an item as it is wished for, to a service that takes it. */
+MUST static bool
+wish_write(struct sa *sa, struct item *it, const struct wish *w,
+    struct err *e)
+{
+	(void)draft_of(ITEM_ACTIVE, 7);
+	onep.patched = onep_takes_all;
+	*e = (struct err){ 0 };
+	return sa_write(sa, S(VAULT), it, w, e);
+}
+
+/* A field of a wish: the one of this id, or a new one. */
+struct wish_cell {
+	const char *old, *section, *label, *value;
+	enum kind kind;
+	enum purpose purpose;
+};
+
+static void
+wish_put(struct wish *w, const struct item *it, const struct wish_cell *c)
+{
+	struct wish_field f = { NULL, str_c(c->section), str_c(c->label),
+		str_c(c->value), c->kind, c->purpose };
+
+	for (size_t i = 0; c->old != NULL && i < it->fields; i++)
+		if (str_eq(it->field[i].id, str_c(c->old)) && f.old == NULL)
+			f.old = &it->field[i];
+	EQUAL(f.old != NULL, c->old != NULL);
+	if (f.old != NULL) {
+		f.kind = f.old->kind;
+		f.purpose = f.old->purpose;
+	}
+	w->field[w->fields++] = f;
+}
+
+/* One thing each, and what both texts are afterwards; want with p NULL is as
+ * before. All new ids are NEW here. */
+#define NEW "aaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define HAS_LOGIN "'fields':[{'value':'u','id':'username','name':'n'," \
+	"'type':'T','designation':'username'},{'value':'p','id':'password'," \
+	"'name':'x','type':'P','designation':'password'}]"
+
+struct wish_row {
+	const char *name, *category, *over, *details;
+	struct wish_cell cell[3];
+	enum err_code code;
+	const char *want_over, *want_details;
+};
+
+static const struct wish_row wish_rows[] = {
+	{ "nothing", "001", "{ 'title' : 'T' }", "{ 'sections' : [ ] }", { { 0 } },
+	    E_NONE, NULL, NULL },
+	{ "user name", "001", "{'title':'T','ainfo':'u'}", "{" HAS_LOGIN "}",
+	    { { "username", NULL, "username", "v", 0, 0 } }, E_NONE,
+	    "{'title':'T','ainfo':'v'}", "{'fields':[{'value':'v','id':"
+	    "'username','name':'n','type':'T','designation':'username'},"
+	    "{'value':'p','id':'password','name':'x','type':'P',"
+	    "'designation':'password'}]}" },
+	{ "password", "001", "{'title':'T','ps':1,'pbe':0.5}",
+	    "{" HAS_LOGIN "}",
+	    { { "password", NULL, "password", "aB3$", 0, 0 } }, E_NONE,
+	    "{'title':'T','ps':28,'pbe':28,'pgrng':false}",
+	    "{'fields':[{'value':'u','id':'username','name':'n','type':'T',"
+	    "'designation':'username'},{'value':'aB3$','id':'password',"
+	    "'name':'x','type':'P','designation':'password'}],"
+	    "'passwordHistory':[{'value':'p','time':1767323045}]}" },
+	{ "history in front", "001", "{}", "{'passwordHistory':[{'value':'o',"
+	    "'time':1}]," HAS_LOGIN "}",
+	    { { "password", NULL, "password", "", 0, 0 } }, E_NONE,
+	    "{'pbe':0,'ps':0,'pgrng':false}",
+	    "{'passwordHistory':[{'value':'p','time':1767323045},{'value':'o',"
+	    "'time':1}],'fields':[{'value':'u','id':'username','name':'n',"
+	    "'type':'T','designation':'username'},{'value':'','id':'password',"
+	    "'name':'x','type':'P','designation':'password'}]}" },
+	{ "history that is none", "001", "{}", "{'passwordHistory':null,"
+	    HAS_LOGIN "}", { { "password", NULL, "password", "q", 0, 0 } },
+	    E_NONE, "{'pbe':5,'ps':5,'pgrng':false}",
+	    "{'passwordHistory':[{'value':'p','time':1767323045}],'fields':"
+	    "[{'value':'u','id':'username','name':'n','type':'T',"
+	    "'designation':'username'},{'value':'q','id':'password',"
+	    "'name':'x','type':'P','designation':'password'}]}" },
+	{ "the same password", "001", "{}", "{'passwordHistory':[],"
+	    HAS_LOGIN "}", { { "password", NULL, "password", "p", 0, 0 } },
+	    E_NONE, "{'pbe':5,'ps':5,'pgrng':false}",
+	    "{'passwordHistory':[]," HAS_LOGIN "}" },
+	{ "a password without value", "001", "{}", "{'fields':[{'designation':"
+	    "'password'}]}", { { "password", NULL, "password", "q", 0, 0 } },
+	    E_NONE, "{'pbe':5,'ps':5,'pgrng':false}",
+	    "{'fields':[{'designation':'password','value':'q'}]}" },
+	{ "a login without password", "001", "{}", "{'fields':[]}",
+	    { { NULL, NULL, "password", "q", KIND_CONCEALED, FOR_PASSWORD } },
+	    E_NONE, "{'pbe':5,'ps':5,'pgrng':false}", "{'fields':[{'value':"
+	    "'q','id':'password','name':'password','type':'P','designation':"
+	    "'password'}]}" },
+	{ "a login without fields", "001", "{}", "{}",
+	    { { NULL, NULL, "username", "q", KIND_TEXT, FOR_USERNAME },
+	    { NULL, NULL, "password", "", KIND_CONCEALED, FOR_PASSWORD } },
+	    E_NONE, "{'ainfo':'q','pbe':0,'ps':0,'pgrng':false}",
+	    "{'fields':[{'value':'q','id':'username','name':'username','type':"
+	    "'T','designation':'username'},{'value':'','id':"
+	    "'password','name':'password','type':'P','designation':'password'"
+	    "}]}" },
+	{ "a password item", "005", "{}", "{'password':'old','sections':[]}",
+	    { { "password", NULL, "password", "q", 0, 0 } }, E_NONE,
+	    "{'pbe':5,'ps':5,'pgrng':false}",
+	    "{'password':'q','sections':[],'passwordHistory':[{'value':'old',"
+	    "'time':1767323045}]}" },
+	{ "a password item without one", "005", "{}", "{}",
+	    { { "password", NULL, "password", "q", 0, 0 } }, E_NONE,
+	    "{'pbe':5,'ps':5,'pgrng':false}", "{'password':'q'}" },
+	{ "a field of a section", "110", "{'ainfo':'u'}",
+	    "{'sections':[{'name':'','title':'','fields':[{'k':'string','n':"
+	    "'url','t':'URL','v':'x','a':{'guarded':'yes'}},{'k':'concealed',"
+	    "'n':'pw','t':'password','v':'s'}]}]}",
+	    { { "pw", NULL, "password", "q\"\\\n", 0, 0 } }, E_NONE, NULL,
+	    "{'sections':[{'name':'','title':'','fields':[{'k':'string','n':"
+	    "'url','t':'URL','v':'x','a':{'guarded':'yes'}},{'k':'concealed',"
+	    "'n':'pw','t':'password','v':'q\\'\\\\\\n'}]}]}" },
+	{ "without a value so far", "110", "{}", "{'sections':[{'fields':[{'k':"
+	    "'string','n':'url','t':'URL'}]}]}",
+	    { { "url", NULL, "URL", "q", 0, 0 } }, E_NONE, NULL,
+	    "{'sections':[{'fields':[{'k':'string','n':'url','t':'URL','v':'q'"
+	    "}]}]}" },
+	{ "a value of another type", "110", "{}", "{'sections':[{'fields':[{"
+	    "'k':'string','n':'url','v':{'a':[1]}}]}]}",
+	    { { "url", NULL, "url", "q", 0, 0 } }, E_NONE, NULL,
+	    "{'sections':[{'fields':[{'k':'string','n':'url','v':'q'}]}]}" },
+	{ "the line below a server", "110", "{'ainfo':'u'}", "{'sections':[{"
+	    "'fields':[{'k':'string','n':'username','v':'u'}]}]}",
+	    { { "username", NULL, "username", "w", 0, 0 } }, E_NONE,
+	    "{'ainfo':'w'}", "{'sections':[{'fields':[{'k':'string','n':"
+	    "'username','v':'w'}]}]}" },
+	{ "a new field", "110", "{}", "{'sections':[{'name':'','title':'',"
+	    "'fields':[]}]}",
+	    { { NULL, NULL, "pin", "1", KIND_CONCEALED, 0 } }, E_NONE, NULL,
+	    "{'sections':[{'name':'','title':'','fields':[{'k':'concealed',"
+	    "'n':'" NEW "','t':'pin','v':'1'}]}]}" },
+	{ "two new fields", "110", "{}", "{'sections':[{'name':'','title':'',"
+	    "'fields':[]}]}",
+	    { { NULL, NULL, "a", "1", KIND_TEXT, 0 },
+	    { NULL, NULL, "b", "2", KIND_URL, 0 } }, E_NONE, NULL,
+	    "{'sections':[{'name':'','title':'','fields':[{'k':'string',"
+	    "'n':'" NEW "','t':'a','v':'1'},{'k':'URL','n':'" NEW "','t':'b',"
+	    "'v':'2'}]}]}" },
+	{ "a section by its title", "110", "{}", "{'sections':[{'name':'x',"
+	    "'title':'One','fields':[]},{'name':'y','title':'Two'}]}",
+	    { { NULL, "tWO", "a", "1", KIND_TEXT, 0 },
+	    { NULL, "X", "b", "2", KIND_TEXT, 0 } }, E_NONE, NULL,
+	    "{'sections':[{'name':'x','title':'One','fields':[{'k':'string',"
+	    "'n':'" NEW "','t':'b','v':'2'}]},{'name':'y','title':'Two',"
+	    "'fields':[{'k':'string','n':'" NEW "','t':'a','v':'1'}]}]}" },
+	{ "one section by two names", "110", "{}", "{'sections':[{'name':'x',"
+	    "'title':'One'}]}",
+	    { { NULL, "One", "a", "1", KIND_TEXT, 0 },
+	    { NULL, "X", "b", "2", KIND_TEXT, 0 } }, E_NONE, NULL,
+	    "{'sections':[{'name':'x','title':'One','fields':[{'k':'string',"
+	    "'n':'" NEW "','t':'a','v':'1'},{'k':'string','n':'" NEW "','t':"
+	    "'b','v':'2'}]}]}" },
+	{ "fields that are no list", "110", "{}", "{'sections':[{'name':'',"
+	    "'fields':null}]}",
+	    { { NULL, NULL, "a", "1", KIND_TEXT, 0 } }, E_NONE, NULL,
+	    "{'sections':[{'name':'','fields':[{'k':'string','n':'" NEW
+	    "','t':'a','v':'1'}]}]}" },
+	{ "two fields in a new section", "110", "{}", "{'sections':[]}",
+	    { { NULL, "New", "a", "1", KIND_TEXT, 0 },
+	    { NULL, "nEW", "b", "2", KIND_EMAIL, 0 } }, E_NONE, NULL,
+	    "{'sections':[{'name':'Section_" NEW "','title':'New','fields':[{"
+	    "'k':'string','n':'" NEW "','t':'a','v':'1'},{'k':'email','n':'"
+	    NEW "','t':'b','v':'2'}]}]}" },
+	{ "two new sections", "110", "{}", "{'sections':[{'name':'z'}]}",
+	    { { NULL, "New", "a", "1", KIND_PHONE, 0 },
+	    { NULL, NULL, "b", "2", KIND_MENU, 0 } }, E_NONE, NULL,
+	    "{'sections':[{'name':'z'},{'name':'Section_" NEW "','title':'New',"
+	    "'fields':[{'k':'phone','n':'" NEW "','t':'a','v':'1'}]},{'name':"
+	    "'','title':'','fields':[{'k':'menu','n':'" NEW "','t':'b','v':"
+	    "'2'}]}]}" },
+	{ "no sections", "110", "{}", "{'notesPlain':'n'}",
+	    { { NULL, "New", "a", "1", KIND_CARD_TYPE, 0 } }, E_NONE, NULL,
+	    "{'notesPlain':'n','sections':[{'name':'Section_" NEW "','title':"
+	    "'New','fields':[{'k':'cctype','n':'" NEW "','t':'a','v':'1'}]}]}" },
+	{ "sections that are no list", "110", "{}", "{'sections':{'a':1}}",
+	    { { NULL, "New", "a", "1", KIND_TEXT, 0 } }, E_NONE, NULL,
+	    "{'sections':[{'name':'Section_" NEW "','title':'New','fields':[{"
+	    "'k':'string','n':'" NEW "','t':'a','v':'1'}]}]}" },
+	{ "seed and card number", "110", "{}", "{'sections':[]}",
+	    { { NULL, NULL, "a", "JBSWY3DPEHPK3PXP", KIND_TOTP, 0 },
+	    { NULL, NULL, "b", "4111", KIND_CARD, 0 } }, E_NONE, NULL,
+	    "{'sections':[{'name':'','title':'','fields':[{'k':'concealed',"
+	    "'n':'TOTP_" NEW "','t':'a','v':'JBSWY3DPEHPK3PXP'},{'k':'string',"
+	    "'n':'ccnum_" NEW "','t':'b','v':'4111'}]}]}" },
+	{ "date and month", "110", "{}", "{'sections':[]}",
+	    { { NULL, NULL, "a", "2027-02-28", KIND_DATE, 0 },
+	    { NULL, NULL, "b", "07/2031", KIND_MONTH_YEAR, 0 } }, E_NONE, NULL,
+	    "{'sections':[{'name':'','title':'','fields':[{'k':'date',"
+	    "'n':'" NEW "','t':'a','v':1803816060},{'k':'monthYear',"
+	    "'n':'" NEW "','t':'b','v':203107}]}]}" },
+	{ "an old date", "110", "{}", "{'sections':[{'fields':[{'k':'date',"
+	    "'n':'d','v':1,'t':'D'}]}]}",
+	    { { "d", NULL, "D", "1969-07-20", 0, 0 } }, E_NONE, NULL,
+	    "{'sections':[{'fields':[{'k':'date','n':'d','v':-14212740,'t':"
+	    "'D'}]}]}" },
+	{ "an array", "110", "[]", "{}", { { 0 } }, E_EDIT, NULL, NULL },
+	{ "an array, too", "110", "{}", "[]", { { 0 } }, E_EDIT, NULL, NULL },
+	{ "a text", "110", "'x'", "{}", { { 0 } }, E_EDIT, NULL, NULL },
+};
+
+static void
+test_sa_write_fields(void)
+{
+	static u8 zeros[ID_LEN];
+	struct keeper k;
+	struct cfg cfg;
+	struct sa *sa = sa_begun(&cfg, &k);
+
+	for (size_t i = 0; i < LEN(wish_rows); i++) {
+		const struct wish_row *r = &wish_rows[i];
+		struct item it = wish_item(sa, r->category, quotes(r->over),
+		    quotes(r->details));
+		struct wish w = { .state = ITEM_ACTIVE };
+		struct err e;
+		struct json j;
+
+		run.row = r->name;
+		for (size_t n = 0; n < 3 && r->cell[n].label != NULL; n++)
+			wish_put(&w, &it, &r->cell[n]);
+		fake_bytes = (struct str){ zeros, sizeof zeros };
+		EQUAL(wish_write(sa, &it, &w, &e), r->code == E_NONE);
+		fake_bytes = NOTHING;
+		FAILED(e, r->code);
+		EQUAL(onep.patches, r->code == E_NONE);
+		EQUAL(it.version, r->code == E_NONE ? 8 : 7);
+		if (r->code != E_NONE)
+			continue;
+		SAME(wish_part(sa, "encOverview"), quotes(r->want_over !=
+		    NULL ? r->want_over : r->over));
+		SAME(wish_part(sa, "encDetails"), quotes(r->want_details !=
+		    NULL ? r->want_details : r->details));
+		CHECK(parses(&j, wish_part(sa, "encDetails")));
+		mem_reset(&k.scratch, 0);
+	}
+	run.row = NULL;
+	keeper_end(&k);
+}
+
+/* Title, notes, website and tags. */
+static void
+test_sa_write_texts(void)
+{
+	static const struct {
+		const char *over, *title, *website;
+		bool retag;
+		struct str tag[2];
+		const char *want;
+	} rows[] = {
+		{ "{'title':'T'}", "\xc3\xa9\"", NULL, false, { NOTHING },
+		    "{'title':'\xc3\xa9\\''}" },
+		{ "{}", "N", NULL, false, { NOTHING }, "{'title':'N'}" },
+		{ "{'title':7,'x':1}", "N", NULL, false, { NOTHING },
+		    "{'title':'N','x':1}" },
+		{ "{'URLs':[{'l':'website','u':'a','m':'default'},{'u':'b'}],"
+		    "'url':'a'}", NULL, "https://c", false, { NOTHING },
+		    "{'URLs':[{'l':'website','u':'https://c','m':'default'},"
+		    "{'u':'b'}],'url':'https://c'}" },
+		{ "{}", NULL, "c", false, { NOTHING },
+		    "{'URLs':[{'u':'c','l':'website','m':'default'}]}" },
+		{ "{'URLs':[]}", NULL, "c", false, { NOTHING },
+		    "{'URLs':[{'u':'c','l':'website','m':'default'}]}" },
+		{ "{'URLs':null,'url':''}", NULL, "c", false, { NOTHING },
+		    "{'URLs':[{'u':'c','l':'website','m':'default'}],"
+		    "'url':'c'}" },
+		{ "{'URLs':{'u':'a'}}", NULL, "c", false, { NOTHING },
+		    "{'URLs':[{'u':'c','l':'website','m':'default'}]}" },
+		{ "{'URLs':[['u']]}", NULL, "c", false, { NOTHING },
+		    "{'URLs':[{'u':'c','l':'website','m':'default'}]}" },
+		{ "{'tags':['a','b']}", NULL, NULL, true, { B("c"),
+		    B("d\"e") }, "{'tags':['c','d\\'e']}" },
+		{ "{'tags':['a','b']}", NULL, NULL, true, { NOTHING },
+		    "{'tags':[]}" },
+		{ "{'tags':'a'}", NULL, NULL, true, { B("c") },
+		    "{'tags':['c']}" },
+		{ "{}", NULL, NULL, true, { B("c") }, "{'tags':['c']}" },
+		{ "{'tags':['a']}", NULL, NULL, false, { B("c") },
+		    "{'tags':['a']}" },
+	};
+	struct keeper k;
+	struct cfg cfg;
+	struct sa *sa = sa_begun(&cfg, &k);
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		struct item it = wish_item(sa, "001", quotes(rows[i].over),
+		    S("{\"notesPlain\":null,\"x\":[ ]}"));
+		struct wish w = { .title = str_c(rows[i].title),
+			.website = str_c(rows[i].website),
+			.notes = S("two\nlines"), .retag = rows[i].retag };
+		struct err e;
+
+		run.row = rows[i].want;
+		for (; w.tags < 2 && rows[i].tag[w.tags].n > 0; w.tags++)
+			w.tag[w.tags] = rows[i].tag[w.tags];
+		CHECK(wish_write(sa, &it, &w, &e));
+		FAILED(e, E_NONE);
+		SAME(wish_part(sa, "encOverview"), quotes(rows[i].want));
+		SAME(wish_part(sa, "encDetails"),
+		    S("{\"notesPlain\":\"two\\nlines\",\"x\":[ ]}"));
+	}
+	run.row = NULL;
+	keeper_end(&k);
+}
+
+/* Dates by what they show as afterwards: the same; wrong ones are refused
+ * and nothing is sent. */
+static void
+test_sa_write_dates(void)
+{
+	static const struct {
+		enum kind kind;
+		const char *text;
+		bool good;
+	} rows[] = {
+		{ KIND_DATE, "1970-01-01", true },
+		{ KIND_DATE, "1969-12-31", true },
+		{ KIND_DATE, "1900-02-28", true },
+		{ KIND_DATE, "1904-02-29", true },
+		{ KIND_DATE, "1000-01-01", true },
+		{ KIND_DATE, "2000-02-29", true },
+		{ KIND_DATE, "2999-12-31", true },
+		{ KIND_DATE, "2024-04-30", true },
+		{ KIND_DATE, "1900-02-29", false },
+		{ KIND_DATE, "2023-02-29", false },
+		{ KIND_DATE, "2024-04-31", false },
+		{ KIND_DATE, "2024-00-01", false },
+		{ KIND_DATE, "2024-13-01", false },
+		{ KIND_DATE, "2024-01-00", false },
+		{ KIND_DATE, "2024-01-32", false },
+		{ KIND_DATE, "3000-01-01", false },
+		{ KIND_DATE, "0000-01-01", false },
+		{ KIND_DATE, "2024-1-01", false },
+		{ KIND_DATE, "24-01-01", false },
+		{ KIND_DATE, "2024/01/01", false },
+		{ KIND_DATE, "2024-01-01 ", false },
+		{ KIND_DATE, "+024-01-01", false },
+		{ KIND_DATE, "2024--1-01", false },
+		{ KIND_DATE, "2024-01-0x", false },
+		{ KIND_DATE, "07/2031", false }, { KIND_DATE, "x", false },
+		{ KIND_MONTH_YEAR, "01/2000", true },
+		{ KIND_MONTH_YEAR, "12/2999", true },
+		{ KIND_MONTH_YEAR, "12/1000", true },
+		{ KIND_MONTH_YEAR, "00/2031", false },
+		{ KIND_MONTH_YEAR, "13/2031", false },
+		{ KIND_MONTH_YEAR, "1/2031", false },
+		{ KIND_MONTH_YEAR, "01/31", false },
+		{ KIND_MONTH_YEAR, "01/0031", false },
+		{ KIND_MONTH_YEAR, "01-2031", false },
+		{ KIND_MONTH_YEAR, "01/3000", false },
+		{ KIND_MONTH_YEAR, "2031/01", false },
+		{ KIND_MONTH_YEAR, "203101", false },
+		{ KIND_MONTH_YEAR, "x", false },
+	};
+	struct keeper k;
+	struct cfg cfg;
+	struct sa *sa = sa_begun(&cfg, &k);
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		struct item it = wish_item(sa, "110", S("{}"), JOIN(&T,
+		    S("{\"sections\":[{\"fields\":[{\"n\":\"f\",\"k\":\""),
+		    str_c(kinds[rows[i].kind].wire), S("\"}]}]}")));
+		struct wish w = { .fields = 0 };
+		struct err e;
+
+		run.row = rows[i].text;
+		wish_put(&w, &it, &(struct wish_cell){ "f", NULL, "f",
+		    rows[i].text, 0, 0 });
+		EQUAL(wish_write(sa, &it, &w, &e), rows[i].good);
+		FAILED(e, rows[i].good ? E_NONE : E_EDIT);
+		EQUAL(onep.patches, rows[i].good);
+		w.field[0].old = NULL;
+		EQUAL(sa_value(sa, &w.field[0]).p != NULL, rows[i].good);
+		if (!rows[i].good)
+			continue;
+		it = wish_item(sa, "110", S("{}"), wish_part(sa,
+		    "encDetails"));
+		SAME(value_of(&it.field[0]), str_c(rows[i].text));
+	}
+	run.row = NULL;
+	keeper_end(&k);
+}
+
+/* Every category, new: what is sent can be read again, has version 0, an id
+ * and the fields that the wish names. */
+static void
+test_sa_write_blank(void)
+{
+	struct keeper k;
+	struct cfg cfg;
+	struct sa *sa = sa_begun(&cfg, &k);
+	struct str last = NOTHING;
+
+	for (size_t i = 0; i < LEN(categories); i++) {
+		struct str number = str_c(categories[i].number), details;
+		struct wish w = { .title = S("New one"), .notes = S("n") };
+		struct item it = { 0 }, now;
+		struct err e = { 0 };
+		struct json j;
+		uint32_t one;
+
+		run.row = categories[i].name;
+		CHECK(sa_blank(sa, number, &it, &e));
+		FAILED(e, E_NONE);
+		SAME(it.ref.category, number);
+		EQUAL(it.version, 0);
+		EQUAL(it.ref.id.n, 0);
+		for (size_t f = 0; f < it.fields; f++) {
+			w.field[w.fields++] = (struct wish_field){
+				&it.field[f], NOTHING, it.field[f].title,
+				S("v"), it.field[f].kind,
+				it.field[f].purpose };
+			EQUAL(it.field[f].value.n, 0);
+		}
+		wish_put(&w, &it, &(struct wish_cell){ NULL, "More", "own",
+		    "o", KIND_CONCEALED, 0 });
+		if (str_eq(number, CATEGORY_NOTE))      /* has notes itself */
+			w.field[0] = w.field[--w.fields];
+		CHECK(wish_write(sa, &it, &w, &e));
+		FAILED(e, E_NONE);
+		EQUAL(it.version, 1);
+		CHECK(id_is_valid(it.ref.id, 'a'));
+		CHECK(!str_eq(it.ref.id, last));
+		last = str_dup(&T, it.ref.id);
+		if (!CHECK(parses(&j, onep.patch[0])))
+			continue;
+		one = json_first(&j, ROOT);
+		SAME(member_of(&j, one, "uuid"), it.ref.id);
+		SAME(json_raw(&j, json_get(&j, one, S("itemVersion"))),
+		    S("0"));
+		SAME(member_of(&j, one, "templateUuid"), number);
+		SAME(member_of(&j, one, "createdAt"),
+		    S("2026-01-02T03:04:05Z"));
+		SAME(member_of(&j, one, "trashed"), S("N"));
+		SAME(text_of(wish_part(sa, "encOverview"), "title"),
+		    S("New one"));
+		details = wish_part(sa, "encDetails");
+		now = wish_item(sa, categories[i].number, S("{}"), details);
+		EQUAL(now.fields, w.fields + 1);        /* the notes */
+		for (size_t f = 0; f < now.fields; f++)
+			SAME(value_of(&now.field[f]),
+			    now.field[f].kind == KIND_NOTES ? S("n") :
+			    str_eq(now.field[f].title, S("own")) ? S("o") :
+			    S("v"));
+	}
+	run.row = NULL;
+	keeper_end(&k);
+}
+
+/* Files stay when the item is written: each is signed for with its own key,
+ * over the version that is replaced. The figures were seen in the official
+ * SDK's requests. */
+static void
+test_sa_write_files(void)
+{
+#define FILE_ITEM "coczc7agivw4w25uhc4jken27i"
+#define FILE_ID "cer34stzibcmkt7c3jblpg3oxi"
+	static const struct {
+		uint64_t version;
+		const char *signature;
+	} rows[] = {
+		{ 2, "_TIlEIkEggHpZGkrRvFVduatMppNmFv5eqqQWygqSB8" },
+		{ 3, "JciYfzfWtXI2EGKQ1gC3Tn0RbrqJJuieeXcKidSgfHA" },
+		{ 4, "-SneCOhVjj4Vcs54CGLPWEgi1vbcHPIBcx_2XA8wYxA" },
+	};
+	struct keeper k;
+	struct cfg cfg;
+	struct sa *sa = sa_begun(&cfg, &k);
+	u8 key[] = { 0xdc, 0xdc, 0xa3, 0x1a, 0x35, 0x9f, 0xf2, 0xd6, 0xdb,
+		0x32, 0x3f, 0x81, 0x04, 0xf2, 0x08, 0x11, 0xe5, 0xfd, 0x88,
+		0x10, 0x36, 0x12, 0x3b, 0xc4, 0x7f, 0xfa, 0xd1, 0x8a, 0xcd,
+		0x9c, 0xc8, 0x51 };
+	struct str attr, jwk, file;
+	struct out o;
+
+	out_open(&o, &T);
+	out_put(&o, S("{\"alg\":\"A256GCM\",\"k\":\""));
+	b64_put_url(&o, (struct str){ key, sizeof key });
+	out_put(&o, S("\",\"kid\":\"vvmtsu5myaovac22alp2ffe2hu\"}"));
+	jwk = out_close(&o, &T);
+	attr = JOIN(&T, S("{\"fileName\":\"f\",\"documentId\":\"" FILE_ID
+	    "\",\"signingKey\":"), jwk, S("}"));
+	file = JOIN(&T, S("{\"k\":\"file\",\"n\":\"a\",\"v\":"), attr, S("}"));
+	for (size_t i = 0; i < 4 * LEN(rows); i++) {
+		bool document = i % 2 > 0, two = i % 4 > 1 && !document;
+		struct str details = document ? JOIN(&T,
+		    S("{\"documentAttributes\":"), attr, S("}")) : JOIN(&T,
+		    S("{\"sections\":[{\"fields\":["), file, two ? S(",") :
+		    S(""), two ? file : S(""), S("]}]}"));
+		struct item it = wish_item(sa, document ? "006" : "001",
+		    S("{}"), details);
+		struct wish w = { .title = S("T"), .state = i < 4 ?
+			ITEM_ACTIVE : i < 8 ? ITEM_ARCHIVED : ITEM_DELETED };
+		struct str one = JOIN(&T, S("{\"fileId\":\"" FILE_ID
+		    "\",\"signature\":\""), str_c(rows[i / 4].signature),
+		    S("\"}"));
+		struct err e;
+
+		it.ref.id = S(FILE_ITEM);
+		it.version = rows[i / 4].version;
+		CHECK(wish_write(sa, &it, &w, &e));
+		FAILED(e, E_NONE);
+		SAME(path_at(onep.patch[0], "0>fileReferences"),
+		    JOIN(&T, S("["), one, two ? S(",") : S(""), two ? one :
+		    S(""), S("]")));
+		SAME(wish_part(sa, "encDetails"), details);
+	}
+	for (int i = 0; i < 4; i++) {   /* a file that cannot be signed for */
+		static const char *const from[] = { "signingKey", "documentId",
+			"A256GCM", "k\":\"3N" };
+		struct item it = wish_item(sa, "001", S("{}"), swapped(JOIN(&T,
+		    S("{\"sections\":[{\"fields\":["), file, S("]}]}")),
+		    from[i], i < 3 ? "x" : "x\":\"3N"));
+		struct wish w = { .title = S("T") };
+		struct err e;
+
+		run.row = from[i];
+		CHECK(!wish_write(sa, &it, &w, &e));
+		FAILED(e, E_EDIT);
+		EQUAL(onep.patches, 0);
+	}
+	run.row = NULL;
+	keeper_end(&k);
+#undef FILE_ITEM
+#undef FILE_ID
+}
+
+/* The item of the vectors, as it is read. */
+static struct item
+wish_vector(struct sa *sa, uint32_t k)
+{
+	uint32_t stored = json_get(&onep.items, k, S("stored"));
+	struct item it = { .version = 7, .created = S("2024") };
+	struct sa_vault *v = NULL;
+	struct err e = { 0 };
+
+	it.ref.category = member_of(&onep.items, stored, "templateUuid");
+	it.ref.id = member_of(&onep.items, stored, "uuid");
+	CHECK(sa_vault_get(sa, S(VAULT), &v, &e) &&
+	    sa_item_part(sa, v, &onep.items, json_get(&onep.items, stored,
+	    S("encOverview")), &it.over, &e) && sa_item_part(sa, v,
+	    &onep.items, json_get(&onep.items, stored, S("encDetails")),
+	    &it.details, &e) && sa_item_fields(sa, &it, &e));
+	return it;
+}
+
+/* Make up a wish for an item: some of its fields that can be set, and new
+ * ones. */
+static void
+wish_random(struct wish *w, const struct item *it)
+{
+	static const char *const value[] = { "", "x", "q\"\\\n\xc3\xa9",
+		"\xf0\x9f\x94\x91 secret" };
+	static const char *const section[] = { NULL, "New", "new", "", "Two" };
+	static const enum kind kind[] = { KIND_TEXT, KIND_CONCEALED,
+		KIND_DATE, KIND_TOTP, KIND_MENU };
+
+	*w = (struct wish){ .state = ITEM_ACTIVE };
+	if (rnd(3) == 0)
+		w->title = str_c(value[rnd(LEN(value))]);
+	if (rnd(4) == 0)
+		w->website = str_c(value[rnd(LEN(value))]);
+	if (rnd(4) == 0)
+		w->notes = str_c(value[rnd(LEN(value))]);
+	w->retag = rnd(4) == 0;
+	for (; w->tags < rnd(4); w->tags++)
+		w->tag[w->tags] = str_c(value[w->tags]);
+	for (size_t i = 0; i < it->fields && w->fields < 10; i++) {
+		const struct field *f = &it->field[i];
+		bool plain = f->kind <= KIND_CARD_TYPE || f->kind == KIND_DATE
+		    || f->kind == KIND_MONTH_YEAR || f->kind == KIND_CARD ||
+		    f->kind == KIND_TOTP;
+
+		if (plain && rnd(3) == 0)
+			w->field[w->fields++] = (struct wish_field){ f,
+				NOTHING, f->title, f->kind == KIND_DATE ?
+				S("2024-02-29") : f->kind == KIND_MONTH_YEAR ?
+				S("02/2024") : str_c(value[rnd(LEN(value))]),
+				f->kind, f->purpose };
+	}
+	for (uint32_t n = rnd(4); n > 0; n--) {
+		struct wish_field f = { NULL, str_c(section[rnd(LEN(section))]),
+			str_c(value[1 + rnd(3)]), S("2024-02-29"),
+			kind[rnd(LEN(kind))], FOR_NOTHING };
+
+		w->field[w->fields++] = f;
+	}
+}
+
+/* Real items and random wishes: what is read afterwards is what was wished
+ * for, and every other field is as it was. */
+static void
+test_sa_write_round_trip(void)
+{
+	struct keeper k;
+	struct cfg cfg;
+	struct sa *sa = sa_begun(&cfg, &k);
+	uint32_t list = json_get(&onep.items, ROOT, S("cases"));
+	size_t mark = T.used;
+	unsigned good = 0;
+
+	for (unsigned round = 0; round < ROUNDS(40); round++)
+	for (uint32_t c = json_first(&onep.items, list); c;
+	    c = json_next(&onep.items, list, c)) {
+		struct item it = wish_vector(sa, c), now;
+		struct wish w;
+		struct err e;
+		size_t fresh = 0, at = 0;
+
+		run.row = cstr(member_of(&onep.items, c, "name"));
+		wish_random(&w, &it);
+		if (!CHECK(wish_write(sa, &it, &w, &e))) {
+			FAILED(e, E_NONE);
+			continue;
+		}
+		now = wish_item(sa, cstr(it.ref.category), wish_part(sa,
+		    "encOverview"), wish_part(sa, "encDetails"));
+		for (size_t i = 0; i < w.fields; i++)
+			fresh += w.field[i].old == NULL;
+		EQUAL(now.fields, it.fields + fresh + (w.notes.p != NULL &&
+		    json_get(&it.details, ROOT, S("notesPlain")) == 0));
+		for (size_t i = 0; i < it.fields; i++) {
+			const struct field *f = &it.field[i];
+			struct str want = value_of(f);
+
+			for (size_t n = 0; n < w.fields; n++)
+				if (w.field[n].old == f)
+					want = w.field[n].value;
+			if (f->kind == KIND_NOTES && w.notes.p != NULL)
+				want = w.notes;
+			while (at < now.fields && (!str_eq(f->id,
+			    now.field[at].id) || !str_eq(f->title,
+			    now.field[at].title)))
+				at++;
+			if (!CHECK(at < now.fields))
+				break;
+			EQUAL(now.field[at].kind, f->kind);
+			SAME(value_of(&now.field[at]), want);
+			at++;
+		}
+		good++;
+		mem_reset(&k.scratch, 0);
+		mem_reset(&T, mark);
+	}
+	CHECK(good > 30);
+	run.row = NULL;
+	keeper_end(&k);
+}
+
+/* Items with anything in the place of anything: no crash, and what is sent
+ * can be read. */
+static void
+test_sa_write_odd_types(void)
+{
+	static const char *const odd[] = { "null", "true", "0", "-1.5", "\"\"",
+		"\"x\"", "[]", "{}", "[[]]", "[null]", "{\"a\":1}",
+		"{\"v\":[]}", "[{\"fields\":0}]", "[{\"u\":null}]" };
+	struct keeper k;
+	struct cfg cfg;
+	struct sa *sa = sa_begun(&cfg, &k);
+	uint32_t list = json_get(&onep.items, ROOT, S("cases"));
+	size_t mark = T.used;
+	unsigned sent = 0;
+
+	for (unsigned round = 0; round < ROUNDS(100); round++)
+	for (uint32_t c = json_first(&onep.items, list); c;
+	    c = json_next(&onep.items, list, c)) {
+		struct item it = wish_vector(sa, c);
+		struct json *part[2] = { &it.over, &it.details };
+		struct wish w;
+		struct err e = { 0 };
+		struct json j;
+
+		run.row = cstr(member_of(&onep.items, c, "name"));
+		for (size_t n = 1 + rnd(3); n > 0; n--) {
+			struct json *p = part[rnd(4) > 0];
+			struct edits x = { .j = p };
+			uint32_t at = ROOT + (uint32_t)rnd(p->n - ROOT);
+			struct str text = NOTHING;
+
+			edit_replace(&x, at, str_c(odd[rnd(LEN(odd))]));
+			if (edit_done(&x, &T, &text, &e) && parses(&j, text))
+				*p = j;
+		}
+		if (!CHECK(sa_item_fields(sa, &it, &e)))
+			continue;
+		wish_random(&w, &it);
+		if (wish_write(sa, &it, &w, &e)) {
+			sent++;
+			CHECK(parses(&j, wish_part(sa, "encOverview")));
+			CHECK(parses(&j, wish_part(sa, "encDetails")));
+		} else {
+			FAILED(e, E_EDIT);
+		}
+		mem_reset(&k.scratch, 0);
+		mem_reset(&T, mark);
+	}
+	CHECK(sent > ROUNDS(500));
+	run.row = NULL;
+	keeper_end(&k);
+}
+
+/* Wishes that are too large, and a system without randomness. */
+static void
+test_sa_write_large(void)
+{
+	struct keeper k;
+	struct cfg cfg;
+	struct sa *sa = sa_begun(&cfg, &k);
+	struct wish w = { .title = S("T") };
+	struct str big;
+	struct item it;
+	struct out o;
+	struct err e;
+
+	out_open(&o, &T);
+	while (o.n < WISH_ROOM / 16)
+		out_byte(&o, 'x');
+	big = out_close(&o, &T);
+	it = wish_item(sa, "110", S("{}"), S("{}"));
+	for (size_t i = 0; i < WISH_FIELDS_MAX; i++)
+		w.field[w.fields++] = (struct wish_field){ NULL, NOTHING,
+			S("l"), big, KIND_TEXT, FOR_NOTHING };
+	CHECK(!wish_write(sa, &it, &w, &e));
+	FAILED(e, E_LARGE);
+	EQUAL(onep.patches, 0);
+	w.fields = 3;                   /* as much as the peer takes */
+	CHECK(wish_write(sa, &it, &w, &e));
+	fake_random_fails = true;
+	it = wish_item(sa, "110", S("{}"), S("{}"));
+	CHECK(!wish_write(sa, &it, &w, &e));
+	FAILED(e, E_INTERNAL);
+	EQUAL(onep.patches, 0);
+	it.ref.id = NOTHING;
+	w.fields = 0;
+	CHECK(!wish_write(sa, &it, &w, &e));
+	FAILED(e, E_INTERNAL);
+	fake_random_fails = false;
 	keeper_end(&k);
 }
 
@@ -16953,7 +17752,16 @@ static const struct {
 	TEST(test_sa_items_fresh), TEST(test_sa_version), TEST(test_sa_file),
 	TEST(test_sa_file_refused), TEST(test_sa_write),
 	TEST(test_sa_write_refused), TEST(test_sa_write_session),
-	TEST(test_sa_write_lost), TEST(test_sa_write_unsent), TEST(test_pol_name), TEST(test_pol_take),
+	TEST(test_sa_write_lost), TEST(test_sa_write_unsent),
+	TEST(test_sa_write_fields),
+	TEST(test_sa_write_texts),
+	TEST(test_sa_write_dates),
+	TEST(test_sa_write_blank),
+	TEST(test_sa_write_files),
+	TEST(test_sa_write_round_trip),
+	TEST(test_sa_write_odd_types),
+	TEST(test_sa_write_large),
+	TEST(test_pol_name), TEST(test_pol_take),
 	TEST(test_pol_take_rates),
 	TEST(test_pol_pick_vault), TEST(test_pol_vault),
 	TEST(test_pol_vault_nameless), TEST(test_pol_default_vault),
