@@ -9716,7 +9716,7 @@ wish_random(struct wish *w, const struct item *it)
 {
 	static const char *const value[] = { "", "x", "q\"\\\n\xc3\xa9",
 		"\xf0\x9f\x94\x91 secret" };
-	static const char *const section[] = { NULL, "New", "new", "", "Two" };
+	static const char *const section[] = { NULL, "New", "new", "Two" };
 	static const enum kind kind[] = { KIND_TEXT, KIND_CONCEALED,
 		KIND_DATE, KIND_TOTP, KIND_MENU };
 
@@ -12434,7 +12434,7 @@ static struct {
 	enum err_code fails;            /* whatever is asked, unless E_NONE */
 	enum err_code write_fails;      /* only that */
 	struct str file;                /* what every file holds */
-	struct wish wish;               /* the last one; texts in T */
+	struct wish wish;               /* the last one */
 	struct item_ref written;        /* of what item; likewise */
 	size_t audit_at_write;          /* length of the audit file then */
 	unsigned vaults, lists, items, fresh, files, writes;
@@ -12525,6 +12525,9 @@ shelf_blank(void *ctx, struct str category, struct item *it, struct err *e)
 	return shelf.fails == E_NONE || err_set(e, shelf.fails, "", 0);
 }
 
+/* Where the texts of a wish are kept: T is in use while a frame is built. */
+static struct arena shelf_room;
+
 /* Keep the wish; nothing on the shelf changes. */
 MUST static bool
 shelf_write(void *ctx, struct str vault, struct item *it,
@@ -12541,20 +12544,20 @@ shelf_write(void *ctx, struct str vault, struct item *it,
 	shelf.writes++;
 	shelf.wish = *w;
 	shelf.written = it->ref;
-	shelf.audit_at_write = stat(path_of("audit"), &st) == 0 ?
+	shelf.audit_at_write = stat(audit_where, &st) == 0 ?
 	    (size_t)st.st_size : 0;
 	for (size_t i = 0; i < LEN(text); i++)
 		if (text[i]->p != NULL)
-			*text[i] = str_dup(&T, *text[i]);
+			*text[i] = str_dup(&shelf_room, *text[i]);
 	for (size_t i = 0; i < w->tags; i++)
-		shelf.wish.tag[i] = str_dup(&T, w->tag[i]);
+		shelf.wish.tag[i] = str_dup(&shelf_room, w->tag[i]);
 	for (size_t i = 0; i < w->fields; i++) {
 		struct wish_field *f = &shelf.wish.field[i];
 
-		f->label = str_dup(&T, f->label);
-		f->value = str_dup(&T, f->value);
+		f->label = str_dup(&shelf_room, f->label);
+		f->value = str_dup(&shelf_room, f->value);
 		if (f->section.p != NULL)
-			f->section = str_dup(&T, f->section);
+			f->section = str_dup(&shelf_room, f->section);
 	}
 	if (code != E_NONE)
 		return err_set(e, code, "", 0);
@@ -12590,6 +12593,9 @@ shelf_start(struct cfg *cfg, struct keeper *k)
 	cfg->vaults = "AI,Work";
 	shelf_vault[0].name = S("AI");
 	memset(&shelf, 0, sizeof shelf);
+	if (shelf_room.base == NULL && !mem_open(&shelf_room, 1 << 20))
+		abort();
+	mem_reset(&shelf_room, 0);
 	shelf.field[0] = (struct field){ S("username"), S("username"), NULL,
 		KIND_TEXT, FOR_USERNAME, { (const u8 *)"octo", 4 }, 0 };
 	shelf.field[1] = (struct field){ S("password"), S("password"), NULL,
@@ -14738,6 +14744,798 @@ test_keep_audit_fails(void)
 		keeper_end(&k);
 	}
 	audit_where = "off";
+}
+
+/* ---- lists, masks, references and changes on the shelf ---- */
+
+/* A tool call: the frame's payload. ask says that the host can ask. */
+static struct str
+tool_called(struct keeper *k, const char *name, const char *args)
+{
+	return keeper_frame(k, JOIN(&T, S("{\"method\":\"tools/call\","
+	    "\"ask\":false,\"params\":{\"name\":\""), str_c(name),
+	    S("\",\"arguments\":"), quotes(args), S("}}")));
+}
+
+/* Every word of the query in title, tags or websites; tag, category and
+ * state. */
+static void
+test_tool_is_found(void)
+{
+	static const struct {
+		struct search q;
+		bool found;
+	} rows[] = {
+		{ { .active = true }, true }, { { .archived = true }, false },
+		{ { B("git"), .active = true }, true },
+		{ { B("GIT HUB"), .active = true }, true },
+		{ { B("hub git"), .active = true }, true },
+		{ { B("  git  "), .active = true }, true },
+		{ { B("git prod"), .active = true }, true },
+		{ { B("git EXAMPLE.com"), .active = true }, true },
+		{ { B("git no"), .active = true }, false },
+		{ { B("githubs"), .active = true }, false },
+		{ { B(" "), .active = true }, true },
+		{ { B(""), .active = true }, true },
+		{ { B("git"), .archived = true }, false },
+		{ { .tag = B("env"), .active = true }, true },
+		{ { .tag = B("ENV/Prod"), .active = true }, true },
+		{ { .tag = B("env/pro"), .active = true }, false },
+		{ { .tag = B("en"), .active = true }, false },
+		{ { .category = B("001"), .active = true }, true },
+		{ { .category = B("002"), .active = true }, false },
+		{ { B("git"), B("env"), B("001"), true, true }, true },
+		{ { B("git"), B("env"), B("003"), true, true }, false },
+	};
+	static const struct str tag = B("env/prod");
+	static const struct str url = B("https://example.com/x");
+	struct item_ref it = { .title = S("GitHub"), .tag = &tag, .url = &url,
+		.tags = 1, .urls = 1, .category = S("001") };
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		char row[16];
+
+		(void)snprintf(row, sizeof row, "%zu", i);
+		run.row = row;
+		EQUAL(tool_is_found(&rows[i].q, &it), rows[i].found);
+		it.state = ITEM_ARCHIVED;
+		EQUAL(tool_is_found(&rows[i].q, &it), rows[i].q.archived &&
+		    (rows[i].found || !rows[i].q.active));
+		it.state = ITEM_ACTIVE;
+	}
+	run.row = NULL;
+	CHECK(tool_is_in(S("abc"), S("BC")) && !tool_is_in(S("ab"), S("abc")));
+	CHECK(tool_is_in(S("x\xc3\xa9"), S("\xc3\xa9")) &&
+	    tool_is_in(NOTHING, S("")) && !tool_is_in(NOTHING, S("a")));
+}
+
+/* Pages of every size show each item that fits once, in the order of the
+ * list, and none that is hidden. */
+static void
+test_tool_pages(void)
+{
+	static const size_t limit[] = { 1, 2, 7, 50, 100 };
+	static const struct str hidden = B("ai:deny");
+	struct keeper k;
+	struct cfg cfg;
+
+	shelf_start(&cfg, &k);
+	for (int i = 1; i < 130; i++) {
+		char title[16];
+
+		(void)snprintf(title, sizeof title, "Item %d", i);
+		shelf_put(title, i % 5 == 0 ? ITEM_ARCHIVED : i % 11 == 0 ?
+		    ITEM_DELETED : ITEM_ACTIVE);
+		if (i % 7 == 0) {
+			shelf.ref[shelf.refs - 1].tag = &hidden;
+			shelf.ref[shelf.refs - 1].tags = 1;
+		}
+	}
+	for (size_t i = 0; i < 2 * LEN(limit); i++) {
+		struct str cursor = NOTHING, got;
+		size_t at = 0, pages = 0;
+		bool all = i % 2 > 0;
+
+		do {
+			char args[160], path[32];
+			size_t n = 0;
+
+			(void)snprintf(args, sizeof args, "{'vault':'AI',"
+			    "'limit':%zu%s%s%.*s%s}", limit[i / 2], all ?
+			    ",'state':'all'" : "", cursor.p != NULL ?
+			    ",'cursor':'" : "", FMT(cursor), cursor.p != NULL ?
+			    "'" : "");
+			got = tool_called(&k, "list_items", args);
+			ENDED(got, E_NONE);
+			for (;; n++, at++) {
+				struct str id;
+
+				(void)snprintf(path, sizeof path,
+				    "data>items>%zu>id", n);
+				id = text_of(got, path);
+				if (id.n == 0)
+					break;
+				while (at < shelf.refs && (shelf.ref[at].tags >
+				    0 || shelf.ref[at].state == ITEM_DELETED ||
+				    (!all && shelf.ref[at].state !=
+				    ITEM_ACTIVE)))
+					at++;
+				if (CHECK(at < shelf.refs))
+					SAME(id, shelf.ref[at].id);
+			}
+			cursor = text_of(got, "data>next_cursor");
+			CHECK(n <= limit[i / 2]);
+			EQUAL(cursor.n > 0 ? n : limit[i / 2], limit[i / 2]);
+		} while (cursor.n > 0 && ++pages < 200);
+		for (; at < shelf.refs; at++)
+			CHECK(shelf.ref[at].tags > 0 || shelf.ref[at].state !=
+			    ITEM_ACTIVE);
+	}
+	ENDED(tool_called(&k, "list_items", "{'cursor':'x'}"), E_ARGUMENT);
+	ENDED(tool_called(&k, "list_items", "{'category':'Nope'}"),
+	    E_ARGUMENT);
+	ENDED(tool_called(&k, "list_items", "{'tag':' x'}"), E_NAME);
+	ENDED(tool_called(&k, "list_items", "{'vault':'Private'}"), E_VAULT);
+	ENDED(tool_called(&k, "list_items", "{'limit':0}"), E_ARGUMENT);
+	SAME(path_at(tool_called(&k, "list_items", "{'vault':'Work'}"),
+	    "data>items"), S("[]"));
+	keeper_end(&k);
+}
+
+/* Make up fields whose ids, titles and sections collide as often as not. */
+static void
+shelf_random_fields(void)
+{
+	static const char *const name[] = { "a", "A", "b", "notes", "password",
+		"", "with/slash", "q?x", " b", "\xc3\xa9", "n.o-t_e s",
+		"notesPlain" };
+
+	shelf.fields = 1 + rnd(10);
+	for (size_t i = 0; i < LEN(shelf.section); i++)
+		shelf.section[i] = (struct section){
+			str_c(name[rnd(LEN(name))]),
+			str_c(name[rnd(LEN(name))]) };
+	for (size_t i = 0; i < shelf.fields; i++)
+		shelf.field[i] = (struct field){ str_c(name[rnd(LEN(name))]),
+			str_c(name[rnd(LEN(name))]), rnd(3) == 0 ? NULL :
+			&shelf.section[rnd(LEN(shelf.section))], rnd(6) == 0 ?
+			KIND_NOTES : KIND_TEXT, FOR_NOTHING,
+			{ (const u8 *)"v", 1 }, 0 };
+}
+
+/* Each reference that get_item gives out means its own field and no other,
+ * followed as read_secret does. */
+static void
+test_tool_put_reference(void)
+{
+	struct keeper k;
+	struct cfg cfg;
+	size_t mark, given = 0, none = 0;
+
+	shelf_start(&cfg, &k);
+	mark = T.used;
+	for (unsigned round = 0; round < ROUNDS(1000); round++) {
+		bool title = rnd(2) > 0;
+		struct str got, args;
+
+		shelf_random_fields();
+		args = JOIN(&T, S("{'item':'"), title ? S("GitHub") :
+		    shelf.ref[0].id, S("'}"));
+		got = tool_called(&k, "get_item", cstr(args));
+		ENDED(got, E_NONE);
+		for (size_t i = 0; i < shelf.fields; i++) {
+			struct item it;
+			struct shown s;
+			const struct vault *vault;
+			struct ref r;
+			struct err e = { 0 };
+			struct str text;
+			char path[48];
+
+			(void)snprintf(path, sizeof path,
+			    "data>fields>%zu>reference", i);
+			text = text_of(got, path);
+			given += text.n > 0;
+			none += text.n == 0;
+			if (text.n == 0)
+				continue;
+			if (!CHECK(ref_parse(text, true, &r, &e)) ||
+			    !CHECK(tool_follow(&k, &r, &vault, &it, &s, &e)) ||
+			    !EQUAL(s.field - shelf.field, i)) {
+				show(text);
+				(void)printf("\n");
+			}
+			SAME(vault->id, shelf_vault[0].id);
+		}
+		mem_reset(&k.scratch, 0);
+		mem_reset(&T, mark);
+	}
+	CHECK(given > ROUNDS(1000) && none > 0);
+	keeper_end(&k);
+}
+
+/* Whatever the kind that protects, get_item shows none of it; and what a rule
+ * keeps back is masked as well. */
+static void
+test_tool_look_masks(void)
+{
+	static const char *const policy[] = { "", "deny reveal", "ask reveal",
+		"deny reveal field *" };
+	struct keeper k;
+	struct cfg cfg;
+
+	shelf_start(&cfg, &k);
+	for (size_t round = 0; round < LEN(policy); round++) {
+		struct str got;
+		size_t n = 0, seen = 0;
+
+		k.policy = policy_of(str_c(policy[round]));
+		for (size_t i = 0; i < LEN(kinds); i++)
+			for (int p = FOR_NOTHING; p <= FOR_PASSWORD && n <
+			    LEN(shelf.field); p += 2)
+				shelf.field[n++] = (struct field){ S("id"),
+					S("title"), NULL, (enum kind)i,
+					(enum purpose)p, { (const u8 *)
+					"s3cret", 6 }, 0 };
+		shelf.fields = n;
+		for (size_t i = 0; i < n; i++)
+			if (round == 0 && !item_is_protected(&shelf.field[i]))
+				shelf.field[i].value = (struct secret){
+					(const u8 *)"open", 4 };
+		got = tool_called(&k, "get_item", "{'item':'GitHub'}");
+		ENDED(got, E_NONE);
+		EQUAL(str_search(got, S("s3cret")) == got.n, true);
+		for (size_t i = 0; i < n; i++) {
+			char path[48];
+
+			(void)snprintf(path, sizeof path,
+			    "data>fields>%zu>value", i);
+			seen += path_at(got, path).n > 0;
+			EQUAL(path_at(got, path).n > 0, round == 0 &&
+			    !item_is_protected(&shelf.field[i]));
+		}
+		EQUAL(seen > 5, round == 0);
+	}
+	for (int i = 0; i < 3; i++) {   /* by what it is called */
+		static const char *const title[] = { "Account number",
+			"API key", "recovery code" };
+
+		shelf.fields = 1;
+		shelf.field[0] = (struct field){ S("x"), str_c(title[i]), NULL,
+			KIND_TEXT, FOR_NOTHING, { (const u8 *)"s3cret", 6 },
+			0 };
+		k.policy = policy_of(S(""));
+		ENDED(tool_called(&k, "get_item", "{'item':'GitHub'}"),
+		    E_NONE);
+		k.policy = policy_of(S("deny list"));
+		ENDED(tool_called(&k, "get_item", "{'item':'GitHub'}"),
+		    E_POLICY);
+	}
+	keeper_end(&k);
+}
+
+/* How references end: by word, and what each may see. */
+static void
+test_tool_secret(void)
+{
+	static const struct {
+		const char *reference, *policy;
+		enum verdict reveal;
+		enum err_code code;
+		const char *value;
+	} rows[] = {
+		{ "op://AI/GitHub/password", "", ALLOW, E_NONE, "s3cret" },
+		{ "op://ai/github/PASSWORD", "", ALLOW, E_NONE, "s3cret" },
+		{ "op://AI/GitHub/password", "", DENY, E_POLICY, NULL },
+		{ "op://AI/GitHub/password", "", ASK, E_CANNOT_ASK, NULL },
+		{ "op://AI/GitHub/password", "permit reveal", DENY, E_NONE,
+		    "s3cret" },
+		{ "op://AI/GitHub/username", "", DENY, E_NONE, "octo" },
+		{ "op://AI/GitHub/username", "deny reveal field username",
+		    ALLOW, E_POLICY, NULL },
+		{ "op://AI/GitHub/username", "deny list", ALLOW, E_POLICY,
+		    NULL },
+		{ "op://AI/GitHub/none", "", ALLOW, E_FIELD, NULL },
+		{ "op://AI/GitHub/none/password", "", ALLOW, E_SECTION, NULL },
+		{ "op://AI/None/password", "", ALLOW, E_ITEM, NULL },
+		{ "op://AI/Old/password", "", ALLOW, E_ITEM, NULL },
+		{ "op://Private/GitHub/password", "", ALLOW, E_VAULT, NULL },
+		{ "op://None/GitHub/password", "", ALLOW, E_VAULT, NULL },
+		{ "op://AI/GitHub", "", ALLOW, E_REF, NULL },
+		{ "op://AI/GitHub/password?x=y", "", ALLOW, E_REF, NULL },
+		{ "GitHub", "", ALLOW, E_REF, NULL },
+		{ "op://AI//password", "", ALLOW, E_ITEM, NULL },
+		{ "op:///GitHub/password", "", ALLOW, E_VAULT, NULL },
+		{ "op://AI/GitHub/password?attribute=otp", "", ALLOW,
+		    E_NOT_OTP, NULL },
+		{ "op://AI/GitHub/password?ssh-format=openssh", "", ALLOW,
+		    E_NOT_SSH, NULL },
+		{ "op://AI/GitHub/seed", "", ALLOW, E_POLICY, NULL },
+		{ "op://AI/GitHub/seed", "permit reveal", ALLOW, E_POLICY,
+		    NULL },
+		{ "op://AI/GitHub/seed", "permit reveal field seed", ALLOW,
+		    E_NONE, "JBSWY3DPEHPK3PXP" },
+		{ "op://AI/GitHub/seed?attribute=otp", "", DENY, E_POLICY,
+		    NULL },
+		{ "op://AI/GitHub/bad?attribute=otp", "", ALLOW, E_OTP, NULL },
+		{ "op://AI/GitHub/key?ssh-format=openssh", "", ALLOW,
+		    E_SSH, NULL },
+		{ "op://AI/GitHub/file", "", ALLOW, E_NONE,
+		    "a small text\n" },
+		{ "op://AI/GitHub/file", "", DENY, E_POLICY, NULL },
+		{ "op://AI/GitHub/other", "", ALLOW, E_KIND, NULL },
+	};
+	struct keeper k;
+	struct cfg cfg;
+	struct str got;
+
+	shelf_start(&cfg, &k);
+	shelf_put("Old", ITEM_ARCHIVED);
+	shelf.field[2] = (struct field){ S("TOTP_1"), S("seed"), NULL,
+		KIND_TOTP, FOR_NOTHING, { (const u8 *)"JBSWY3DPEHPK3PXP", 16 },
+		0 };
+	shelf.field[3] = (struct field){ S("TOTP_2"), S("bad"), NULL,
+		KIND_TOTP, FOR_NOTHING, { (const u8 *)"s3cret!", 7 }, 0 };
+	shelf.field[4] = (struct field){ S("k"), S("key"), NULL, KIND_SSH_KEY,
+		FOR_NOTHING, { (const u8 *)"s3cret", 6 }, 0 };
+	shelf.field[5] = (struct field){ S("f"), S("file"), NULL, KIND_FILE,
+		FOR_NOTHING, { NULL, 0 }, 0 };
+	shelf.field[6] = (struct field){ S("o"), S("other"), NULL, KIND_OTHER,
+		FOR_NOTHING, { NULL, 0 }, 0 };
+	shelf.fields = 7;
+	for (size_t i = 0; i < LEN(rows); i++) {
+		run.row = rows[i].reference;
+		cfg.reveal = rows[i].reveal;
+		k.policy = policy_of(str_c(rows[i].policy));
+		got = tool_called(&k, "read_secret", cstr(JOIN(&T,
+		    S("{'reference':'"), str_c(rows[i].reference), S("'}"))));
+		ENDED(got, rows[i].code);
+		SAME(text_of(got, "data>value"), str_c(rows[i].value));
+		CHECK(rows[i].code == E_NONE || (str_search(got, S("s3cret"))
+		    == got.n && str_search(got, S("JBSWY")) == got.n));
+	}
+	run.row = "code";
+	cfg.reveal = ALLOW;
+	k.policy = policy_of(S(""));
+	got = tool_called(&k, "read_secret", "{'reference':"
+	    "'op://AI/GitHub/seed?attribute=otp'}");
+	ENDED(got, E_NONE);
+	EQUAL(text_of(got, "data>value").n, 6);
+	SAME(path_at(got, "data>seconds_left"), S("25"));
+	CHECK(str_search(got, S("JBSWY")) == got.n);
+	shelf.file = S("\xff\xfe");
+	ENDED(tool_called(&k, "read_secret", "{'reference':"
+	    "'op://AI/GitHub/file'}"), E_NOT_TEXT);
+	run.row = NULL;
+	keeper_end(&k);
+}
+
+/* A keeper that may change items; ai:ask and the like stay what they are. */
+static void
+shelf_writing(struct cfg *cfg, struct keeper *k)
+{
+	shelf_start(cfg, k);
+	cfg->write = ALLOW;
+	k->cat = &opmcp_writing;
+}
+
+/* Which changes are carried out: arguments, rules, tags, and nothing that
+ * would lift a restriction. */
+static void
+test_write_calls(void)
+{
+#define UPDATE "update_1password_credential"
+#define CREATE "create_1password_credential"
+	static const struct {
+		const char *tool, *args, *policy, *tag;
+		enum err_code code;
+	} rows[] = {
+		{ UPDATE, "{'item':'GitHub','title':'X'}", "", "", E_NONE },
+		{ UPDATE, "{'item':'GitHub','password':'n'}", "", "", E_NONE },
+		{ UPDATE, "{'item':'GitHub'}", "", "", E_ARGUMENT },
+		{ UPDATE, "{'item':'None','title':'X'}", "", "", E_ITEM },
+		{ UPDATE, "{'item':'GitHub','title':' X'}", "", "", E_NAME },
+		{ UPDATE, "{'item':'GitHub','title':''}", "", "", E_ARGUMENT },
+		{ UPDATE, "{'item':'GitHub','vault':'Private','title':'X'}",
+		    "", "", E_VAULT },
+		{ UPDATE, "{'item':'GitHub','password':'n','generate':'32'}",
+		    "", "", E_ARGUMENT },
+		{ UPDATE, "{'item':'GitHub','password':'n','fields':[{'label':"
+		    "'password','value':'m'}]}", "", "", E_ARGUMENT },
+		{ UPDATE, "{'item':'GitHub','fields':[{'label':'a','value':"
+		    "'m'},{'label':'A','value':'m'}]}", "", "", E_ARGUMENT },
+		{ UPDATE, "{'item':'GitHub','fields':[{'label':'a','value':"
+		    "'m'},{'label':'a','section':'S','value':'m'}]}", "", "",
+		    E_NONE },
+		{ UPDATE, "{'item':'GitHub','fields':[{'label':'a','value':"
+		    "'m','kind':'Nope'}]}", "", "", E_ARGUMENT },
+		{ UPDATE, "{'item':'GitHub','fields':[{'label':'a','value':"
+		    "'m','kind':'File'}]}", "", "", E_ARGUMENT },
+		{ UPDATE, "{'item':'GitHub','fields':[{'label':'password',"
+		    "'value':'m','kind':'Text'}]}", "", "", E_EDIT },
+		{ UPDATE, "{'item':'GitHub','fields':[{'label':'a','value':"
+		    "'no!','kind':'totp'}]}", "", "", E_EDIT },
+		{ UPDATE, "{'item':'GitHub','fields':[{'label':' a','value':"
+		    "'m'}]}", "", "", E_NAME },
+		{ UPDATE, "{'item':'GitHub','tags':['a','a']}", "", "",
+		    E_ARGUMENT },
+		{ UPDATE, "{'item':'GitHub','tags':['a','b']}", "", "x",
+		    E_NONE },
+		{ UPDATE, "{'item':'GitHub','tags':[]}", "", "ai:ok", E_EDIT },
+		{ UPDATE, "{'item':'GitHub','tags':['x']}", "", "AI:Ok/x",
+		    E_EDIT },
+		{ UPDATE, "{'item':'GitHub','tags':['x']}", "",
+		    " \xe2\x80\x8b" "ai:ok", E_EDIT },
+		{ UPDATE, "{'item':'GitHub','tags':['ai:ok','x']}", "",
+		    "ai:ok", E_NONE },
+		{ UPDATE, "{'item':'GitHub','tags':['ai:deny']}", "", "",
+		    E_NONE },
+		{ UPDATE, "{'item':'GitHub','notes':'n'}", "", "ai:deny",
+		    E_POLICY },
+		{ UPDATE, "{'item':'GitHub','notes':'n'}", "", "ai:use-only",
+		    E_POLICY },
+		{ UPDATE, "{'item':'GitHub','notes':'n'}", "", "ai:ask",
+		    E_CANNOT_ASK },
+		{ UPDATE, "{'item':'GitHub','notes':'n'}", "deny write", "",
+		    E_POLICY },
+		{ UPDATE, "{'item':'GitHub','notes':'n'}", "ask write", "",
+		    E_CANNOT_ASK },
+		{ UPDATE, "{'item':'GitHub','username':'n'}",
+		    "deny write field username", "", E_POLICY },
+		{ UPDATE, "{'item':'GitHub','password':'n'}",
+		    "deny write field username", "", E_NONE },
+		{ UPDATE, "{'item':'GitHub','fields':[{'label':'NEW','value':"
+		    "'m'}]}", "deny write field new", "", E_POLICY },
+		{ UPDATE, "{'item':'GitHub','username':'n','password':'n'}",
+		    "ask write field password", "", E_CANNOT_ASK },
+		/* out of reach of a rule */
+		{ UPDATE, "{'item':'GitHub','title':'X'}",
+		    "deny reveal item GitHub", "", E_POLICY },
+		{ UPDATE, "{'item':'GitHub','title':'GitHub 2'}",
+		    "deny reveal item GitHub*", "", E_NONE },
+		{ UPDATE, "{'item':'GitHub','title':'Free'}",
+		    "ask reveal\npermit reveal item Free", "", E_POLICY },
+		{ UPDATE, "{'item':'GitHub','tags':[]}",
+		    "deny reveal tag x", "x", E_POLICY },
+		{ UPDATE, "{'item':'GitHub','tags':['free']}",
+		    "ask reveal\npermit reveal tag free", "x", E_POLICY },
+		{ UPDATE, "{'item':'GitHub','title':'X'}",
+		    "deny list item GitHub", "", E_POLICY },
+		{ UPDATE, "{'item':'GitHub','title':'X'}",
+		    "deny reveal item GitHub field password", "", E_POLICY },
+		{ UPDATE, "{'item':'GitHub','title':'X'}",
+		    "limit 1/1d reveal item GitHub", "", E_POLICY },
+		{ CREATE, "{'title':'N'}", "", "", E_NONE },
+		{ CREATE, "{'title':'N','category':'SecureNote'}", "", "",
+		    E_NONE },
+		{ CREATE, "{'title':'N','category':'Document'}", "", "",
+		    E_ARGUMENT },
+		{ CREATE, "{'title':'N','category':'SshKey'}", "", "",
+		    E_ARGUMENT },
+		{ CREATE, "{'title':'N','category':'Nope'}", "", "",
+		    E_ARGUMENT },
+		{ CREATE, "{'title':'N','category':'SecureNote','website':"
+		    "'x'}", "", "", E_EDIT },
+		{ CREATE, "{'title':'N'}", "deny write item N", "", E_POLICY },
+		{ CREATE, "{'title':'N','tags':['ai:deny']}", "", "",
+		    E_POLICY },
+		{ CREATE, "{'title':'N','vault':'Work'}", "", "", E_DENIED },
+		{ "archive_1password_credential", "{'item':'GitHub'}", "", "",
+		    E_NONE },
+		{ "archive_1password_credential", "{'item':'GitHub'}",
+		    "deny write", "", E_POLICY },
+		{ "delete_1password_credential",
+		    "{'item':'GitHub','title':'GitHub'}", "", "", E_NONE },
+		{ "delete_1password_credential",
+		    "{'item':'GitHub','title':'github'}", "", "", E_ARGUMENT },
+		{ "delete_1password_credential",
+		    "{'item':'GitHub','title':'GitHub'}", "ask write", "",
+		    E_CANNOT_ASK },
+	};
+	struct keeper k;
+	struct cfg cfg;
+
+	shelf_writing(&cfg, &k);
+	for (size_t i = 0; i < LEN(rows); i++) {
+		struct str tag = str_c(rows[i].tag), got;
+
+		run.row = cstr(JOIN(&T, str_c(rows[i].args), S(" "),
+		    str_c(rows[i].policy), S(" "), tag));
+		shelf.ref[0].tag = &tag;
+		shelf.ref[0].tags = tag.n > 0;
+		shelf.writes = 0;
+		memset(k.gate, 0, sizeof *k.gate);
+		k.policy = policy_of(str_c(rows[i].policy));
+		got = tool_called(&k, rows[i].tool, rows[i].args);
+		ENDED(got, rows[i].code);
+		EQUAL(shelf.writes, rows[i].code == E_NONE);
+		EQUAL(path_at(got, "data>item_id").n > 0, rows[i].code ==
+		    E_NONE);
+	}
+	run.row = "off";
+	cfg.write = DENY;
+	k.policy = policy_of(S(""));
+	shelf.ref[0].tags = 0;
+	shelf.writes = 0;
+	ENDED(tool_called(&k, UPDATE, "{'item':'GitHub','notes':'n'}"),
+	    E_POLICY);
+	k.cat = &opmcp_catalog;
+	ENDED(tool_called(&k, UPDATE, "{'item':'GitHub','notes':'n'}"),
+	    E_INTERNAL);
+	EQUAL(shelf.writes, 0);
+	run.row = NULL;
+	keeper_end(&k);
+}
+
+/* A password that is made here reaches the item and no frame. */
+static void
+test_write_generate(void)
+{
+	static const char *const recipe[] = { "letters,digits,symbols,32",
+		"letters,16", "digits,20", "words,5" };
+	struct keeper k;
+	struct cfg cfg;
+
+	shelf_writing(&cfg, &k);
+	for (size_t i = 0; i < 2 * LEN(recipe); i++) {
+		struct str got = tool_called(&k, i % 2 > 0 ? CREATE : UPDATE,
+		    cstr(JOIN(&T, i % 2 > 0 ? S("{'title':'N','generate':'") :
+		    S("{'item':'GitHub','generate':'"), str_c(recipe[i / 2]),
+		    S("'}")))), made;
+		u8 hash[SHA256_LEN];
+		uint64_t n = 0;
+
+		run.row = recipe[i / 2];
+		ENDED(got, E_NONE);
+		if (!EQUAL(shelf.wish.fields, 1))
+			continue;
+		made = shelf.wish.field[0].value;
+		EQUAL(shelf.wish.field[0].purpose, FOR_PASSWORD);
+		CHECK(made.n >= 16);
+		CHECK(str_search(got, made) == got.n);
+		CHECK(str_u64(path_at(got, "data>generated>length"), 1000,
+		    &n));
+		EQUAL(n, made.n);
+		SHA256(hash, made);
+		SAME(text_of(got, "data>generated>fingerprint"), hex(hash, 4));
+		CHECK(str_u64(path_at(got, "data>generated>entropy_bits"),
+		    1000, &n));
+		EQUAL(n, shelf.wish.bits);
+		CHECK(n > 40);
+		for (size_t w = 0; w + 8 <= made.n; w++)        /* nor parts */
+			CHECK(str_search(got, (struct str){ made.p + w, 8 }) ==
+			    got.n);
+	}
+	ENDED(tool_called(&k, CREATE, "{'title':'N','generate':'x'}"),
+	    E_ARGUMENT);
+	/* nor does a password that was given come back */
+	CHECK(str_search(tool_called(&k, UPDATE, "{'item':'GitHub',"
+	    "'password':'gIvEn'}"), S("gIvEn")) > 100);
+	SAME(shelf.wish.field[0].value, S("gIvEn"));
+	run.row = NULL;
+	keeper_end(&k);
+}
+
+/* Who is asked, and for how long the answer holds: a change of one item for
+ * ten minutes, what makes or destroys each time. */
+static void
+test_write_ask(void)
+{
+	static const struct {
+		const char *params, *words, *answer;
+		bool again;             /* asked a second time */
+	} rows[] = {
+		{ "{\"name\":\"" UPDATE "\",\"arguments\":{\"item\":\"GitHub\","
+		    "\"notes\":\"n\",\"username\":\"u\"}}", "change \"notes\", "
+		    "\"username\" of the 1Password item \"GitHub\"",
+		    "allow once", true },
+		{ "{\"name\":\"" UPDATE "\",\"arguments\":{\"item\":\"GitHub\","
+		    "\"notes\":\"n\"}}", "change \"notes\" of",
+		    "allow for 10 minutes", false },
+		{ "{\"name\":\"" CREATE "\",\"arguments\":{\"title\":\"N\"}}",
+		    "create the 1Password item \"N\" in the vault \"AI\"",
+		    "allow once", true },
+		{ "{\"name\":\"archive_1password_credential\",\"arguments\":{"
+		    "\"item\":\"GitHub\"}}", "archive the 1Password item "
+		    "\"GitHub\"", "allow once", true },
+		{ "{\"name\":\"delete_1password_credential\",\"arguments\":{"
+		    "\"item\":\"GitHub\",\"title\":\"GitHub\"}}",
+		    "delete for good the", "allow once", true },
+	};
+	struct keeper k;
+	struct cfg cfg;
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		struct str got, text, state;
+		struct str yes = JOIN(&T, S("{\"approval\":{\"action\":"
+		    "\"accept\",\"content\":{\"answer\":\""),
+		    str_c(rows[i].answer), S("\"}}}"));
+
+		run.row = rows[i].words;
+		shelf_writing(&cfg, &k);
+		cfg.write = ASK;
+		got = asked(&k, rows[i].params, NULL, NOTHING);
+		ENDED(got, E_ASK);
+		text = text_of(got, "ask>approval>params>message");
+		CHECK(str_search(text, str_c(rows[i].words)) < text.n);
+		/* ten minutes are offered for changes only */
+		EQUAL(str_search(got, S("10 minutes")) < got.n, i < 2);
+		EQUAL(shelf.writes, 0);
+		state = text_of(got, "state");
+		got = keeper_frame(&k, JOIN(&T, S("{\"method\":\"tools/call\","
+		    "\"ask\":true,\"params\":"), str_c(rows[i].params),
+		    S(",\"answers\":"), yes, S(",\"state\":\""), state,
+		    S("\"}")));
+		ENDED(got, E_NONE);
+		EQUAL(shelf.writes, 1);
+		got = keeper_frame(&k, JOIN(&T, S("{\"method\":\"tools/call\","
+		    "\"ask\":true,\"params\":"), str_c(rows[i].params),
+		    S("}")));
+		ENDED(got, rows[i].again ? E_ASK : E_NONE);
+		EQUAL(shelf.writes, rows[i].again ? 1 : 2);
+		if (!rows[i].again) {   /* but not for another act */
+			ENDED(asked(&k, rows[4].params, NULL, NOTHING), E_ASK);
+			cfg.reveal = ASK;
+			ENDED(asked(&k, GITHUB, NULL, NOTHING), E_ASK);
+			fake_ms += PASS_MS + 1;
+			ENDED(asked(&k, rows[i].params, NULL, NOTHING), E_ASK);
+		}
+		got = asked(&k, rows[i].params, NULL, NOTHING);
+		state = text_of(got, "state");
+		shelf.writes = 0;
+		ENDED(keeper_frame(&k, JOIN(&T, S("{\"method\":\"tools/call\","
+		    "\"ask\":true,\"params\":"), str_c(rows[i].params),
+		    S(",\"answers\":{\"approval\":{\"action\":\"accept\","
+		    "\"content\":{\"answer\":\"refuse\"}}},\"state\":\""),
+		    state, S("\"}"))), E_REFUSED);
+		EQUAL(shelf.writes, 0);
+		run.row = NULL;
+		keeper_end(&k);
+	}
+}
+
+/* A change is on record before it is sent, and how it ended afterwards; when
+ * it cannot be recorded, nothing is sent. */
+static void
+test_write_audit(void)
+{
+	struct keeper k;
+	struct cfg cfg;
+	struct str text, one;
+	size_t from = 0;
+
+	audit_where = path_of("audit");
+	(void)unlink(audit_where);
+	shelf_writing(&cfg, &k);
+	for (int i = 0; i < 2; i++) {
+		struct str got;
+
+		shelf.write_fails = i > 0 ? E_CONFLICT : E_NONE;
+		got = tool_called(&k, UPDATE,
+		    "{'item':'GitHub','password':'gIvEn'}");
+		ENDED(got, i > 0 ? E_CONFLICT : E_NONE);
+		text = audit_since(&from);
+		if (i == 0 && CHECK(str_cut(&text, '\n', &one)))
+			SAME(text_of(one, "event"), S("START"));
+		if (!CHECK(str_cut(&text, '\n', &one)))
+			break;
+		SAME(text_of(one, "event"), S("WRITE_BEGINS"));
+		SAME(text_of(one, "tool"), S(UPDATE));
+		SAME(text_of(one, "item"), shelf.ref[0].id);
+		/* it was in the file when the service was called */
+		EQUAL(shelf.audit_at_write, from - text.n);
+		if (!CHECK(str_cut(&text, '\n', &one)))
+			break;
+		SAME(text_of(one, "event"), i > 0 ? S("FAILED") : S("WRITE"));
+		EQUAL(text.n, 0);
+	}
+	CHECK(str_search(slurp(audit_where), S("gIvEn")) ==
+	    slurp(audit_where).n);
+	shelf.write_fails = E_NONE;
+	shelf.writes = 0;
+	(void)close(k.audit->fd);
+	k.audit->fd = -1;
+	ENDED(tool_called(&k, UPDATE, "{'item':'GitHub','notes':'n'}"),
+	    E_AUDIT);
+	EQUAL(shelf.writes, 0);
+	keeper_end(&k);
+	audit_where = "off";
+}
+
+/* Errors of the service while writing end the call by their word. */
+static void
+test_write_errors(void)
+{
+	static const enum err_code rows[] = { E_CONFLICT, E_UNSURE, E_DENIED,
+		E_EDIT, E_LARGE, E_NET, E_SERVICE };
+	struct keeper k;
+	struct cfg cfg;
+
+	shelf_writing(&cfg, &k);
+	for (size_t i = 0; i < LEN(rows); i++) {
+		shelf.write_fails = rows[i];
+		shelf.writes = 0;
+		ENDED(tool_called(&k, UPDATE, "{'item':'GitHub','notes':'n'}"),
+		    rows[i]);
+		EQUAL(shelf.writes, 1);
+	}
+	keeper_end(&k);
+}
+
+/* The hash of a call's arguments in the audit line: that of their text, and
+ * keyed where they can hold a value. */
+static void
+test_keep_hash_args(void)
+{
+	struct keeper k;
+	struct cfg cfg;
+
+	shelf_writing(&cfg, &k);
+	for (size_t i = 0; i < LEN(tools); i++) {
+		struct job b = { .tool = &tools[i] };
+		u8 hash[SHA256_LEN], plain[SHA256_LEN];
+		bool keyed = strcmp(tools[i].name, UPDATE) == 0 ||
+		    strcmp(tools[i].name, CREATE) == 0;
+
+		run.row = tools[i].name;
+		CHECK(parses(&b.j, S("{\"a\":\"b\"}")));
+		b.args = ROOT;
+		keep_hash_args(&k, &b, hash);
+		SHA256(plain, S("{\"a\":\"b\"}"));
+		EQUAL(memcmp(hash, plain, sizeof hash) == 0, !keyed);
+		cry_hmac(plain, k.asks->key, (struct str){ plain,
+		    sizeof plain });
+		EQUAL(memcmp(hash, plain, sizeof hash) == 0, keyed);
+	}
+	run.row = NULL;
+	keeper_end(&k);
+}
+
+/* The checks of the health report about what guards and records. */
+static void
+test_tool_guards(void)
+{
+	static const char *const name[] = { "audit", "sandbox", "quota" };
+	struct keeper k;
+	struct cfg cfg;
+
+	shelf_start(&cfg, &k);
+	for (int i = 0; i < 4; i++) {
+		struct str got;
+
+		k.audit->off = i != 1;
+		k.audit->fd = -1;
+		k.box.landlock = k.box.seccomp = LAYER_ACTIVE;
+		if (i == 2)
+			k.box.seccomp = LAYER_ABSENT;
+		k.quota.day_all = i == 3 ? plans[cfg.plan].day_all : 0;
+		{
+			struct out o;
+			struct jw w = { &o, false };
+			struct err none = { 0 };
+
+			out_open(&o, &T);
+			jw_open(&w, '{');
+			tool_put_health(&k, false, &none, &w);
+			jw_close(&w, '}');
+			got = out_close(&o, &T);
+		}
+		for (size_t c = 0; c < LEN(name); c++) {
+			char path[32];
+
+			(void)snprintf(path, sizeof path, "checks>%zu>name",
+			    c + 2);
+			SAME(text_of(got, path), str_c(name[c]));
+			(void)snprintf(path, sizeof path, "checks>%zu>status",
+			    c + 2);
+			SAME(text_of(got, path), (int)c + 1 == i ? S("fail") :
+			    S("pass"));
+		}
+		SAME(text_of(got, "overall_status"), i == 1 ? S("unhealthy") :
+		    S("healthy"));
+	}
+	k.audit->off = true;
+	keeper_end(&k);
 }
 
 /* ---- the plan's quota ---- */
@@ -17798,6 +18596,18 @@ static const struct {
 	TEST(test_gate_items),
 	TEST(test_gate_calls), TEST(test_gate_list),
 	TEST(test_keep_audit), TEST(test_keep_audit_fails),
+	TEST(test_tool_is_found),
+	TEST(test_tool_pages),
+	TEST(test_tool_put_reference),
+	TEST(test_tool_look_masks),
+	TEST(test_tool_secret),
+	TEST(test_write_calls),
+	TEST(test_write_generate),
+	TEST(test_write_ask),
+	TEST(test_write_audit),
+	TEST(test_write_errors),
+	TEST(test_keep_hash_args),
+	TEST(test_tool_guards),
 	TEST(test_quota_load), TEST(test_quota_count),
 	TEST(test_tool_percentile), TEST(test_tool_status),
 	TEST(test_keep_frames), TEST(test_keep_catalog),
