@@ -5577,8 +5577,10 @@ page_good(struct world *w, const struct json *r, const char *vault)
 		int at = json_item(r, list, i);
 		const struct row *row = row_by_id(w, r, json_get(r, at, "id"));
 
-		if (!CHECK(w->t, row && json_get(r, at, "title") &&
-			json_get(r, at, "state") && !json_get(r, at, "fields"),
+		if (!CHECK(w->t,
+			row && json_get(r, at, "title") &&
+			    json_get(r, at, "state") &&
+			    !json_get(r, at, "fields"),
 			"items: entry %d is no item", i))
 			continue;
 		CHECK(w->t, strcmp(row->vault, vault) == 0,
@@ -12965,7 +12967,7 @@ t_write_generate(struct t *t)
 	"\"l\":\"x\", \"m\":\"host\"} ,{\"u\":\"second\"}],\"url\":"          \
 	"\"https://old.example\",\"ps\":1 ,\"tags\":[\"\\u0061:b\" ] }"
 #define DETAILS                                                                  \
-	"{ \"passkey\":{\"rpId\":\"x\\/y\",\"k\":\"\\u00e9\\ud83d\\ude80\"},\n"  \
+	" { \"passkey\":{\"rpId\":\"x\\/y\",\"k\":\"\\u00e9\\ud83d\\ude80\"},\n" \
 	"\t\"htmlForm\":{\"htmlMethod\":\"post\"},\"n\":1e-7,\"more\":[[[]]],"   \
 	"\"fields\":[{\"value\":\"form\",\"id\":\"q\",\"name\":\"q\",\"type\":"  \
 	"\"C\" },{\"designation\" : \"username\",\"value\":\"old-user\","        \
@@ -12977,7 +12979,7 @@ t_write_generate(struct t *t)
 	"\"t\":\"host\",\"n\":\"h\",\"k\":\"string\",\"a\":{\"guarded\":\"yes\"" \
 	",\"z\":[ ]},\"v\":\"old-host\" , \"extra\":0}, {\"k\":\"date\",\"n\":"  \
 	"\"d\",\"t\":\"day\",\"v\":1709553660}]},{\"name\":\"e\",\"title\":"     \
-	"\"\"}],\"last\":true}"
+	"\"\"}],\"last\":true}\n"
 
 /* Replaces the first occurrence of from by to in a copy of text. */
 static void
@@ -13178,18 +13180,12 @@ notes_expected(const char *details, const char *notes, struct buf *want)
 		buf_add(want, details, at);
 		buf_fmt(want, "\"%s\"%s", notes, details + at + n);
 	} else {
-		buf_add(want, details, strlen(details) - 1);
-		buf_fmt(want, "%s\"notesPlain\":\"%s\"}",
-		    json_len(&j, 0) ? "," : "", notes);
+		from = strrchr(details, '}');
+		buf_add(want, details, (size_t)(from - details));
+		buf_fmt(want, "%s\"notesPlain\":\"%s\"%s",
+		    json_len(&j, 0) ? "," : "", notes, from);
 	}
 	json_free(&j);
-}
-
-/* No blanks around it: the stand-in takes no others back. */
-static bool
-is_bare(const char *json)
-{
-	return *json == '{' && json[strlen(json) - 1] == '}';
 }
 
 /* Every item, and random ones: new notes change nothing else. */
@@ -13213,7 +13209,7 @@ t_write_walk(struct t *t)
 		if (strcmp(r->vault, "AI") != 0 || *r->trashed != 'N')
 			continue;
 		dump_read(&w, "AI", r->id, &before);
-		n += is_bare(before.over) && is_bare(before.details);
+		n++;
 		buf_clear(&args);
 		buf_fmt(&args, "{\"item\":\"%s\",\"notes\":\"zqzq\"}", r->id);
 		call(&w, UPDATE, args.p, r->id);
@@ -13228,7 +13224,7 @@ t_write_walk(struct t *t)
 		CHECK(t, strcmp(before.over, after.over) == 0,
 		    "%s: the overview has changed", r->id);
 	}
-	CHECK(t, n > 80 && done == n, "%zu of %zu items changed", done, n);
+	CHECK(t, n > 100 && done == n, "%zu of %zu items changed", done, n);
 	dump_free(&before);
 	dump_free(&after);
 	buf_free(&want);
