@@ -12392,6 +12392,170 @@ t_cli_list(struct t *t)
 	world_close(&w);
 }
 
+/* Limits, the number of items, tags and OPMCP_REVEAL: of what is protected
+ * they hold as for credentials, of the rest only what rules and tags say. */
+static void
+t_ref_rules(struct t *t)
+{
+	static const struct {
+		const char *policy, *env, *setup;
+		struct {
+			const char *ref, *word; /* NULL: given */
+		} step[4];
+	} v[] = {
+		{ "", "OPMCP_REVEAL=deny", NULL,
+		    { { "op://AI/Marker/password", "policy_denied" },
+			{ "op://AI/Marker/username", NULL },
+			{ "op://AI/GitHub/notes", "policy_denied" },
+			{ "op://AI/GitHub/api", NULL } } },
+		{ "", "OPMCP_MAX_ITEMS=1", NULL,
+		    { { "op://AI/Marker/password", NULL },
+			{ "op://AI/GitHub/password", "too_many_items" },
+			{ "op://AI/GitHub/username", NULL },
+			{ "op://AI/Marker/password", NULL } } },
+		{ "limit 1/1h reveal\n", NULL, NULL,
+		    { { "op://AI/Marker/password", NULL },
+			{ "op://AI/Marker/password", "limit_reached" },
+			{ "op://AI/GitHub/pat", NULL },
+			{ "op://AI/GitHub/password", "limit_reached" } } },
+		{ "limit 1/1h reveal field p*\n", NULL, NULL,
+		    { { "op://AI/GitHub/notes", NULL },
+			{ "op://AI/GitHub/notes", NULL },
+			{ "op://AI/GitHub/pat", NULL },
+			{ "op://AI/GitHub/password", "limit_reached" } } },
+		{ "", NULL, "tag @ ai:ask",
+		    { { "op://AI/Marker/password", "approval_unavailable" },
+			{ "op://AI/Marker/username", "approval_unavailable" },
+			{ "op://AI/GitHub/password", NULL }, { NULL, NULL } } },
+		{ "permit reveal field *\n", NULL, "tag @ ai:deny",
+		    { { "op://AI/Marker/password", "policy_denied" },
+			{ "op://AI/Marker/username", "policy_denied" },
+			{ "op://AI/Marker/nope",
+			    "field_not_found|policy_denied" },
+			{ NULL, NULL } } },
+		{ "deny reveal field pat\n", NULL, NULL,
+		    { { "op://AI/GitHub/pat", "policy_denied" },
+			{ "op://AI/GitHub/personal access token",
+			    "policy_denied" },
+			{ "op://AI/GitHub/Section_tok/pat", "policy_denied" },
+			{ "op://AI/GitHub/password", NULL } } },
+		{ "deny reveal field \"personal access token\"\n", NULL, NULL,
+		    { { "op://AI/GitHub/pat", "policy_denied" },
+			{ "op://AI/GitHub/Tokens/Personal access token",
+			    "policy_denied" },
+			{ "op://AI/GitHub/password", NULL }, { NULL, NULL } } },
+		{ "deny reveal field notesPlain\n", NULL, NULL,
+		    { { "op://AI/GitHub/notes", "policy_denied" },
+			{ "op://AI/GitHub/notesPlain", "policy_denied" },
+			{ NULL, NULL } } },
+		{ "deny reveal\npermit reveal item GitHub\n", NULL, NULL,
+		    { { "op://AI/GitHub/password", NULL },
+			{ "op://AI/Marker/password", "policy_denied" },
+			{ "op://AI/TLS bundle/bundle.pem", "policy_denied" },
+			{ "op://AI/deploy key/private key?ssh-format=openssh",
+			    "policy_denied" } } },
+	};
+	struct buf text = { 0 };
+	struct world w;
+	struct den d;
+	size_t i, k;
+
+	for (i = 0; i < LEN(v); i++) {
+		if (!den_start(&w, t, &d))
+			return;
+		policy_put(&w, &d, v[i].policy);
+		refusal_settings(&w, v[i].env);
+		refusal_text(&w, v[i].setup, &text);
+		if (text.n)
+			standin_do(&w.s, "%s", text.p);
+		world_serve(&w, LEGACY_NEW);
+		for (k = 0; k < LEN(v[i].step) && v[i].step[k].ref; k++)
+			if (!v[i].step[k].word)
+				want_secret(&w, v[i].step[k].ref, NULL, NULL);
+			else if (read_ref(&w, v[i].step[k].ref))
+				want_word(&w, v[i].step[k].word,
+				    v[i].step[k].ref);
+		world_leave(&w);
+		trail_good(&w, &d, NULL, NULL, v[i].policy);
+		den_close(&d);
+		world_close(&w);
+	}
+	buf_free(&text);
+}
+
+/* What a tag keeps back get_item masks; which tag says so is shown. */
+static void
+t_look_tags(struct t *t)
+{
+	static const struct {
+		const char *tag, *word;
+	} v[] = { { "ai:ask", NULL }, { "ai:use-only", NULL },
+		{ "ai:deny", "policy_denied" }, { "plain", NULL } };
+	struct world w;
+	size_t i;
+
+	if (!world_start(&w, t))
+		return;
+	for (i = 0; i < LEN(v); i++) {
+		standin_do(&w.s, "tag %s %s", find(&w, "AI", "Marker")->id,
+		    v[i].tag);
+		call_text(&w, "get_item", "item", "Marker", v[i].tag);
+		if (v[i].word) {
+			want_word(&w, v[i].word, v[i].tag);
+			continue;
+		}
+		CHECK(t, client_ok(&w.c) && buf_has(&w.c.line, v[i].tag),
+		    "%s: seen %s", v[i].tag, client_seen(&w.c));
+		CHECK(t,
+		    buf_has(&w.c.line, "marker-user") ==
+			(strcmp(v[i].tag, "plain") == 0),
+		    "%s: the username", v[i].tag);
+	}
+	want_untold(&w, "get_item");
+	world_close(&w);
+}
+
+/* Commands are on record under their names; without a record nothing is
+ * printed, and nobody is asked who is not there. */
+static void
+t_cli_record(struct t *t)
+{
+	const char *reading[] = { "read", "op://AI/Marker/password", NULL };
+	const char *nothing[] = { "read", "op://AI/Marker/nope", NULL };
+	const char *list[] = { "list", "marker", NULL };
+	struct buf trail = { 0 };
+	struct world w;
+	struct den d;
+
+	if (!den_start(&w, t, &d))
+		return;
+	want_print(&w, reading, MARKER "\n", "read");
+	want_status(&w, nothing, 66, "field_not_found", "read, no field");
+	standin_do(&w.s, "reset");
+	buf_fmt(&trail, "%s\tLogin\tMarker\n", find(&w, "AI", "Marker")->id);
+	want_print(&w, list, trail.p, "list");
+	buf_clear(&trail);
+	buf_read_file(&trail, d.audit);
+	CHECK(t,
+	    trail_count(&w, &trail, "REVEAL", NULL, "read") == 1 &&
+		trail_count(&w, &trail, "FAILED", "field_not_found", "read") ==
+		    1 &&
+		trail_count(&w, &trail, "LIST", NULL, "list") == 1,
+	    "record of commands");
+	CHECK(t, !buf_has(&trail, MARKER), "record of commands: a value");
+	env_set(&w.env, "OPMCP_REVEAL", "ask");
+	want_status(&w, reading, 77, "approval_unavailable", "read, ask");
+	env_set(&w.env, "OPMCP_REVEAL", "deny");
+	want_status(&w, reading, 77, "policy_denied", "read, deny");
+	env_unset(&w.env, "OPMCP_REVEAL");
+	env_set(&w.env, "OPMCP_AUDIT", "/dev/full");
+	want_status(&w, reading, 74, "audit_failed", "read, no record");
+	want_status(&w, list, 74, "audit_failed", "list, no record");
+	buf_free(&trail);
+	den_close(&d);
+	world_close(&w);
+}
+
 /* ====================================================================
  * 22. Changes
  *
@@ -13263,6 +13427,240 @@ t_write_files(struct t *t)
 	write_close(&w, &d);
 }
 
+/* What was looked for and not there a moment ago is there once it is made;
+ * lists know it at once. */
+static void
+t_write_then_read(struct t *t)
+{
+	struct json r = { 0 };
+	struct world w;
+	struct den d;
+
+	if (!write_start(&w, t, &d))
+		return;
+	get_usual(&w, "first");
+	get_word(&w, "Fresh", NULL, "item_not_found", "not there");
+	want_done(&w, CREATE,
+	    "{\"title\":\"Fresh\",\"username\":\"u\",\"password\":\"p-p-p\"}",
+	    NULL, "made");
+	account_load(&w);
+	standin_do(&w.s, "reset");
+	get_row(&w, "Fresh", NULL, find(&w, "AI", "Fresh"), "there");
+	want_cost(&w, (struct cost)COST_CHANGED, "there");
+	want_done(&w, UPDATE, "{\"item\":\"Fresh\",\"title\":\"Stale\"}", NULL,
+	    "renamed");
+	standin_do(&w.s, "reset");
+	want_done(&w, "list_items", "{\"query\":\"stale\"}", &r, "listed");
+	CHECK_INT(t, 1, json_len(&r, json_top(&r, "items")), "listed");
+	want_cost(&w, (struct cost){ .all = 2, .overviews = 1, .vault = 1 },
+	    "listed");
+	get_word(&w, "Fresh", NULL, "item_not_found", "the old title");
+	want_done(&w, "list_vaults", "{}", &r, "list_vaults");
+	CHECK(t,
+	    json_source_is(&r, json_top(&r, "vaults 0 writable"), "true") &&
+		json_source_is(&r, json_top(&r, "vaults 0 default"), "true"),
+	    "list_vaults: writable, default");
+	json_free(&r);
+	write_close(&w, &d);
+}
+
+/* Changes sent one after the other without waiting are made in this order,
+ * each on top of the one before. */
+static void
+t_write_queue(struct t *t)
+{
+	enum { N = 8 };
+	struct dump s = { 0 };
+	struct world w;
+	struct den d;
+	char args[80];
+	long first;
+	int i;
+
+	if (!write_start(&w, t, &d))
+		return;
+	get_usual(&w, "first");
+	first = w.c.id + 1;
+	for (i = 0; i < N; i++) {
+		snprintf(args, sizeof(args),
+		    "{\"item\":\"Marker\",\"password\":\"queue-%d\"}", i);
+		client_call(&w.c, UPDATE, args);
+	}
+	for (i = 0; i < N; i++) {
+		next_of(&w, first + i, "in turn");
+		CHECK(t, client_ok(&w.c), "in turn: seen %s",
+		    client_seen(&w.c));
+	}
+	dump_read(&w, "AI", "Marker", &s);
+	CHECK_INT(t, 1 + N, atol(s.version), "version");
+	want_stored(&w, s.details, "[{\"value\":\"queue-6\"", "history");
+	want_stored(&w, s.details, "{\"value\":\"" MARKER "\"", "history");
+	want_count(&w, "patch", N, "in turn");
+	dump_free(&s);
+	write_close(&w, &d);
+}
+
+/* A change that is called off, or whose host goes, while it is under way: it
+ * is made once or not at all, the record has it, and the next call works. */
+static void
+t_write_called_off(struct t *t)
+{
+	static const char *const how[] = { "cancelled", "end of input",
+		"SIGTERM" };
+	struct buf trail = { 0 };
+	struct dump s = { 0 };
+	struct world w;
+	struct den d;
+	char args[80], value[32];
+	size_t i;
+
+	if (!write_open(&w, t, &d, "allow"))
+		return;
+	for (i = 0; i < LEN(how); i++) {
+		den_clear(&d);
+		world_serve(&w, LEGACY_NEW);
+		get_usual(&w, how[i]);
+		standin_do(&w.s, "reset");
+		standin_do(&w.s, "fault patch slow 300 x1");
+		snprintf(value, sizeof(value), "\"zq-off-%zu\"", i);
+		snprintf(args, sizeof(args),
+		    "{\"item\":\"Marker\",\"username\":%s}", value);
+		client_call(&w.c, UPDATE, args);
+		standin_await(&w.s, "patch", 1, 5000);
+		if (i == 0) {
+			client_send(&w.c, CANCEL("{\"requestId\":%ld}"),
+			    w.c.id);
+			want_ping(&w, how[i]);
+			get_usual(&w, "after a cancellation");
+		} else if (i == 2) {
+			kill(w.c.p.pid, SIGTERM);
+			want_end(&w, 0, how[i]);
+		}
+		world_leave(&w);
+		standin_do(&w.s, "clear");
+		dump_read(&w, "AI", "Marker", &s);
+		want_count(&w, "patch", 1, how[i]);
+		CHECK_INT(t, strstr(s.details, value) != NULL,
+		    standin_count(&w.s, "writes"), how[i]);
+		buf_clear(&trail);
+		buf_read_file(&trail, d.audit);
+		CHECK(t,
+		    trail_count(&w, &trail, "WRITE_BEGINS", NULL, UPDATE) == 1,
+		    "%s: no WRITE_BEGINS", how[i]);
+		trail_good(&w, &d, NULL, NULL, how[i]);
+	}
+	buf_free(&trail);
+	dump_free(&s);
+	write_close(&w, &d);
+}
+
+/* Limits of what one call may bring, and values of every size below them. */
+static void
+t_write_sizes(struct t *t)
+{
+	static const size_t size[] = { 0, 1, 1000, 20000, 60000 };
+	struct buf args = { 0 }, value = { 0 };
+	struct world w;
+	struct den d;
+	size_t i;
+
+	if (!write_start(&w, t, &d))
+		return;
+	for (i = 0; i < LEN(size); i++) {
+		buf_clear(&value);
+		while (value.n < size[i])
+			buf_fmt(&value, "%zu-", value.n);
+		value.n = size[i];
+		buf_add(&value, "", 0);
+		buf_clear(&args);
+		buf_fmt(&args, "{\"item\":\"Marker\",\"password\":\"%s\"}",
+		    value.p);
+		want_done(&w, UPDATE, args.p, NULL, "a long value");
+		want_secret(&w, "op://AI/Marker/password", value.p, NULL);
+	}
+	buf_clear(&args);
+	buf_str(&args, "{\"item\":\"Marker\",\"fields\":[");
+	for (i = 0; i < 16; i++)
+		buf_fmt(&args, "%s{\"label\":\"l%zu\",\"value\":\"v%zu\"}",
+		    i ? "," : "", i, i);
+	buf_str(&args, "]}");
+	want_done(&w, UPDATE, args.p, NULL, "16 fields");
+	want_secret(&w, "op://AI/Marker/l15", "v15", "Concealed");
+	replaced(&args, "]}", ",{\"label\":\"more\",\"value\":\"\"}]}");
+	call(&w, UPDATE, args.p, "17 fields");
+	want_word(&w, "invalid_argument", "17 fields");
+	buf_clear(&value);
+	for (i = 0; i < 256; i++)
+		buf_str(&value, "T");
+	buf_clear(&args);
+	buf_fmt(&args, "{\"title\":\"%s\"}", value.p);
+	call(&w, CREATE, args.p, "a title of 256");
+	want_word(&w, "invalid_argument|invalid_name", "a title of 256");
+	buf_clear(&args);
+	buf_fmt(&args, "{\"title\":\"%s\"}", value.p + 1);
+	want_done(&w, CREATE, args.p, NULL, "a title of 255");
+	buf_free(&args);
+	buf_free(&value);
+	write_close(&w, &d);
+}
+
+/* Where other categories keep their password, a new one goes there too. */
+static void
+t_write_password(struct t *t)
+{
+	static const struct {
+		const char *item, *ref, *user;
+	} v[] = {
+		{ "OpenAI API", "op://AI/OpenAI API/credential",
+		    "op://AI/OpenAI API/username" },
+		{ "Anthropic key", "op://AI/Anthropic key/password", NULL },
+		{ "db.prod", "op://AI/db.prod/password",
+		    "op://AI/db.prod/username" },
+		{ "web-01", "op://AI/web-01/password",
+		    "op://AI/web-01/username" },
+		{ "Web form login", "op://AI/Web form login/password",
+		    "op://AI/Web form login/username" },
+		{ "No password", "op://AI/No password/password",
+		    "op://AI/No password/username" },
+		{ "No user name", "op://AI/No user name/password",
+		    "op://AI/No user name/username" },
+		{ "No fields at all", "op://AI/No fields at all/password",
+		    "op://AI/No fields at all/username" },
+		{ "Nulls", "op://AI/Nulls/password", "op://AI/Nulls/username" },
+		{ "Deploy notes", "op://AI/Deploy notes/password",
+		    "op://AI/Deploy notes/username" },
+		{ "Unknown members", "op://AI/Unknown members/password",
+		    "op://AI/Unknown members/username" },
+	};
+	struct buf args = { 0 };
+	struct world w;
+	struct den d;
+	size_t i;
+
+	if (!write_start(&w, t, &d))
+		return;
+	for (i = 0; i < LEN(v); i++) {
+		buf_clear(&args);
+		buf_fmt(&args, "{\"item\":\"%s\",\"password\":\"pw-%zu\"%s}",
+		    v[i].item, i, v[i].user ? ",\"username\":\"us-1\"" : "");
+		want_done(&w, UPDATE, args.p, NULL, v[i].item);
+		buf_clear(&args);
+		buf_fmt(&args, "pw-%zu", i);
+		want_secret(&w, v[i].ref, args.p, "Concealed");
+		if (v[i].user)
+			want_secret(&w, v[i].user, "us-1", "Text");
+		call_text(&w, CREDENTIALS, "item_name", v[i].item, v[i].item);
+		CHECK(t, buf_has(&w.c.line, args.p), "%s: credentials",
+		    v[i].item);
+		buf_clear(&args);
+		buf_fmt(&args, "{\"item\":\"%s\",\"generate\":\"32\"}",
+		    v[i].item);
+		want_done(&w, UPDATE, args.p, NULL, v[i].item);
+	}
+	buf_free(&args);
+	write_close(&w, &d);
+}
+
 /* ---- a person's word, rules and tags ---- */
 
 /* The params of a question about a change: what it names, which answers it
@@ -13714,10 +14112,11 @@ t_write_record(struct t *t)
 			v[i].tool) == v[i].n,
 		    "record: not %d lines %s %s %s", v[i].n, v[i].event,
 		    v[i].error ? v[i].error : "", v[i].tool);
+	buf_add(&trail, w.said.p, w.said.n);
 	CHECK(t,
 	    !buf_has(&trail, "zq-p") && !buf_has(&trail, "zq-n") &&
 		!buf_has(&trail, "zq-q"),
-	    "record: a value");
+	    "record or output: a value");
 	for (i = 0; i < LEN(where); i++) {
 		env_set(&w.env, "OPMCP_AUDIT", where[i]);
 		world_serve(&w, LEGACY_NEW);
@@ -14313,6 +14712,14 @@ static const struct test {
 	{ "write_generate", t_write_generate, 0 },
 	{ "write_bytes", t_write_bytes, 0 },
 	{ "write_walk", t_write_walk, 0 },
+	{ "write_then_read", t_write_then_read, 0 },
+	{ "write_queue", t_write_queue, 0 },
+	{ "write_called_off", t_write_called_off, 0 },
+	{ "write_sizes", t_write_sizes, 0 },
+	{ "write_password", t_write_password, 0 },
+	{ "ref_rules", t_ref_rules, 0 },
+	{ "look_tags", t_look_tags, 0 },
+	{ "cli_record", t_cli_record, 0 },
 	{ "write_files", t_write_files, 0 },
 	{ "write_ask", t_write_ask, 0 },
 	{ "write_input", t_write_input, 0 },
@@ -14321,7 +14728,7 @@ static const struct test {
 	{ "write_record", t_write_record, 0 },
 	{ "write_faults", t_write_faults, 0 },
 	{ "write_lost", t_write_lost, 0 },
-	{ "write_unsure", t_write_unsure, 0 },
+	{ "write_unsure", t_write_unsure, NO_GRIND },
 	{ "write_killed", t_write_killed, NO_GRIND },
 	{ "rest_idle", t_idle, ALONE | NO_GRIND },
 };
