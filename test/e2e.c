@@ -11945,6 +11945,43 @@ t_item_walk(struct t *t)
 	world_close(&w);
 }
 
+/* The references of an item lead to it in whatever vault it is, also where
+ * two vaults have one name, or a name that cannot stand in a reference. */
+static void
+t_look_vaults(struct t *t)
+{
+	struct buf args = { 0 };
+	struct json list = { 0 };
+	struct world w;
+	const struct row *r[3];
+	size_t i;
+	int k, n;
+
+	if (!world_open(&w, t, NULL))
+		return;
+	r[0] = find(&w, "AI", "web-01");
+	r[1] = find(&w, "Ops", "Pager");
+	r[2] = find(&w, UNICODE_VAULT, "Sentry");
+	standin_do(&w.s, "rename\t%s\tAI", r[1]->vault_id);
+	env_set(&w.env, "OPMCP_VAULTS", "*");
+	world_serve(&w, LEGACY_NEW);
+	for (i = 0; i < LEN(r); i++) {
+		buf_clear(&args);
+		buf_fmt(&args, "{\"item\":\"%s\",\"vault\":\"%s\"}",
+		    r[i]->title, r[i]->vault_id);
+		call(&w, "get_item", args.p, r[i]->title);
+		if (!result_read(&w, &list, r[i]->title))
+			continue;
+		n = json_top(&list, "fields");
+		CHECK(t, json_len(&list, n) >= 2, "%s: fields", r[i]->title);
+		for (k = 0; k < json_len(&list, n); k++)
+			field_read(&w, &list, json_item(&list, n, k));
+	}
+	buf_free(&args);
+	json_free(&list);
+	world_close(&w);
+}
+
 /* ---- lists ---- */
 
 /* What list_items finds in AI, and one title of it. */
@@ -13661,6 +13698,45 @@ t_write_password(struct t *t)
 	write_close(&w, &d);
 }
 
+/* A website and tags where there were none, or null, or an older single one:
+ * they are shown afterwards, and what else is known of websites stays. */
+static void
+t_write_website(struct t *t)
+{
+	static const char *const item[] = { "Marker", "Nulls", "Anthropic key",
+		"No fields at all", ITEM };
+	struct json r = { 0 };
+	struct buf args = { 0 };
+	struct world w;
+	struct den d;
+	size_t i;
+
+	if (!write_start(&w, t, &d))
+		return;
+	for (i = 0; i < LEN(item); i++) {
+		buf_clear(&args);
+		buf_fmt(&args,
+		    "{\"item\":\"%s\",\"website\":\"https://w.example\","
+		    "\"tags\":[\"t1\",\"t/2\"]}",
+		    item[i]);
+		want_done(&w, UPDATE, args.p, NULL, item[i]);
+		call_text(&w, "get_item", "item", item[i], item[i]);
+		if (result_read(&w, &r, item[i]))
+			CHECK(t,
+			    json_is(&r, json_top(&r, "websites 0"),
+				"https://w.example") &&
+				json_source_is(&r, json_top(&r, "tags"),
+				    "[\"t1\",\"t/2\"]"),
+			    "%s: website or tags", item[i]);
+	}
+	CHECK(t,
+	    json_is(&r, json_top(&r, "websites 2"), "https://status.example"),
+	    "the other websites have gone");
+	json_free(&r);
+	buf_free(&args);
+	write_close(&w, &d);
+}
+
 /* ---- a person's word, rules and tags ---- */
 
 /* The params of a question about a change: what it names, which answers it
@@ -13972,6 +14048,11 @@ static const struct {
 	    "{\"item\":\"Marker\",\"tags\":[\"open\"]}", "policy_denied" },
 	{ "deny reveal\npermit reveal tag open\n", NULL, "tag @ open", UPDATE,
 	    "{\"item\":\"Marker\",\"tags\":[]}", NULL },
+	{ "deny reveal\npermit reveal item Open*\n", NULL, NULL, UPDATE,
+	    "{\"item\":\"Marker\",\"title\":\"Open sesame\"}",
+	    "policy_denied" },
+	{ "deny write\npermit write item Open*\n", NULL, NULL, CREATE,
+	    "{\"title\":\"Open one\"}", NULL },
 	{ "deny reveal field password item Marker\n", NULL, NULL, UPDATE,
 	    "{\"item\":\"Marker\",\"title\":\"Other\"}", "policy_denied" },
 	{ "limit 1/1h reveal item Marker\n", NULL, NULL, UPDATE,
@@ -14711,6 +14792,8 @@ static const struct test {
 	{ "write_kinds", t_write_kinds, 0 },
 	{ "write_generate", t_write_generate, 0 },
 	{ "write_bytes", t_write_bytes, 0 },
+	{ "look_vaults", t_look_vaults, 0 },
+	{ "write_website", t_write_website, 0 },
 	{ "write_walk", t_write_walk, 0 },
 	{ "write_then_read", t_write_then_read, 0 },
 	{ "write_queue", t_write_queue, 0 },
