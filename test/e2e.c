@@ -5578,9 +5578,9 @@ page_good(struct world *w, const struct json *r, const char *vault)
 		const struct row *row = row_by_id(w, r, json_get(r, at, "id"));
 
 		if (!CHECK(w->t,
-			row && json_get(r, at, "title") &&
-			    json_get(r, at, "state") &&
-			    !json_get(r, at, "fields"),
+			row && json_get(r, at, "title") >= 0 &&
+			    json_get(r, at, "state") >= 0 &&
+			    json_get(r, at, "fields") < 0,
 			"items: entry %d is no item", i))
 			continue;
 		CHECK(w->t, strcmp(row->vault, vault) == 0,
@@ -5708,7 +5708,7 @@ t_resource_vaults(struct t *t)
 			buf_clear(&name);
 			json_text(&r, json_get(&r, at, "name"), &name);
 			CHECK(t,
-			    members_are(&r, at, "id|name") &&
+			    members_are(&r, at, "id|name|default|writable") &&
 				word_in(v[i].names, name.p, name.n),
 			    "%s: vault %s is told", v[i].setting, name.p);
 		}

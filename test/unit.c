@@ -2569,6 +2569,398 @@ test_json_writer(void)
 	CHECK(o.over);
 }
 
+/* Each letter is a change of the member "x", with 1, 2, ... as the value:
+ * r replace, a add an element, f add one in front, m give its member "k" a
+ * value, n its member "n"; M and N likewise of the whole text. "'" stands for
+ * a quote. */
+static struct str
+quotes(const char *text)
+{
+	u8 *p = (u8 *)cstr(str_c(text));
+
+	for (size_t i = 0; p[i] != '\0'; i++)
+		if (p[i] == '\'')
+			p[i] = '"';
+	return (struct str){ p, strlen(text) };
+}
+
+static void
+edit_letter(struct edits *x, char letter, struct str json)
+{
+	uint32_t node = json_get(x->j, ROOT, S("x"));
+
+	switch (letter) {
+	case 'r':
+		edit_replace(x, node, json);
+		break;
+	case 'a':
+		edit_add(x, node, json);
+		break;
+	case 'f':
+		edit_front(x, node, json);
+		break;
+	default:
+		edit_member(x, &T, letter < 'a' ? ROOT : node, letter == 'm' ||
+		    letter == 'M' ? S("k") : S("n"), json);
+		break;
+	}
+}
+
+static void
+test_edit_rows(void)
+{
+	static const struct {
+		const char *text, *edits, *want;
+	} rows[] = {
+		{ "{'x':0}", "", "{'x':0}" },
+		{ "{'x':0}", "r", "{'x':1}" },
+		{ " { 'x' : null , 'y' : 2 } ", "r",
+		    " { 'x' : 1 , 'y' : 2 } " },
+		{ "{'x':'long text','y':2}", "r", "{'x':1,'y':2}" },
+		{ "{'x':{'a':[1,2]},'y':2}", "r", "{'x':1,'y':2}" },
+		{ "{'x':''}", "r", "{'x':1}" },
+		{ "{'x':[]}", "a", "{'x':[1]}" },
+		{ "{'x':[]}", "aaa", "{'x':[1,2,3]}" },
+		{ "{'x':[ ]}", "a", "{'x':[ 1]}" },
+		{ "{'x':[ ]}", "aa", "{'x':[ 1,2]}" },
+		{ "{'x':[0]}", "a", "{'x':[0,1]}" },
+		{ "{'x':[0]}", "aa", "{'x':[0,1,2]}" },
+		{ "{'x':[ 0 ]}", "a", "{'x':[ 0 ,1]}" },
+		{ "{'x':[[]]}", "a", "{'x':[[],1]}" },
+		{ "{'x':[{'z':[]}]}", "aa", "{'x':[{'z':[]},1,2]}" },
+		{ "{'x':[']','[']}", "a", "{'x':[']','[',1]}" },
+		{ "{'x':[]}", "f", "{'x':[1]}" },
+		{ "{'x':[ ]}", "f", "{'x':[1 ]}" },
+		{ "{'x':[0]}", "f", "{'x':[1,0]}" },
+		{ "{'x':[ 0]}", "f", "{'x':[1, 0]}" },
+		{ "{'x':[0]}", "fa", "{'x':[1,0,2]}" },
+		{ "{'x':[0]}", "af", "{'x':[2,0,1]}" },
+		{ "{'x':[]}", "fa", "{'x':[1,2]}" },
+		{ "{'x':{}}", "m", "{'x':{'k':1}}" },
+		{ "{'x':{ }}", "m", "{'x':{ 'k':1}}" },
+		{ "{'x':{'k':0}}", "m", "{'x':{'k':1}}" },
+		{ "{'x':{'j':0}}", "m", "{'x':{'j':0,'k':1}}" },
+		{ "{'x':{'j':0}}", "mn", "{'x':{'j':0,'k':1,'n':2}}" },
+		{ "{'x':{}}", "mn", "{'x':{'k':1,'n':2}}" },
+		{ "{'x':{'n':0}}", "mn", "{'x':{'n':2,'k':1}}" },
+		{ "{'x':{'K':0,'kk':0}}", "m", "{'x':{'K':0,'kk':0,'k':1}}" },
+		{ "{'x':{'\\u006b':'\\u0041'}}", "m",
+		    "{'x':{'\\u006b':1}}" },
+		{ "{'\\u0078':[7],'\\u006b':[]}", "aM",
+		    "{'\\u0078':[7,1],'\\u006b':2}" },
+		{ "{'x':{'k\\u0000':0}}", "m", "{'x':{'k\\u0000':0,'k':1}}" },
+		{ "{'x':{'k':{'k':5}}}", "m", "{'x':{'k':1}}" },
+		{ "{'x':{'y':{'k':5}}}", "m", "{'x':{'y':{'k':5},'k':1}}" },
+		{ "{'k':[],'x':[]}", "aM", "{'k':2,'x':[1]}" },
+		{ "{'x':[],'k':[]}", "Ma", "{'x':[2],'k':1}" },
+		{ "{'x':[]}", "aMN", "{'x':[1],'k':2,'n':3}" },
+		{ "{'x':[]}", "MNa", "{'x':[3],'k':1,'n':2}" },
+		{ "\t{\r\n'x'\n:\t[\n]\n}\n", "aaM",
+		    "\t{\r\n'x'\n:\t[\n1,2]\n,'k':3}\n" },
+		{ "{'y':'\xc3\xa9\\ud83d\\udd11\\/','x':0}", "r",
+		    "{'y':'\xc3\xa9\\ud83d\\udd11\\/','x':1}" },
+		{ "{'x':1e400,'y':-0.0E+00}", "r", "{'x':1,'y':-0.0E+00}" },
+	};
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		struct json j, after;
+		struct edits x = { .j = &j };
+		struct str text = NOTHING;
+		struct err e = { 0 };
+
+		run.row = rows[i].want;
+		if (!CHECK(parses(&j, quotes(rows[i].text))))
+			continue;
+		for (size_t k = 0; rows[i].edits[k] != '\0'; k++) {
+			char digit[2] = { (char)('1' + k), '\0' };
+
+			edit_letter(&x, rows[i].edits[k],
+			    str_c(cstr(str_c(digit))));
+		}
+		CHECK(edit_done(&x, &T, &text, &e));
+		FAILED(e, E_NONE);
+		SAME(text, quotes(rows[i].want));
+		CHECK(parses(&after, text));
+		SAME(j.text, quotes(rows[i].text));     /* not touched */
+	}
+}
+
+/* More changes than there is room for, text that could not be built, and an
+ * arena without room: an error, never half of the changes. */
+static void
+test_edit_full(void)
+{
+	struct json j;
+	struct str text = NOTHING;
+	struct out o;
+
+	CHECK(parses(&j, S("{\"x\":[0]}")));
+	for (size_t n = EDITS_MAX / 2 - 1; n <= EDITS_MAX / 2 + 1; n++) {
+		struct edits x = { .j = &j };
+		struct err e = { 0 };
+		bool fit = n <= EDITS_MAX / 2;
+
+		for (size_t i = 0; i < n; i++)  /* comma and element */
+			edit_letter(&x, 'a', S("1"));
+		EQUAL(edit_done(&x, &T, &text, &e), fit);
+		FAILED(e, fit ? E_NONE : E_LARGE);
+		if (fit)
+			EQUAL(text.n, 9 + 2 * n);
+	}
+	for (const char *letter = "rafmnMN"; *letter != '\0'; letter++) {
+		struct edits x = { .j = &j };
+		struct err e = { 0 };
+
+		CHECK(parses(&j, *letter == 'm' || *letter == 'n' ?
+		    S("{\"x\":{}}") : S("{\"x\":[0]}")));
+		edit_letter(&x, *letter, NOTHING);
+		CHECK(!edit_done(&x, &T, &text, &e));
+		FAILED(e, E_LARGE);
+	}
+	out_open(&o, &T);
+	for (size_t i = 0; i < 100000; i++)
+		out_put(&o, S("[],"));
+	CHECK(parses(&j, JOIN(&T, S("{\"y\":["), out_close(&o, &T),
+	    S("0],\"x\":[0]}"))));
+	for (size_t room = 0; room < 400000; room += 20000) {
+		struct edits x = { .j = &j };
+		struct arena small = { 0 };
+		struct err e = { 0 };
+		bool ok;
+
+		if (!CHECK(mem_open(&small, 1 << 19)))
+			return;
+		(void)mem_alloc(&small, small.cap - room);
+		edit_letter(&x, 'a', S("1"));
+		ok = edit_done(&x, &small, &text, &e);
+		EQUAL(ok, room > j.text.n + 2);
+		FAILED(e, ok ? E_NONE : E_LARGE);
+		if (ok)
+			EQUAL(text.n, j.text.n + 2);
+		EQUAL(json_quoted(&small, j.text).p != NULL, false);
+		(void)munmap(small.base, small.cap);
+	}
+}
+
+/* The model of the editor: a text in pieces, one for each token and each
+ * stretch of white space. It knows nothing of places in the text. */
+static struct {
+	struct str piece[4000];
+	bool touched[4000];
+	size_t pieces;
+	struct model_node {
+		size_t open, close;     /* pieces; the same for a scalar */
+		u8 kind;                /* of bracket, 0 for a scalar */
+		size_t kids;
+		struct str key;         /* the last child's, decoded */
+		uint32_t value;         /* and its node */
+		bool is_key, added;
+	} node[2000];
+	uint32_t nodes;
+} model;
+
+static void
+model_piece(struct str s)
+{
+	if (model.pieces < LEN(model.piece))
+		model.piece[model.pieces++] = s;
+}
+
+static void
+model_space(void)
+{
+	static const char *const space[] = { "", "", "", " ", "\n", "\t ",
+		"\r\n  " };
+
+	model_piece(str_c(space[rnd(LEN(space))]));
+}
+
+/* Make up a value: at most so deep. */
+static void
+model_grow(int depth)
+{
+	static const char *const scalar[] = { "0", "-1.5e3", "true", "null",
+		"\"\"", "\"a\\\"]}\"", "\"\\u005d\"", "\"\xc3\xa9\\\\\"",
+		"[]", "{}", "false", "12345678901234567890" };
+	uint32_t me = model.nodes++;
+	struct model_node *m = &model.node[me];
+	bool box = depth > 0 && model.nodes < 400 && rnd(3) > 0;
+
+	*m = (struct model_node){ 0 };
+	model_space();
+	m->open = model.pieces;
+	m->kind = !box ? 0 : rnd(2) > 0 ? '[' : '{';
+	if (!box) {
+		model_piece(str_c(scalar[rnd(LEN(scalar) - 4 * (depth == 0))]));
+		if (model.piece[m->open].p[0] == '[' ||
+		    model.piece[m->open].p[0] == '{')
+			m->is_key = true;       /* one piece: left alone */
+	} else {
+		model_piece(m->kind == '[' ? S("[") : S("{"));
+		for (uint32_t n = rnd(5); n > 0; n--) {
+			if (m->kids > 0)
+				model_piece(S(","));
+			if (m->kind == '{') {
+				char key[16];
+
+				model_space();
+				(void)snprintf(key, sizeof key, rnd(3) > 0 ?
+				    "\"k%zu\"" : "\"\\u006b%zu\"", m->kids);
+				model.node[model.nodes++] = (struct model_node){
+					.open = model.pieces, .is_key = true };
+				model_piece(str_c(cstr(str_c(key))));
+				model_space();
+				model_piece(S(":"));
+				(void)snprintf(key, sizeof key, "k%zu",
+				    m->kids);
+				m->key = str_c(cstr(str_c(key)));
+			}
+			m->value = model.nodes;
+			model_grow(depth - 1);
+			m->kids++;
+		}
+		model_space();
+		model_piece(m->kind == '[' ? S("]") : S("}"));
+	}
+	m->close = model.pieces - 1;
+	model_space();
+}
+
+/* The whole text. */
+static struct str
+model_text(void)
+{
+	struct out o;
+
+	out_open(&o, &T);
+	for (size_t i = 0; i < model.pieces; i++)
+		out_put(&o, model.piece[i]);
+	return out_close(&o, &T);
+}
+
+/* Has any change been made from one piece to another? */
+static bool
+model_is_touched(size_t from, size_t to)
+{
+	bool any = false;
+
+	for (size_t i = from; i <= to; i++)
+		any |= model.touched[i];
+	return any;
+}
+
+static void
+model_replace(const struct model_node *m, struct str json)
+{
+	for (size_t i = m->open; i <= m->close; i++) {
+		model.piece[i] = i == m->open ? json : NOTHING;
+		model.touched[i] = true;
+	}
+}
+
+/* Put before the closing bracket, after white space. */
+static void
+model_add(struct model_node *m, struct str json)
+{
+	struct str old = model.piece[m->close];
+
+	model.piece[m->close] = JOIN(&T, str_upto(old, old.n - 1),
+	    m->kids > 0 ? S(",") : S(""), json, str_from(old, old.n - 1));
+	model.touched[m->close] = true;
+	m->kids++;
+	m->added = true;
+}
+
+/* Make one change to a node that allows it, in the model and the editor. */
+static void
+model_change(struct edits *x, uint32_t node, size_t number)
+{
+	struct model_node *m = &model.node[node];
+	struct str json, name;
+	char text[40];
+
+	(void)snprintf(text, sizeof text, rnd(2) > 0 ? "%zu" :
+	    "{\"n\\u0031\":[ %zu ]}", number);
+	json = str_c(cstr(str_c(text)));
+	if (m->is_key)
+		return;
+	if (rnd(3) == 0 && !model_is_touched(m->open, m->close)) {
+		edit_replace(x, node, json);
+		model_replace(m, json);
+		return;
+	}
+	if (m->kind == 0 || model.piece[m->open].n != 1 ||
+	    model.piece[m->close].n == 0)
+		return;                 /* none, or replaced, or fronted */
+	if (m->kind == '[' && rnd(3) == 0 && m->kids > 0 && !m->added &&
+	    !model_is_touched(model.node[node + 1].open,
+	    model.node[node + 1].open)) {
+		edit_front(x, node, json);
+		model.piece[m->open] = JOIN(&T, S("["), json, S(","));
+		model.touched[m->open] = true;
+	} else if (m->kind == '[') {
+		edit_add(x, node, json);
+		model_add(m, json);
+	} else if (m->key.n > 0 && rnd(2) > 0 && !model_is_touched(
+	    model.node[m->value].open, model.node[m->value].close)) {
+		edit_member(x, &T, node, m->key, json);
+		model_replace(&model.node[m->value], json);
+	} else {
+		(void)snprintf(text, sizeof text, "new%zu", number);
+		name = str_c(cstr(str_c(text)));
+		edit_member(x, &T, node, name, json);
+		model_add(m, JOIN(&T, S("\""), name, S("\":"), json));
+	}
+}
+
+/* Random texts and changes: the editor and the model agree to the byte, and
+ * what comes out can be read again. */
+static void
+test_edit_model(void)
+{
+	size_t mark = T.used, changed = 0;
+
+	for (unsigned round = 0; round < ROUNDS(20000); round++) {
+		uint64_t began = seed;
+		struct json j, after;
+		struct edits x = { .j = &j };
+		struct str text = NOTHING;
+		struct err e = { 0 };
+
+		model.pieces = 0;
+		model.nodes = ROOT;
+		memset(model.touched, 0, sizeof model.touched);
+		model_grow(4);
+		if (!CHECK(parses(&j, model_text())) ||
+		    !EQUAL(model.nodes, j.n))
+			return;
+		for (size_t n = rnd(30), i = 0; i < n; i++) {
+			uint32_t at = ROOT + rnd(model.nodes - ROOT);
+
+			/* a node in what was replaced is gone */
+			if (!model_is_touched(model.node[at].open,
+			    model.node[at].open) || model.node[at].added)
+				model_change(&x, at, i);
+		}
+		changed += x.n;
+		if (!CHECK(edit_done(&x, &T, &text, &e)) ||
+		    !CHECK(parses(&after, text)) || !CHECK(str_eq(text,
+		    model_text()))) {
+			(void)printf("  seed: %llu\n  before: ",
+			    (unsigned long long)began);
+			show(j.text);
+			(void)printf("\n  got:    ");
+			show(text);
+			(void)printf("\n  want:   ");
+			show(model_text());
+			(void)printf("\n");
+			return;
+		}
+		mem_reset(&T, mark);
+	}
+	CHECK(changed > ROUNDS(20000));
+}
+
 /* Reading leaves the arena as long as it needs it and no secret behind. */
 static void
 test_json_scratch(void)
@@ -8436,12 +8828,15 @@ test_sa_file_refused(void)
 static struct draft
 draft_of(enum item_state state, uint64_t version)
 {
+	char *patched = mem_alloc(&T, 100);
+
 	onep.patches = 0;
 	onep.log.n = 0;
 	onep.reads = READ_USUAL;
 	onep.fault = (struct fault){ 0 };
-	onep.patched = "{\"contentVersion\":4,\"updatedItems\":{\"" DRAFT_ID
-	    "\":8}}";
+	(void)snprintf(patched, 100, "{\"contentVersion\":4,\"updatedItems\":{"
+	    "\"" DRAFT_ID "\":%llu}}", (unsigned long long)version + 1);
+	onep.patched = patched;
 	return (struct draft){ S(DRAFT_ID), S("001"),
 		S("2024-02-01T10:00:00Z"), S(DRAFT_OVER), S(DRAFT_DETAILS),
 		NOTHING, version, state };
@@ -8526,7 +8921,7 @@ test_sa_write(void)
 	} rows[] = {
 		{ ITEM_ACTIVE, 0, "N", 3 }, { ITEM_ACTIVE, 7, "N", 4 },
 		{ ITEM_ARCHIVED, 7, "Y", 0 }, { ITEM_DELETED, 7, "D", 3 },
-		{ ITEM_ACTIVE, UINT32_MAX, "N", UINT32_MAX },
+		{ ITEM_ACTIVE, UINT32_MAX - 1, "N", UINT32_MAX },
 	};
 	struct keeper k;
 	struct cfg cfg;
@@ -8542,7 +8937,7 @@ test_sa_write(void)
 		onep.content = rows[i].content;
 		CHECK(send_draft(sa, S(VAULT), &c, &version, &e));
 		FAILED(e, E_NONE);
-		EQUAL(version, 8);
+		EQUAL(version, rows[i].version + 1);
 		SAME(onep.log, S("op"));
 		if (EQUAL(onep.patches, 1))
 			patch_same(sa, onep.patch[0], &c, rows[i].trashed);
@@ -8576,9 +8971,6 @@ test_sa_write_refused(void)
 		{ 0, FAILED_CODE("999"), E_SERVICE },
 		{ 0, FAILED_CODE("\"104\""), E_SERVICE },
 		{ 0, FAILED_CODE("null"), E_SERVICE },
-		{ 0, "{\"contentVersion\":4,\"updatedItems\":{\"" DRAFT_ID
-		    "\":8},\"failedItems\":{\"" DRAFT_ID "\":104}}",
-		    E_CONFLICT },
 		{ 409, "{}", E_CONFLICT }, { 403, "{}", E_DENIED },
 		{ 404, "{}", E_VAULT }, { 429, "{}", E_RATE },
 		{ 400, "{}", E_SERVICE }, { 413, "{}", E_SERVICE },
@@ -8667,6 +9059,8 @@ test_sa_write_lost(void)
 		enum err_code code;
 		uint64_t want;
 	} rows[] = {
+#define BOTH "{\"contentVersion\":4,\"updatedItems\":{\"" DRAFT_ID \
+	"\":8},\"failedItems\":{\"" DRAFT_ID "\":104}}"
 #define NEITHER "{\"contentVersion\":4}"
 		{ "lost, but done", -1, NULL, READ_OURS, ITEM_ACTIVE, 7,
 		    E_NONE, 8 },
@@ -8698,6 +9092,12 @@ test_sa_write_lost(void)
 		    E_NONE, 8 },
 		{ "neither map, not done", 0, NEITHER, READ_OLD, ITEM_ACTIVE,
 		    1, E_ANSWER, 0 },
+		{ "both maps, done", 0, BOTH, READ_OURS, ITEM_ACTIVE, 7,
+		    E_NONE, 8 },
+		{ "both maps, not done", 0, BOTH, READ_OLD, ITEM_ACTIVE, 1,
+		    E_ANSWER, 0 },
+		{ "the old version", 0, "{\"updatedItems\":{\"" DRAFT_ID
+		    "\":7}}", READ_OURS, ITEM_ACTIVE, 7, E_NONE, 8 },
 		{ "neither map, nobody knows", 0, NEITHER, READ_OTHER,
 		    ITEM_ACTIVE, 7, E_UNSURE, 0 },
 		{ "another item's maps", 0, "{\"updatedItems\":{\"" VAULT
@@ -11374,7 +11774,7 @@ shelf_blank(void *ctx, struct str category, struct item *it, struct err *e)
 		{ B("username"), B("username"), NULL, KIND_TEXT, FOR_USERNAME,
 		    B(""), 5, 0 },
 		{ B("password"), B("password"), NULL, KIND_CONCEALED,
-		    FOR_PASSWORD, B(""), 9 },
+		    FOR_PASSWORD, B(""), 9, 0 },
 	};
 
 	(void)ctx;
@@ -16561,6 +16961,8 @@ static const struct {
 	TEST(test_json_arena_full), TEST(test_json_strings),
 	TEST(test_json_look_up), TEST(test_json_walk), TEST(test_json_quote),
 	TEST(test_json_round_trip), TEST(test_json_writer),
+	TEST(test_edit_rows), TEST(test_edit_full), TEST(test_edit_model),
+	
 	TEST(test_json_scratch), TEST(test_cfg_defaults), TEST(test_cfg_rows),
 	TEST(test_cfg_numbers),
 	TEST(test_cfg_rate), TEST(test_cfg_word), TEST(test_cfg_alias),
