@@ -5473,24 +5473,42 @@ item_read_date(enum kind kind, struct str s, int64_t *v)
 	return str_eq(out_str(&o), s);
 }
 
-/* Is text this tag, or one below it ("ai:deny/prod")? ASCII case, blanks
- * around it and characters that do not show are ignored: whoever reads the tag
- * in 1Password must not be wrong about what it does. */
-MUST static bool
-item_tag_eq(struct str text, struct str tag)
+/* A tag as it is seen: without blanks around it and without characters that do
+ * not show. Whoever reads a tag in 1Password must not be wrong about what it
+ * does. Cut where the room ends, which is longer than any tag of ours. */
+static struct str
+item_tag_seen(struct str text, u8 room[static NAME_MAX_LEN])
 {
-	u8 room[NAME_MAX_LEN * 4 + 4];
 	struct out o;
-	struct str seen;
 	uint32_t cp;
 
-	out_init(&o, room, sizeof room);
+	out_init(&o, room, NAME_MAX_LEN);
 	while (text.n > 0 && !o.over && utf8_next(&text, &cp))
 		if (!text_is_hidden(cp))
 			utf8_put(&o, text_is_blank(cp) ? ' ' : cp);
-	seen = str_trim(out_str(&o));
+	return str_trim(out_str(&o));
+}
+
+/* Is text this tag, or one below it ("ai:deny/prod")? ASCII case is
+ * ignored. */
+MUST static bool
+item_tag_eq(struct str text, struct str tag)
+{
+	u8 room[NAME_MAX_LEN];
+	struct str seen = item_tag_seen(text, room);
+
 	return str_nocase_eq(str_upto(seen, tag.n), tag) &&
 	    (seen.n == tag.n || seen.p[tag.n] == '/');
+}
+
+/* Is this a tag by which whoever administers the vault decides what may be
+ * done with an item? */
+static bool
+item_tag_is_rule(struct str text)
+{
+	u8 room[NAME_MAX_LEN];
+
+	return str_nocase_eq(str_upto(item_tag_seen(text, room), 3), S("ai:"));
 }
 
 /* Does an item bear this tag? Tags are few and short; whoever writes into the
@@ -7632,6 +7650,8 @@ sa_section_is_for(const struct json *j, uint32_t section, struct str name)
 
 	(void)!json_get_str(j, section, S("name"), &id);
 	(void)!json_get_str(j, section, S("title"), &title);
+	if (!json_is_object(j, section))
+		return false;
 	return name.p == NULL ? id.n == 0 && title.n == 0 :
 	    item_name_eq(id, title, name);
 }
@@ -12240,7 +12260,7 @@ write_tags(struct writing *x, const struct json *j, uint32_t list,
 		w->tags++;
 	}
 	for (size_t i = 0; w->retag && i < ref->tags; i++) {
-		bool kept = !item_tag_eq(str_upto(ref->tag[i], 3), S("ai:"));
+		bool kept = !item_tag_is_rule(ref->tag[i]);
 
 		for (size_t t = 0; t < w->tags; t++)
 			kept |= str_eq(ref->tag[i], w->tag[t]);
