@@ -2249,7 +2249,9 @@ jw_put_raw(struct jw *w, struct str name, struct str json)
 }
 
 /* Changes to a parsed text, in the order of their places: a stretch is left
- * out and text put in its stead. What nobody names stays byte for byte. */
+ * out and text put in its stead. What nobody names stays byte for byte. Like
+ * a builder it cannot fail half way: edit_done() tells once. No two changes
+ * may overlap, so a value can be replaced once, and nothing inside it can. */
 struct edits {
 	const struct json *j;
 	struct edit {
@@ -2260,7 +2262,8 @@ struct edits {
 	bool over;              /* more changes than there is room for */
 };
 
-/* Note a change; at the same place the one noted first comes first. */
+/* Note a change; at the same place the one noted first comes first, but what
+ * is put in stands before what is replaced. */
 static void
 edit_put(struct edits *x, size_t at, size_t len, struct str text)
 {
@@ -2270,7 +2273,8 @@ edit_put(struct edits *x, size_t at, size_t len, struct str text)
 		x->over = true;
 		return;
 	}
-	for (; i > 0 && x->part[i - 1].at > at; i--)
+	for (; i > 0 && (x->part[i - 1].at > at || (len == 0 &&
+	    x->part[i - 1].at == at && x->part[i - 1].len > 0)); i--)
 		x->part[i] = x->part[i - 1];
 	x->part[i] = (struct edit){ at, len, text };
 	x->n++;
@@ -2283,7 +2287,9 @@ edit_at(const struct edits *x, uint32_t node)
 	return (size_t)(json_raw(x->j, node).p - x->j->text.p);
 }
 
-/* Put JSON text in the place of a value. */
+/* Put JSON text in the place of a value. The text must live until the changes
+ * are made; p NULL counts as too many changes, so that the result of a JOIN
+ * can be handed in unseen. */
 static void
 edit_replace(struct edits *x, uint32_t node, struct str json)
 {
@@ -5279,6 +5285,7 @@ struct field {
 	enum purpose purpose;
 	struct secret value;
 	uint32_t node;
+	uint64_t size;                  /* of a file, in bytes; 0: not told */
 };
 
 /* An item with everything in it; all parts lie in one arena. stored is the
@@ -5405,24 +5412,103 @@ item_is_protected(const struct field *f)
 	    item_is_telling(f->title));
 }
 
-/* Is text this tag, or one below it ("ai:deny/prod")? ASCII case, blanks
- * around it and characters that do not show are ignored: whoever reads the tag
- * in 1Password must not be wrong about what it does. */
+/* A whole number of at most 15 digits, written as such or as a string. */
 MUST static bool
-item_tag_eq(struct str text, struct str tag)
+item_number(const struct json *j, uint32_t node, int64_t *v)
 {
-	u8 room[NAME_MAX_LEN * 4 + 4];
+	struct str s;
+	uint64_t n;
+	bool minus;
+
+	if (!json_str(j, node, &s)) {
+		if (!json_is_integer(j, node))
+			return false;
+		s = json_raw(j, node);
+	}
+	minus = str_is_start(s, S("-"));
+	if (!str_u64(str_from(s, minus), 999999999999999, &n))
+		return false;
+	*v = minus ? -(int64_t)n : (int64_t)n;
+	return true;
+}
+
+#define YEAR_1 (-62135596800)           /* as seconds since 1970 */
+#define YEAR_3000 32503680000
+
+/* Append what the number of a date or month shows as; nothing when it is
+ * neither. A month is YYYYMM; years of two digits are of this century. */
+static void
+item_put_date(struct out *o, enum kind kind, int64_t v)
+{
+	if (kind == KIND_DATE) {
+		if (v >= YEAR_1 && v < YEAR_3000)
+			time_put_day(o, v);
+	} else if (v > 0 && v % 100 > 0 && v % 100 <= 12 && v < 1000000) {
+		time_digits(o, v % 100, 2);
+		out_byte(o, '/');
+		time_digits(o, v / 100 + (v < 10000 ? 2000 : 0), 4);
+	}
+}
+
+/* The number that a date (YYYY-MM-DD, kept as noon of that day and a minute)
+ * or a month (MM/YYYY) is kept as. It must show again as it was given, which
+ * is how a 30th of February is found. */
+MUST static bool
+item_read_date(enum kind kind, struct str s, int64_t *v)
+{
+	bool day = kind == KIND_DATE;
+	uint64_t y, m, d = 1;
+	u8 room[16];
 	struct out o;
-	struct str seen;
+
+	if (!str_u64(day ? str_upto(s, 4) : str_from(s, 3), 2999, &y) ||
+	    y < 1000 ||
+	    !str_u64(str_upto(str_from(s, day ? 5 : 0), 2), 12, &m) ||
+	    (day && !str_u64(str_from(s, 8), 31, &d)))
+		return false;
+	*v = day ? time_days((int64_t)y, (int64_t)m, (int64_t)d) * 86400 +
+	    12 * 3600 + 60 : (int64_t)(y * 100 + m);
+	out_init(&o, room, sizeof room);
+	item_put_date(&o, kind, *v);
+	return str_eq(out_str(&o), s);
+}
+
+/* A tag as it is seen: without blanks around it and without characters that do
+ * not show. Whoever reads a tag in 1Password must not be wrong about what it
+ * does. Cut where the room ends, which is longer than any tag of ours. */
+static struct str
+item_tag_seen(struct str text, u8 room[static NAME_MAX_LEN])
+{
+	struct out o;
 	uint32_t cp;
 
-	out_init(&o, room, sizeof room);
+	out_init(&o, room, NAME_MAX_LEN);
 	while (text.n > 0 && !o.over && utf8_next(&text, &cp))
 		if (!text_is_hidden(cp))
 			utf8_put(&o, text_is_blank(cp) ? ' ' : cp);
-	seen = str_trim(out_str(&o));
+	return str_trim(out_str(&o));
+}
+
+/* Is text this tag, or one below it ("ai:deny/prod")? ASCII case is
+ * ignored. */
+MUST static bool
+item_tag_eq(struct str text, struct str tag)
+{
+	u8 room[NAME_MAX_LEN];
+	struct str seen = item_tag_seen(text, room);
+
 	return str_nocase_eq(str_upto(seen, tag.n), tag) &&
 	    (seen.n == tag.n || seen.p[tag.n] == '/');
+}
+
+/* Is this a tag by which whoever administers the vault decides what may be
+ * done with an item? */
+static bool
+item_tag_is_rule(struct str text)
+{
+	u8 room[NAME_MAX_LEN];
+
+	return str_nocase_eq(str_upto(item_tag_seen(text, room), 3), S("ai:"));
 }
 
 /* Does an item bear this tag? Tags are few and short; whoever writes into the
@@ -6883,6 +6969,21 @@ sa_version(struct sa *sa, const struct sa_vault *v, uint64_t *version,
 	return sa_content(&j, version, e);
 }
 
+/* Count the entries of a list; one without a proper uuid refuses the whole. */
+MUST static bool
+sa_count_items(const struct json *j, uint32_t list, size_t *n, struct err *e)
+{
+	struct str id;
+
+	for (uint32_t k = json_first(j, list); k; k = json_next(j, list, k)) {
+		if (!json_get_str(j, k, S("uuid"), &id) ||
+		    !id_is_valid(id, 'a'))
+			return fail(e, E_ANSWER, "item without uuid");
+		++*n;
+	}
+	return true;
+}
+
 /* Read a vault's overviews. An answer that says it is incomplete is refused:
  * a title that seems unique might not be. */
 MUST static bool
@@ -6909,14 +7010,8 @@ sa_load_items(struct sa *sa, struct sa_vault *v, struct err *e)
 	list = json_get(&j, ROOT, S("items"));
 	if (!json_is_null(&j, list) && !json_is_array(&j, list))
 		return fail(e, E_ANSWER, "item list");
-	for (uint32_t k = json_first(&j, list); k; k = json_next(&j, list, k)) {
-		struct str id;
-
-		if (!json_get_str(&j, k, S("uuid"), &id) ||
-		    !id_is_valid(id, 'a'))
-			return fail(e, E_ANSWER, "item without uuid");
-		n++;
-	}
+	if (!sa_count_items(&j, list, &n, e))
+		return false;
 	v->item = mem_alloc(&v->list, n * sizeof *v->item);
 	if (v->item == NULL)
 		return fail(e, E_LARGE, "number of items");
@@ -6978,7 +7073,7 @@ sa_add_field(struct item *it, uint32_t node, struct str id, struct str name)
 
 	(void)!json_get_str(&it->details, node, name, &value);
 	*f = (struct field){ id, id, NULL, KIND_TEXT, FOR_NOTHING,
-	    { value.p, value.n }, node };
+	    { value.p, value.n }, node, 0 };
 	return f;
 }
 
@@ -7003,31 +7098,7 @@ sa_add_login(struct item *it)
 	}
 }
 
-/* A whole number of at most 15 digits, written as such or as a string. */
-MUST static bool
-sa_number(const struct json *j, uint32_t node, int64_t *v)
-{
-	struct str s;
-	uint64_t n;
-	bool minus;
-
-	if (!json_str(j, node, &s)) {
-		if (!json_is_integer(j, node))
-			return false;
-		s = json_raw(j, node);
-	}
-	minus = str_is_start(s, S("-"));
-	if (!str_u64(str_from(s, minus), 999999999999999, &n))
-		return false;
-	*v = minus ? -(int64_t)n : (int64_t)n;
-	return true;
-}
-
-#define YEAR_1 (-62135596800)           /* as seconds since 1970 */
-#define YEAR_3000 32503680000
-
-/* What a date or a month shows as; what is neither is empty. A month is
- * YYYYMM; years of two digits are of this century. */
+/* The same for a value of the details; a month is never a string there. */
 static void
 sa_put_date(struct out *o, enum kind kind, const struct json *j,
     uint32_t value)
@@ -7035,17 +7106,9 @@ sa_put_date(struct out *o, enum kind kind, const struct json *j,
 	struct str s;
 	int64_t v;
 
-	if (!sa_number(j, value, &v))
-		return;
-	if (kind == KIND_DATE) {
-		if (v >= YEAR_1 && v < YEAR_3000)
-			time_put_day(o, v);
-	} else if (!json_str(j, value, &s) && v > 0 && v % 100 > 0 &&
-	    v % 100 <= 12 && v < 1000000) {
-		time_digits(o, v % 100, 2);
-		out_byte(o, '/');
-		time_digits(o, v / 100 + (v < 10000 ? 2000 : 0), 4);
-	}
+	if (item_number(j, value, &v) && (kind == KIND_DATE ||
+	    !json_str(j, value, &s)))
+		item_put_date(o, kind, v);
 }
 
 /* An address on one line: "street, city state zip, country", without what is
@@ -7104,6 +7167,22 @@ sa_add_ssh(struct item *it, const struct field *key, uint32_t node)
 	}
 }
 
+/* Make a field of a file's attributes: it is named by its file name, and its
+ * place is that of the attributes. */
+static void
+sa_shape_file(const struct item *it, struct field *f, uint32_t node)
+{
+	const struct json *j = &it->details;
+
+	f->kind = KIND_FILE;
+	f->title = S("");
+	(void)!json_get_str(j, node, S("fileName"), &f->title);
+	(void)!str_u64(json_raw(j, json_get(j, node, S("unencryptedSize"))),
+	    UINT32_MAX, &f->size);
+	f->value.p = NULL;
+	f->node = node;
+}
+
 /* Turn the value of a field into the text that is shown. False: no room. */
 MUST static bool
 sa_shape_field(struct sa *sa, struct item *it, struct field *f)
@@ -7126,9 +7205,7 @@ sa_shape_field(struct sa *sa, struct item *it, struct field *f)
 		f->value = (struct secret){ text.p, text.n };
 		return !o.over;
 	case KIND_FILE:
-		f->title = S("");
-		(void)!json_get_str(j, value, S("fileName"), &f->title);
-		f->value.p = NULL;
+		sa_shape_file(it, f, value);
 		return true;
 	case KIND_OTHER:
 		f->value.p = NULL;
@@ -7204,11 +7281,8 @@ sa_item_fields(struct sa *sa, struct item *it, struct err *e)
 		f->title = S("notes");
 		f->kind = KIND_NOTES;
 	}
-	if (json_get_str(j, file, S("fileName"), &text)) {
-		f = sa_add_field(it, ROOT, text, S(""));
-		f->kind = KIND_FILE;
-		f->value.p = NULL;
-	}
+	if (json_get_str(j, file, S("fileName"), &text))
+		sa_shape_file(it, sa_add_field(it, ROOT, text, S("")), file);
 	return true;
 }
 
@@ -7287,7 +7361,7 @@ sa_file_eq(const struct json *j, uint32_t at, struct str sealed)
 	SHA256(got, sealed);
 	return hash == 0 || (json_str(j, hash, &s) &&
 	    b64_decode_exact(want, sizeof want, s) &&
-	    memcmp(want, got, sizeof got) == 0);
+	    ct_eq(want, got, sizeof got));
 }
 
 /* Back end: a file's content. It comes without an envelope, encrypted under a
@@ -7299,8 +7373,7 @@ sa_file(void *ctx, struct str vault, const struct item *it,
 	struct sa *sa = ctx;
 	struct sa_request r = { S("GET"), NOTHING, NOTHING, 0, true, true };
 	const struct json *j = &it->details;
-	uint32_t at = json_get(j, f->node, f->node == ROOT ?
-	    S("documentAttributes") : S("v"));
+	uint32_t at = f->node;
 	u8 bytes[32], nonce[GCM_IV];    /* bytes: secret, wiped */
 	struct str id, s, kid;
 	struct sa_key key;              /* secret: wiped */
@@ -7329,8 +7402,25 @@ sa_file(void *ctx, struct str vault, const struct item *it,
 	return ok || fail(e, E_ANSWER, "file does not open");
 }
 
+/* How an item is changed. The service keeps an item as two encrypted JSON
+ * texts and replaces both at once, under a version; so a change is: read both,
+ * change the few places that are meant, and send both back. 1Password's own
+ * clients keep much more in them than this program knows (passkeys, saved web
+ * forms, attributes), and they must find it again: the texts are therefore
+ * never built anew but edited (struct edits), and whatever nobody named keeps
+ * its bytes, its white space and its order.
+ *
+ * Two versions guard against two writers: that of the item, which stands in
+ * the change, and that of the vault's content, which stands in the path. The
+ * service refuses a change to what has been changed meanwhile; so no retry
+ * here can undo somebody else's work, and none is made.
+ *
+ * When the answer to a change does not come, nobody here knows whether it was
+ * carried out. The item is then read: a ciphertext with our random nonce can
+ * only be ours. */
+
 /* What is to be sent of an item: both parts whole. A version of 0 makes a new
- * one. */
+ * one. files is a member to append, or nothing. */
 struct draft {
 	struct str id, category, created, over, details, files;
 	uint64_t version;
@@ -7464,12 +7554,12 @@ sa_send(struct sa *sa, struct sa_vault *v, const struct draft *c,
 	if (sa_call(sa, r, E_VAULT, &j, &now)) {
 		code = json_get(&j, json_get(&j, ROOT, S("failedItems")),
 		    c->id);
-		if (code != 0)
-			return sa_failed(&j, code, e);
 		done = json_get(&j, json_get(&j, ROOT, S("updatedItems")),
 		    c->id);
-		if (done != 0 && str_u64(json_raw(&j, done), UINT32_MAX,
-		    version))
+		if (code != 0 && done == 0)
+			return sa_failed(&j, code, e);
+		if (code == 0 && done != 0 && str_u64(json_raw(&j, done),
+		    UINT32_MAX, version) && *version == c->version + 1)
 			return true;
 		now = (struct err){ .code = E_ANSWER };
 	}
@@ -7482,41 +7572,24 @@ sa_send(struct sa *sa, struct sa_vault *v, const struct draft *c,
 	return false;
 }
 
-/* The JSON of a field's value: text, or the number that dates and months are
- * kept as. p NULL: not a value for this kind. */
+/* The JSON of a field's value: a string, or the number that dates and months
+ * are kept as. p NULL: not a value for this kind. */
 static struct str
 sa_value(struct sa *sa, const struct wish_field *f)
 {
-	struct str s = f->value;
-	uint64_t y, m, d = 1;
+	int64_t v;
+	u8 room[24];
 	struct out o;
-	struct str text;
 
 	if (f->kind != KIND_DATE && f->kind != KIND_MONTH_YEAR)
-		return json_quoted(sa->scratch, s);
-	if (f->kind == KIND_DATE ? s.n != 10 || s.p[4] != '-' ||
-	    s.p[7] != '-' || !str_u64(str_upto(s, 4), 2999, &y) ||
-	    !str_u64(str_upto(str_from(s, 5), 2), 12, &m) ||
-	    !str_u64(str_from(s, 8), 31, &d) :
-	    s.n != 7 || s.p[2] != '/' || !str_u64(str_upto(s, 2), 12, &m) ||
-	    !str_u64(str_from(s, 3), 2999, &y) || y < 100)
+		return json_quoted(sa->scratch, f->value);
+	if (!item_read_date(f->kind, f->value, &v))
 		return NOTHING;
-	if (m == 0 || d == 0 || time_days((int64_t)y, (int64_t)m, (int64_t)d) >=
-	    time_days((int64_t)(m < 12 ? y : y + 1), (int64_t)m % 12 + 1, 1))
-		return NOTHING;
-	out_open(&o, sa->scratch);
-	if (f->kind == KIND_MONTH_YEAR) {
-		out_u64(&o, y * 100 + m);
-	} else {
-		int64_t t = time_days((int64_t)y, (int64_t)m, (int64_t)d) *
-		    86400 + 12 * 3600 + 60;
-
-		if (t < 0)
-			out_byte(&o, '-');
-		out_u64(&o, (uint64_t)(t < 0 ? -t : t));
-	}
-	text = out_close(&o, sa->scratch);
-	return text;
+	out_init(&o, room, sizeof room);
+	if (v < 0)
+		out_byte(&o, '-');
+	out_u64(&o, (uint64_t)(v < 0 ? -v : v));
+	return str_dup(sa->scratch, out_str(&o));
 }
 
 /* A new id: 26 letters and digits, 130 bits of randomness. */
@@ -7534,34 +7607,38 @@ sa_new_id(struct sa *sa, struct str *id, struct err *e)
 }
 
 /* Append a new field as JSON: built-in ones of a Login in their own form, the
- * others as fields of a section. */
+ * others as fields of a section. The kinds that have no word of their own on
+ * the wire are told by how the field's id begins. */
 MUST static bool
 sa_put_field(struct sa *sa, struct out *o, const struct wish_field *f,
     struct err *e)
 {
 	struct str id, value = sa_value(sa, f);
 	struct str label = json_quoted(sa->scratch, f->label);
+	bool user = f->purpose == FOR_USERNAME;
+	struct str name = user ? S("\"username\"") : S("\"password\"");
+	struct str wire = str_c(kinds[f->kind].wire), prefix = NOTHING;
 
 	if (value.p == NULL || label.p == NULL)
 		return fail(e, E_EDIT, "not a value for this kind of field");
 	if (f->purpose != FOR_NOTHING) {
-		bool user = f->purpose == FOR_USERNAME;
-		struct str name = user ? S("\"username\"") :
-		    S("\"password\"");
-
 		OUT(o, S("{\"value\":"), value, S(",\"id\":"), name,
 		    S(",\"name\":"), name, S(",\"type\":"), user ?
 		    S("\"T\"") : S("\"P\""), S(",\"designation\":"), name,
 		    S("}"));
 		return true;
 	}
+	if (f->kind == KIND_TOTP) {
+		wire = S("concealed");
+		prefix = S("TOTP_");
+	} else if (f->kind == KIND_CARD) {
+		wire = S("string");
+		prefix = S("ccnum_");
+	}
 	if (!sa_new_id(sa, &id, e))
 		return false;
-	OUT(o, S("{\"k\":\""), str_c(f->kind == KIND_TOTP ? "concealed" :
-	    f->kind == KIND_CARD ? "string" : kinds[f->kind].wire),
-	    S("\",\"n\":\""), f->kind == KIND_TOTP ? S("TOTP_") :
-	    f->kind == KIND_CARD ? S("ccnum_") : NOTHING, id, S("\",\"t\":"),
-	    label, S(",\"v\":"), value, S("}"));
+	OUT(o, S("{\"k\":\""), wire, S("\",\"n\":\""), prefix, id,
+	    S("\",\"t\":"), label, S(",\"v\":"), value, S("}"));
 	return true;
 }
 
@@ -7573,66 +7650,88 @@ sa_section_is_for(const struct json *j, uint32_t section, struct str name)
 
 	(void)!json_get_str(j, section, S("name"), &id);
 	(void)!json_get_str(j, section, S("title"), &title);
+	if (!json_is_object(j, section))
+		return false;
 	return name.p == NULL ? id.n == 0 && title.n == 0 :
 	    item_name_eq(id, title, name);
 }
 
-/* Two new fields belong to the same section. */
-static bool
-sa_section_eq(const struct wish_field *a, const struct wish_field *b)
+/* The object whose member fields takes such a field: the details themselves
+ * for a built-in one, else a section; 0: there is no such section. */
+static uint32_t
+sa_section_of(const struct json *j, const struct wish_field *f)
 {
-	return a->purpose == b->purpose && (a->section.p == NULL) ==
-	    (b->section.p == NULL) && str_nocase_eq(a->section, b->section);
+	uint32_t all = json_get(j, ROOT, S("sections"));
+
+	if (f->purpose != FOR_NOTHING)
+		return ROOT;
+	for (uint32_t s = json_first(j, all); s; s = json_next(j, all, s))
+		if (sa_section_is_for(j, s, f->section))
+			return s;
+	return 0;
 }
 
-/* Put all new fields of the section of w->field[i] into the details, making
- * the section if need be; *fresh collects new sections. */
+/* Two new fields go to the same place: the same section, however each of them
+ * names it, or a new one of the same title. */
+static bool
+sa_section_eq(const struct json *j, const struct wish_field *a,
+    const struct wish_field *b)
+{
+	uint32_t to = sa_section_of(j, a);
+
+	return to == sa_section_of(j, b) && (to != 0 ||
+	    ((a->section.p == NULL) == (b->section.p == NULL) &&
+	    str_nocase_eq(a->section, b->section)));
+}
+
+/* Append all new fields that belong to the section of w->field[i]. */
+MUST static bool
+sa_put_fields(struct sa *sa, struct out *o, const struct json *j,
+    const struct wish *w, size_t i, struct err *e)
+{
+	for (size_t k = i; k < w->fields; k++) {
+		if (w->field[k].old != NULL ||
+		    !sa_section_eq(j, &w->field[k], &w->field[i]))
+			continue;
+		if (o->n > 0)
+			out_byte(o, ',');
+		if (!sa_put_field(sa, o, &w->field[k], e))
+			return false;
+	}
+	return !o->over || fail(e, E_LARGE, "change");
+}
+
+/* Put all new fields of the section of w->field[i] into the details; *fresh
+ * collects the sections that are new themselves. */
 MUST static bool
 sa_edit_section(struct sa *sa, struct edits *x, const struct wish *w, size_t i,
     struct out *fresh, struct err *e)
 {
-	const struct json *j = x->j;
-	bool login = w->field[i].purpose != FOR_NOTHING;
-	struct str name = w->field[i].section, id, list;
-	uint32_t all = json_get(j, ROOT, S("sections")), box = 0;
+	const struct wish_field *f = &w->field[i];
+	uint32_t box = sa_section_of(x->j, f);
+	uint32_t list = json_get(x->j, box, S("fields"));
 	struct arena *a = sa->scratch;
-	u8 *room = mem_alloc(a, WISH_ROOM);
+	struct str id = NOTHING;
 	struct out o;
 
-	out_init(&o, room, WISH_ROOM);
-	for (size_t k = i; k < w->fields; k++) {
-		if (w->field[k].old != NULL ||
-		    !sa_section_eq(&w->field[k], &w->field[i]))
-			continue;
-		if (o.n > 0)
-			out_byte(&o, ',');
-		if (!sa_put_field(sa, &o, &w->field[k], e))
-			return false;
-	}
-	list = out_str(&o);
-	if (o.over)
-		return fail(e, E_LARGE, "change");
-	for (uint32_t s = login ? 0 : json_first(j, all); s && box == 0;
-	    s = json_next(j, all, s))
-		if (sa_section_is_for(j, s, name))
-			box = s;
-	if (login)
-		box = ROOT;
-	if (box != 0 && json_is_array(j, json_get(j, box, S("fields")))) {
-		edit_add(x, json_get(j, box, S("fields")), list);
+	out_init(&o, mem_alloc(a, WISH_ROOM), WISH_ROOM);
+	if (!sa_put_fields(sa, &o, x->j, w, i, e))
+		return false;
+	if (json_is_array(x->j, list)) {
+		edit_add(x, list, out_str(&o));
 		return true;
 	}
 	if (box != 0) {
-		edit_member(x, a, box, S("fields"), JOIN(a, S("["), list,
-		    S("]")));
+		edit_member(x, a, box, S("fields"), JOIN(a, S("["),
+		    out_str(&o), S("]")));
 		return true;
 	}
-	if (!sa_new_id(sa, &id, e))
+	if (f->section.p != NULL && !sa_new_id(sa, &id, e))
 		return false;
 	OUT(fresh, fresh->n > 0 ? S(",") : NOTHING, S("{\"name\":\""),
-	    name.p == NULL ? NOTHING : S("Section_"), name.p == NULL ? NOTHING :
-	    id, S("\",\"title\":"), json_quoted(a, name), S(",\"fields\":["),
-	    list, S("]}"));
+	    f->section.p != NULL ? S("Section_") : NOTHING, id,
+	    S("\",\"title\":"), json_quoted(a, f->section),
+	    S(",\"fields\":["), out_str(&o), S("]}"));
 	return !fresh->over || fail(e, E_LARGE, "change");
 }
 
@@ -7650,7 +7749,7 @@ sa_edit_new(struct sa *sa, struct edits *x, const struct wish *w,
 
 		for (size_t k = 0; k < i && first; k++)
 			first = w->field[k].old != NULL ||
-			    !sa_section_eq(&w->field[k], &w->field[i]);
+			    !sa_section_eq(x->j, &w->field[k], &w->field[i]);
 		if (first && !sa_edit_section(sa, x, w, i, &fresh, e))
 			return false;
 	}
@@ -7714,8 +7813,9 @@ sa_edit_old(struct sa *sa, struct edits *x, const struct wish *w,
 	return true;
 }
 
-/* The line under an item's title in lists, where a change of this field
- * changes it; else NULL. */
+/* The line under an item's title in 1Password's lists repeats one of its
+ * fields, the username of a login for instance. The field of the wish that it
+ * repeats, so that it does not show the old value; NULL: none. */
 static const struct wish_field *
 sa_subtitle(const struct item *it, const struct wish *w)
 {
@@ -7744,24 +7844,74 @@ sa_subtitle(const struct item *it, const struct wish *w)
 static unsigned
 sa_strength(struct str s)
 {
-	unsigned lower = 0, upper = 0, digit = 0, other = 0, per;
+	static const struct {
+		u8 lo, hi;
+		unsigned set;
+	} rows[] = { { '0', '9', 10 }, { 'A', 'Z', 26 }, { 'a', 'z', 26 },
+	    { 0, 255, 32 } };
+	bool seen[LEN(rows)] = { false };
+	unsigned set = 0, bits = 0;
 
 	for (size_t i = 0; i < s.n; i++) {
-		u8 c = s.p[i];
+		size_t k = 0;
 
-		if (c >= 'a' && c <= 'z')
-			lower = 26;
-		else if (c >= 'A' && c <= 'Z')
-			upper = 26;
-		else if (c >= '0' && c <= '9')
-			digit = 10;
-		else
-			other = 32;
+		while (s.p[i] < rows[k].lo || s.p[i] > rows[k].hi)
+			k++;
+		seen[k] = true;
 	}
-	per = lower + upper + digit + other;
-	for (unsigned bits = 0;; bits++)
-		if (1u << bits >= per)
-			return s.n > 1000 ? 1000 : (unsigned)s.n * bits;
+	for (size_t k = 0; k < LEN(rows); k++)
+		set += seen[k] ? rows[k].set : 0;
+	while (1u << bits < set)
+		bits++;
+	return (unsigned)(s.n < 1000 ? s.n : 1000) * bits;
+}
+
+/* Set a member of the overview to a number. */
+static void
+sa_edit_number(struct sa *sa, struct edits *x, struct str name, unsigned v)
+{
+	u8 room[12];
+	struct out o;
+
+	out_init(&o, room, sizeof room);
+	out_u64(&o, v);
+	edit_member(x, sa->scratch, ROOT, name, str_dup(sa->scratch,
+	    out_str(&o)));
+}
+
+/* Give the item this website: in place of its first one, else as its only. The
+ * older member url follows where it is there. */
+static void
+sa_edit_website(struct sa *sa, struct edits *x, struct str website)
+{
+	uint32_t first = json_first(x->j, json_get(x->j, ROOT, S("URLs")));
+	struct arena *a = sa->scratch;
+	struct str url = json_quoted(a, website);
+
+	if (json_get(x->j, first, S("u")) != 0)
+		edit_member(x, a, first, S("u"), url);
+	else
+		edit_member(x, a, ROOT, S("URLs"), JOIN(a, S("[{\"u\":"), url,
+		    S(",\"l\":\"website\",\"m\":\"default\"}]")));
+	if (json_get(x->j, ROOT, S("url")) != 0)
+		edit_member(x, a, ROOT, S("url"), url);
+}
+
+/* Give the item these tags and no others. */
+static void
+sa_edit_tags(struct sa *sa, struct edits *x, const struct wish *w)
+{
+	struct str text;
+	struct out o;
+	struct jw list = { &o, false };
+
+	out_open(&o, sa->scratch);
+	jw_open(&list, '[');
+	for (size_t i = 0; i < w->tags; i++)
+		jw_str(&list, w->tag[i]);
+	jw_close(&list, ']');
+	text = out_close(&o, sa->scratch);
+	edit_member(x, sa->scratch, ROOT, S("tags"), o.over ? NOTHING : text);
 }
 
 /* Change the overview: title, website, tags, subtitle and strength. */
@@ -7769,53 +7919,25 @@ static void
 sa_edit_over(struct sa *sa, struct edits *x, const struct item *it,
     const struct wish *w)
 {
-	uint32_t urls = json_get(x->j, ROOT, S("URLs"));
 	const struct wish_field *sub = sa_subtitle(it, w);
 	struct arena *a = sa->scratch;
-	struct str text;
-	struct out o;
 
 	if (w->title.p != NULL)
 		edit_member(x, a, ROOT, S("title"), json_quoted(a, w->title));
 	if (sub != NULL)
 		edit_member(x, a, ROOT, S("ainfo"), json_quoted(a, sub->value));
-	if (w->website.p != NULL) {
-		struct str url = json_quoted(a, w->website);
-
-		if (json_get(x->j, json_first(x->j, urls), S("u")) != 0)
-			edit_member(x, a, json_first(x->j, urls), S("u"), url);
-		else
-			edit_member(x, a, ROOT, S("URLs"), JOIN(a,
-			    S("[{\"u\":"), url, S(",\"l\":\"website\",\"m\":"
-			    "\"default\"}]")));
-		if (json_get(x->j, ROOT, S("url")) != 0)
-			edit_member(x, a, ROOT, S("url"), url);
-	}
-	if (w->retag) {
-		out_open(&o, a);
-		out_byte(&o, '[');
-		for (size_t i = 0; i < w->tags; i++) {
-			if (i > 0)
-				out_byte(&o, ',');
-			jw_quote(&o, w->tag[i]);
-		}
-		out_byte(&o, ']');
-		text = out_close(&o, a);
-		edit_member(x, a, ROOT, S("tags"), o.over ? NOTHING : text);
-	}
+	if (w->website.p != NULL)
+		sa_edit_website(sa, x, w->website);
+	if (w->retag)
+		sa_edit_tags(sa, x, w);
 	for (size_t i = 0; i < w->fields; i++) {
 		unsigned bits = w->bits > 0 ? w->bits :
 		    sa_strength(w->field[i].value);
-		u8 room[2][12];
 
 		if (w->field[i].purpose != FOR_PASSWORD)
 			continue;
-		out_init(&o, room[0], sizeof room[0]);
-		out_u64(&o, bits);
-		edit_member(x, a, ROOT, S("pbe"), str_dup(a, out_str(&o)));
-		out_init(&o, room[1], sizeof room[1]);
-		out_u64(&o, bits < 100 ? bits : 100);
-		edit_member(x, a, ROOT, S("ps"), str_dup(a, out_str(&o)));
+		sa_edit_number(sa, x, S("pbe"), bits);
+		sa_edit_number(sa, x, S("ps"), bits < 100 ? bits : 100);
 		edit_member(x, a, ROOT, S("pgrng"), w->bits > 0 ? S("true") :
 		    S("false"));
 	}
@@ -7903,9 +8025,7 @@ sa_file_references(struct sa *sa, const struct item *it, struct draft *c,
 	for (size_t i = 0; i < it->fields; i++) {
 		const struct field *f = &it->field[i];
 
-		if (f->kind == KIND_FILE && !sa_put_file(sa, &o, c, j,
-		    json_get(j, f->node, f->node == ROOT ?
-		    S("documentAttributes") : S("v"))))
+		if (f->kind == KIND_FILE && !sa_put_file(sa, &o, c, j, f->node))
 			return fail(e, E_EDIT, "a file of the item has no key "
 			    "to sign with");
 	}
@@ -7926,6 +8046,7 @@ sa_write(void *ctx, struct str vault, struct item *it, const struct wish *w,
 	    NOTHING, NOTHING, it->version, w->state };
 	u8 room[20];
 	struct sa_vault *v;
+	struct json again;      /* nothing unreadable is ever sent */
 	struct out o;
 
 	if (!sa_vault_get(sa, vault, &v, e))
@@ -7948,6 +8069,8 @@ sa_write(void *ctx, struct str vault, struct item *it, const struct wish *w,
 	    !sa_edit_new(sa, &details, w, e) ||
 	    !edit_done(&over, sa->scratch, &c.over, e) ||
 	    !edit_done(&details, sa->scratch, &c.details, e) ||
+	    !json_parse(&again, sa->scratch, c.over, e) ||
+	    !json_parse(&again, sa->scratch, c.details, e) ||
 	    !sa_file_references(sa, it, &c, e) ||
 	    !sa_send(sa, v, &c, &it->version, e))
 		return false;
@@ -8561,7 +8684,10 @@ pol_judge(const struct policy *p, const struct cfg *cfg,
  *
  * Events
  *   START, END       a run that decided something; note: version, sandbox
+ *   LIST, LOOK       titles; an item without its protected values
  *   REVEAL           values of an item were released
+ *   WRITE_BEGINS     a change is about to be sent
+ *   WRITE            the service has carried it out
  *   CALL, STATUS     any other call that succeeded
  *   ASKED            a person was asked; the call comes again
  *   REFUSED          by a rule, a tag, a setting, a person, OPMCP_MAX_ITEMS
@@ -10869,6 +10995,24 @@ tool_is_seed(const struct shown *s)
 	return s->field != NULL && s->field->kind == KIND_TOTP && !s->code;
 }
 
+/* Judge the reveal of one field: rules, settings and tags, and what holds for
+ * seeds besides. */
+MUST static bool
+tool_judge_field(struct keeper *k, struct deed *d, struct shown *s,
+    struct judgement *j, struct err *e)
+{
+	d->field = s->name;
+	d->own = s->field;
+	if (!tool_judge(k, d, j, e))
+		return false;
+	if (j->verdict == ALLOW && tool_is_seed(s) &&
+	    (j->rule == NULL || j->rule->sel[SEL_FIELD].p == NULL))
+		*j = (struct judgement){ DENY, NULL, "the setting that seeds "
+		    "need a rule for the field", false };
+	s->verdict = j->verdict;
+	return true;
+}
+
 /* Judge the reveal of some fields of one item: those that are denied stay
  * behind, and when there are no others the call is refused. One question is
  * put for all that need it; limits count the call, not the fields. What is
@@ -10881,41 +11025,33 @@ tool_may_reveal(struct keeper *k, const struct vault *vault,
 {
 	struct deed d = { ACT_REVEAL, vault, &it->ref, NOTHING, NOTHING, NULL };
 	struct judgement j = { 0 }, worst = { 0 };
-	bool there = false, any = false, ask = false;
+	size_t there = 0, denied = 0, ask = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		d.field = list[i].name;
-		d.own = list[i].field;
-		if (!tool_judge(k, &d, &j, e))
+		if (!tool_judge_field(k, &d, &list[i], &j, e))
 			return false;
-		if (j.verdict == ALLOW && tool_is_seed(&list[i]) &&
-		    (j.rule == NULL || j.rule->sel[SEL_FIELD].p == NULL))
-			j = (struct judgement){ DENY, NULL, "the setting that "
-			    "seeds need a rule for the field", false };
-		list[i].verdict = j.verdict;
 		if (list[i].field == NULL)
 			continue;
-		if (!there || (j.verdict == ASK && !ask))
+		if (there++ == 0 || (j.verdict == ASK && ask == 0))
 			worst = j;
-		there = true;
-		any |= j.verdict != DENY;
-		ask |= j.verdict == ASK;
+		denied += j.verdict == DENY;
+		ask += j.verdict == ASK;
 	}
-	if (!there)
+	if (there == 0)
 		return n > 1 ? fail(e, E_FIELD, "neither username nor "
 		    "password") : fail(e, E_FIELD, "");
 	tool_note_why(k, &worst);
 	k->line.decision = verdict_name[worst.verdict];
-	if (!any)
+	if (denied == there)
 		return fail(e, E_POLICY, "");
-	if (ask && !tool_ask(k, &d, tool_reveal_words(k, list, n), false, e))
+	if (ask > 0 && !tool_ask(k, &d, tool_reveal_words(k, list, n), false,
+	    e))
 		return false;
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < n; i++)
 		if (list[i].verdict == ASK)
 			list[i].verdict = ALLOW;
-		if (list[i].verdict == DENY && list[i].field != NULL)
-			k->line.decision = "partial";
-	}
+	if (denied > 0)
+		k->line.decision = "partial";
 	return tool_take(k, &d, list, n, e) &&
 	    tool_count_item(k, it->ref.id, e);
 }
@@ -10963,6 +11099,14 @@ tool_put_others(struct jw *w, struct str name, const struct shown *list,
  * Owns:   the functions behind the rows that change nothing.
  * Trusts: arguments fit their rows; what is in them is still a caller's.
  * Calls:  2 to 18.                   Tests: test_tool_*, test_resource_*, e2e
+ *
+ * Three degrees of looking. Lists (list_items, resources, completion) show
+ * names, tags and websites of what may be listed. A look (get_item) shows one
+ * item's fields, without what is protected and without what a rule or tag
+ * keeps back. A reveal (read_secret, get_1password_credentials) lets a value
+ * out when the rules for it permit that, and counts against the limits. A
+ * look judges the item as a reveal does before it judges it as a list, so
+ * that bait is bait for the curious as well.
  * ==================================================================== */
 
 /* get_1password_credentials. The vault has been judged by tool_locate(), the
@@ -11149,37 +11293,6 @@ resource_status(struct keeper *k, struct str uri, const struct str *var,
 	return true;
 }
 
-/* onepassword://vaults: those that may be used, read now. */
-MUST static bool
-resource_vaults(struct keeper *k, struct str uri, const struct str *var,
-    struct jw *w, struct err *e)
-{
-	const struct vault *list;
-	bool fresh = true;
-	struct out o;
-	struct jw text;
-	size_t n;
-
-	(void)var;
-	if (!tool_is_ready(k, e) || !k->be->vaults(k->sa, &fresh, &list, &n, e))
-		return false;
-	resource_open(k, &o, &text);
-	jw_key(&text, S("vaults"));
-	jw_open(&text, '[');
-	for (size_t i = 0; i < n; i++) {
-		if (list[i].locked || pol_vault(k->cfg, list, n, &list[i]) !=
-		    ALLOW)
-			continue;
-		jw_open(&text, '{');
-		jw_put(&text, S("id"), list[i].id);
-		tool_put_clean(&text, S("name"), list[i].name);
-		jw_close(&text, '}');
-	}
-	jw_close(&text, ']');
-	resource_close(k, &text, uri, w);
-	return true;
-}
-
 /* Where a page begins: after the item whose id the cursor is. A cursor that
  * is none, or whose item has gone, is refused; so is one when there is no
  * list it could come from. */
@@ -11210,81 +11323,15 @@ item_is_listed(const struct keeper *k, const struct vault *vault,
 	    pol_judge(k->policy, k->cfg, &d).verdict == ALLOW;
 }
 
-/* Where a page of a list begins, and how long it may be. */
-struct page {
-	const struct item_ref *list;
-	size_t n, at, max;
-};
-
-/* One page of a vault's items, from at on; ids, titles and states only. The
- * next page's URI, if there is one, is next followed by its cursor. */
-static void
-resource_put_items(const struct keeper *k, struct jw *w,
-    const struct item_ref *list, size_t n, size_t at,
-    const struct vault *vault)
-{
-	size_t shown = 0;
-
-	jw_key(w, S("items"));
-	jw_open(w, '[');
-	for (; at < n && shown < PAGE_ITEMS; at++) {
-		if (!item_is_listed(k, vault, &list[at]))
-			continue;
-		jw_open(w, '{');
-		jw_put(w, S("id"), list[at].id);
-		tool_put_clean(w, S("title"), list[at].title);
-		jw_put(w, S("state"), list[at].state == ITEM_ACTIVE ?
-		    S("active") : S("archived"));
-		jw_close(w, '}');
-		shown++;
-	}
-	jw_close(w, ']');
-	if (at == n)
-		return;
-	jw_key(w, S("next"));
-	jw_raw(w, S("\"onepassword://vaults/"));
-	OUT(w->o, vault->id, S("/items?cursor="), list[at - 1].id, S("\""));
-}
-
-/* onepassword://vaults/{vault}/items: the first page is read now, those after
- * it come from the same list. */
+/* Put the vaults that may be used, read now. */
 MUST static bool
-resource_items(struct keeper *k, struct str uri, const struct str *var,
-    struct jw *w, struct err *e)
-{
-	const struct vault *vault;
-	const struct item_ref *list;
-	bool fresh = var[1].p == NULL;
-	struct out o;
-	struct jw text;
-	size_t n, at;
-
-	if (!pol_check_name(var[0], e) || !tool_is_ready(k, e) ||
-	    !tool_vault(k, var[0], &vault, e) ||
-	    !k->be->items(k->sa, vault->id, &fresh, &list, &n, e) ||
-	    !resource_after(list, n, var[1], &at, e))
-		return false;
-	resource_open(k, &o, &text);
-	tool_put_clean(&text, S("vault"), vault->name);
-	jw_put(&text, S("vault_id"), vault->id);
-	resource_put_items(k, &text, list, n, at, vault);
-	resource_close(k, &text, uri, w);
-	return true;
-}
-
-/* list_vaults: those that may be used, read now. */
-MUST static bool
-tool_vaults(struct keeper *k, const struct json *j, uint32_t args,
-    struct jw *w, struct err *e)
+tool_put_vaults(struct keeper *k, struct jw *w, struct err *e)
 {
 	const struct vault *list, *own = NULL;
 	struct err none = { 0 };
 	bool fresh = true;
 	size_t n;
 
-	(void)j;
-	(void)args;
-	k->line.event = "LIST";
 	if (!tool_is_ready(k, e) || !k->be->vaults(k->sa, &fresh, &list, &n, e))
 		return false;
 	if (!pol_pick_vault(k->cfg, NOTHING, list, n, &own, &none))
@@ -11307,6 +11354,35 @@ tool_vaults(struct keeper *k, const struct json *j, uint32_t args,
 	return true;
 }
 
+/* list_vaults. */
+MUST static bool
+tool_vaults(struct keeper *k, const struct json *j, uint32_t args,
+    struct jw *w, struct err *e)
+{
+	(void)j;
+	(void)args;
+	k->line.event = "LIST";
+	return tool_put_vaults(k, w, e);
+}
+
+/* onepassword://vaults. */
+MUST static bool
+resource_vaults(struct keeper *k, struct str uri, const struct str *var,
+    struct jw *w, struct err *e)
+{
+	struct out o;
+	struct jw text;
+
+	(void)var;
+	resource_open(k, &o, &text);
+	if (!tool_put_vaults(k, &text, e)) {
+		(void)out_close(&o, &k->text);
+		return false;
+	}
+	resource_close(k, &text, uri, w);
+	return true;
+}
+
 /* Does text hold word, ASCII case ignored? */
 static bool
 tool_is_in(struct str text, struct str word)
@@ -11316,6 +11392,16 @@ tool_is_in(struct str text, struct str word)
 	for (size_t i = 0; i + word.n <= text.n; i++)
 		if (word.n == 0 || (str_lower(text.p[i]) == first &&
 		    str_nocase_eq((struct str){ text.p + i, word.n }, word)))
+			return true;
+	return false;
+}
+
+/* Does one of these texts? */
+static bool
+tool_is_in_any(const struct str *text, size_t n, struct str word)
+{
+	for (size_t i = 0; i < n; i++)
+		if (tool_is_in(text[i], word))
 			return true;
 	return false;
 }
@@ -11337,16 +11423,11 @@ tool_is_found(const struct search *q, const struct item_ref *it)
 	    (q->category.p != NULL && !str_eq(q->category, it->category)) ||
 	    (q->tag.p != NULL && !item_has_tag(it, q->tag)))
 		return false;
-	while (str_cut(&rest, ' ', &word)) {
-		bool hit = tool_is_in(it->title, word);
-
-		for (size_t i = 0; i < it->tags && !hit; i++)
-			hit = tool_is_in(it->tag[i], word);
-		for (size_t i = 0; i < it->urls && !hit; i++)
-			hit = tool_is_in(it->url[i], word);
-		if (!hit)
+	while (str_cut(&rest, ' ', &word))
+		if (!tool_is_in(it->title, word) &&
+		    !tool_is_in_any(it->tag, it->tags, word) &&
+		    !tool_is_in_any(it->url, it->urls, word))
 			return false;
-	}
 	return true;
 }
 
@@ -11403,13 +11484,21 @@ tool_search(const struct json *j, uint32_t args, struct search *q,
 	return true;
 }
 
-/* Put the items from at on that fit and may be listed, at most max and no
- * more than a frame holds; then where the next page begins. */
-static void
+/* A stretch of a list that is shown: from at on, at most max items. */
+struct page {
+	const struct item_ref *list;
+	size_t n, at, max;
+};
+
+/* Put the items of a page that fit and may be listed, no more than a frame
+ * holds. Returns the id of the last one when there are more, which is where
+ * the next page goes on; else nothing. */
+static struct str
 tool_put_items(const struct keeper *k, struct jw *w, const struct search *q,
     const struct vault *vault, struct page p)
 {
-	size_t shown = 0, room = w->o->cap / 2, after = p.at;
+	size_t shown = 0, room = w->o->cap / 2;
+	struct str last = NOTHING;
 
 	jw_key(w, S("items"));
 	jw_open(w, '[');
@@ -11423,11 +11512,10 @@ tool_put_items(const struct keeper *k, struct jw *w, const struct search *q,
 		tool_put_ref(w, &p.list[p.at]);
 		jw_close(w, '}');
 		shown++;
-		after = p.at;
+		last = p.list[p.at].id;
 	}
 	jw_close(w, ']');
-	if (p.at < p.n)
-		jw_put(w, S("next_cursor"), p.list[after].id);
+	return p.at < p.n ? last : NOTHING;
 }
 
 /* list_items. The first page is as good as read now: where the list is known,
@@ -11443,6 +11531,7 @@ tool_items(struct keeper *k, const struct json *j, uint32_t args,
 	struct page p = { NULL, 0, 0, 0 };
 	uint64_t max = PAGE_ITEMS / 2;
 	struct search q;
+	struct str next;
 	bool fresh;
 
 	k->line.event = "LIST";
@@ -11463,11 +11552,46 @@ tool_items(struct keeper *k, const struct json *j, uint32_t args,
 	p.max = (size_t)max;
 	tool_put_clean(w, S("vault"), vault->name);
 	jw_put(w, S("vault_id"), vault->id);
-	tool_put_items(k, w, &q, vault, p);
+	next = tool_put_items(k, w, &q, vault, p);
+	if (next.p != NULL)
+		jw_put(w, S("next_cursor"), next);
 	return true;
 }
 
-/* Can a name stand in a secret reference? */
+/* onepassword://vaults/{vault}/items{?cursor}: all items, whatever their
+ * state; next is the URI of the following page. */
+MUST static bool
+resource_items(struct keeper *k, struct str uri, const struct str *var,
+    struct jw *w, struct err *e)
+{
+	static const struct search all = { .active = true, .archived = true };
+	struct page p = { .max = PAGE_ITEMS };
+	const struct vault *vault;
+	bool fresh = var[1].p == NULL;
+	struct str next;
+	struct out o;
+	struct jw text;
+
+	if (!pol_check_name(var[0], e) || !tool_is_ready(k, e) ||
+	    !tool_vault(k, var[0], &vault, e) ||
+	    !k->be->items(k->sa, vault->id, &fresh, &p.list, &p.n, e) ||
+	    !resource_after(p.list, p.n, var[1], &p.at, e))
+		return false;
+	resource_open(k, &o, &text);
+	tool_put_clean(&text, S("vault"), vault->name);
+	jw_put(&text, S("vault_id"), vault->id);
+	next = tool_put_items(k, &text, &all, vault, p);
+	if (next.p != NULL) {
+		jw_key(&text, S("next"));
+		jw_raw(&text, S("\"onepassword://vaults/"));
+		OUT(&o, vault->id, S("/items?cursor="), next, S("\""));
+	}
+	resource_close(k, &text, uri, w);
+	return true;
+}
+
+/* Can a name stand in a secret reference as every tool of 1Password reads it?
+ * The wide form that OPMCP_REFERENCES permits is not given out. */
 static bool
 tool_is_plain(struct str s)
 {
@@ -11479,6 +11603,19 @@ tool_is_plain(struct str s)
 			return false;
 	}
 	return s.n > 0;
+}
+
+/* Put a reference with these names. */
+static void
+tool_put_op(struct jw *w, const struct vault *vault, struct str item,
+    const struct ref *r)
+{
+	jw_key(w, S("reference"));
+	jw_comma(w);
+	OUT(w->o, S("\"op://"), tool_is_plain(vault->name) &&
+	    !id_is_valid(vault->name, 'a') ? vault->name : vault->id, S("/"),
+	    item, S("/"), r->section, r->section.p != NULL ? S("/") : NOTHING,
+	    r->field, S("\""));
 }
 
 /* Put the reference by which this field is found: with its title where that
@@ -11507,17 +11644,20 @@ tool_put_reference(struct jw *w, const struct vault *vault,
 		    !tool_is_plain(r.section)) ||
 		    !item_resolve(it, &r, &found, &none) || found != f)
 			continue;
-		jw_key(w, S("reference"));
-		jw_comma(w);
-		OUT(w->o, S("\"op://"), tool_is_plain(vault->name) &&
-		    !id_is_valid(vault->name, 'a') ? vault->name : vault->id,
-		    S("/"), by_title && tool_is_plain(it->ref.title) ?
-		    it->ref.title : it->ref.id, S("/"));
-		if (i >= LEN(name))
-			OUT(w->o, r.section, S("/"));
-		OUT(w->o, r.field, S("\""));
+		tool_put_op(w, vault, by_title && tool_is_plain(it->ref.title) ?
+		    it->ref.title : it->ref.id, &r);
 		return;
 	}
+}
+
+/* A value in an overview, as it can be shown to a reader; that it is longer is
+ * said, and read_secret has all of it. */
+static void
+tool_put_value(struct jw *w, struct str text)
+{
+	tool_put_clean(w, S("value"), text);
+	if (text.n > CLEAN_MAX)
+		jw_put_bool(w, S("cut"), true);
 }
 
 /* One field of get_item: what it is and where, and its value unless that is
@@ -11527,9 +11667,6 @@ tool_put_shown(struct keeper *k, struct jw *w, const struct vault *vault,
     const struct item *it, const struct field *f, bool by_title)
 {
 	struct str text;
-	uint32_t size = json_get(&it->details, json_get(&it->details, f->node,
-	    f->node == ROOT ? S("documentAttributes") : S("v")),
-	    S("unencryptedSize"));
 	enum verdict v = item_is_protected(f) ? DENY :
 	    tool_rules_say(k, vault, it, f);
 
@@ -11539,10 +11676,10 @@ tool_put_shown(struct keeper *k, struct jw *w, const struct vault *vault,
 	if (f->in != NULL && f->in->title.n > 0)
 		tool_put_clean(w, S("section"), f->in->title);
 	tool_put_reference(w, vault, it, f, by_title);
-	if (f->kind == KIND_FILE && json_is_integer(&it->details, size))
-		jw_put_raw(w, S("size"), json_raw(&it->details, size));
+	if (f->kind == KIND_FILE)
+		tool_put_count(w, S("size"), f->size);
 	else if (item_reveal(v, f->value, &text))
-		tool_put_clean(w, S("value"), text);
+		tool_put_value(w, text);
 	else if (f->value.p != NULL && f->value.n == 0)
 		jw_put(w, S("value"), S(""));
 	else
@@ -11551,7 +11688,8 @@ tool_put_shown(struct keeper *k, struct jw *w, const struct vault *vault,
 }
 
 /* Judge the look at an item without its protected values: it must be one that
- * may be listed, and bait is bait. */
+ * may be listed, and bait is bait. The first judgement is made for the canary
+ * alone: whether values may be revealed does not matter here. */
 MUST static bool
 tool_may_look(struct keeper *k, const struct vault *vault,
     const struct item *it, struct err *e)
@@ -11951,6 +12089,27 @@ tool_security(struct keeper *k, const struct json *j, uint32_t args,
  * Owns:   the functions behind the rows that change something.
  * Trusts: arguments fit their rows; what is in them is still a caller's.
  * Calls:  2 to 18.                   Tests: test_write_*, e2e
+ *
+ * These tools exist only where the operator has set OPMCP_WRITE. A change
+ * passes through these steps, in this order, and each can only refuse:
+ *
+ *   1. the item is read (or a blank one made) and what the caller wishes is
+ *      laid over it: fields are found as references find them, each is named
+ *      once, and has a value that its kind can hold;
+ *   2. the token may write in the vault;
+ *   3. rules, tags and OPMCP_WRITE judge the item and each field: the
+ *      strictest counts, and bait is bait;
+ *   4. no rule or tag may lose its hold on the item by the change: neither by
+ *      a new title nor by other tags;
+ *   5. a person is asked, where that is due, in words that name what changes;
+ *      the approval is bound to these arguments and this item (section 17),
+ *      and what makes or destroys is asked about each time;
+ *   6. limits are counted;
+ *   7. WRITE_BEGINS goes on record: from here on something may change;
+ *   8. the back end writes, once.
+ *
+ * The answer tells what changed by name. A password made here never leaves:
+ * the answer has its length, classes and a few digits of its hash.
  * ==================================================================== */
 
 /* A change while it is prepared: item and vault, and the wish. */
@@ -12101,7 +12260,7 @@ write_tags(struct writing *x, const struct json *j, uint32_t list,
 		w->tags++;
 	}
 	for (size_t i = 0; w->retag && i < ref->tags; i++) {
-		bool kept = !item_tag_eq(str_upto(ref->tag[i], 3), S("ai:"));
+		bool kept = !item_tag_is_rule(ref->tag[i]);
 
 		for (size_t t = 0; t < w->tags; t++)
 			kept |= str_eq(ref->tag[i], w->tag[t]);
@@ -12162,23 +12321,37 @@ write_result(const struct writing *x)
 	return ref;
 }
 
-/* No change may take an item out of reach of a rule or tag that restricts it:
- * what is not permitted before must not be permitted afterwards. */
+/* Does a rule speak of an item, whatever the field and whatever the act? */
 static bool
-write_is_lift(const struct keeper *k, const struct writing *x)
+write_is_ruled(const struct rule *r, const struct vault *vault,
+    const struct item_ref *item)
+{
+	struct rule any = *r;
+	struct deed d = { r->act, vault, item, NOTHING, NOTHING, NULL };
+
+	any.sel[SEL_FIELD] = any.sel[SEL_AT] = NOTHING;
+	return pol_rule_is_for(&any, &d);
+}
+
+/* No change may take an item out of reach of a rule that restricts it, or
+ * into reach of one that permits: what was refused before must not be to be
+ * had afterwards under another title or other tags. The first such rule, or
+ * NULL. */
+static const struct rule *
+write_lifted(const struct keeper *k, const struct writing *x)
 {
 	struct item_ref after = write_result(x);
 
-	for (int act = ACT_LIST; act <= ACT_WRITE; act++) {
-		struct deed d = { (enum act)act, x->vault, &x->it.ref, NOTHING,
-		    NOTHING, NULL };
-		enum verdict before = pol_judge(k->policy, k->cfg, &d).verdict;
+	for (size_t i = 0; i < k->policy->rules; i++) {
+		const struct rule *r = &k->policy->rule[i];
+		bool frees = r->rate.n == 0 && r->verdict == ALLOW;
+		bool was = write_is_ruled(r, x->vault, &x->it.ref);
+		bool is = write_is_ruled(r, x->vault, &after);
 
-		d.item = &after;
-		if (pol_judge(k->policy, k->cfg, &d).verdict > before)
-			return true;
+		if (frees ? is && !was : was && !is)
+			return r;
 	}
-	return false;
+	return NULL;
 }
 
 /* Judge the change, as a whole and for each field: the strictest counts.
@@ -12268,14 +12441,18 @@ write_do(struct keeper *k, struct writing *x, const char *what, bool names,
 {
 	struct deed d = { ACT_WRITE, x->vault, &x->it.ref, NOTHING, NOTHING,
 	    NULL };
+	struct judgement lifted = { 0 };
 	bool ask;
 
 	if (!x->vault->writable)
 		return fail(e, E_DENIED, "the token may only read here");
 	if (!write_judge(k, x, &ask, e))
 		return false;
-	if (x->it.version > 0 && write_is_lift(k, x))
-		return fail(e, E_POLICY, "");
+	lifted.rule = x->it.version > 0 ? write_lifted(k, x) : NULL;
+	if (lifted.rule != NULL) {
+		tool_note_why(k, &lifted);
+		return fail(e, E_POLICY, "the change would escape a rule");
+	}
 	if ((ask && !write_ask(k, x, what, names, e)) ||
 	    !tool_take(k, &d, NULL, 0, e) || !keep_intent(k, x->tool, e))
 		return false;
@@ -12327,17 +12504,21 @@ write_put(struct keeper *k, const struct writing *x, struct jw *w,
 	return tool_put_uuid(k, w, e);
 }
 
-/* The item that a change is about, and nothing changed yet. */
+/* The item that a change is about, and nothing changed yet. It is judged
+ * before anything else is looked at, so that the errors that follow tell
+ * nothing about an item that may not be changed. */
 MUST static bool
 write_find(struct keeper *k, struct writing *x, const struct json *j,
     uint32_t args, struct err *e)
 {
 	struct str name = NOTHING, vault_name = NOTHING;
+	bool ask;
 
 	k->line.event = "WRITE";
 	(void)!json_get_str(j, args, S("item"), &name);
 	(void)!json_get_str(j, args, S("vault"), &vault_name);
-	return tool_locate(k, name, vault_name, &x->vault, &x->it, e);
+	return tool_locate(k, name, vault_name, &x->vault, &x->it, e) &&
+	    write_judge(k, x, &ask, e);
 }
 
 /* create_1password_credential. */
@@ -13218,41 +13399,34 @@ keep_log(struct keeper *k, const struct job *b, const struct err *e,
 static const char *
 keep_event(const struct keeper *k, const struct err *e)
 {
-	switch (e->code) {
-	case E_NONE:
+	static const struct {
+		enum err_code from, to;
+		const char *event;
+	} rows[] = {
+		{ E_ASK, E_ASK, "ASKED" },
+		{ E_ARGUMENT, E_NAME, "INVALID" },
+		{ E_REF, E_REF, "INVALID" },
+		{ E_RESOURCE, E_STATE, "INVALID" },
+		{ E_VAULT, E_VAULT_MANY, "VAULT_REFUSED" },
+		{ E_POLICY, E_ITEMS, "REFUSED" },
+		{ E_CANNOT_ASK, E_UNANSWERED, "REFUSED" },
+		{ E_LIMIT, E_LIMIT, "LIMIT" },
+		{ E_LOCKED, E_LOCKED, "LOCKED" },
+		{ E_NO_TOKEN, E_SERVER, "SIGN_IN_FAILED" },
+		{ E_CANCEL, E_CANCEL, "CANCELLED" },
+	};
+
+	if (e->code == E_NONE)
 		return k->line.event;
-	case E_ASK:
-		return "ASKED";
-	case E_ARGUMENT:
-	case E_NAME:
-	case E_RESOURCE:
-	case E_STATE:
-		return "INVALID";
-	case E_VAULT:
-	case E_VAULT_MANY:
-		return "VAULT_REFUSED";
-	case E_POLICY:
-	case E_ITEMS:
-	case E_CANNOT_ASK:
-	case E_REFUSED:
-	case E_UNANSWERED:
-		return "REFUSED";
-	case E_LIMIT:
-		return "LIMIT";
-	case E_LOCKED:
-		return "LOCKED";
-	case E_NO_TOKEN:
-	case E_TOKEN:
-	case E_HOST:
-	case E_SIGN_IN:
-	case E_SERVER:
-		return "SIGN_IN_FAILED";
-	case E_CANCEL:
-		return "CANCELLED";
-	default:
-		return k->gate->locked ? k->line.event : "FAILED";
-	}
+	for (size_t i = 0; i < LEN(rows); i++)
+		if (e->code >= rows[i].from && e->code <= rows[i].to)
+			return rows[i].event;
+	return k->gate->locked ? k->line.event : "FAILED";
 }
+_Static_assert(E_NAME == E_ARGUMENT + 1 && E_STATE == E_RESOURCE + 1 &&
+    E_VAULT_MANY == E_VAULT + 1 && E_ITEMS == E_POLICY + 1 &&
+    E_UNANSWERED == E_CANNOT_ASK + 2 && E_SERVER == E_NO_TOKEN + 4,
+    "the ranges of keep_event()");
 
 /* The hash that stands for a call's arguments. Where they can hold a secret it
  * is keyed with a number of this run, so that a weak one cannot be guessed

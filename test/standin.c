@@ -1748,6 +1748,17 @@ item_find(const struct vault *v, const char *id)
 	return NULL;
 }
 
+/* The same in any vault. */
+static struct item *
+item_any(const char *id)
+{
+	struct item *it = NULL;
+
+	for (int i = 0; it == NULL && i < account.nvaults; i++)
+		it = item_find(&account.vault[i], id);
+	return it;
+}
+
 /* Appends the item as the service stores it. */
 static void
 item_put(struct buf *b, const struct item *it, const char *uuid, bool details)
@@ -1877,11 +1888,14 @@ file_new(const char *uuid)
 
 /* The attributes of all files that details name; how many. */
 static int
-details_files(struct text det, struct text out[FILES_MAX])
+details_files(const struct buf *b, struct text out[FILES_MAX])
 {
-	struct walk sec = js_walk(js_get(det, "sections")), in;
+	struct text det = { 0 };
+	struct walk sec, in;
 	int n = 0;
 
+	js_whole(&det, b->p, b->n);
+	sec = js_walk(js_get(det, "sections"));
 	out[0] = js_get(det, "documentAttributes");
 	n = out[0].n > 0 && *out[0].p == '{';
 	while (js_next(&sec)) {
@@ -3149,8 +3163,12 @@ gen_item(struct gen *g, int i)
 	    gen_p(g, 40) ? "001" : GEN_OF(g, gen_templates);
 	struct item *it = item_new(g->v, tmpl, NULL, NULL, NULL);
 	struct buf over;
+	char id[27];
 
-	gen_uuid(g, it->uuid);
+	do {
+		gen_uuid(g, id);        /* another if the seed comes twice */
+	} while (item_any(id) != NULL);
+	memcpy(it->uuid, id, sizeof(id));
 	gen_time(g, it->created);
 	memcpy(it->updated, it->created, sizeof(it->updated));
 	it->trashed = gen_p(g, 8) ? 'Y' : 'N';
@@ -3202,7 +3220,23 @@ static const char *const step_name[S_N] = {
 	"reauthorize", "other"
 };
 
-/* X(identifier, name): every way to misbehave. */
+/*
+ * X(identifier, name): every way to misbehave.  Those for writes:
+ *
+ * patch status 409         refused, nothing is applied
+ * patch failed CODE        failedItems has all items, with CODE (or 104)
+ * patch omitted [applied]  the answer has no maps; applied or not
+ * patch cut                not applied, and the connection ends
+ * patch drop               applied, and the connection ends
+ * patch slow MS            applied, answered later
+ * patch oddanswer KIND     applied; KIND is list, nomaps, version, other
+ *                          (another id) or both (in both maps)
+ * patch concurrent [ITEM]  somebody changes ITEM, or the first item of the
+ *                          patch, just before: contentVersion is stale
+ * vault concurrent ITEM    the same before contentVersion is told, and
+ * item concurrent          after the item is told: itemVersion is stale
+ * patch expired            one 401, and the session is over
+ */
 #define KINDS(X) \
 	X(STATUS, "status") X(SLOW, "slow") X(DRIP, "drip") \
 	X(TRUNCATE, "truncate") X(STALL, "stall") X(CHUNKED, "chunked") \
@@ -3791,6 +3825,7 @@ check_throttle(const char *tok)
 	const char *bad = NULL, *dot;
 	char msg[80], want[80], footer[64];
 	time_t now = time(NULL), iat, expires;
+	bool swapped;
 
 	if (strcmp(tok, good) == 0 && now < good_until)
 		return NULL;
@@ -3802,10 +3837,13 @@ check_throttle(const char *tok)
 		return "OP-Throttling-Token malformed";
 	}
 	snprintf(msg, sizeof(msg), "%.59s", raw.p);
-	iat = time_get(msg + 8);
-	expires = time_get(msg + 37);
-	snprintf(want, sizeof(want), "{\"iat\":\"%.20s\",\"exp\":\"%.20s\"}",
-	    msg + 8, msg + 37);
+	/* The order of the two differs: the SDK has them in a hash table. */
+	swapped = strncmp(msg, "{\"exp\"", 6) == 0;
+	iat = time_get(msg + (swapped ? 37 : 8));
+	expires = time_get(msg + (swapped ? 8 : 37));
+	snprintf(want, sizeof(want), "{\"%s\":\"%.20s\",\"%s\":\"%.20s\"}",
+	    swapped ? "exp" : "iat", msg + 8, swapped ? "iat" : "exp",
+	    msg + 37);
 	snprintf(footer, sizeof(footer), "{\"kid\":\"%s\"}", account.throttle);
 	throttle_make(&made, msg, footer);
 	if (strcmp(msg, want) != 0 || iat < 0 || expires != iat + 3600)
@@ -4472,7 +4510,8 @@ struct write {
 	long version;
 	struct buf over, det;
 	char iv[2][17];
-	int code;               /* F_NONE: it is applied */
+	int code;               /* F_NONE: nothing is wrong with it */
+	bool applied;
 };
 
 static long write_count;        /* items that clients have written */
@@ -4539,8 +4578,7 @@ write_open(struct write *w, const struct vault *v, bool details)
 
 	if (bad != NULL)
 		return bad;
-	if (!js_whole(&whole, b->p, b->n) || whole.n != b->n ||
-	    !js_unique(whole))
+	if (!js_whole(&whole, b->p, b->n) || !js_unique(whole))
 		return "plaintext is not a JSON object";
 	if (seen_ivs.n > 0 && strstr(seen_ivs.p, iv) != NULL)
 		return "nonce used before";
@@ -4604,7 +4642,7 @@ write_files(const struct write *w)
 {
 	struct text attr[FILES_MAX];
 	struct walk refs = js_walk(js_get(w->el, "fileReferences"));
-	int n = details_files((struct text){ w->det.p, w->det.n }, attr);
+	int n = details_files(&w->det, attr);
 
 	for (int i = 0; i < n; i++)
 		if (!write_file(w, attr[i]))
@@ -4701,6 +4739,7 @@ write_apply(struct write *w, struct vault *v)
 	buf_fmt(&seen_ivs, "%s %s ", w->iv[0], w->iv[1]);
 	v->content_version++;
 	write_count++;
+	w->applied = true;
 }
 
 /* Reads the array of a patch; the number of elements, or 0. */
@@ -4749,8 +4788,9 @@ writes_note(struct buf *b, const struct write *w, int n)
 	buf_fmt(b, ",\"items\":%d,\"patch\":[", n);
 	for (int i = 0; i < n; i++)
 		buf_fmt(b, "%s{\"uuid\":\"%s\",\"itemVersion\":%ld,"
-		    "\"trashed\":\"%s\",\"failed\":%d}", i ? "," : "",
-		    w[i].uuid, w[i].version, w[i].trashed, w[i].code);
+		    "\"trashed\":\"%s\",\"failed\":%d,\"applied\":%s}",
+		    i ? "," : "", w[i].uuid, w[i].version, w[i].trashed,
+		    w[i].code, w[i].applied ? "true" : "false");
 	buf_str(b, "]");
 }
 
@@ -4868,7 +4908,7 @@ item_has_file(const struct item *it, const char *uuid)
 	int n;
 
 	item_open(it, &over, &det);
-	n = details_files((struct text){ det.p, det.n }, attr);
+	n = details_files(&det, attr);
 	for (int i = 0; i < n; i++)
 		found |= js_is(js_get(attr[i], "documentId"), uuid);
 	buf_free(&over);
@@ -4933,7 +4973,7 @@ static const struct route {
 	const char *method, *path;      /* each * is one variable part */
 	bool (*run)(struct call *);
 	enum stage stage;
-	bool seal, sealed_body; /* an->raw leaves the answer open all the same */
+	bool seal, sealed_body; /* an->raw keeps the answer from sealing */
 } routes[] = {
 	{ S_START, "POST", "/api/v3/auth/start", do_start, ST_FREE, 0, 0 },
 	{ S_AUTH, "POST", "/api/v2/auth", do_auth, ST_STARTED, 0, 0 },
@@ -5441,16 +5481,6 @@ words_cut(char *line, char **w)
 	return n;
 }
 
-static struct item *
-item_any(const char *id)
-{
-	struct item *it = NULL;
-
-	for (int i = 0; it == NULL && i < account.nvaults; i++)
-		it = item_find(&account.vault[i], id);
-	return it;
-}
-
 static void
 item_changed(struct item *it)
 {
@@ -5552,10 +5582,12 @@ list_text(const char *s)
 }
 
 static void
-cmd_list(void)
+cmd_list(char **w, int n)
 {
 	size_t total = 0;
 
+	(void)w;
+	(void)n;
 	for (int i = 0; i < account.nvaults; i++)
 		total += account.vault[i].n;
 	printf("ok %zu\n", total);
@@ -5753,18 +5785,62 @@ cmd_fault(char **w, int n)
 }
 
 static void
-sessions_forget(void)
+cmd_clear(char **w, int n)
 {
+	(void)w;
+	(void)n;
+	fault_clear(K_N);
+	say("ok");
+}
+
+static void
+cmd_expire(char **w, int n)
+{
+	(void)w;
+	(void)n;
 	for (int i = 0; i < SESSIONS_MAX; i++)
 		sessions[i].stage = ST_FREE;
+	say("ok");
 }
+
+static void
+cmd_revoke(char **w, int n)
+{
+	(void)n;
+	account.revoked = w[0][0] == 'r';
+	say("ok");
+}
+
+static void
+cmd_reset(char **w, int n)
+{
+	(void)w;
+	(void)n;
+	log_count = 0;
+	write_count = 0;
+	memset(step_count, 0, sizeof(step_count));
+	say("ok");
+}
+
+static const struct {
+	const char *name;
+	void (*run)(char **words, int n);
+} commands[] = {
+	{ "fault", cmd_fault }, { "clear", cmd_clear },
+	{ "count", cmd_count }, { "reset", cmd_reset },
+	{ "list", cmd_list }, { "dump", cmd_dump }, { "add", cmd_add },
+	{ "random", cmd_random }, { "tag", cmd_tag },
+	{ "rename", cmd_item }, { "setpass", cmd_item },
+	{ "archive", cmd_item }, { "delete", cmd_item }, { "acl", cmd_acl },
+	{ "token", cmd_token }, { "expire", cmd_expire },
+	{ "revoke", cmd_revoke }, { "unrevoke", cmd_revoke },
+};
 
 /* Runs one command line; the lock is held. */
 static void
 command(char *line)
 {
 	char *w[WORDS_MAX];
-	const char *c;
 	int n;
 
 	if (strncmp(line, "put ", 4) == 0 || strncmp(line, "put\t", 4) == 0) {
@@ -5772,46 +5848,12 @@ command(char *line)
 		return;
 	}
 	n = words_cut(line, w);
-	c = n > 0 ? w[0] : "";
-
-	if (strcmp(c, "fault") == 0) {
-		cmd_fault(w, n);
-	} else if (strcmp(c, "count") == 0) {
-		cmd_count(w, n);
-	} else if (strcmp(c, "token") == 0) {
-		cmd_token(w, n);
-	} else if (strcmp(c, "dump") == 0) {
-		cmd_dump(w, n);
-	} else if (strcmp(c, "random") == 0) {
-		cmd_random(w, n);
-	} else if (strcmp(c, "acl") == 0) {
-		cmd_acl(w, n);
-	} else if (strcmp(c, "list") == 0) {
-		cmd_list();
-	} else if (strcmp(c, "add") == 0) {
-		cmd_add(w, n);
-	} else if (strcmp(c, "tag") == 0) {
-		cmd_tag(w, n);
-	} else if (strcmp(c, "rename") == 0 || strcmp(c, "archive") == 0 ||
-	    strcmp(c, "delete") == 0 || strcmp(c, "setpass") == 0) {
-		cmd_item(w, n);
-	} else if (strcmp(c, "clear") == 0) {
-		fault_clear(K_N);
-		say("ok");
-	} else if (strcmp(c, "expire") == 0) {
-		sessions_forget();
-		say("ok");
-	} else if (strcmp(c, "revoke") == 0 || strcmp(c, "unrevoke") == 0) {
-		account.revoked = c[0] == 'r';
-		say("ok");
-	} else if (strcmp(c, "reset") == 0) {
-		log_count = 0;
-		write_count = 0;
-		memset(step_count, 0, sizeof(step_count));
-		say("ok");
-	} else {
-		say("error unknown command");
-	}
+	for (size_t i = 0; n > 0 && i < LEN(commands); i++)
+		if (strcmp(w[0], commands[i].name) == 0) {
+			commands[i].run(w, n);
+			return;
+		}
+	say("error unknown command");
 }
 
 /* ====================================================================
@@ -6005,7 +6047,8 @@ static void __attribute__((noreturn))
 usage(void)
 {
 	die("usage: standin [--port N] [--items N] [--pki DIR] [--log FILE] "
-	    "[--host NAME]\n    [--seed S] [--random SEED N] [--broken] [--fault SPEC]... "
+	    "[--host NAME]\n    [--seed S] [--random SEED N] [--broken] "
+	    "[--fault SPEC]...\n    "
 	    "[--tls rsa|plain|silent|close-in-handshake|\n    cert=expired|"
 	    "cert=wronghost|cert=selfsigned|cert=otherca]");
 }
