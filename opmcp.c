@@ -11602,30 +11602,33 @@ tool_is_plain(struct str s)
 	return s.n > 0;
 }
 
-/* Put a reference with these names. */
-static void
-tool_put_op(struct jw *w, const struct vault *vault, struct str item,
-    const struct ref *r)
+/* The word for a vault in references: its name where that can stand in one and
+ * means this vault and no other, else its id. */
+static struct str
+tool_vault_word(struct keeper *k, const struct vault *vault)
 {
-	jw_key(w, S("reference"));
-	jw_comma(w);
-	OUT(w->o, S("\"op://"), tool_is_plain(vault->name) &&
-	    !id_is_valid(vault->name, 'a') ? vault->name : vault->id, S("/"),
-	    item, S("/"), r->section, r->section.p != NULL ? S("/") : NOTHING,
-	    r->field, S("\""));
+	const struct vault *list, *same = NULL;
+	struct err none = { 0 };
+	bool fresh = false;
+	size_t n;
+
+	return tool_is_plain(vault->name) && !id_is_valid(vault->name, 'a') &&
+	    k->be->vaults(k->sa, &fresh, &list, &n, &none) &&
+	    pol_pick_vault(k->cfg, vault->name, list, n, &same, &none) &&
+	    str_eq(same->id, vault->id) ? vault->name : vault->id;
 }
 
 /* Put the reference by which this field is found: with its title where that
  * means this field and no other, else with its id, else with its section as
- * well. Vault and item by name where those can stand in a reference; an
- * item's title only when it was found by it. */
+ * well. to holds the words for vault and item. A field that no reference can
+ * mean has none. */
 static void
-tool_put_reference(struct jw *w, const struct vault *vault,
-    const struct item *it, const struct field *f, bool by_title)
+tool_put_reference(struct jw *w, const struct ref *to, const struct item *it,
+    const struct field *f)
 {
 	struct str section[3] = { NOTHING, NOTHING, NOTHING };
 	struct str name[2] = { f->title, f->id };
-	struct ref r = { .query = REF_PLAIN };
+	struct ref r = *to;
 	const struct field *found;
 
 	if (f->in != NULL) {
@@ -11641,8 +11644,11 @@ tool_put_reference(struct jw *w, const struct vault *vault,
 		    !tool_is_plain(r.section)) ||
 		    !item_resolve(it, &r, &found, &none) || found != f)
 			continue;
-		tool_put_op(w, vault, by_title && tool_is_plain(it->ref.title) ?
-		    it->ref.title : it->ref.id, &r);
+		jw_key(w, S("reference"));
+		jw_comma(w);
+		OUT(w->o, S("\"op://"), r.vault, S("/"), r.item, S("/"),
+		    r.section, r.section.p != NULL ? S("/") : NOTHING, r.field,
+		    S("\""));
 		return;
 	}
 }
@@ -11661,7 +11667,7 @@ tool_put_value(struct jw *w, struct str text)
  * protected or the rules keep it back. */
 static void
 tool_put_shown(struct keeper *k, struct jw *w, const struct vault *vault,
-    const struct item *it, const struct field *f, bool by_title)
+    const struct item *it, const struct field *f, const struct ref *to)
 {
 	struct str text;
 	enum verdict v = item_is_protected(f) ? DENY :
@@ -11672,7 +11678,7 @@ tool_put_shown(struct keeper *k, struct jw *w, const struct vault *vault,
 	jw_put(w, S("kind"), str_c(kinds[f->kind].name));
 	if (f->in != NULL && f->in->title.n > 0)
 		tool_put_clean(w, S("section"), f->in->title);
-	tool_put_reference(w, vault, it, f, by_title);
+	tool_put_reference(w, to, it, f);
 	if (f->kind == KIND_FILE)
 		tool_put_count(w, S("size"), f->size);
 	else if (item_reveal(v, f->value, &text))
@@ -11708,8 +11714,8 @@ tool_look(struct keeper *k, const struct json *j, uint32_t args,
 {
 	struct str name = NOTHING, vault_name = NOTHING;
 	const struct vault *vault;
+	struct ref to = { .query = REF_PLAIN };
 	struct item it;
-	bool by_title;
 
 	k->line.event = "LOOK";
 	(void)!json_get_str(j, args, S("item"), &name);
@@ -11717,7 +11723,9 @@ tool_look(struct keeper *k, const struct json *j, uint32_t args,
 	if (!tool_locate(k, name, vault_name, &vault, &it, e) ||
 	    !tool_may_look(k, vault, &it, e))
 		return false;
-	by_title = !str_eq(name, it.ref.id);
+	to.vault = tool_vault_word(k, vault);
+	to.item = !str_eq(name, it.ref.id) && tool_is_plain(it.ref.title) ?
+	    it.ref.title : it.ref.id;
 	tool_put_ref(w, &it.ref);
 	tool_put_clean(w, S("vault"), vault->name);
 	tool_put_clean(w, S("created_at"), it.created);
@@ -11726,8 +11734,7 @@ tool_look(struct keeper *k, const struct json *j, uint32_t args,
 	jw_open(w, '[');
 	for (size_t i = 0; i < it.fields; i++)
 		if (it.field[i].kind != KIND_WEB)
-			tool_put_shown(k, w, vault, &it, &it.field[i],
-			    by_title);
+			tool_put_shown(k, w, vault, &it, &it.field[i], &to);
 	jw_close(w, ']');
 	return tool_put_uuid(k, w, e);
 }
@@ -12194,6 +12201,10 @@ write_field(struct writing *x, const struct json *j, uint32_t node,
 	    (json_get_str(j, node, S("kind"), &kind) &&
 	    !write_kind(kind, &want, e)))
 		return false;
+	if (f.section.p == NULL && item_name_eq(S("notes"), S("notesPlain"),
+	    f.label))
+		return fail(e, E_ARGUMENT, "fields: notes are an argument of "
+		    "their own");
 	r.field = f.label;
 	r.section = f.section;
 	f.kind = want;

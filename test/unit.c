@@ -3257,6 +3257,54 @@ test_cfg_numbers(void)
 	}
 }
 
+/* Other names for the same settings, as they are used elsewhere. */
+static void
+test_cfg_synonyms(void)
+{
+	static const struct {
+		const char *name, *value;
+		int want;               /* -1: refused */
+	} rows[] = {
+		{ "OPMCP_WRITE", "off", DENY }, { "OPMCP_WRITE", "ask", ASK },
+		{ "OPMCP_WRITE", "allow", ALLOW }, { "OPMCP_WRITE", "ON", ASK },
+		{ "OPMCP_WRITE", "True", ASK }, { "OPMCP_WRITE", "1", ASK },
+		{ "OPMCP_WRITE", "yes", ASK }, { "OPMCP_WRITE", "no", DENY },
+		{ "OPMCP_WRITE", "False", DENY }, { "OPMCP_WRITE", "0", DENY },
+		{ "OPMCP_WRITE", "2", -1 }, { "OPMCP_WRITE", "deny", -1 },
+		{ "OPMCP_WRITE", "warning", -1 }, { "OPMCP_WRITE", "y", -1 },
+		{ "DESTRUCTIVE_ACTIONS", "true", ASK },
+		{ "DESTRUCTIVE_ACTIONS", "off", DENY },
+		{ "DESTRUCTIVE_ACTIONS", "maybe", -1 },
+		{ "LOG_LEVEL", "warning", LOG_WARN },
+		{ "LOG_LEVEL", "WARNING", LOG_WARN },
+		{ "OPMCP_LOG", "warn", LOG_WARN },
+		{ "OPMCP_LOG", "true", -1 }, { "OPMCP_LOG", "1", -1 },
+		{ "OPMCP_REVEAL", "on", -1 }, { "OPMCP_REVEAL", "true", -1 },
+		{ "OPMCP_SANDBOX", "on", -1 }, { "OPMCP_SANDBOX", "no", -1 },
+		{ "OPMCP_SANDBOX", "0", -1 },
+		{ "OPMCP_REFERENCES", "wide", 0 },
+		{ "OPMCP_REFERENCES", "Strict", 1 },
+		{ "OPMCP_REFERENCES", "on", -1 },
+		{ "OPMCP_REFERENCES", "1", -1 },
+	};
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		struct cfg cfg;
+		struct str bad;
+		bool log = strstr(rows[i].name, "LOG") != NULL;
+
+		run.row = cstr(JOIN(&T, str_c(rows[i].name), S("="),
+		    str_c(rows[i].value)));
+		if (!EQUAL(cfg_with(&cfg, rows[i].name, rows[i].value, &bad),
+		    rows[i].want >= 0) || rows[i].want < 0)
+			continue;
+		EQUAL(log ? cfg.log : strstr(rows[i].name, "REF") != NULL ?
+		    cfg.references : cfg.write, rows[i].want);
+	}
+	run.row = NULL;
+	clean_env();
+}
+
 static void
 test_cfg_alias(void)
 {
@@ -6783,7 +6831,7 @@ static bool
 view_has(const struct field *f)
 {
 	return f->kind != KIND_NOTES && f->kind != KIND_FILE &&
-	    f->kind != KIND_SSH_FACT;
+	    f->kind != KIND_SSH_FACT && f->kind != KIND_WEB;
 }
 
 /* The fact of an SSH key with this id, from the item. */
@@ -6847,9 +6895,15 @@ fields_same(const struct item *it, uint32_t view)
 		SAME(str_c(kinds[f->kind].name), text_at(k, "fieldType"));
 		SAME(value_of(f), text_at(k, "value"));
 		EQUAL(value_of(f).p == NULL, f->kind == KIND_OTHER);
-		EQUAL(f->in == NULL, json_is_null(&vec, at(k, "sectionId")));
-		SAME(f->in != NULL ? f->in->id : NOTHING,
-		    text_at(k, "sectionId"));
+		if (f->kind == KIND_OTHER) {
+			/* The SDK shows no section, but finds it by that. */
+			CHECK(json_is_null(&vec, at(k, "sectionId")));
+		} else {
+			EQUAL(f->in == NULL, json_is_null(&vec, at(k,
+			    "sectionId")));
+			SAME(f->in != NULL ? f->in->id : NOTHING,
+			    text_at(k, "sectionId"));
+		}
 		details = at(k, "details");
 		details_same(it, f, json_is_null(&vec, details) ? 0 : details);
 	}
@@ -7042,7 +7096,7 @@ test_sa_item_fields(void)
 		    ":\"u\"}]}", "username=u;" },
 		{ "001", "{\"fields\":[{\"designation\":\"password\",\"value\""
 		    ":\"p\"},{\"designation\":\"x\",\"value\":\"y\"},1,null,"
-		    "[]]}", "password=p;" },
+		    "[]]}", "password=p;=y;" },
 		{ "001", "{\"fields\":[{\"designation\":\"username\"}]}",
 		    "username=;" },
 		{ "001", "{\"fields\":[{\"designation\":\"username\",\"value\""
@@ -7135,8 +7189,7 @@ shown_as(const char *kind, const char *value)
 
 	if (!EQUAL(it.fields, 1))
 		return NOTHING;
-	CHECK(it.field[0].kind == KIND_OTHER ? it.field[0].in == NULL :
-	    it.field[0].in == &it.section[0]);
+	CHECK(it.field[0].in == &it.section[0]);
 	return value_of(&it.field[0]);
 }
 
@@ -7184,7 +7237,7 @@ test_sa_dates(void)
 		{ "monthYear", "1000001", "" },
 		{ "monthYear", "-202712", "" }, { "monthYear", "-1", "" },
 		{ "monthYear", "202712.0", "" },
-		{ "monthYear", "\"202712\"", "" },
+		{ "monthYear", "\"202712\"", "12/2027" },
 		{ "monthYear", "null", "" }, { "monthYear", "false", "" },
 		{ "monthYear", "[]", "" }, { "monthYear", "{}", "" },
 		{ "gender", "\"f\"", "f" }, { "menu", "3", "" },
@@ -9267,8 +9320,8 @@ struct wish_row {
 };
 
 static const struct wish_row wish_rows[] = {
-	{ "nothing", "001", "{ 'title' : 'T' }", "{ 'sections' : [ ] }", { { 0 } },
-	    E_NONE, NULL, NULL },
+	{ "nothing", "001", "{ 'title' : 'T' }", "{ 'sections' : [ ] }",
+	    { { 0 } }, E_NONE, NULL, NULL },
 	{ "user name", "001", "{'title':'T','ainfo':'u'}", "{" HAS_LOGIN "}",
 	    { { "username", NULL, "username", "v", 0, 0 } }, E_NONE,
 	    "{'title':'T','ainfo':'v'}", "{'fields':[{'value':'v','id':"
@@ -18529,6 +18582,164 @@ test_cli_show(void)
 	keeper_end(&k);
 }
 
+/* Run a command that reads; what it prints. */
+static struct str
+cli_prints(struct keeper *k, bool (*command)(struct keeper *k,
+    const struct cli *c, struct err *e), const struct cli *c, struct err *e)
+{
+	int keep, fd[2];
+	u8 *got = mem_alloc(&T, 4096);
+	ssize_t n;
+	bool ok;
+
+	(void)fflush(stdout);
+	keep = dup(STDOUT_FILENO);
+	if (got == NULL || keep < 0 || pipe(fd) != 0)
+		abort();
+	(void)dup2(fd[1], STDOUT_FILENO);
+	(void)close(fd[1]);
+	keep_start(k);
+	*e = (struct err){ 0 };
+	ok = command(k, c, e);
+	(void)fflush(stdout);
+	(void)dup2(keep, STDOUT_FILENO);
+	(void)close(keep);
+	n = read(fd[0], got, 4096);
+	(void)close(fd[0]);
+	EQUAL(ok, e->code == E_NONE);
+	mem_reset(&k->scratch, 0);
+	return (struct str){ got, n > 0 ? (size_t)n : 0 };
+}
+
+/* What "read" prints: a value as it is, with a line end unless told
+ * otherwise. */
+static void
+test_cli_read(void)
+{
+	static const struct {
+		const char *reference;
+		bool bare;
+		enum err_code code;
+		const char *want;
+		const char *policy;
+	} rows[] = {
+		{ "op://One/GitHub/password", false, E_NONE,
+		    "gh-p4ss/w0rd?&\n", NULL },
+		{ "op://One/GitHub/password", true, E_NONE, "gh-p4ss/w0rd?&",
+		    NULL },
+		{ "op://one/github/USERNAME", false, E_NONE, "octo-bot\n",
+		    NULL },
+		{ "op://One/GitHub/pat", false, E_NONE,
+		    "ghp_exampletoken0123456789\n", NULL },
+		{ "op://One/GitHub/expires", true, E_NONE, "2027-01-31",
+		    NULL },
+		{ "op://One/GitHub/none", false, E_FIELD, "", NULL },
+		{ "op://One/none/password", false, E_ITEM, "", NULL },
+		{ "op://Two/GitHub/password", false, E_VAULT, "", NULL },
+		{ "One/GitHub/password", false, E_REF, "", NULL },
+		{ "op://One/GitHub/pat?attribute=otp", false, E_NOT_OTP, "",
+		    NULL },
+		{ "op://One/GitHub/password", false, E_POLICY, "",
+		    "deny reveal" },
+		{ "op://One/GitHub/username", false, E_POLICY, "",
+		    "deny reveal" },
+		{ "op://One/GitHub/expires", false, E_POLICY, "",
+		    "deny list" },
+	};
+	struct keeper k;
+	struct cfg cfg;
+
+	keeper_start(&cfg, &k);
+	for (size_t i = 0; i < LEN(rows); i++) {
+		struct cli cli = { .command = CLI_READ, .arg = {
+			rows[i].reference }, .args = 1, .bare = rows[i].bare };
+		struct err e;
+		struct str got;
+
+		run.row = rows[i].reference;
+		k.policy = policy_of(str_c(rows[i].policy));
+		got = cli_prints(&k, cli_read, &cli, &e);
+		FAILED(e, rows[i].code);
+		SAME(got, str_c(rows[i].want));
+	}
+	run.row = NULL;
+	keeper_end(&k);
+}
+
+/* What "list" prints: id, category and title, and never a value. */
+static void
+test_cli_list(void)
+{
+	static const struct {
+		struct cli cli;
+		enum err_code code;
+		size_t lines;
+		const char *policy;
+	} rows[] = {
+		{ { .arg = { "Git" } }, E_NONE, 1, NULL },
+		{ { .arg = { "git HUB" } }, E_NONE, 1, NULL },
+		{ { .arg = { "GitHub no" } }, E_NONE, 0, NULL },
+		{ { .arg = { "GitHub" }, .category = "Login" }, E_NONE, 1,
+		    NULL },
+		{ { .arg = { "GitHub" }, .category = "Server" }, E_NONE, 0,
+		    NULL },
+		{ { .arg = { "GitHub" }, .category = "Nope" }, E_ARGUMENT, 0,
+		    NULL },
+		{ { .arg = { "GitHub" }, .tag = "nope" }, E_NONE, 0, NULL },
+		{ { .arg = { "GitHub" }, .vault = "One" }, E_NONE, 1, NULL },
+		{ { .arg = { "GitHub" }, .vault = "Two" }, E_VAULT, 0, NULL },
+		{ { .arg = { "GitHub" }, .vault = " " }, E_NAME, 0, NULL },
+		{ { .arg = { "GitHub" } }, E_NONE, 0, "deny list" },
+		{ { .arg = { "GitHub" } }, E_NONE, 0,
+		    "deny list item git*" },
+	};
+	struct keeper k;
+	struct cfg cfg;
+
+	keeper_start(&cfg, &k);
+	for (size_t i = 0; i < LEN(rows); i++) {
+		struct err e;
+		struct str got;
+		size_t lines = 0;
+
+		run.row = rows[i].cli.arg[0];
+		k.policy = policy_of(str_c(rows[i].policy));
+		got = cli_prints(&k, cli_list, &rows[i].cli, &e);
+		FAILED(e, rows[i].code);
+		for (size_t n = 0; n < got.n; n++)
+			lines += got.p[n] == '\n';
+		EQUAL(lines, rows[i].lines);
+		if (lines == 1)
+			SAME(got, S("x7ptdccw5lfbskxs55ml6eyoxq\tLogin\t"
+			    "GitHub\n"));
+		CHECK(str_search(got, S("p4ss")) == got.n);
+	}
+	run.row = NULL;
+	keeper_end(&k);
+}
+
+/* Letters beyond ASCII in references, and the setting that refuses them. */
+static void
+test_cli_references(void)
+{
+	struct keeper k;
+	struct cfg cfg;
+
+	keeper_start(&cfg, &k);
+	for (int strict = 0; strict < 2; strict++) {
+		struct cli cli = { .command = CLI_READ, .arg = {
+			"op://One/Caf\xc3\xa9/none" }, .args = 1 };
+		struct err e;
+
+		cfg.references = (uint64_t)strict;
+		(void)cli_prints(&k, cli_read, &cli, &e);
+		CHECK(e.code != E_NONE && (e.code == E_REF) == (strict > 0));
+		cli.arg[0] = "op://One/GitHub/username";
+		SAME(cli_prints(&k, cli_read, &cli, &e), S("octo-bot\n"));
+	}
+	keeper_end(&k);
+}
+
 /* ====================================================================
  * All of them
  * ==================================================================== */
@@ -18563,7 +18774,7 @@ static const struct {
 	
 	TEST(test_json_scratch), TEST(test_cfg_defaults), TEST(test_cfg_rows),
 	TEST(test_cfg_numbers),
-	TEST(test_cfg_rate), TEST(test_cfg_word), TEST(test_cfg_alias),
+	TEST(test_cfg_rate), TEST(test_cfg_word), TEST(test_cfg_alias), TEST(test_cfg_synonyms),
 	TEST(test_cfg_unknown),
 	TEST(test_cfg_flags), TEST(test_cfg_wipe), TEST(test_cfg_token),
 	TEST(test_cfg_list), TEST(test_cry_sha256), TEST(test_cry_hmac),
@@ -18692,6 +18903,7 @@ static const struct {
 	TEST(test_mcp_progress_ends), TEST(test_mcp_progress_stages),
 	TEST(test_mcp_listen), TEST(test_mcp_listen_many),
 	TEST(test_mcp_listen_tell), TEST(test_cli_args), TEST(test_cli_show),
+	TEST(test_cli_read), TEST(test_cli_list), TEST(test_cli_references),
 };
 
 /* Remove the scratch directory and what is in it. */
