@@ -5408,9 +5408,9 @@ item_is_protected(const struct field *f)
 {
 	if (kinds[f->kind].is_protected || f->purpose == FOR_PASSWORD)
 		return true;
-	return f->purpose != FOR_USERNAME && (f->kind == KIND_TEXT ||
-	    f->kind == KIND_MENU) && (item_is_telling(f->id) ||
-	    item_is_telling(f->title));
+	return f->purpose != FOR_USERNAME && f->kind != KIND_DATE &&
+	    f->kind != KIND_MONTH_YEAR && f->kind != KIND_SSH_FACT &&
+	    (item_is_telling(f->id) || item_is_telling(f->title));
 }
 
 /* A whole number of at most 15 digits, written as such or as a string. */
@@ -10136,7 +10136,8 @@ struct gate {
 		u8 item[ID_LEN];
 		enum act act;
 		uint64_t until;         /* monotonic ms */
-	} pass[PASSES_MAX];
+		u8 what[SHA256_LEN];
+} pass[PASSES_MAX];
 	struct miss {                   /* a name that was not there */
 		u8 hash[SHA256_LEN];
 		uint64_t until;
@@ -10523,20 +10524,31 @@ tool_put_uuid(struct keeper *k, struct jw *w, struct err *e)
 	return true;
 }
 
-/* Note the ids of all items with this title, for the error. */
+/* Note the ids of all items with this title that may be listed, for the
+ * error. */
 static void
-tool_note_ids(struct keeper *k, const struct item_ref *list, size_t n,
-    struct str title)
+tool_note_ids(struct keeper *k, struct str vault, const struct item_ref *list,
+    size_t n, struct str title)
 {
-	size_t shown = 0;
+	struct deed d = { .act = ACT_LIST };
+	const struct vault *v;
+	struct err none = { 0 };
+	bool fresh = false;
+	size_t shown = 0, vaults;
 	struct out o;
 
+	if (!k->be->vaults(k->sa, &fresh, &v, &vaults, &none))
+		return;
+	for (size_t i = 0; i < vaults; i++)
+		if (str_eq(v[i].id, vault))
+			d.vault = &v[i];
 	out_open(&o, &k->scratch);
-	for (size_t i = 0; i < n && shown < 50; i++) {
+	for (size_t i = 0; i < n && shown < 50 && d.vault != NULL; i++) {
+		d.item = &list[i];
 		if (list[i].state != ITEM_ACTIVE ||
 		    item_has_tag(&list[i], S("ai:canary")) ||
-		    item_has_tag(&list[i], S("ai:deny")) ||
-		    !str_nocase_eq(list[i].title, title))
+		    !str_nocase_eq(list[i].title, title) ||
+		    pol_judge(k->policy, k->cfg, &d).verdict != ALLOW)
 			continue;
 		OUT(&o, shown++ > 0 ? S(", ") : S(" "), list[i].id);
 	}
@@ -10568,7 +10580,7 @@ tool_find_title(struct keeper *k, struct str vault, struct str title,
 	if (hits == 0)
 		return fail(e, archived ? E_ARCHIVED : E_ITEM, "");
 	if (*fresh)
-		tool_note_ids(k, list, n, title);
+		tool_note_ids(k, vault, list, n, title);
 	return fail(e, E_ITEM_MANY, "");
 }
 
@@ -10841,19 +10853,23 @@ tool_count_item(struct keeper *k, struct str item, struct err *e)
 }
 
 /* Has a person given their word for this act and item, for some minutes? With
- * grant they give it now. */
+ * grant they give it now. Their word for a change is for the question that
+ * they were put, as it names what changes; that for a look is for the item. */
 static bool
 tool_pass_is_valid(struct keeper *k, enum act act, struct str item,
-    bool grant)
+    struct str what, bool grant)
 {
+	u8 hash[SHA256_LEN];            /* public */
 	uint64_t now = k->os->now_ms();
 	struct pass *old = &k->gate->pass[0];
 
+	SHA256(hash, act == ACT_WRITE ? what : NOTHING);
 	for (size_t i = 0; i < PASSES_MAX; i++) {
 		struct pass *p = &k->gate->pass[i];
 
 		if (p->until > now && p->act == act &&
-		    str_eq(ID(p->item), item))
+		    str_eq(ID(p->item), item) &&
+		    ct_eq(p->what, hash, sizeof hash))
 			return true;
 		if (p->until < old->until)
 			old = p;
@@ -10861,6 +10877,7 @@ tool_pass_is_valid(struct keeper *k, enum act act, struct str item,
 	if (grant) {
 		*old = (struct pass){ .act = act, .until = now + PASS_MS };
 		memcpy(old->item, item.p, ID_LEN);
+		memcpy(old->what, hash, sizeof hash);
 	}
 	return grant;
 }
@@ -10884,7 +10901,7 @@ tool_ask(struct keeper *k, const struct deed *d, struct str what, bool once,
 	struct out o;
 
 	if (k->attended || (!once && tool_pass_is_valid(k, d->act,
-	    d->item->id, false)))
+	    d->item->id, what, false)))
 		return true;
 	out_init(&o, mem_alloc(&k->scratch, 16 * CLEAN_MAX), 16 * CLEAN_MAX);
 	out_put(&o, what);
@@ -10899,7 +10916,7 @@ tool_ask(struct keeper *k, const struct deed *d, struct str what, bool once,
 		return false;
 	k->line.decision = "approved";
 	if (chosen == 1 && !once)
-		(void)tool_pass_is_valid(k, d->act, d->item->id, true);
+		(void)tool_pass_is_valid(k, d->act, d->item->id, what, true);
 	return chosen + 1 < q.n || fail(e, E_REFUSED, "");
 }
 
@@ -11653,6 +11670,20 @@ tool_put_reference(struct jw *w, const struct ref *to, const struct item *it,
 	}
 }
 
+/* Does what a reference asks for go with the kind of the field it means? A
+ * date that is none is shown as empty, but cannot be read, as in the SDKs. */
+MUST static bool
+tool_query_fits(const struct field *f, enum ref_query query, struct err *e)
+{
+	if (query == REF_OTP && f->kind != KIND_TOTP)
+		return fail(e, E_NOT_OTP, "");
+	if (query == REF_OPENSSH && f->kind != KIND_SSH_KEY)
+		return fail(e, E_NOT_SSH, "");
+	return (f->kind != KIND_OTHER && ((f->kind != KIND_DATE &&
+	    f->kind != KIND_MONTH_YEAR) || f->value.n > 0)) ||
+	    fail(e, E_KIND, "");
+}
+
 /* A value in an overview, as it can be shown to a reader; that it is longer is
  * said, and read_secret has all of it. */
 static void
@@ -11670,6 +11701,7 @@ tool_put_shown(struct keeper *k, struct jw *w, const struct vault *vault,
     const struct item *it, const struct field *f, const struct ref *to)
 {
 	struct str text;
+	struct err none = { 0 };
 	enum verdict v = item_is_protected(f) ? DENY :
 	    tool_rules_say(k, vault, it, f);
 
@@ -11678,7 +11710,8 @@ tool_put_shown(struct keeper *k, struct jw *w, const struct vault *vault,
 	jw_put(w, S("kind"), str_c(kinds[f->kind].name));
 	if (f->in != NULL && f->in->title.n > 0)
 		tool_put_clean(w, S("section"), f->in->title);
-	tool_put_reference(w, to, it, f);
+	if (tool_query_fits(f, REF_PLAIN, &none))
+		tool_put_reference(w, to, it, f);
 	if (f->kind == KIND_FILE)
 		tool_put_count(w, S("size"), f->size);
 	else if (item_reveal(v, f->value, &text))
@@ -11759,20 +11792,6 @@ tool_code(struct keeper *k, struct str seed, struct str *text, unsigned *left,
 	return ok;
 }
 
-/* Does what a reference asks for go with the kind of the field it means? A
- * date that is none is shown as empty, but cannot be read, as in the SDKs. */
-MUST static bool
-tool_query_fits(const struct field *f, enum ref_query query, struct err *e)
-{
-	if (query == REF_OTP && f->kind != KIND_TOTP)
-		return fail(e, E_NOT_OTP, "");
-	if (query == REF_OPENSSH && f->kind != KIND_SSH_KEY)
-		return fail(e, E_NOT_SSH, "");
-	return (f->kind != KIND_OTHER && ((f->kind != KIND_DATE &&
-	    f->kind != KIND_MONTH_YEAR) || f->value.n > 0)) ||
-	    fail(e, E_KIND, "");
-}
-
 /* May this field be shown? What is protected is judged as a reveal; what is
  * not needs only what lists need, unless a rule or tag speaks of it. */
 MUST static bool
@@ -11796,8 +11815,6 @@ tool_follow(struct keeper *k, const struct ref *r, const struct vault **vault,
 
 	if (r->vault.n == 0)
 		return fail(e, E_VAULT, "");
-	if (r->item.n == 0)
-		return fail(e, E_ITEM, "");
 	if (!tool_reach(k, r->item, r->vault, vault, it, &now)) {
 		if (now.code == E_ARCHIVED && !id_is_valid(r->item, 'a'))
 			return fail(e, E_ITEM, "only an archived one");
@@ -12254,13 +12271,14 @@ write_generate(struct keeper *k, struct writing *x, struct str recipe,
 }
 
 /* The tags an item is to have. Those that begin with "ai:" were given by
- * whoever administers the vault: none of them may go. */
+ * whoever administers the vault: none of them may go, and none be added. */
 MUST static bool
 write_tags(struct writing *x, const struct json *j, uint32_t list,
     struct err *e)
 {
 	const struct item_ref *ref = &x->it.ref;
 	struct wish *w = &x->wish;
+	bool fresh;
 
 	w->retag = list != 0;
 	for (uint32_t n = json_first(j, list); n; n = json_next(j, list, n)) {
@@ -12270,6 +12288,11 @@ write_tags(struct writing *x, const struct json *j, uint32_t list,
 		for (size_t i = 0; i < w->tags; i++)
 			if (str_eq(w->tag[i], w->tag[w->tags]))
 				return fail(e, E_ARGUMENT, "a tag twice");
+		fresh = item_tag_is_rule(w->tag[w->tags]);
+		for (size_t i = 0; i < ref->tags; i++)
+			fresh &= !str_eq(ref->tag[i], w->tag[w->tags]);
+		if (fresh)
+			return fail(e, E_EDIT, "tags ai:... are for people");
 		w->tags++;
 	}
 	for (size_t i = 0; w->retag && i < ref->tags; i++) {
@@ -12367,21 +12390,51 @@ write_lifted(const struct keeper *k, const struct writing *x)
 	return NULL;
 }
 
+/* What a wish changes besides fields, each under the name that rules and
+ * people know it by. */
+#define WRITE_TEXTS 4
+
+static bool
+write_is_text(const struct wish *w, size_t i, const char **name)
+{
+	const struct {
+		const char *name;
+		bool is;
+	} part[WRITE_TEXTS] = { { "title", w->title.p != NULL }, { "website",
+	    w->website.p != NULL }, { "notes", w->notes.p != NULL },
+	    { "tags", w->retag } };
+
+	*name = part[i].name;
+	return part[i].is;
+}
+
 /* Judge the change, as a whole and for each field: the strictest counts.
- * *ask tells that a person has to be asked. */
+ * Title, website, notes and tags are judged as if they were fields. *ask tells
+ * that a person has to be asked. */
 MUST static bool
 write_judge(struct keeper *k, const struct writing *x, bool *ask,
     struct err *e)
 {
+	static const struct field notes = {
+		.id = { (const u8 *)"notesPlain", 10 },
+		.title = { (const u8 *)"notes", 5 } };
 	struct deed d = { ACT_WRITE, x->vault, &x->it.ref, NOTHING, NOTHING,
 	    NULL };
 	struct judgement j, worst;
+	const char *name;
 
 	if (!tool_judge(k, &d, &worst, e))
 		return false;
-	for (size_t i = 0; i < x->wish.fields; i++) {
-		d.field = x->wish.field[i].label;
-		d.own = x->wish.field[i].old;
+	for (size_t i = 0; i < x->wish.fields + WRITE_TEXTS; i++) {
+		if (i < x->wish.fields) {
+			d.field = x->wish.field[i].label;
+			d.own = x->wish.field[i].old;
+		} else if (write_is_text(&x->wish, i - x->wish.fields, &name)) {
+			d.field = str_c(name);
+			d.own = str_eq(d.field, S("notes")) ? &notes : NULL;
+		} else {
+			continue;
+		}
 		if (!tool_judge(k, &d, &j, e))
 			return false;
 		if (j.verdict < worst.verdict)
@@ -12393,31 +12446,54 @@ write_judge(struct keeper *k, const struct writing *x, bool *ask,
 	return worst.verdict != DENY || fail(e, E_POLICY, "");
 }
 
-/* Put the names of what a wish changes. */
+/* Put the names of what a wish changes or, with added, of the fields that are
+ * new in it. */
 static void
-write_put_names(const struct writing *x, struct out *o, struct str sep)
+write_put_names(const struct writing *x, struct out *o, struct str sep,
+    bool added)
 {
 	const struct wish *w = &x->wish;
-	const struct {
-		const char *name;
-		bool is;
-	} part[] = { { "title", w->title.p != NULL }, { "website",
-	    w->website.p != NULL }, { "notes", w->notes.p != NULL },
-	    { "tags", w->retag } };
 	size_t from = o->n;
+	const char *name;
 
-	for (size_t i = 0; i < LEN(part); i++) {
-		if (!part[i].is)
+	for (size_t i = 0; i < WRITE_TEXTS; i++) {
+		if (added || !write_is_text(w, i, &name))
 			continue;
 		if (o->n > from)
 			out_put(o, sep);
-		jw_quote(o, str_c(part[i].name));
+		jw_quote(o, str_c(name));
 	}
 	for (size_t i = 0; i < w->fields; i++) {
+		if (added != (w->field[i].old == NULL))
+			continue;
 		if (o->n > from)
 			out_put(o, sep);
 		tool_put_name(o, w->field[i].label);
 	}
+}
+
+/* Put what an update does, for the person who is asked. */
+static void
+write_put_update(const struct writing *x, struct out *o)
+{
+	size_t from = o->n;
+
+	out_put(o, S("change "));
+	write_put_names(x, o, S(", "), false);
+	if (o->n == from + 7)
+		o->n = from;            /* nothing is changed, only added */
+	for (size_t i = 0; i < x->wish.fields; i++)
+		if (x->wish.field[i].old == NULL) {
+			out_put(o, o->n > from ? S(" and add ") : S("add "));
+			write_put_names(x, o, S(", "), true);
+			break;
+		}
+	if (x->wish.title.p != NULL) {
+		out_put(o, S(" (the new title: "));
+		tool_put_name(o, x->wish.title);
+		out_byte(o, ')');
+	}
+	out_put(o, S(" in"));
 }
 
 /* Ask a person, where that is due, in words that name the change. */
@@ -12435,12 +12511,11 @@ write_ask(struct keeper *k, const struct writing *x, const char *what,
 		ref.title = x->wish.title;
 	}
 	out_open(&o, &k->scratch);
-	OUT(&o, S("May the assistant "), str_c(what));
-	if (update) {
-		out_byte(&o, ' ');
-		write_put_names(x, &o, S(", "));
-		out_put(&o, S(" of"));
-	}
+	out_put(&o, S("May the assistant "));
+	if (update)
+		write_put_update(x, &o);
+	else
+		out_put(&o, str_c(what));
 	out_put(&o, S(" the 1Password item "));
 	return tool_ask(k, &d, out_close(&o, &k->scratch), !update, e);
 }
@@ -12470,16 +12545,17 @@ write_do(struct keeper *k, struct writing *x, const char *what, bool names,
 	    !tool_take(k, &d, NULL, 0, e) || !keep_intent(k, x->tool, e))
 		return false;
 	keep_stage(k, "writing the item");
+	memset(k->gate->miss, 0, sizeof k->gate->miss);
 	if (!k->be->write(k->sa, x->vault->id, &x->it, &x->wish, e))
 		return false;
 	k->line.item = x->it.ref.id;
-	memset(k->gate->miss, 0, sizeof k->gate->miss);
 	return true;
 }
 
 /* Put what was done. A password made here is told by its length, its classes
- * and the beginning of its SHA-256, by which a person can compare it: so few
- * bits give no other password away. */
+ * and the beginning of its SHA-256, by which a person can compare it: 32 bits
+ * of a strong one, 16 of a fair one, none of a weak one, so that what is told
+ * helps nobody to guess the rest. */
 MUST static bool
 write_put(struct keeper *k, const struct writing *x, struct jw *w,
     struct err *e)
@@ -12494,12 +12570,16 @@ write_put(struct keeper *k, const struct writing *x, struct jw *w,
 	tool_put_count(w, S("version"), x->it.version);
 	jw_key(w, S("changed"));
 	jw_open(w, '[');
-	write_put_names(x, w->o, S(","));
+	write_put_names(x, w->o, S(","), false);
+	jw_close(w, ']');
+	jw_key(w, S("added"));
+	jw_open(w, '[');
+	write_put_names(x, w->o, S(","), true);
 	jw_close(w, ']');
 	if (x->password.p != NULL) {
 		SHA256(hash, x->password);
 		out_init(&o, room, sizeof room);
-		hex_put(&o, (struct str){ hash, 4 });
+		hex_put(&o, (struct str){ hash, x->wish.bits >= 96 ? 4 : 2 });
 		WIPE(hash);
 		jw_key(w, S("generated"));
 		jw_open(w, '{');
@@ -12511,7 +12591,8 @@ write_put(struct keeper *k, const struct writing *x, struct jw *w,
 		jw_put_bool(w, S("digits"), x->recipe.digits);
 		jw_put_bool(w, S("symbols"), x->recipe.symbols);
 		tool_put_count(w, S("entropy_bits"), x->wish.bits);
-		jw_put(w, S("fingerprint"), out_str(&o));
+		if (x->wish.bits >= 64)
+			jw_put(w, S("fingerprint"), out_str(&o));
 		jw_close(w, '}');
 	}
 	return tool_put_uuid(k, w, e);
