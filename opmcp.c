@@ -5244,7 +5244,7 @@ enum purpose { FOR_NOTHING, FOR_USERNAME, FOR_PASSWORD };
 enum kind { KIND_TEXT, KIND_CONCEALED, KIND_URL, KIND_EMAIL, KIND_PHONE,
 	KIND_MENU, KIND_CARD_TYPE, KIND_REFERENCE, KIND_DATE, KIND_MONTH_YEAR,
 	KIND_ADDRESS, KIND_SSH_KEY, KIND_FILE, KIND_CARD, KIND_TOTP,
-	KIND_NOTES, KIND_SSH_FACT, KIND_OTHER };
+	KIND_NOTES, KIND_SSH_FACT, KIND_WEB, KIND_OTHER };
 
 static const struct kind_row {
 	const char *wire, *name;
@@ -5267,6 +5267,7 @@ static const struct kind_row {
 	[KIND_TOTP] = { NULL, "Totp", true },
 	[KIND_NOTES] = { NULL, "Notes", true },
 	[KIND_SSH_FACT] = { NULL, "Text", false },
+	[KIND_WEB] = { NULL, "WebForm", true },
 	[KIND_OTHER] = { NULL, "Unsupported", true },
 };
 
@@ -5646,12 +5647,14 @@ item_find(const struct item *it, struct str name, const struct field **found,
 	size_t hits = 0;
 
 	for (size_t i = 0; i < it->fields; i++)
-		if (str_nocase_eq(it->field[i].id, name)) {
+		if (it->field[i].kind != KIND_WEB &&
+		    str_nocase_eq(it->field[i].id, name)) {
 			*found = &it->field[i];
 			return true;
 		}
 	for (size_t i = 0; i < it->fields; i++)
-		if (str_nocase_eq(it->field[i].title, name)) {
+		if (it->field[i].kind != KIND_WEB &&
+		    str_nocase_eq(it->field[i].title, name)) {
 			*found = &it->field[i];
 			hits++;
 		}
@@ -7077,7 +7080,9 @@ sa_add_field(struct item *it, uint32_t node, struct str id, struct str name)
 	return f;
 }
 
-/* The built-in fields of a Login: those designated, whatever their names. */
+/* The built-in fields of a Login: those designated, whatever their names. The
+ * others were saved from a web form; nothing shows them, but the official SDK
+ * resolves references to them by id, and so do we. */
 static void
 sa_add_login(struct item *it)
 {
@@ -7086,29 +7091,21 @@ sa_add_login(struct item *it)
 
 	for (uint32_t k = json_first(j, list); k; k = json_next(j, list, k)) {
 		bool user = json_is_str(j, k, S("designation"), S("username"));
+		bool pass = json_is_str(j, k, S("designation"), S("password"));
+		struct str id = S("");
 		struct field *f;
 
-		if (!user && !json_is_str(j, k, S("designation"),
-		    S("password")))
+		if (!json_is_object(j, k))
 			continue;
-		f = sa_add_field(it, k, user ? S("username") : S("password"),
-		    S("value"));
-		f->purpose = user ? FOR_USERNAME : FOR_PASSWORD;
-		f->kind = user ? KIND_TEXT : KIND_CONCEALED;
+		(void)!json_get_str(j, k, S("id"), &id);
+		f = sa_add_field(it, k, user ? S("username") : pass ?
+		    S("password") : id, S("value"));
+		if (!user && !pass)
+			f->title = S("");
+		f->purpose = user ? FOR_USERNAME : pass ? FOR_PASSWORD :
+		    FOR_NOTHING;
+		f->kind = user ? KIND_TEXT : pass ? KIND_CONCEALED : KIND_WEB;
 	}
-}
-
-/* The same for a value of the details; a month is never a string there. */
-static void
-sa_put_date(struct out *o, enum kind kind, const struct json *j,
-    uint32_t value)
-{
-	struct str s;
-	int64_t v;
-
-	if (item_number(j, value, &v) && (kind == KIND_DATE ||
-	    !json_str(j, value, &s)))
-		item_put_date(o, kind, v);
 }
 
 /* An address on one line: "street, city state zip, country", without what is
@@ -7190,6 +7187,7 @@ sa_shape_field(struct sa *sa, struct item *it, struct field *f)
 	const struct json *j = &it->details;
 	uint32_t value = json_get(j, f->node, S("v"));
 	struct str text;
+	int64_t v;
 	struct out o;
 
 	switch (f->kind) {
@@ -7199,8 +7197,8 @@ sa_shape_field(struct sa *sa, struct item *it, struct field *f)
 		out_open(&o, sa->scratch);
 		if (f->kind == KIND_ADDRESS)
 			sa_put_address(&o, j, value);
-		else
-			sa_put_date(&o, f->kind, j, value);
+		else if (item_number(j, value, &v))
+			item_put_date(&o, f->kind, v);
 		text = out_close(&o, sa->scratch);
 		f->value = (struct secret){ text.p, text.n };
 		return !o.over;
@@ -7209,7 +7207,6 @@ sa_shape_field(struct sa *sa, struct item *it, struct field *f)
 		return true;
 	case KIND_OTHER:
 		f->value.p = NULL;
-		f->in = NULL;           /* so the SDKs have it */
 		return true;
 	default:
 		return true;
@@ -11605,30 +11602,33 @@ tool_is_plain(struct str s)
 	return s.n > 0;
 }
 
-/* Put a reference with these names. */
-static void
-tool_put_op(struct jw *w, const struct vault *vault, struct str item,
-    const struct ref *r)
+/* The word for a vault in references: its name where that can stand in one and
+ * means this vault and no other, else its id. */
+static struct str
+tool_vault_word(struct keeper *k, const struct vault *vault)
 {
-	jw_key(w, S("reference"));
-	jw_comma(w);
-	OUT(w->o, S("\"op://"), tool_is_plain(vault->name) &&
-	    !id_is_valid(vault->name, 'a') ? vault->name : vault->id, S("/"),
-	    item, S("/"), r->section, r->section.p != NULL ? S("/") : NOTHING,
-	    r->field, S("\""));
+	const struct vault *list, *same = NULL;
+	struct err none = { 0 };
+	bool fresh = false;
+	size_t n;
+
+	return tool_is_plain(vault->name) && !id_is_valid(vault->name, 'a') &&
+	    k->be->vaults(k->sa, &fresh, &list, &n, &none) &&
+	    pol_pick_vault(k->cfg, vault->name, list, n, &same, &none) &&
+	    str_eq(same->id, vault->id) ? vault->name : vault->id;
 }
 
 /* Put the reference by which this field is found: with its title where that
  * means this field and no other, else with its id, else with its section as
- * well. Vault and item by name where those can stand in a reference; an
- * item's title only when it was found by it. */
+ * well. to holds the words for vault and item. A field that no reference can
+ * mean has none. */
 static void
-tool_put_reference(struct jw *w, const struct vault *vault,
-    const struct item *it, const struct field *f, bool by_title)
+tool_put_reference(struct jw *w, const struct ref *to, const struct item *it,
+    const struct field *f)
 {
 	struct str section[3] = { NOTHING, NOTHING, NOTHING };
 	struct str name[2] = { f->title, f->id };
-	struct ref r = { .query = REF_PLAIN };
+	struct ref r = *to;
 	const struct field *found;
 
 	if (f->in != NULL) {
@@ -11644,8 +11644,11 @@ tool_put_reference(struct jw *w, const struct vault *vault,
 		    !tool_is_plain(r.section)) ||
 		    !item_resolve(it, &r, &found, &none) || found != f)
 			continue;
-		tool_put_op(w, vault, by_title && tool_is_plain(it->ref.title) ?
-		    it->ref.title : it->ref.id, &r);
+		jw_key(w, S("reference"));
+		jw_comma(w);
+		OUT(w->o, S("\"op://"), r.vault, S("/"), r.item, S("/"),
+		    r.section, r.section.p != NULL ? S("/") : NOTHING, r.field,
+		    S("\""));
 		return;
 	}
 }
@@ -11664,7 +11667,7 @@ tool_put_value(struct jw *w, struct str text)
  * protected or the rules keep it back. */
 static void
 tool_put_shown(struct keeper *k, struct jw *w, const struct vault *vault,
-    const struct item *it, const struct field *f, bool by_title)
+    const struct item *it, const struct field *f, const struct ref *to)
 {
 	struct str text;
 	enum verdict v = item_is_protected(f) ? DENY :
@@ -11675,7 +11678,7 @@ tool_put_shown(struct keeper *k, struct jw *w, const struct vault *vault,
 	jw_put(w, S("kind"), str_c(kinds[f->kind].name));
 	if (f->in != NULL && f->in->title.n > 0)
 		tool_put_clean(w, S("section"), f->in->title);
-	tool_put_reference(w, vault, it, f, by_title);
+	tool_put_reference(w, to, it, f);
 	if (f->kind == KIND_FILE)
 		tool_put_count(w, S("size"), f->size);
 	else if (item_reveal(v, f->value, &text))
@@ -11711,8 +11714,8 @@ tool_look(struct keeper *k, const struct json *j, uint32_t args,
 {
 	struct str name = NOTHING, vault_name = NOTHING;
 	const struct vault *vault;
+	struct ref to = { .query = REF_PLAIN };
 	struct item it;
-	bool by_title;
 
 	k->line.event = "LOOK";
 	(void)!json_get_str(j, args, S("item"), &name);
@@ -11720,7 +11723,9 @@ tool_look(struct keeper *k, const struct json *j, uint32_t args,
 	if (!tool_locate(k, name, vault_name, &vault, &it, e) ||
 	    !tool_may_look(k, vault, &it, e))
 		return false;
-	by_title = !str_eq(name, it.ref.id);
+	to.vault = tool_vault_word(k, vault);
+	to.item = !str_eq(name, it.ref.id) && tool_is_plain(it.ref.title) ?
+	    it.ref.title : it.ref.id;
 	tool_put_ref(w, &it.ref);
 	tool_put_clean(w, S("vault"), vault->name);
 	tool_put_clean(w, S("created_at"), it.created);
@@ -11728,7 +11733,8 @@ tool_look(struct keeper *k, const struct json *j, uint32_t args,
 	jw_key(w, S("fields"));
 	jw_open(w, '[');
 	for (size_t i = 0; i < it.fields; i++)
-		tool_put_shown(k, w, vault, &it, &it.field[i], by_title);
+		if (it.field[i].kind != KIND_WEB)
+			tool_put_shown(k, w, vault, &it, &it.field[i], &to);
 	jw_close(w, ']');
 	return tool_put_uuid(k, w, e);
 }
@@ -11753,7 +11759,8 @@ tool_code(struct keeper *k, struct str seed, struct str *text, unsigned *left,
 	return ok;
 }
 
-/* Does what a reference asks for go with the kind of the field it means? */
+/* Does what a reference asks for go with the kind of the field it means? A
+ * date that is none is shown as empty, but cannot be read, as in the SDKs. */
 MUST static bool
 tool_query_fits(const struct field *f, enum ref_query query, struct err *e)
 {
@@ -11761,7 +11768,9 @@ tool_query_fits(const struct field *f, enum ref_query query, struct err *e)
 		return fail(e, E_NOT_OTP, "");
 	if (query == REF_OPENSSH && f->kind != KIND_SSH_KEY)
 		return fail(e, E_NOT_SSH, "");
-	return f->kind != KIND_OTHER || fail(e, E_KIND, "");
+	return (f->kind != KIND_OTHER && ((f->kind != KIND_DATE &&
+	    f->kind != KIND_MONTH_YEAR) || f->value.n > 0)) ||
+	    fail(e, E_KIND, "");
 }
 
 /* May this field be shown? What is protected is judged as a reveal; what is
@@ -12192,6 +12201,10 @@ write_field(struct writing *x, const struct json *j, uint32_t node,
 	    (json_get_str(j, node, S("kind"), &kind) &&
 	    !write_kind(kind, &want, e)))
 		return false;
+	if (f.section.p == NULL && item_name_eq(S("notes"), S("notesPlain"),
+	    f.label))
+		return fail(e, E_ARGUMENT, "fields: notes are an argument of "
+		    "their own");
 	r.field = f.label;
 	r.section = f.section;
 	f.kind = want;
