@@ -15702,6 +15702,36 @@ test_write_audit(void)
 	audit_where = "off";
 }
 
+/* An item without username and password gets them: a Login its built-in ones,
+ * another category fields of these names. */
+static void
+test_write_login(void)
+{
+	struct keeper k;
+	struct cfg cfg;
+
+	shelf_writing(&cfg, &k);
+	shelf.fields = 0;
+	for (int i = 0; i < 2; i++) {
+		const struct wish_field *f = shelf.wish.field;
+
+		shelf.ref[0].category = i > 0 ? S("110") : CATEGORY_LOGIN;
+		ENDED(tool_called(&k, UPDATE, "{'item':'GitHub','username':"
+		    "'u','password':'p'}"), E_NONE);
+		if (!EQUAL(shelf.wish.fields, 2))
+			break;
+		EQUAL(f[0].purpose, i > 0 ? FOR_NOTHING : FOR_USERNAME);
+		EQUAL(f[1].purpose, i > 0 ? FOR_NOTHING : FOR_PASSWORD);
+		EQUAL(f[0].kind, KIND_TEXT);
+		EQUAL(f[1].kind, KIND_CONCEALED);
+		CHECK(f[0].old == NULL && f[1].old == NULL);
+		SAME(f[0].label, S("username"));
+		SAME(f[1].label, S("password"));
+		SAME(f[1].value, S("p"));
+	}
+	keeper_end(&k);
+}
+
 /* Errors of the service while writing end the call by their word. */
 static void
 test_write_errors(void)
@@ -19024,6 +19054,7 @@ static const struct {
 	TEST(test_write_generate),
 	TEST(test_write_ask),
 	TEST(test_write_audit),
+	TEST(test_write_login),
 	TEST(test_write_errors),
 	TEST(test_keep_hash_args),
 	TEST(test_tool_guards),
