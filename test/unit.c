@@ -170,8 +170,11 @@ hex(const u8 *p, size_t n)
 	return out_str(&o);
 }
 
-/* A small generator (xorshift64*), the same on every run. */
-static uint64_t seed = 88172645463325252u;
+/* A small generator (xorshift64*), the same on every run and for every test,
+ * whichever ran before it. */
+#define SEED 88172645463325252u
+
+static uint64_t seed = SEED;
 
 /* unit -s: under valgrind, which is fifty times slower and does not survive
  * what the box refuses to it. */
@@ -15125,6 +15128,152 @@ test_tool_look_masks(void)
 	keeper_end(&k);
 }
 
+/* Every item of the vectors, as get_item shows it: none of its protected
+ * values is in the frame, and every reference leads to its field. */
+static void
+test_tool_look_vectors(void)
+{
+	struct keeper k;
+	struct cfg cfg;
+	uint32_t list;
+	unsigned fields = 0, hidden = 0;
+
+	keeper_start(&cfg, &k);
+	list = json_get(&onep.items, ROOT, S("cases"));
+	for (uint32_t c = json_first(&onep.items, list); c;
+	    c = json_next(&onep.items, list, c)) {
+		uint32_t stored = json_get(&onep.items, c, S("stored"));
+		struct str id = member_of(&onep.items, stored, "uuid"), got;
+		size_t mark = T.used;
+		struct err e = { 0 };
+		struct item it;
+
+		run.row = cstr(member_of(&onep.items, c, "name"));
+		k.gate->calls.full_ms = 0;
+		got = keeper_call(&k, cstr(JOIN(&T, S("{\"name\":\"get_item\","
+		    "\"arguments\":{\"item\":\""), id, S("\"}}"))), &e);
+		if (!json_is_str(&onep.items, stored, S("trashed"), S("N"))) {
+			FAILED(e, E_ARCHIVED);
+			continue;
+		}
+		FAILED(e, E_NONE);
+		keep_start(&k);
+		CHECK(k.be->item(k.sa, S(VAULT), id, &it, &e));
+		FAILED(e, E_NONE);
+		for (size_t i = 0; i < it.fields; i++) {
+			struct str value = value_of(&it.field[i]), ref, plain;
+			struct shown s;
+			struct item now;
+			const struct vault *vault;
+			struct ref r;
+			char path[48];
+
+			(void)snprintf(path, sizeof path, "fields>%zu>value",
+			    i);
+			plain = text_of(got, path);
+			(void)snprintf(path, sizeof path,
+			    "fields>%zu>reference", i);
+			ref = text_of(got, path);
+			fields++;
+			if (item_is_protected(&it.field[i])) {
+				CHECK(plain.n == 0);
+				hidden += value.n > 0;
+				CHECK(value.n < 4 ||
+				    str_search(got, value) == got.n);
+			} else {
+				CHECK(value.n == 0 || plain.n > 0);
+			}
+			if (ref.n == 0 || !CHECK(ref_parse(ref, true, &r, &e)))
+				continue;
+			EQUAL(tool_follow(&k, &r, &vault, &now, &s, &e),
+			    it.field[i].kind != KIND_OTHER);
+			FAILED(e, it.field[i].kind != KIND_OTHER ? E_NONE :
+			    E_KIND);
+			EQUAL(s.field - now.field, i);
+			e = (struct err){ 0 };
+		}
+		mem_reset(&k.scratch, 0);
+		mem_reset(&T, mark);
+	}
+	CHECK(fields > 50 && hidden > 20);
+	run.row = NULL;
+	keeper_end(&k);
+}
+
+/* What rules and tags alone say of a field that is not protected. */
+static void
+test_tool_rules_say(void)
+{
+	static const struct {
+		const char *policy, *tag;
+		enum verdict user, password;
+	} rows[] = {
+		{ "", "", ALLOW, ALLOW }, { "deny reveal", "", DENY, DENY },
+		{ "ask reveal", "", ASK, ASK },
+		{ "deny reveal field username", "", DENY, ALLOW },
+		{ "deny reveal field USER*", "", DENY, ALLOW },
+		{ "deny reveal\npermit reveal field username", "", ALLOW,
+		    DENY },
+		{ "deny list", "", ALLOW, ALLOW },
+		{ "deny write", "", ALLOW, ALLOW },
+		{ "", "ai:deny", DENY, DENY }, { "", "ai:ask", ASK, ASK },
+		{ "", "ai:use-only", DENY, DENY },
+		{ "permit reveal", "ai:ask/x", ASK, ASK },
+		{ "deny reveal tag x", "x", DENY, DENY },
+		{ "deny reveal tag x", "y", ALLOW, ALLOW },
+		{ "limit 1/1d reveal", "", ALLOW, ALLOW },
+	};
+	struct keeper k;
+	struct cfg cfg;
+
+	shelf_start(&cfg, &k);
+	for (size_t i = 0; i < 3 * LEN(rows); i++) {
+		struct str tag = str_c(rows[i / 3].tag);
+		struct item it = { .ref = shelf.ref[0], .field = shelf.field,
+			.fields = 2 };
+
+		run.row = rows[i / 3].policy;
+		cfg.reveal = i % 3;     /* does not matter here */
+		k.policy = policy_of(str_c(rows[i / 3].policy));
+		it.ref.tag = &tag;
+		it.ref.tags = tag.n > 0;
+		EQUAL(tool_rules_say(&k, &shelf_vault[0], &it,
+		    &shelf.field[0]), rows[i / 3].user);
+		EQUAL(tool_rules_say(&k, &shelf_vault[0], &it,
+		    &shelf.field[1]), rows[i / 3].password);
+		EQUAL(cfg.reveal, i % 3);
+	}
+	run.row = NULL;
+	keeper_end(&k);
+}
+
+/* Vaults that may be used, which is the default, and which can be written. */
+static void
+test_tool_vaults(void)
+{
+	struct keeper k;
+	struct cfg cfg;
+
+	shelf_start(&cfg, &k);
+	for (int i = 0; i < 3; i++) {
+		struct str got;
+
+		cfg.write = i == 0 ? DENY : i == 1 ? ASK : ALLOW;
+		got = tool_called(&k, "list_vaults", "{}");
+		ENDED(got, E_NONE);
+		SAME(path_at(got, "data>vaults"), JOIN(&T, S("[{\"id\":\""
+		    SHELF("2") "\",\"name\":\"AI\",\"default\":true,"
+		    "\"writable\":"), i > 0 ? S("true") : S("false"),
+		    S("},{\"id\":\"" SHELF("3") "\",\"name\":\"Work\","
+		    "\"default\":false,\"writable\":false}]")));
+	}
+	cfg.vaults = "*";
+	CHECK(str_search(tool_called(&k, "list_vaults", "{}"),
+	    S("\"default\":true")) > 100);
+	EQUAL(shelf.lists + shelf.items, 0);
+	keeper_end(&k);
+}
+
 /* How references end: by word, and what each may see. */
 static void
 test_tool_secret(void)
@@ -15551,6 +15700,36 @@ test_write_audit(void)
 	EQUAL(shelf.writes, 0);
 	keeper_end(&k);
 	audit_where = "off";
+}
+
+/* An item without username and password gets them: a Login its built-in ones,
+ * another category fields of these names. */
+static void
+test_write_login(void)
+{
+	struct keeper k;
+	struct cfg cfg;
+
+	shelf_writing(&cfg, &k);
+	shelf.fields = 0;
+	for (int i = 0; i < 2; i++) {
+		const struct wish_field *f = shelf.wish.field;
+
+		shelf.ref[0].category = i > 0 ? S("110") : CATEGORY_LOGIN;
+		ENDED(tool_called(&k, UPDATE, "{'item':'GitHub','username':"
+		    "'u','password':'p'}"), E_NONE);
+		if (!EQUAL(shelf.wish.fields, 2))
+			break;
+		EQUAL(f[0].purpose, i > 0 ? FOR_NOTHING : FOR_USERNAME);
+		EQUAL(f[1].purpose, i > 0 ? FOR_NOTHING : FOR_PASSWORD);
+		EQUAL(f[0].kind, KIND_TEXT);
+		EQUAL(f[1].kind, KIND_CONCEALED);
+		CHECK(f[0].old == NULL && f[1].old == NULL);
+		SAME(f[0].label, S("username"));
+		SAME(f[1].label, S("password"));
+		SAME(f[1].value, S("p"));
+	}
+	keeper_end(&k);
 }
 
 /* Errors of the service while writing end the call by their word. */
@@ -18867,11 +19046,15 @@ static const struct {
 	TEST(test_tool_pages),
 	TEST(test_tool_put_reference),
 	TEST(test_tool_look_masks),
+	TEST(test_tool_look_vectors),
+	TEST(test_tool_rules_say),
+	TEST(test_tool_vaults),
 	TEST(test_tool_secret),
 	TEST(test_write_calls),
 	TEST(test_write_generate),
 	TEST(test_write_ask),
 	TEST(test_write_audit),
+	TEST(test_write_login),
 	TEST(test_write_errors),
 	TEST(test_keep_hash_args),
 	TEST(test_tool_guards),
@@ -18946,6 +19129,7 @@ main(int argc, char **argv)
 		run.test = tests[i].name;
 		run.row = NULL;
 		run.passed = run.failed = 0;
+		seed = SEED;
 		start = os_now_ms();
 		tests[i].run();
 		mem_reset(&T, 0);
