@@ -10136,8 +10136,8 @@ struct gate {
 		u8 item[ID_LEN];
 		enum act act;
 		uint64_t until;         /* monotonic ms */
-		u8 what[SHA256_LEN];
-} pass[PASSES_MAX];
+		u8 what[SHA256_LEN];    /* hash of a change's question */
+	} pass[PASSES_MAX];
 	struct miss {                   /* a name that was not there */
 		u8 hash[SHA256_LEN];
 		uint64_t until;

@@ -14461,16 +14461,16 @@ test_gate_pass(void)
 
 		(void)snprintf(id, sizeof id, "%026u", i);
 		fake_ms++;
-		CHECK(!tool_pass_is_valid(&k, ACT_REVEAL, str_c(id), false));
-		CHECK(tool_pass_is_valid(&k, ACT_REVEAL, str_c(id), true));
-		CHECK(tool_pass_is_valid(&k, ACT_REVEAL, str_c(id), false));
-		CHECK(!tool_pass_is_valid(&k, ACT_WRITE, str_c(id), false));
+		CHECK(!tool_pass_is_valid(&k, ACT_REVEAL, str_c(id), NOTHING, false));
+		CHECK(tool_pass_is_valid(&k, ACT_REVEAL, str_c(id), NOTHING, true));
+		CHECK(tool_pass_is_valid(&k, ACT_REVEAL, str_c(id), NOTHING, false));
+		CHECK(!tool_pass_is_valid(&k, ACT_WRITE, str_c(id), NOTHING, false));
 	}
 	for (unsigned i = 0; i < PASSES_MAX; i++) {
 		char id[ID_LEN + 1];
 
 		(void)snprintf(id, sizeof id, "%026u", i);
-		CHECK(tool_pass_is_valid(&k, ACT_REVEAL, str_c(id), false));
+		CHECK(tool_pass_is_valid(&k, ACT_REVEAL, str_c(id), NOTHING, false));
 	}
 	ENDED(wanted(&k, "GitHub", true), E_ASK);
 	keeper_end(&k);
