@@ -320,6 +320,16 @@ str_eq(struct str a, struct str b)
 	return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
 }
 
+/* Is s one of the n in list? Not for secrets. */
+static bool
+str_is_in(struct str s, const struct str *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (str_eq(s, list[i]))
+			return true;
+	return false;
+}
+
 /* Any total order: by length, then bytes. Not for secrets. */
 static int
 str_order(struct str a, struct str b)
@@ -4543,7 +4553,7 @@ ref_parse_query(struct str s, enum ref_query *query, struct err *e)
 
 /* op://vault/item/[section/]field[?key=value]. strict is what 1Password's own
  * programs take; without it, names may have letters beyond ASCII, too. Parts
- * may be empty and then match nothing. False leaves *r alone. */
+ * may be empty: there are items without a title. False leaves *r alone. */
 MUST static bool
 ref_parse(struct str text, bool strict, struct ref *r, struct err *e)
 {
@@ -7090,21 +7100,25 @@ sa_add_login(struct item *it)
 	uint32_t list = json_get(j, ROOT, S("fields"));
 
 	for (uint32_t k = json_first(j, list); k; k = json_next(j, list, k)) {
-		bool user = json_is_str(j, k, S("designation"), S("username"));
-		bool pass = json_is_str(j, k, S("designation"), S("password"));
 		struct str id = S("");
 		struct field *f;
 
 		if (!json_is_object(j, k))
 			continue;
 		(void)!json_get_str(j, k, S("id"), &id);
-		f = sa_add_field(it, k, user ? S("username") : pass ?
-		    S("password") : id, S("value"));
-		if (!user && !pass)
-			f->title = S("");
-		f->purpose = user ? FOR_USERNAME : pass ? FOR_PASSWORD :
-		    FOR_NOTHING;
-		f->kind = user ? KIND_TEXT : pass ? KIND_CONCEALED : KIND_WEB;
+		f = sa_add_field(it, k, id, S("value"));
+		f->kind = KIND_WEB;
+		f->title = S("");
+		if (json_is_str(j, k, S("designation"), S("username"))) {
+			f->id = f->title = S("username");
+			f->purpose = FOR_USERNAME;
+			f->kind = KIND_TEXT;
+		} else if (json_is_str(j, k, S("designation"),
+		    S("password"))) {
+			f->id = f->title = S("password");
+			f->purpose = FOR_PASSWORD;
+			f->kind = KIND_CONCEALED;
+		}
 	}
 }
 
@@ -11909,9 +11923,9 @@ complete_put(struct found *f, struct str name, bool begins)
 	    f->typed.n), f->typed); i++)
 		if (i == name.n)
 			return;
-	for (size_t i = 0; i < f->hits && i < VALUES_MAX; i++)
-		if (str_eq(name, f->seen[i]))
-			return;
+	if (str_is_in(name, f->seen, f->hits < VALUES_MAX ? f->hits :
+	    VALUES_MAX))
+		return;
 	if (f->hits < VALUES_MAX) {
 		f->seen[f->hits] = name;
 		jw_str(f->w, name);
@@ -12170,6 +12184,15 @@ write_kind(struct str name, enum kind *kind, struct err *e)
 	    "Menu, CreditCardType, Date, MonthYear, CreditCardNumber or Totp");
 }
 
+/* Do two wishes mean one field? Of fields that are to be new, by name. */
+static bool
+write_is_same(const struct wish_field *a, const struct wish_field *b)
+{
+	return a->old == b->old && (a->old != NULL ||
+	    (str_nocase_eq(a->label, b->label) &&
+	    str_nocase_eq(a->section, b->section)));
+}
+
 /* Add a field to the wish; each only once, and only with a value that can be
  * stored for its kind. */
 MUST static bool
@@ -12179,10 +12202,7 @@ write_add(struct wish *w, const struct wish_field *f, struct err *e)
 	struct err bad = { 0 };
 
 	for (size_t i = 0; i < w->fields; i++)
-		if (f->old != NULL ? w->field[i].old == f->old :
-		    w->field[i].old == NULL &&
-		    str_nocase_eq(w->field[i].label, f->label) &&
-		    str_nocase_eq(w->field[i].section, f->section))
+		if (write_is_same(&w->field[i], f))
 			return fail(e, E_ARGUMENT, "a field is named twice");
 	if (!write_kind_is_plain(f->kind))
 		return fail(e, E_EDIT, "fields of this kind cannot be set");
@@ -12278,31 +12298,23 @@ write_tags(struct writing *x, const struct json *j, uint32_t list,
 {
 	const struct item_ref *ref = &x->it.ref;
 	struct wish *w = &x->wish;
-	bool fresh;
+	struct str tag;
 
 	w->retag = list != 0;
 	for (uint32_t n = json_first(j, list); n; n = json_next(j, list, n)) {
-		if (!json_str(j, n, &w->tag[w->tags]) ||
-		    !pol_check_name(w->tag[w->tags], e))
+		if (!json_str(j, n, &tag) || !pol_check_name(tag, e))
 			return fail(e, E_ARGUMENT, "tags");
-		for (size_t i = 0; i < w->tags; i++)
-			if (str_eq(w->tag[i], w->tag[w->tags]))
-				return fail(e, E_ARGUMENT, "a tag twice");
-		fresh = item_tag_is_rule(w->tag[w->tags]);
-		for (size_t i = 0; i < ref->tags; i++)
-			fresh &= !str_eq(ref->tag[i], w->tag[w->tags]);
-		if (fresh)
+		if (str_is_in(tag, w->tag, w->tags))
+			return fail(e, E_ARGUMENT, "a tag twice");
+		if (item_tag_is_rule(tag) &&
+		    !str_is_in(tag, ref->tag, ref->tags))
 			return fail(e, E_EDIT, "tags ai:... are for people");
-		w->tags++;
+		w->tag[w->tags++] = tag;
 	}
-	for (size_t i = 0; w->retag && i < ref->tags; i++) {
-		bool kept = !item_tag_is_rule(ref->tag[i]);
-
-		for (size_t t = 0; t < w->tags; t++)
-			kept |= str_eq(ref->tag[i], w->tag[t]);
-		if (!kept)
+	for (size_t i = 0; w->retag && i < ref->tags; i++)
+		if (item_tag_is_rule(ref->tag[i]) &&
+		    !str_is_in(ref->tag[i], w->tag, w->tags))
 			return fail(e, E_EDIT, "tags ai:... stay");
-	}
 	return true;
 }
 
@@ -16318,6 +16330,15 @@ cli_args(struct cfg *cfg, struct cli *c, char **argv)
 	return -1;
 }
 
+/* A descriptor that the settings name and that is not open: one that never
+ * will be takes its place, or a socket of ours could get its number. */
+static void
+cli_check_fd(uint64_t *fd)
+{
+	if (*fd != 0 && fcntl((int)*fd, F_GETFD) < 0)
+		*fd = INT_MAX;
+}
+
 extern char **environ;
 
 /* The plot: settings from the environment, then from the arguments; then
@@ -16341,10 +16362,8 @@ main(int argc, char **argv)
 	if (!ok)
 		return cli_usage("unknown setting or unusable value", bad);
 	cli_descriptors(&cfg);
-	if (cfg.token_fd != 0 && fcntl((int)cfg.token_fd, F_GETFD) < 0)
-		cfg.token_fd = INT_MAX; /* else a socket of ours could get it */
-	if (cfg.audit_fd != 0 && fcntl((int)cfg.audit_fd, F_GETFD) < 0)
-		cfg.audit_fd = INT_MAX;
+	cli_check_fd(&cfg.token_fd);
+	cli_check_fd(&cfg.audit_fd);
 	os_init(&os, (enum log_level)cfg.log);
 	if (cli.command == CLI_SERVE)
 		return cfg.policy != NULL && !cli_policy_is_good(&cfg, &os) ?
