@@ -1591,6 +1591,17 @@ time_parse_http(struct str s, int64_t *t)
  * and counts the tokens; jsmn then fills an array of exactly that size; and
  * json_index() prepares navigation and refuses objects with a repeated key.
  * No other section touches a jsmntok_t.
+ *
+ * A value is named by its place in the token array. 0 is ROOT for those who
+ * ask and "not there" in an answer: nothing that is looked for is the root,
+ * so a chain of look-ups needs no check in between, and what is not there has
+ * no members, is no text and equals nothing.
+ *
+ * The editor never rebuilds a text. It keeps a list of places in the source,
+ * each with what comes instead; edit_done() copies all that lies between. So
+ * white space, escapes, the order of members and whatever this program does
+ * not know come out as they went in. Two edits of one place are an error of
+ * the caller, and whoever edits parses the result again before it is used.
  * ==================================================================== */
 
 /* A parsed text. A node is the index of its token. Token 0 is no token: it
@@ -4505,6 +4516,18 @@ http_init(struct http *h, const struct os *os, const struct cfg *cfg,
  *
  * What can be done with one value alone, without knowing of which item it
  * is: pure functions from text to text.
+ *
+ * The seed of a one-time password is a URI (otpauth://totp/...?secret=...)
+ * or bare base32; the code is that of RFC 6238 for the moment of the answer.
+ * An SSH key is stored as PKCS#8; on request it is written again in the
+ * format of OpenSSH ("openssh-key-v1"): magic, cipher "none", no key
+ * derivation, one key; the public blob; then the private part, which begins
+ * with two equal check numbers and is padded to eight bytes with 1, 2, 3.
+ *
+ * A password is made of bytes from the kernel's generator, a byte that would
+ * make one letter likelier than another is thrown away, and one that misses
+ * a class of characters that was asked for is made anew as a whole: putting
+ * one in would make some places likelier than others.
  * ==================================================================== */
 
 /* How the value of a reference is wanted: as stored, as the one-time code of
@@ -5224,6 +5247,17 @@ gen_password(const struct os *os, const struct recipe *r, struct arena *a,
  * a list of vaults, a list of titles for each, and single items as a list of
  * fields and sections. A value that protects something has its own type from
  * the moment it is found, and only item_reveal() turns it into text.
+ *
+ * Names are matched as 1Password's own tools do it: by id or title, ASCII
+ * letter case aside, nothing normalised. One name may fit several things;
+ * then nothing is picked and the caller is told to be more exact. For
+ * op://AI/db/password, the order is:
+ *
+ *   notes by their name -> fields in no section, or in one without a title
+ *                       -> fields in titled sections
+ *
+ * and the first of these that has the name decides: a second field of that
+ * name further down does no harm, a second one beside it is an error.
  * ==================================================================== */
 
 /* A vault as the token sees it. Locked: listed, but its key does not open,
@@ -5726,6 +5760,27 @@ item_reveal(enum verdict verdict, struct secret value, struct str *text)
  * each vault that was used the titles and ids. So the first credential
  * costs eight requests and each later one a single request. A session that
  * the service has ended is opened again once, without being asked.
+ *
+ * An item is two encrypted texts, overview and details, each a JSON object.
+ * How one is changed:
+ *
+ *   1. What the wish names becomes a list of edits to the two texts (section
+ *      6): a value replaced, an entry put into a list, a member added. What
+ *      no edit touches is copied byte for byte, so passkeys, attributes and
+ *      members of later versions of 1Password survive.
+ *   2. Both results are parsed again. One that could not be read by whoever
+ *      comes next is never sent.
+ *   3. Both are encrypted under the vault key with new nonces, and go out in
+ *      one PATCH with the version that was read: the service refuses it when
+ *      somebody else was faster, and nothing is overwritten. Files that the
+ *      item has are named and signed again, or the service would drop them.
+ *   4. The answer says which version the item has now. An answer that is lost
+ *      or contradicts itself proves nothing: then the item is read, and what
+ *      it holds tells whether the change arrived. It is never sent twice; if
+ *      reading fails too, the caller is told that nobody knows.
+ *
+ * The history of passwords is a list in the details; the old password is put
+ * in front of it in the same PATCH that replaces it.
  * ==================================================================== */
 
 #define ID_LEN 26
@@ -9482,6 +9537,13 @@ box_enter(struct box *b, uint64_t want, const struct box_paths *paths)
  * errors, log, audit and wiping are done around it and cannot be forgotten
  * in a new one. What is published about arguments and what is checked come
  * from the same row.
+ *
+ * The kind of an argument (enum arg_kind) is what schema and check have in
+ * common: arg_kinds[] has the words of the schema, the sentence of the error
+ * and the length beyond which a value is not even looked at; cat_check_arg()
+ * tests a value. A new tool is a new row and a function; a new kind of
+ * argument is a row there and a case here, and a test draws values at random
+ * and compares what a reader of the schema would say with what is answered.
  * ==================================================================== */
 
 struct keeper;
@@ -11135,6 +11197,12 @@ tool_put_others(struct jw *w, struct str name, const struct shown *list,
  * out when the rules for it permit that, and counts against the limits. A
  * look judges the item as a reveal does before it judges it as a list, so
  * that bait is bait for the curious as well.
+ *
+ * A look gives each field the reference that reads it, so that a model need
+ * not guess: the shortest of title or id, with or without section, that means
+ * this field and no other. A field that no reference can mean has none.
+ * What was saved from a web form is not shown at all: it is often a second
+ * copy of the password under a name that does not say so.
  * ==================================================================== */
 
 /* get_1password_credentials. The vault has been judged by tool_locate(), the
@@ -12707,6 +12775,12 @@ tool_delete(struct keeper *k, const struct json *j, uint32_t args,
  * Owns:   the rows of this server's catalogue.
  * Trusts: nothing comes in here.
  * Calls:  16, 19, 20.                Tests: test_cat_*, e2e
+ *
+ * What a model reads of this program is here: short, since every session
+ * pays for it, and true, since a model acts on it. Hints are given as they
+ * are: whatever reveals a value is not called read-only, because hosts let
+ * read-only tools run without asking. There are two catalogues; which one is
+ * offered depends on OPMCP_WRITE alone and does not change in a run.
  * ==================================================================== */
 
 static const struct arg credentials_args[] = {
@@ -15569,6 +15643,24 @@ door_end(struct door *d, pid_t keeper)
  * Owns:   the command line; forks the two processes.
  * Trusts: the operator.
  * Calls:  all above.                 Tests: e2e "cli"
+ *
+ * What happens before the first byte of the host is read:
+ *
+ *   1. settings are read from the environment, then from the arguments; one
+ *      that is unknown or unusable ends the program with its name;
+ *   2. descriptors that nobody named are closed;
+ *   3. the rules are read once, so that a wrong file stops the start;
+ *   4. fork: the child is the keeper, the parent, whom the host waits for, is
+ *      the door;
+ *   5. the door wipes the token from its environment and gives up everything
+ *      but stdin, stdout, stderr and the socket;
+ *   6. the keeper takes the token into the locked arena, wipes it from its
+ *      environment, opens the audit log, closes its box, and says that it is
+ *      ready.
+ *
+ * Nothing is sent to the network until a call needs it: hosts start servers
+ * only to see what they offer. The commands (get, read, list, check, policy,
+ * audit) are one process, as their input is the operator's.
  * ==================================================================== */
 
 /* What --help prints; the settings come from their table. */
