@@ -5224,6 +5224,8 @@ gen_password(const struct os *os, const struct recipe *r, struct arena *a,
 	struct out o;
 
 	out_init(&o, mem_alloc(a, n), n);
+	/* Five on average for the worst recipe: 512 in a row do not happen
+	 * with a generator that works. */
 	for (int draft = 0; draft < 512; draft++) {
 		o.n = 0;
 		if (o.over || !gen_draft(os, r, &o))
@@ -7511,8 +7513,10 @@ sa_failed(const struct json *j, uint32_t code, struct err *e)
 }
 
 /* Read what became of a change whose answer did not come: the item bears
- * exactly our text, or its old version, or nobody knows. first is why the
- * answer is missing. */
+ * exactly our text (under a nonce that we made, so it can be nobody else's),
+ * or its old version, or nobody knows: somebody may have changed it since, or
+ * the request may still be on its way. first is why the answer is missing, and
+ * is what the caller hears when the change has not arrived. */
 MUST static bool
 sa_settle(struct sa *sa, struct str vault, const struct draft *c,
     struct str sealed, uint64_t *version, struct err *first)
@@ -7526,6 +7530,7 @@ sa_settle(struct sa *sa, struct str vault, const struct draft *c,
 	}
 	http_close(&sa->http);
 	if (!sa_item(sa, vault, c->id, &now, &e)) {
+		/* Gone, as it was to be; or not there, as it never was. */
 		*version = c->version + 1;
 		if (e.code == E_ITEM && c->state == ITEM_DELETED)
 			return true;
@@ -7535,6 +7540,8 @@ sa_settle(struct sa *sa, struct str vault, const struct draft *c,
 			*first = (struct err){ .code = E_UNSURE };
 		return false;
 	}
+	/* Ciphertext is compared, not content: the same change made by somebody
+	 * else is not ours to claim. */
 	*version = now.version;
 	if (str_eq(now.sealed, sealed))
 		return true;
