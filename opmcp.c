@@ -17,18 +17,19 @@
  * 10. Values: references, one-time passwords, SSH keys, new passwords
  * 11. Items: vault, item and field, and what a back end offers
  * 12. Service account: sign-in, keys, vaults, items
- * 13. Policy: names, vaults, rules, tags and limits
- * 14. Audit: one line per decision, written before the answer leaves
- * 15. Sandbox: what each process gives up before it serves
- * 16. Catalogue: rows of tools, resources and prompts, and their checks
- * 17. Frames and questions: what door and keeper say to each other
- * 18. Acts: finding, judging, asking, counting
- * 19. Reading: tools, resources and completion
- * 20. Writing: tools that change an item
- * 21. Offer: tables of tools, resources and prompts
- * 22. Keeper: one call after the other
- * 23. Door: framing, JSON-RPC, both eras of MCP
- * 24. CLI and main
+ * 13. Connect: the same interface over a server of one's own
+ * 14. Policy: names, vaults, rules, tags and limits
+ * 15. Audit: one line per decision, written before the answer leaves
+ * 16. Sandbox: what each process gives up before it serves
+ * 17. Catalogue: rows of tools, resources and prompts, and their checks
+ * 18. Frames and questions: what door and keeper say to each other
+ * 19. Acts: finding, judging, asking, counting
+ * 20. Reading: tools, resources and completion
+ * 21. Writing: tools that change an item
+ * 22. Offer: tables of tools, resources and prompts
+ * 23. Keeper: one call after the other
+ * 24. Door: framing, JSON-RPC, both eras of MCP
+ * 25. CLI and main
  *
  * How to read it. The file is written bottom-up: a section calls only what
  * stands above it, there is no forward declaration and no recursion, and the
@@ -45,8 +46,8 @@
  *   A line on stdin is framed and parsed by the door, matched to a row of
  *   methods[], and a tool call is handed to the keeper as one frame. The
  *   keeper parses it again, checks the arguments against the same rows of
- *   tools[] from which the published schema is made, lets section 13 pick
- *   and judge the vault, asks the back end for the item, lets section 13
+ *   tools[] from which the published schema is made, lets section 14 pick
+ *   and judge the vault, asks the back end for the item, lets section 14
  *   judge the item and its fields, writes the audit line (14), and returns
  *   one result frame; then it wipes all memory of that call. The door puts
  *   the result into the envelope of the request's era.
@@ -716,8 +717,9 @@ static const struct err_row {
 	    "opmcp's own rate limit is reached; wait before you go on:" },
 	[E_NO_TOKEN] = { "token_missing", RPC_OF_US, EX_CONFIG,
 	    "No service-account token is configured. The operator sets "
-	    "OP_SERVICE_ACCOUNT_TOKEN or OP_SERVICE_ACCOUNT_TOKEN_FILE in "
-	    "the environment of this server." },
+	    "OP_SERVICE_ACCOUNT_TOKEN or OP_SERVICE_ACCOUNT_TOKEN_FILE (for "
+	    "1Password Connect OP_CONNECT_HOST and OP_CONNECT_TOKEN) in the "
+	    "environment of this server." },
 	[E_TOKEN] = { "token_malformed", RPC_OF_US, EX_CONFIG,
 	    "The service-account token cannot be used; copy it again or "
 	    "create another one." },
@@ -907,6 +909,20 @@ os_wait(const struct os *os, struct pollfd *pfd, nfds_t n, uint64_t deadline,
 	}
 }
 
+/* Do nothing for so many milliseconds; ends early, and fails, when the call
+ * is cancelled. */
+MUST static bool
+os_pause(const struct os *os, uint64_t ms, struct err *e)
+{
+	struct pollfd pfd[1];
+	struct err now = { 0 };
+
+	if (!os_wait(os, pfd, 0, os->now_ms() + ms, &now) &&
+	    now.code != E_TIMEOUT)
+		*e = now;
+	return now.code == E_TIMEOUT;
+}
+
 /* os_wait() for one descriptor; events is POLLIN or POLLOUT. True also when
  * the descriptor has failed: the read or write that follows finds out how. */
 MUST static bool
@@ -922,7 +938,7 @@ os_wait_fd(const struct os *os, int fd, short events, uint64_t deadline,
  * os_read_file(). The resolver's own (/etc/hosts, /etc/resolv.conf) are
  * opened by libc in the short-lived child of os_resolve(). */
 enum os_file { OS_FILE_TOKEN, OS_FILE_CA, OS_FILE_POLICY,
-	OS_FILE_AUDIT, OS_FILE_CREDENTIAL };
+	OS_FILE_AUDIT, OS_FILE_CREDENTIAL, OS_FILE_CONNECT };
 
 static const struct os_file_rule {
 	const char *setting;    /* that names the file */
@@ -930,6 +946,7 @@ static const struct os_file_rule {
 	mode_t closed;          /* ours or root's, without these modes; or 0 */
 } os_files[] = {
 	[OS_FILE_TOKEN] = { "OP_SERVICE_ACCOUNT_TOKEN_FILE", TOKEN_MAX, 077 },
+	[OS_FILE_CONNECT] = { "OP_CONNECT_TOKEN_FILE", TOKEN_MAX, 077 },
 	[OS_FILE_CA] = { "SSL_CERT_FILE", CA_BUNDLE_MAX, 0 },
 	[OS_FILE_CREDENTIAL] = { "CREDENTIALS_DIRECTORY", TOKEN_MAX, 037 },
 	[OS_FILE_AUDIT] = { "the file to verify", AUD_FILE_MAX, 0 },
@@ -1366,6 +1383,15 @@ hex_put(struct out *o, struct str s)
 
 		out_byte(o, (u8)('0' + v + (ct_range(v, 10, 15) & 39)));
 	}
+}
+
+/* May this byte be in a host's name, a path or a token, where nothing is
+ * escaped? */
+static bool
+id_is_word(u8 c)
+{
+	return (str_lower(c) >= 'a' && str_lower(c) <= 'z') ||
+	    (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
 }
 
 /* One of the service's 26-character ids: base32 digits (RFC 4648 6) whose
@@ -2419,6 +2445,9 @@ struct cfg {
 	uint64_t max_items, audit_sync;
 	uint64_t calls, calls_s;        /* so many calls in so many seconds */
 	char *token;            /* secret; in the environment until wiped */
+	const char *connect_host, *connect_file;
+	char *connect_token;    /* secret, likewise */
+	uint64_t allow_http;
 };
 
 enum cfg_kind { CFG_TEXT, CFG_NUMBER, CFG_WORD, CFG_RATE, CFG_SECRET };
@@ -2442,6 +2471,20 @@ static const struct cfg_row {
 	{ "OPMCP_TOKEN_FD", NULL, "token-fd", "N", NULL,
 	    "inherited descriptor to read it from",
 	    CFG_NUMBER, offsetof(struct cfg, token_fd), 3, 1023 },
+	{ "OP_CONNECT_HOST", NULL, "connect-host", "URL", NULL,
+	    "1Password Connect server to use in place of a service account:\n"
+	    "    https://host[:port][/path], or http on this machine",
+	    CFG_TEXT, offsetof(struct cfg, connect_host), 0, 0 },
+	{ "OP_CONNECT_TOKEN", NULL, NULL, NULL, NULL,
+	    "access token of that server; never an argument",
+	    CFG_SECRET, offsetof(struct cfg, connect_token), 0, 0 },
+	{ "OP_CONNECT_TOKEN_FILE", NULL, "connect-token-file", "FILE", NULL,
+	    "file that holds it, on the same terms",
+	    CFG_TEXT, offsetof(struct cfg, connect_file), 0, 0 },
+	{ "OPMCP_ALLOW_HTTP", NULL, "allow-http", "0|1", "0",
+	    "1: http to a Connect server elsewhere; the token then crosses\n"
+	    "    the network in clear",
+	    CFG_NUMBER, offsetof(struct cfg, allow_http), 0, 1 },
 	{ "OPMCP_VAULTS", "SECURITY_DEFAULT_VAULT", "vaults", "LIST",
 	    DEF_VAULTS, "vaults that may be used, by name or id, separated "
 	    "by commas;\n    the first is the default, * means all",
@@ -2695,34 +2738,50 @@ cfg_from_flag(struct cfg *cfg, char **argv)
 	return 0;
 }
 
-/* Overwrite the token in this process's environment block, which /proc shows
+/* Overwrite the tokens in this process's environment block, which /proc shows
  * to whoever may read it. Every process does so for its own copy. */
 static void
 cfg_wipe(struct cfg *cfg)
 {
 	if (cfg->token != NULL)
 		mem_wipe(cfg->token, strlen(cfg->token));
-	cfg->token = NULL;
+	if (cfg->connect_token != NULL)
+		mem_wipe(cfg->connect_token, strlen(cfg->connect_token));
+	cfg->token = cfg->connect_token = NULL;
 }
 
-/* The token from the first source that is set, into the arena (secret). Line
+/* Is a Connect server to be used? It wins over a service account, as in
+ * 1Password's own tools, unless only the latter has a token. */
+static bool
+cfg_is_connect(const struct cfg *cfg)
+{
+	return cfg->connect_host != NULL && (cfg->connect_token != NULL ||
+	    cfg->connect_file != NULL ||
+	    (cfg->token == NULL && cfg->token_file == NULL));
+}
+
+/* The token of the back end that is to be used, from the first source that is
+ * set, into the arena (secret). Line
  * ends after it are dropped: files often have one. Nothing, without error:
  * no source is set. */
 MUST static bool
 cfg_token(struct cfg *cfg, struct arena *a, struct str *token, struct err *e)
 {
-	const char *credential;
-	bool ok = true;
+	bool con = cfg_is_connect(cfg), ok = true;
+	const char *text = con ? cfg->connect_token : cfg->token;
+	const char *file = con ? cfg->connect_file : cfg->token_file;
+	const char *credential = (const char *)JOIN(a,
+	    str_c(cfg->credentials), con ? S("/op_connect_token\0") :
+	    S("/op_service_account_token\0")).p;
 
 	*token = NOTHING;
-	credential = (const char *)JOIN(a, str_c(cfg->credentials),
-	    S("/op_service_account_token\0")).p;
-	if (cfg->token != NULL) {
-		*token = str_dup(a, str_c(cfg->token));
+	if (text != NULL) {
+		*token = str_dup(a, str_c(text));
 		return token->p != NULL || fail(e, E_INTERNAL, "memory");
 	}
-	if (cfg->token_file != NULL) {
-		ok = os_read_file(a, OS_FILE_TOKEN, cfg->token_file, token, e);
+	if (file != NULL) {
+		ok = os_read_file(a, con ? OS_FILE_CONNECT : OS_FILE_TOKEN,
+		    file, token, e);
 	} else if (cfg->token_fd != 0) {
 		ok = os_slurp(a, (int)cfg->token_fd, TOKEN_MAX, token, e);
 		e->where = ok ? NULL : "OPMCP_TOKEN_FD";
@@ -3473,7 +3532,10 @@ cry_ed25519_sign(u8 sig[static 64], const u8 seed[static 32], struct str msg)
  *
  * BearSSL is an engine without input or output of its own: it says which
  * records it wants to send or receive and where application data may go.
- * tls_pump() is the one loop that serves it.
+ * tls_pump() is the one loop that serves it. Without TLS (a server of one's
+ * own in a private network) http_put() and http_peek() use its buffer as
+ * theirs; a body then must have a length or chunks, as TCP's end proves
+ * nothing.
  * ==================================================================== */
 
 /* Where distributions keep their CA bundle; the first that opens is used. */
@@ -3526,11 +3588,15 @@ struct http {
 	uint64_t started;
 	struct http_request req;        /* the exchange under way */
 	uint64_t requests;              /* sent in this process's life */
+	uint64_t sign_ins, refused;     /* tried, failed */
+	int64_t pause_until;            /* after a 429, as the server said */
 	int fd;                         /* -1: not connected */
 	bool reused;                    /* connection served before */
 	bool can_resume;
 	enum http_end end;
 	size_t got;                     /* bytes of the answer so far */
+	bool plain;                     /* no TLS: then io has bytes from */
+	size_t from, to;                /* ... to to, out or in */
 	br_x509_trust_anchor *anchor;
 	size_t anchors;
 	br_ssl_client_context ssl;
@@ -3958,10 +4024,10 @@ proxy_put_user(struct out *o, struct str user)
 	WIPE(byte);
 }
 
-/* Send or receive exactly len bytes on the bare socket, before TLS begins.
- * Fails with network_error, timeout or cancelled. */
+/* Send or receive exactly len bytes on the bare socket, without TLS. Fails
+ * with network_error, timeout or cancelled. */
 MUST static bool
-proxy_move(struct http *h, u8 *p, size_t len, bool out, uint64_t deadline,
+http_move(struct http *h, u8 *p, size_t len, bool out, uint64_t deadline,
     struct err *e)
 {
 	while (len > 0) {
@@ -3974,12 +4040,22 @@ proxy_move(struct http *h, u8 *p, size_t len, bool out, uint64_t deadline,
 		} else if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
 			if (!os_wait_fd(h->os, h->fd, out ? POLLOUT : POLLIN,
 			    deadline, e))
-				return http_while(e, "asking the proxy");
+				return false;
 		} else {
-			return fail(e, E_NET, "the proxy hung up");
+			h->end = END_CUT;
+			return fail(e, E_NET, "the connection broke");
 		}
 	}
 	return true;
+}
+
+/* Say of an error that it was the proxy's. */
+static inline bool
+proxy_lost(struct err *e)
+{
+	if (e->code == E_NET)
+		e->what = "the proxy hung up";
+	return http_while(e, "asking the proxy");
 }
 
 /* Read the proxy's header byte by byte (what follows it is TLS) and check
@@ -3993,8 +4069,8 @@ proxy_answer(struct http *h, uint64_t deadline, struct err *e)
 	do {
 		if (s.n == sizeof h->head)
 			return fail(e, E_NET, "the proxy's answer is too long");
-		if (!proxy_move(h, h->head + s.n, 1, false, deadline, e))
-			return false;
+		if (!http_move(h, h->head + s.n, 1, false, deadline, e))
+			return proxy_lost(e);
 		s.n++;
 	} while (s.n < 4 || !str_eq(str_from(s, s.n - 4), S("\r\n\r\n")));
 	if (s.n < 12 || !str_is_start(s, S("HTTP/1.")) ||
@@ -4026,7 +4102,7 @@ proxy_connect(struct http *h, const struct proxy *p, uint64_t deadline,
 	out_put(&o, S("\r\n"));
 	if (o.over)
 		return fail(e, E_CONFIG, "HTTPS_PROXY is too long");
-	ok = proxy_move(h, o.p, o.n, true, deadline, e);
+	ok = http_move(h, o.p, o.n, true, deadline, e) || proxy_lost(e);
 	mem_wipe(h->head, sizeof h->head);      /* the password was in there */
 	return ok && proxy_answer(h, deadline, e);
 }
@@ -4039,7 +4115,8 @@ http_dial(struct http *h, struct err *e)
 {
 	struct os_addrs to = { 0 };
 	struct proxy p = { .host = "" };
-	bool proxied = h->cfg->proxy != NULL && !proxy_is_bypassed(h);
+	bool proxied = h->cfg->proxy != NULL && !h->plain &&
+	    !proxy_is_bypassed(h);
 
 	if (proxied && !proxy_parse(&p, str_c(h->cfg->proxy), e))
 		return false;
@@ -4053,26 +4130,30 @@ http_dial(struct http *h, struct err *e)
 	    h->deadline, HANDSHAKE_MS), e);
 }
 
-/* Connect and shake hands. A reconnect offers to resume the TLS session,
- * which saves the key exchange when the server agrees. */
+/* Connect and shake hands, or without TLS only connect. A reconnect offers to
+ * resume the TLS session, which saves the key exchange when the server
+ * agrees. */
 MUST static bool
 http_connect(struct http *h, struct arena *scratch, struct err *e)
 {
 	int64_t now = h->os->unix_time();
 	size_t mark = scratch->used;
 	u8 seed[48];                    /* secret: wiped */
-	bool ok = tls_load(h, scratch, e);
+	bool ok = h->plain || tls_load(h, scratch, e);
 
 	mem_reset(scratch, mark);
+	h->from = h->to = 0;
 	if (!ok || !http_dial(h, e))
 		return false;
+	h->end = END_OPEN;
+	if (h->plain)
+		return true;
 	if (!h->can_resume)
 		tls_setup(h);
 	if (!h->os->random(seed, sizeof seed))
 		return fail(e, E_INTERNAL, "no randomness");
 	br_ssl_engine_inject_entropy(&h->ssl.eng, seed, sizeof seed);
 	WIPE(seed);
-	h->end = END_OPEN;
 	br_x509_minimal_set_time(&h->x509, (uint32_t)(now / 86400 + 719528),
 	    (uint32_t)(now % 86400));   /* days are counted from year 0 */
 	if (br_ssl_client_reset(&h->ssl, h->host, h->can_resume) != 1)
@@ -4087,7 +4168,42 @@ http_connect(struct http *h, struct arena *scratch, struct err *e)
 	return true;
 }
 
-/* Hand s to the engine. */
+/* Send what has been handed over, as far as its last byte. */
+MUST static bool
+http_flush(struct http *h, struct err *e)
+{
+	if (h->plain) {
+		size_t n = h->to;
+
+		h->to = 0;
+		return http_move(h, h->io, n, true, h->deadline, e) ||
+		    http_while(e, "sending the request");
+	}
+	br_ssl_engine_flush(&h->ssl.eng, 0);
+	while ((br_ssl_engine_current_state(&h->ssl.eng) & BR_SSL_SENDREC) != 0)
+		if (!tls_send(h, h->deadline, e))
+			return http_while(e, "sending the request");
+	return true;
+}
+
+/* Room for output in the engine, or in the buffer that stands for it. */
+MUST static bool
+http_room(struct http *h, u8 **room, size_t *len, struct err *e)
+{
+	if (!h->plain) {
+		if (!tls_pump(h, BR_SSL_SENDAPP, h->deadline, e))
+			return http_while(e, "sending the request");
+		*room = br_ssl_engine_sendapp_buf(&h->ssl.eng, len);
+		return true;
+	}
+	if (h->to == sizeof h->io && !http_flush(h, e))
+		return false;
+	*room = h->io + h->to;
+	*len = sizeof h->io - h->to;
+	return true;
+}
+
+/* Hand s over to be sent. */
 MUST static bool
 http_put(struct http *h, struct str s, struct err *e)
 {
@@ -4095,12 +4211,14 @@ http_put(struct http *h, struct str s, struct err *e)
 		size_t len;
 		u8 *room;
 
-		if (!tls_pump(h, BR_SSL_SENDAPP, h->deadline, e))
-			return http_while(e, "sending the request");
-		room = br_ssl_engine_sendapp_buf(&h->ssl.eng, &len);
+		if (!http_room(h, &room, &len, e))
+			return false;
 		len = len < s.n ? len : s.n;
 		memcpy(room, s.p, len);
-		br_ssl_engine_sendapp_ack(&h->ssl.eng, len);
+		if (h->plain)
+			h->to += len;
+		else
+			br_ssl_engine_sendapp_ack(&h->ssl.eng, len);
 		s = str_from(s, len);
 	}
 	return true;
@@ -4120,11 +4238,7 @@ http_put_request(struct http *h, struct err *e)
 	for (size_t i = 0; i < LEN(all); i++)
 		if (!http_put(h, all[i], e))
 			return false;
-	br_ssl_engine_flush(&h->ssl.eng, 0);
-	while ((br_ssl_engine_current_state(&h->ssl.eng) & BR_SSL_SENDREC) != 0)
-		if (!tls_send(h, h->deadline, e))
-			return http_while(e, "sending the request");
-	return true;
+	return http_flush(h, e);
 }
 
 /* True when a kept connection shows nothing: what an idle one has to say is
@@ -4134,9 +4248,9 @@ http_is_alive(const struct http *h)
 {
 	struct pollfd pfd = { h->fd, POLLIN, 0 };
 
-	return h->fd >= 0 && h->end == END_OPEN &&
-	    br_ssl_engine_current_state(&h->ssl.eng) ==
-	    (BR_SSL_SENDAPP | BR_SSL_RECVREC) &&
+	return h->fd >= 0 && h->end == END_OPEN && (h->plain ?
+	    h->from == h->to : br_ssl_engine_current_state(&h->ssl.eng) ==
+	    (BR_SSL_SENDAPP | BR_SSL_RECVREC)) &&
 	    h->os->poll(&pfd, 1, 0) == 0;
 }
 
@@ -4151,7 +4265,8 @@ http_is_idle_end(const struct http *h, const struct err *e)
 	    (e->code == E_NET || e->code == E_TLS);
 }
 
-/* Send the request on the kept connection or a new one. After it the caller
+/* Send the request on the kept connection or a new one; refused while a 429
+ * is in force. After it the caller
  * may compute before http_finish(): the answer is on its way. The slices of
  * req must stay in place until then. A failure to send on a kept connection
  * is left for http_finish() to find. */
@@ -4161,6 +4276,10 @@ http_begin(struct http *h, struct arena *scratch,
 {
 	struct err later = { 0 };
 
+	if (h->os->unix_time() < h->pause_until) {
+		e->until = h->pause_until;
+		return fail(e, E_RATE, "");
+	}
 	h->req = *req;
 	h->started = h->os->now_ms();
 	h->deadline = os_deadline(h->os, h->call_deadline, EXCHANGE_MS);
@@ -4181,6 +4300,24 @@ http_begin(struct http *h, struct arena *scratch,
 MUST static bool
 http_peek(struct http *h, uint64_t deadline, struct str *s, struct err *e)
 {
+	ssize_t n;
+
+	if (h->plain && h->from == h->to) {
+		h->from = h->to = 0;
+		if (!os_wait_fd(h->os, h->fd, POLLIN, deadline, e))
+			return http_while(e, "waiting for the answer");
+		n = h->os->read(h->fd, h->io, sizeof h->io);
+		if (n <= 0) {           /* also where it should not block */
+			h->end = END_CUT;
+			return fail(e, E_NET, "the connection broke while "
+			    "receiving");
+		}
+		h->to = (size_t)n;
+	}
+	if (h->plain) {
+		*s = (struct str){ h->io + h->from, h->to - h->from };
+		return true;
+	}
 	if (!tls_pump(h, BR_SSL_RECVAPP, deadline, e))
 		return http_while(e, "waiting for the answer");
 	s->p = br_ssl_engine_recvapp_buf(&h->ssl.eng, &s->n);
@@ -4191,7 +4328,10 @@ http_peek(struct http *h, uint64_t deadline, struct str *s, struct err *e)
 static void
 http_take(struct http *h, size_t n)
 {
-	br_ssl_engine_recvapp_ack(&h->ssl.eng, n);
+	if (h->plain)
+		h->from += n;
+	else
+		br_ssl_engine_recvapp_ack(&h->ssl.eng, n);
 	h->got += n;
 }
 
@@ -4460,6 +4600,17 @@ http_read(struct http *h, struct arena *a, struct http_answer *answer,
 	if (head.close || h->end != END_OPEN)
 		http_close(h);
 	return ok && (!body.over || fail(e, E_LARGE, "answer"));
+}
+
+/* Is a failure of such a kind that the request may have been carried out? Not
+ * when it is that of a new sign-in, before which it was refused. */
+static bool
+http_is_lost(const struct err *e)
+{
+	return e->step == 0 && (e->code == E_NET || e->code == E_TIMEOUT ||
+	    e->code == E_TLS || e->code == E_ANSWER || e->code == E_CANCEL ||
+	    e->code == E_LARGE || (e->code == E_SERVICE && (e->http < 400 ||
+	    e->http >= 500)));
 }
 
 /* One line per exchange: what a user can send when the live service behaves
@@ -5262,6 +5413,9 @@ gen_password(const struct os *os, const struct recipe *r, struct arena *a,
  * name further down does no harm, a second one beside it is an error.
  * ==================================================================== */
 
+#define ID_LEN 26                       /* of accounts, vaults, items, keys */
+#define ID(bytes) ((struct str){ (bytes), ID_LEN })
+
 /* A vault as the token sees it. Locked: listed, but its key does not open,
  * so its name is unknown. */
 struct vault {
@@ -5727,6 +5881,111 @@ item_login_field(const struct item *it, enum purpose purpose)
 	return item_find(it, name, &found, &none) ? found : NULL;
 }
 
+/* The strings of a list of strings, or, with a member named, those members
+ * of a list of objects; copied to an arena. What is no string does not count.
+ * False: there is no room. */
+MUST static bool
+item_strings(struct arena *a, const struct json *j, uint32_t list,
+    const char *member, const struct str **all)
+{
+	size_t n = 0;
+	struct str *s, text;
+
+	for (uint32_t k = json_is_array(j, list) ? json_first(j, list) : 0; k;
+	    k = json_next(j, list, k))
+		n++;
+	*all = s = mem_alloc(a, (n + 1) * sizeof *s);
+	if (s == NULL)
+		return false;
+	for (uint32_t k = n > 0 ? json_first(j, list) : 0; k;
+	    k = json_next(j, list, k)) {
+		if (!json_str(j, member == NULL ? k : json_get(j, k,
+		    str_c(member)), &text))
+			continue;
+		*s = str_dup(a, text);
+		if ((s++)->p == NULL)
+			return false;
+	}
+	return true;            /* ends with a slice whose p is NULL */
+}
+
+/* The length of such a list. */
+static size_t
+item_strings_n(const struct str *s)
+{
+	size_t n = 0;
+
+	while (s[n].p != NULL)
+		n++;
+	return n;
+}
+
+/* A new id: 26 letters and digits, 130 bits of randomness. */
+MUST static bool
+item_new_id(const struct os *os, struct arena *a, struct str *id, struct err *e)
+{
+	u8 *p = mem_alloc(a, ID_LEN);
+
+	if (p == NULL || !os->random(p, ID_LEN))
+		return fail(e, E_INTERNAL, "memory or randomness");
+	for (size_t i = 0; i < ID_LEN; i++)
+		p[i] = (u8)"abcdefghijklmnopqrstuvwxyz234567"[p[i] & 31];
+	*id = (struct str){ p, ID_LEN };
+	return true;
+}
+
+/* Append a field whose place in the details is node; its room was counted
+ * before. What is no string, or is missing, is an empty text, as 1Password's
+ * own tools show it. */
+static struct field *
+item_add_field(struct item *it, uint32_t node, struct str id, struct str name)
+{
+	struct field *f = &it->field[it->fields++];
+	struct str value = S("");
+
+	(void)!json_get_str(&it->details, node, name, &value);
+	*f = (struct field){ id, id, NULL, KIND_TEXT, FOR_NOTHING,
+	    { value.p, value.n }, node, 0 };
+	return f;
+}
+
+/* The JSON of a field's value: a string, or the number that dates and months
+ * are kept as. p NULL: not a value for this kind. */
+static struct str
+item_value(struct arena *a, const struct wish_field *f)
+{
+	int64_t v;
+	u8 room[24];
+	struct out o;
+
+	if (f->kind != KIND_DATE && f->kind != KIND_MONTH_YEAR)
+		return json_quoted(a, f->value);
+	if (!item_read_date(f->kind, f->value, &v))
+		return NOTHING;
+	out_init(&o, room, sizeof room);
+	if (v < 0)
+		out_byte(&o, '-');
+	out_u64(&o, (uint64_t)(v < 0 ? -v : v));
+	return str_dup(a, out_str(&o));
+}
+
+/* Give the item these tags and no others. */
+static void
+item_edit_tags(struct edits *x, struct arena *a, const struct wish *w)
+{
+	struct str text;
+	struct out o;
+	struct jw list = { &o, false };
+
+	out_open(&o, a);
+	jw_open(&list, '[');
+	for (size_t i = 0; i < w->tags; i++)
+		jw_str(&list, w->tag[i]);
+	jw_close(&list, ']');
+	text = out_close(&o, a);
+	edit_member(x, a, ROOT, S("tags"), o.over ? NOTHING : text);
+}
+
 /* The one door out of struct secret (I2): it opens on the policy's ALLOW and
  * for nothing else. */
 MUST static bool
@@ -5785,7 +6044,6 @@ item_reveal(enum verdict verdict, struct secret value, struct str *text)
  * in front of it in the same PATCH that replaces it.
  * ==================================================================== */
 
-#define ID_LEN 26
 
 /* What the token says. */
 struct sa_token {
@@ -5834,8 +6092,6 @@ struct sa {
 	u8 mac_key[SHA256_LEN];         /* secret */
 	uint32_t mac_id;                /* of the last request */
 	struct str body;                /* of a raw answer, in scratch */
-	uint64_t attempts, failures;    /* to sign in, and without success */
-	int64_t pause_until;            /* after a 429 */
 	int64_t throttle_exp;
 	u8 throttle[512];               /* OP-Throttling-Token */
 	size_t throttle_len;
@@ -5851,8 +6107,6 @@ _Static_assert(sizeof(struct sa) + sizeof(struct cry_srp) + 16 +
     KEYSETS_MAX * (sizeof(struct sa_keyset) + 16) +
     VAULTS_MAX * (sizeof(struct sa_vault) + 16) <= ARENA_LOCKED,
     "the locked arena holds all that the limits promise");
-
-#define ID(bytes) ((struct str){ (bytes), ID_LEN })
 
 /* Make a key ready for envelopes; kid stays the owner's. */
 static void
@@ -6202,10 +6456,6 @@ sa_begin(struct sa *sa, const struct sa_request *r, struct err *e)
 	struct http_request req;
 	struct out head;
 
-	if (now < sa->pause_until) {
-		e->until = sa->pause_until;
-		return fail(e, E_RATE, "");
-	}
 	if (sa->token.throttled && sa->throttle_exp - now < 300)
 		sa_throttle_make(sa, now);
 	out_open(&head, sa->scratch);
@@ -6228,7 +6478,7 @@ sa_check_status(struct sa *sa, const struct http_answer *a, int step,
 	if (status >= 200 && status <= 299)
 		return true;
 	if (status == 429) {
-		sa->pause_until = e->until = a->retry_at;
+		sa->http.pause_until = e->until = a->retry_at;
 		return fail_http(e, E_RATE, "", status);
 	}
 	if (status >= 300 && status <= 399)
@@ -6541,7 +6791,7 @@ sa_sign_in(struct sa *sa, struct err *e)
 	bool ok;
 
 	sa->signed_in = false;
-	sa->attempts++;
+	sa->http.sign_ins++;
 	ok = (srp != NULL && sa->os->random(a, sizeof a) &&
 	    cry_srp_init(srp, (struct str){ a, sizeof a }, x)) ||
 	    fail(e, E_INTERNAL, "memory or randomness");
@@ -6564,7 +6814,7 @@ sa_sign_in(struct sa *sa, struct err *e)
 	mem_reset(sa->keys, mark);
 	if (!ok)
 		e->step = step;
-	sa->failures += !ok;
+	sa->http.refused += !ok;
 	sa->signed_in = ok;
 	return ok;
 }
@@ -6908,45 +7158,6 @@ sa_item_state(const struct json *j, uint32_t item)
 	return ITEM_ACTIVE;
 }
 
-/* The strings of a list of strings, or, with a member named, those members
- * of a list of objects; copied to an arena. What is no string does not count.
- * False: there is no room. */
-MUST static bool
-sa_strings(struct arena *a, const struct json *j, uint32_t list,
-    const char *member, const struct str **all)
-{
-	size_t n = 0;
-	struct str *s, text;
-
-	for (uint32_t k = json_is_array(j, list) ? json_first(j, list) : 0; k;
-	    k = json_next(j, list, k))
-		n++;
-	*all = s = mem_alloc(a, (n + 1) * sizeof *s);
-	if (s == NULL)
-		return false;
-	for (uint32_t k = n > 0 ? json_first(j, list) : 0; k;
-	    k = json_next(j, list, k)) {
-		if (!json_str(j, member == NULL ? k : json_get(j, k,
-		    str_c(member)), &text))
-			continue;
-		*s = str_dup(a, text);
-		if ((s++)->p == NULL)
-			return false;
-	}
-	return true;            /* ends with a slice whose p is NULL */
-}
-
-/* The length of such a list. */
-static size_t
-sa_strings_n(const struct str *s)
-{
-	size_t n = 0;
-
-	while (s[n].p != NULL)
-		n++;
-	return n;
-}
-
 /* The title, tags and websites of an overview, copied to an arena. Without a
  * list of websites the older single one counts. False: there is no room. */
 MUST static bool
@@ -6958,11 +7169,11 @@ sa_item_names(struct arena *a, const struct json *over, struct item_ref *ref)
 	(void)!json_get_str(over, ROOT, S("title"), &title);
 	ref->title = str_dup(a, title);
 	if (ref->title.p == NULL ||
-	    !sa_strings(a, over, json_get(over, ROOT, S("tags")), NULL,
-	    &ref->tag) || !sa_strings(a, over, urls, "u", &ref->url))
+	    !item_strings(a, over, json_get(over, ROOT, S("tags")), NULL,
+	    &ref->tag) || !item_strings(a, over, urls, "u", &ref->url))
 		return false;
-	ref->tags = sa_strings_n(ref->tag);
-	ref->urls = sa_strings_n(ref->url);
+	ref->tags = item_strings_n(ref->tag);
+	ref->urls = item_strings_n(ref->url);
 	if (json_is_null(over, urls) && json_get_str(over, ROOT, S("url"),
 	    &url) && url.n > 0) {
 		one = mem_alloc(a, 2 * sizeof *one);
@@ -7132,21 +7343,6 @@ sa_items(void *ctx, struct str vault, bool *fresh,
 	return true;
 }
 
-/* Append a field whose place in the details is node; its room was counted
- * before. What is no string, or is missing, is an empty text, as 1Password's
- * own tools show it. */
-static struct field *
-sa_add_field(struct item *it, uint32_t node, struct str id, struct str name)
-{
-	struct field *f = &it->field[it->fields++];
-	struct str value = S("");
-
-	(void)!json_get_str(&it->details, node, name, &value);
-	*f = (struct field){ id, id, NULL, KIND_TEXT, FOR_NOTHING,
-	    { value.p, value.n }, node, 0 };
-	return f;
-}
-
 /* The built-in fields of a Login: those designated, whatever their names. The
  * others were saved from a web form; nothing shows them, but the official SDK
  * resolves references to them by id, and so do we. */
@@ -7163,7 +7359,7 @@ sa_add_login(struct item *it)
 		if (!json_is_object(j, k))
 			continue;
 		(void)!json_get_str(j, k, S("id"), &id);
-		f = sa_add_field(it, k, id, S("value"));
+		f = item_add_field(it, k, id, S("value"));
 		f->kind = KIND_WEB;
 		f->title = S("");
 		if (json_is_str(j, k, S("designation"), S("username"))) {
@@ -7227,7 +7423,7 @@ sa_add_ssh(struct item *it, const struct field *key, uint32_t node)
 
 		if (json_get(j, at, str_c(fact[i][0])) == 0)
 			continue;
-		f = sa_add_field(it, at, str_c(fact[i][1]), str_c(fact[i][0]));
+		f = item_add_field(it, at, str_c(fact[i][1]), str_c(fact[i][0]));
 		f->title = str_c(fact[i][2]);
 		f->kind = KIND_SSH_FACT;
 		f->in = key->in;
@@ -7302,7 +7498,7 @@ sa_add_section(struct sa *sa, struct item *it, uint32_t node)
 		if (!json_get_str(j, k, S("n"), &id) ||
 		    !json_get_str(j, k, S("k"), &kind))
 			continue;
-		f = sa_add_field(it, k, id, S("v"));
+		f = item_add_field(it, k, id, S("v"));
 		f->title = S("");
 		(void)!json_get_str(j, k, S("t"), &f->title);
 		f->in = s;
@@ -7335,7 +7531,7 @@ sa_item_fields(struct sa *sa, struct item *it, struct err *e)
 	if (it->field == NULL || it->section == NULL)
 		return fail(e, E_LARGE, "item");
 	if (str_eq(it->ref.category, CATEGORY_PASSWORD)) {
-		f = sa_add_field(it, ROOT, S("password"), S("password"));
+		f = item_add_field(it, ROOT, S("password"), S("password"));
 		f->purpose = FOR_PASSWORD;
 		f->kind = KIND_CONCEALED;
 	} else {
@@ -7345,12 +7541,12 @@ sa_item_fields(struct sa *sa, struct item *it, struct err *e)
 		if (!sa_add_section(sa, it, s))
 			return fail(e, E_LARGE, "item");
 	if (json_get_str(j, ROOT, S("notesPlain"), &text)) {
-		f = sa_add_field(it, ROOT, S("notesPlain"), S("notesPlain"));
+		f = item_add_field(it, ROOT, S("notesPlain"), S("notesPlain"));
 		f->title = S("notes");
 		f->kind = KIND_NOTES;
 	}
 	if (json_get_str(j, file, S("fileName"), &text))
-		sa_shape_file(it, sa_add_field(it, ROOT, text, S("")), file);
+		sa_shape_file(it, item_add_field(it, ROOT, text, S("")), file);
 	return true;
 }
 
@@ -7590,17 +7786,6 @@ sa_draft_body(struct sa *sa, const struct sa_vault *v,
 	return !o.over || fail(e, E_LARGE, "item");
 }
 
-/* Is a failure of such a kind that the request may have been carried out? Not
- * when it is that of a new sign-in, before which it was refused. */
-static bool
-sa_is_lost(const struct err *e)
-{
-	return e->step == 0 && (e->code == E_NET || e->code == E_TIMEOUT ||
-	    e->code == E_TLS || e->code == E_ANSWER || e->code == E_CANCEL ||
-	    e->code == E_LARGE || (e->code == E_SERVICE && (e->http < 400 ||
-	    e->http >= 500)));
-}
-
 /* Send a draft. Two requests: the vault's version, then the change, which
  * names it; the service refuses a change to what has been changed meanwhile.
  * It is sent once. */
@@ -7638,45 +7823,11 @@ sa_send(struct sa *sa, struct sa_vault *v, const struct draft *c,
 	}
 	if (now.http == 409)
 		return fail(e, E_CONFLICT, "");
-	if (sa_is_lost(&now) && sa_settle(sa, ID(v->id), c, sealed, version,
+	if (http_is_lost(&now) && sa_settle(sa, ID(v->id), c, sealed, version,
 	    &now))
 		return true;
 	*e = now;
 	return false;
-}
-
-/* The JSON of a field's value: a string, or the number that dates and months
- * are kept as. p NULL: not a value for this kind. */
-static struct str
-sa_value(struct sa *sa, const struct wish_field *f)
-{
-	int64_t v;
-	u8 room[24];
-	struct out o;
-
-	if (f->kind != KIND_DATE && f->kind != KIND_MONTH_YEAR)
-		return json_quoted(sa->scratch, f->value);
-	if (!item_read_date(f->kind, f->value, &v))
-		return NOTHING;
-	out_init(&o, room, sizeof room);
-	if (v < 0)
-		out_byte(&o, '-');
-	out_u64(&o, (uint64_t)(v < 0 ? -v : v));
-	return str_dup(sa->scratch, out_str(&o));
-}
-
-/* A new id: 26 letters and digits, 130 bits of randomness. */
-MUST static bool
-sa_new_id(struct sa *sa, struct str *id, struct err *e)
-{
-	u8 *p = mem_alloc(sa->scratch, ID_LEN);
-
-	if (p == NULL || !sa->os->random(p, ID_LEN))
-		return fail(e, E_INTERNAL, "memory or randomness");
-	for (size_t i = 0; i < ID_LEN; i++)
-		p[i] = (u8)"abcdefghijklmnopqrstuvwxyz234567"[p[i] & 31];
-	*id = (struct str){ p, ID_LEN };
-	return true;
 }
 
 /* Append a new field as JSON: built-in ones of a Login in their own form, the
@@ -7686,7 +7837,7 @@ MUST static bool
 sa_put_field(struct sa *sa, struct out *o, const struct wish_field *f,
     struct err *e)
 {
-	struct str id, value = sa_value(sa, f);
+	struct str id, value = item_value(sa->scratch, f);
 	struct str label = json_quoted(sa->scratch, f->label);
 	bool user = f->purpose == FOR_USERNAME;
 	struct str name = user ? S("\"username\"") : S("\"password\"");
@@ -7708,7 +7859,7 @@ sa_put_field(struct sa *sa, struct out *o, const struct wish_field *f,
 		wire = S("string");
 		prefix = S("ccnum_");
 	}
-	if (!sa_new_id(sa, &id, e))
+	if (!item_new_id(sa->os, sa->scratch, &id, e))
 		return false;
 	OUT(o, S("{\"k\":\""), wire, S("\",\"n\":\""), prefix, id,
 	    S("\",\"t\":"), label, S(",\"v\":"), value, S("}"));
@@ -7799,7 +7950,7 @@ sa_edit_section(struct sa *sa, struct edits *x, const struct wish *w, size_t i,
 		    out_str(&o), S("]")));
 		return true;
 	}
-	if (f->section.p != NULL && !sa_new_id(sa, &id, e))
+	if (f->section.p != NULL && !item_new_id(sa->os, sa->scratch, &id, e))
 		return false;
 	OUT(fresh, fresh->n > 0 ? S(",") : NOTHING, S("{\"name\":\""),
 	    f->section.p != NULL ? S("Section_") : NOTHING, id,
@@ -7872,7 +8023,7 @@ sa_edit_old(struct sa *sa, struct edits *x, const struct wish *w,
 
 		if (old == NULL)
 			continue;
-		value = sa_value(sa, f);
+		value = item_value(sa->scratch, f);
 		if (value.p == NULL)
 			return fail(e, E_EDIT, "not a value for this kind of "
 			    "field");
@@ -7970,23 +8121,6 @@ sa_edit_website(struct sa *sa, struct edits *x, struct str website)
 		edit_member(x, a, ROOT, S("url"), url);
 }
 
-/* Give the item these tags and no others. */
-static void
-sa_edit_tags(struct sa *sa, struct edits *x, const struct wish *w)
-{
-	struct str text;
-	struct out o;
-	struct jw list = { &o, false };
-
-	out_open(&o, sa->scratch);
-	jw_open(&list, '[');
-	for (size_t i = 0; i < w->tags; i++)
-		jw_str(&list, w->tag[i]);
-	jw_close(&list, ']');
-	text = out_close(&o, sa->scratch);
-	edit_member(x, sa->scratch, ROOT, S("tags"), o.over ? NOTHING : text);
-}
-
 /* Change the overview: title, website, tags, subtitle and strength. */
 static void
 sa_edit_over(struct sa *sa, struct edits *x, const struct item *it,
@@ -8002,7 +8136,7 @@ sa_edit_over(struct sa *sa, struct edits *x, const struct item *it,
 	if (w->website.p != NULL)
 		sa_edit_website(sa, x, w->website);
 	if (w->retag)
-		sa_edit_tags(sa, x, w);
+		item_edit_tags(x, sa->scratch, w);
 	for (size_t i = 0; i < w->fields; i++) {
 		unsigned bits = w->bits > 0 ? w->bits :
 		    sa_strength(w->field[i].value);
@@ -8131,7 +8265,7 @@ sa_write(void *ctx, struct str vault, struct item *it, const struct wish *w,
 		out_init(&o, room, sizeof room);
 		time_put(&o, sa->os->unix_time());
 		c.created = str_dup(sa->scratch, out_str(&o));
-		if (!sa_new_id(sa, &c.id, e))
+		if (!item_new_id(sa->os, sa->scratch, &c.id, e))
 			return false;
 	}
 	sa_edit_over(sa, &over, it, w);
@@ -8174,7 +8308,1111 @@ sa_init(struct sa *sa, const struct cfg *cfg, struct arena *session,
 }
 
 /* ====================================================================
- * 13. Policy: names, vaults, rules, tags and limits
+ * 13. Connect: the same interface over a server of one's own
+ *
+ * Owns:   struct con: address, token, lists.
+ * Trusts: the server as far as TLS proves it; its answers are only data.
+ * Calls:  2 to 11.                             Tests: test_con_*
+ *
+ * 1Password Connect is a REST server that an organisation runs in its own
+ * network. It decrypts, so there is no cryptography here but TLS, and the
+ * token is a bearer token: whoever sees a request has it. Plain http is
+ * therefore refused but to this machine, unless OPMCP_ALLOW_HTTP=1.
+ *
+ * An item is one JSON object: id, title, category, tags, urls, sections,
+ * fields, files. A change is laid over the text that was read, and all of it
+ * is sent back (PUT): members that no edit touches keep their bytes, those
+ * that this program does not know included. There are no ids of requests and
+ * no promise of what an old version does in a PUT, so:
+ *
+ *   - reading is repeated once, when a kept connection turns out to be closed;
+ *   - a change is sent once. When its answer is lost, the item is read until
+ *     it holds what was wished for, a few times; if it never does, nobody
+ *     knows, and the caller is told so.
+ *
+ * The server answers reads from a copy that lags behind after a write. So the
+ * answer to a write is believed, and a read of the item written last that
+ * shows an older version, or nothing, is repeated for LAG_MS at most.
+ *
+ * Requests: the vault list 1 (once), a vault's list 1, an item 1; a search in
+ * an unchanged vault 1 small one; a file 1 more; each change 1 besides the
+ * item. There is no sign-in.
+ * ==================================================================== */
+
+struct con_vault {
+	struct vault pub;               /* points into id and names */
+	u8 id[ID_LEN];
+	bool listed;
+	uint64_t content;               /* version of the list; 0: not told */
+	struct arena list;
+	struct item_ref *item;
+	size_t items;
+};
+
+struct con {
+	const struct os *os;
+	struct arena *keys;             /* locked, for the whole run */
+	struct arena *scratch;          /* of the call under way */
+	struct arena names;             /* of vaults */
+	char base[256];                 /* path before /v1 */
+	u8 token[TOKEN_MAX];            /* secret */
+	size_t token_len;
+	uint64_t refused_until;         /* ms; 0: the token was not refused */
+	bool has_vaults;
+	struct con_vault *vault[VAULTS_MAX];
+	struct vault list[VAULTS_MAX];  /* as handed to the caller */
+	size_t vaults;
+	u8 wrote[ID_LEN];               /* the item written last, */
+	uint64_t wrote_version;         /* ... the version it then has, */
+	uint64_t lag_until;             /* ... and until when it may be late */
+	struct http http;
+};
+_Static_assert(sizeof(struct con) + VAULTS_MAX * (sizeof(struct con_vault) +
+    16) <= ARENA_LOCKED, "the locked arena holds all that the limits promise");
+
+/* The categories by Connect's words. */
+static const struct con_word {
+	const char *word, *number;
+} con_categories[] = {
+	{ "LOGIN", "001" }, { "CREDIT_CARD", "002" }, { "SECURE_NOTE", "003" },
+	{ "IDENTITY", "004" }, { "PASSWORD", "005" }, { "DOCUMENT", "006" },
+	{ "SOFTWARE_LICENSE", "100" }, { "BANK_ACCOUNT", "101" },
+	{ "DATABASE", "102" }, { "DRIVER_LICENSE", "103" },
+	{ "OUTDOOR_LICENSE", "104" }, { "MEMBERSHIP", "105" },
+	{ "PASSPORT", "106" }, { "REWARD_PROGRAM", "107" },
+	{ "SOCIAL_SECURITY_NUMBER", "108" }, { "WIRELESS_ROUTER", "109" },
+	{ "SERVER", "110" }, { "EMAIL_ACCOUNT", "111" },
+	{ "API_CREDENTIAL", "112" }, { "MEDICAL_RECORD", "113" },
+	{ "SSH_KEY", "114" },
+};
+
+/* The kinds of field by Connect's words; the first of a kind is the one that
+ * is written. The specification says TOTP, live servers say OTP and refuse
+ * the other. */
+static const struct con_kind {
+	const char *word;
+	enum kind kind;
+} con_kinds[] = {
+	{ "STRING", KIND_TEXT }, { "CONCEALED", KIND_CONCEALED },
+	{ "URL", KIND_URL }, { "EMAIL", KIND_EMAIL }, { "PHONE", KIND_PHONE },
+	{ "MENU", KIND_MENU }, { "CREDIT_CARD_TYPE", KIND_CARD_TYPE },
+	{ "REFERENCE", KIND_REFERENCE }, { "DATE", KIND_DATE },
+	{ "MONTH_YEAR", KIND_MONTH_YEAR }, { "ADDRESS", KIND_ADDRESS },
+	{ "SSHKEY", KIND_SSH_KEY }, { "CREDIT_CARD_NUMBER", KIND_CARD },
+	{ "OTP", KIND_TOTP }, { "TOTP", KIND_TOTP }, { "GENDER", KIND_TEXT },
+};
+
+/* The number of a category; what is unknown has none. */
+static struct str
+con_category(struct str word)
+{
+	for (size_t i = 0; i < LEN(con_categories); i++)
+		if (str_nocase_eq(word, str_c(con_categories[i].word)))
+			return str_c(con_categories[i].number);
+	return S("");
+}
+
+/* The kind of a field by its type; a missing type is STRING. */
+static enum kind
+con_kind(const struct json *j, uint32_t field)
+{
+	struct str type = S("STRING");
+
+	(void)!json_get_str(j, field, S("type"), &type);
+	for (size_t i = 0; i < LEN(con_kinds); i++)
+		if (str_nocase_eq(type, str_c(con_kinds[i].word)))
+			return con_kinds[i].kind;
+	return KIND_OTHER;
+}
+
+/* Is this host the machine we are on? */
+static bool
+con_is_local(struct str host)
+{
+	return str_nocase_eq(host, S("localhost")) ||
+	    str_is_start(host, S("127.")) || str_eq(host, S("::1"));
+}
+
+/* host[:port] or [address]:port, into the connection. */
+MUST static bool
+con_origin(struct http *h, struct str s, struct err *e)
+{
+	bool v6 = str_is_start(s, S("["));
+	size_t end = v6 ? str_find(s, ']') : str_find(s, ':');
+	struct str host = str_from(str_upto(s, end), v6);
+	struct str port = str_from(s, end + v6);
+	uint64_t number;
+
+	if (port.n == 0)
+		port = h->plain ? S(":80") : S(":443");
+	if (host.n == 0 || host.n >= sizeof h->host || end + v6 > s.n ||
+	    port.p[0] != ':' || port.n > sizeof h->port ||
+	    !str_u64(str_from(port, 1), 65535, &number) || number == 0)
+		return fail(e, E_CONFIG, "OP_CONNECT_HOST: not a host");
+	for (size_t i = 0; i < host.n; i++)
+		if (!id_is_word(host.p[i]) && !(v6 && host.p[i] == ':'))
+			return fail(e, E_CONFIG, "OP_CONNECT_HOST: not a host");
+	memcpy(h->host, host.p, host.n);
+	memcpy(h->port, port.p + 1, port.n - 1);
+	return true;
+}
+
+/* OP_CONNECT_HOST: scheme, host, perhaps a port and a path, without /v1. */
+MUST static bool
+con_address(struct con *c, const struct cfg *cfg, struct err *e)
+{
+	struct http *h = &c->http;
+	struct str url = str_c(cfg->connect_host);
+	size_t slash;
+
+	h->plain = str_is_start(url, S("http://"));
+	if (!h->plain && !str_is_start(url, S("https://")))
+		return fail(e, E_CONFIG, "OP_CONNECT_HOST: it begins with "
+		    "https:// or http://");
+	url = str_from(url, h->plain ? 7 : 8);
+	while (url.n > 0 && url.p[url.n - 1] == '/')
+		url.n--;
+	slash = str_find(url, '/');
+	if (!con_origin(h, str_upto(url, slash), e))
+		return false;
+	url = str_from(url, slash);
+	if (url.n >= sizeof c->base)
+		return fail(e, E_CONFIG, "OP_CONNECT_HOST: too long");
+	for (size_t i = 0; i < url.n; i++)
+		if (!id_is_word(url.p[i]) && url.p[i] != '/')
+			return fail(e, E_CONFIG, "OP_CONNECT_HOST: its path");
+	memcpy(c->base, url.p, url.n);
+	return !h->plain || cfg->allow_http || con_is_local(str_c(h->host)) ||
+	    fail(e, E_CONFIG, "OP_CONNECT_HOST: http would send the token in "
+	    "clear; use https, or OPMCP_ALLOW_HTTP=1 in a network you trust");
+}
+
+/* What can be seen of an access token without its server: three parts of
+ * base64url, for Connect, not past its end. The payload holds a secret; it is
+ * decoded in scratch and given back. */
+MUST static bool
+con_check_token(struct con *c, struct str token, struct err *e)
+{
+	struct str rest = token, part[4];
+	struct err bad = { 0 };
+	size_t n = 0;
+	struct json j;
+	struct str plain;
+	u8 *room = mem_alloc(c->scratch, token.n);
+	uint64_t end;
+
+	if (str_is_start(token, S("ops_")))
+		return fail(e, E_TOKEN, "this is a service-account token; it "
+		    "goes into OP_SERVICE_ACCOUNT_TOKEN, without "
+		    "OP_CONNECT_HOST");
+	while (n < LEN(part) && str_cut(&rest, '.', &part[n]))
+		n++;
+	if (n != 3 || token.n > TOKEN_MAX)
+		return fail(e, E_TOKEN, "not an access token of Connect");
+	if (room == NULL)
+		return fail(e, E_INTERNAL, "memory");
+	plain.p = room;
+	if (!b64_decode(room, part[1], &plain.n) ||
+	    !json_parse(&j, c->scratch, plain, &bad) ||
+	    !json_is_object(&j, ROOT))
+		return fail(e, E_TOKEN, "not an access token of Connect");
+	for (size_t i = 0; i < token.n; i++)
+		if (!id_is_word(token.p[i]))
+			return fail(e, E_TOKEN, "a character of it");
+	if (str_search(json_raw(&j, json_get(&j, ROOT, S("aud"))),
+	    S("\"com.1password.connect\"")) ==
+	    json_raw(&j, json_get(&j, ROOT, S("aud"))).n)
+		return fail(e, E_TOKEN, "it is not for Connect (aud)");
+	return !str_u64(json_raw(&j, json_get(&j, ROOT, S("exp"))),
+	    UINT32_MAX, &end) || (int64_t)end > c->os->unix_time() ||
+	    fail(e, E_TOKEN, "it has expired; issue another one");
+}
+
+struct con_request {
+	struct str method, path;        /* path from /v1 on */
+	struct str body;
+	enum err_code missing;          /* what 404 means */
+};
+
+/* Is this request one that changes nothing? */
+static bool
+con_is_read(const struct con_request *r)
+{
+	return str_eq(r->method, S("GET"));
+}
+
+/* The header lines of a request. */
+static void
+con_put_head(const struct con *c, struct out *o, const struct con_request *r)
+{
+	struct str host = str_c(c->http.host), port = str_c(c->http.port);
+	bool v6 = str_find(host, ':') < host.n;
+
+	OUT(o, S("Host: "), v6 ? S("[") : NOTHING, host, v6 ? S("]") : NOTHING,
+	    S(":"), port, S("\r\nAuthorization: Bearer "),
+	    ((struct str){ c->token, c->token_len }),
+	    S("\r\nAccept: application/json\r\nUser-Agent: opmcp/"
+	    OPMCP_VERSION "\r\n"));
+	if (r->body.n > 0) {
+		out_put(o, S("Content-Type: application/json\r\n"
+		    "Content-Length: "));
+		out_u64(o, r->body.n);
+		out_put(o, S("\r\n"));
+	}
+}
+
+/* One error for every status that is not success. A 401 to a change may be a
+ * missing right only, so the token is not given up for it. */
+MUST static bool
+con_check_status(struct con *c, const struct con_request *r,
+    const struct http_answer *a, struct err *e)
+{
+	static const struct {
+		int status;
+		enum err_code code, write;      /* write: for a change */
+	} rows[] = {
+		{ 400, E_SERVICE, E_EDIT }, { 401, E_SIGN_IN, E_DENIED },
+		{ 403, E_DENIED, E_DENIED }, { 406, E_EDIT, E_EDIT },
+		{ 409, E_CONFLICT, E_CONFLICT }, { 413, E_LARGE, E_LARGE },
+		{ 422, E_SERVICE, E_EDIT }, { 429, E_RATE, E_RATE },
+	};
+	bool read = con_is_read(r);
+
+	if (a->status >= 200 && a->status <= 299)
+		return true;
+	if (a->status == 401 && read)
+		c->refused_until = c->os->now_ms() + REFUSED_MS;
+	if (a->status == 429)
+		c->http.pause_until = e->until = a->retry_at;
+	if (a->status == 404)
+		return fail_http(e, r->missing, "", a->status);
+	for (size_t i = 0; i < LEN(rows); i++)
+		if (a->status == rows[i].status)
+			return err_set(e, read ? rows[i].code : rows[i].write,
+			    "", a->status);
+	return a->status < 400 && a->status >= 300 ?
+	    fail_http(e, E_SERVICE, "a redirect", a->status) :
+	    fail_http(e, E_SERVICE, "", a->status);
+}
+
+/* One request, with its answer in scratch. A token that was refused is not
+ * tried again for a while. */
+MUST static bool
+con_call(struct con *c, const struct con_request *r, struct str *body,
+    struct err *e)
+{
+	struct http_request req = { r->method, JOIN(c->scratch,
+	    str_c(c->base), r->path), NOTHING, r->body, 0 };
+	struct http_answer a;
+	struct out head;
+
+	if (c->os->now_ms() < c->refused_until)
+		return fail(e, E_SIGN_IN, "");
+	out_open(&head, c->scratch);
+	con_put_head(c, &head, r);
+	req.head = out_close(&head, c->scratch);
+	if (head.over || req.path.p == NULL)
+		return fail(e, E_INTERNAL, "memory");
+	for (int tries = 0;; tries++) {
+		struct err now = { 0 };
+
+		if (http_begin(&c->http, c->scratch, &req, &now) &&
+		    http_finish(&c->http, c->scratch, &a, &now))
+			break;
+		if (tries > 0 || !con_is_read(r) ||
+		    !http_is_idle_end(&c->http, &now)) {
+			*e = now;
+			return false;
+		}
+	}
+	*body = a.body;
+	return con_check_status(c, r, &a, e);
+}
+
+/* Read JSON. */
+MUST static bool
+con_get(struct con *c, struct str path, enum err_code missing, struct json *j,
+    struct err *e)
+{
+	struct str body;
+
+	return con_call(c, &(struct con_request){ S("GET"), path, NOTHING,
+	    missing }, &body, e) && json_parse(j, c->scratch, body, e);
+}
+
+/* Where a vault of this id is kept, known already or new; NULL: no room. */
+static struct con_vault *
+con_vault_place(struct con *c, struct str id)
+{
+	size_t i = 0;
+
+	while (i < VAULTS_MAX && c->vault[i] != NULL &&
+	    !str_eq(ID(c->vault[i]->id), id))
+		i++;
+	if (i == VAULTS_MAX)
+		return NULL;
+	if (c->vault[i] == NULL) {
+		c->vault[i] = mem_alloc(c->keys, sizeof *c->vault[i]);
+		if (c->vault[i] != NULL)
+			memcpy(c->vault[i]->id, id.p, ID_LEN);
+	}
+	return c->vault[i];
+}
+
+/* The version of a vault's content, which goes up with every change; 0 when
+ * the server does not tell. */
+static uint64_t
+con_content(const struct json *j, uint32_t vault)
+{
+	uint64_t version = 0;
+
+	(void)!str_u64(json_raw(j, json_get(j, vault, S("contentVersion"))),
+	    UINT32_MAX, &version);
+	return version;
+}
+
+/* Read the vault list. */
+MUST static bool
+con_load_vaults(struct con *c, struct err *e)
+{
+	struct json j;
+	struct str id, name;
+
+	c->has_vaults = false;
+	if (!con_get(c, S("/v1/vaults"), E_SERVICE, &j, e))
+		return false;
+	if (!json_is_array(&j, ROOT))
+		return fail(e, E_ANSWER, "vault list");
+	mem_reset(&c->names, 0);
+	c->vaults = 0;
+	for (uint32_t k = json_first(&j, ROOT); k; k = json_next(&j, ROOT, k)) {
+		struct con_vault *v;
+
+		if (!json_get_str(&j, k, S("id"), &id) ||
+		    !id_is_valid(id, 'a') ||
+		    !json_get_str(&j, k, S("name"), &name))
+			return fail(e, E_ANSWER, "vault without id or name");
+		v = con_vault_place(c, id);
+		name = str_dup(&c->names, name);
+		if (v == NULL || name.p == NULL || c->vaults == VAULTS_MAX)
+			return fail(e, E_LARGE, "number of vaults");
+		v->pub = (struct vault){ ID(v->id), name, false, true };
+		if (!v->listed)
+			v->content = con_content(&j, k);
+		c->list[c->vaults++] = v->pub;
+	}
+	c->has_vaults = true;
+	return true;
+}
+
+/* Back end: the vaults this token reaches. */
+MUST static bool
+con_vaults(void *ctx, bool *fresh, const struct vault **list, size_t *n,
+    struct err *e)
+{
+	struct con *c = ctx;
+
+	*fresh |= !c->has_vaults;
+	if (*fresh && !con_load_vaults(c, e))
+		return false;
+	*list = c->list;
+	*n = c->vaults;
+	return true;
+}
+
+/* The vault of this id, known from the list. */
+MUST static bool
+con_vault_get(struct con *c, struct str id, struct con_vault **v,
+    struct err *e)
+{
+	for (size_t i = 0; i < VAULTS_MAX && c->vault[i] != NULL; i++)
+		if (str_eq(ID(c->vault[i]->id), id)) {
+			*v = c->vault[i];
+			return true;
+		}
+	return fail(e, E_VAULT, "");
+}
+
+/* An item's state; archived and deleted ones do not show in lists today. */
+static enum item_state
+con_state(const struct json *j, uint32_t item)
+{
+	if (json_is_str(j, item, S("state"), S("ARCHIVED")))
+		return ITEM_ARCHIVED;
+	if (json_is_str(j, item, S("state"), S("DELETED")))
+		return ITEM_DELETED;
+	return ITEM_ACTIVE;
+}
+
+/* What a list shows of an item, copied to an arena. Fails when it is not an
+ * item of this vault. */
+MUST static bool
+con_item_ref(struct arena *a, const struct json *j, uint32_t node,
+    struct str vault, struct item_ref *ref, struct err *e)
+{
+	struct str id, word = S(""), title = S(""), updated = S("");
+	uint32_t in = json_get(j, node, S("vault"));
+
+	if (!json_get_str(j, node, S("id"), &id) || !id_is_valid(id, 'a') ||
+	    (json_get(j, in, S("id")) != 0 &&
+	    !json_is_str(j, in, S("id"), vault)))
+		return fail(e, E_ANSWER, "not an item of this vault");
+	(void)!json_get_str(j, node, S("category"), &word);
+	(void)!json_get_str(j, node, S("title"), &title);
+	(void)!json_get_str(j, node, S("updatedAt"), &updated);
+	*ref = (struct item_ref){ .id = str_dup(a, id),
+	    .title = str_dup(a, title), .category = con_category(word),
+	    .updated = str_dup(a, updated), .state = con_state(j, node) };
+	if (ref->id.p == NULL || ref->title.p == NULL ||
+	    ref->updated.p == NULL || !item_strings(a, j,
+	    json_get(j, node, S("tags")), NULL, &ref->tag) ||
+	    !item_strings(a, j, json_get(j, node, S("urls")), "href",
+	    &ref->url))
+		return fail(e, E_LARGE, "item list");
+	ref->tags = item_strings_n(ref->tag);
+	ref->urls = item_strings_n(ref->url);
+	return true;
+}
+
+/* Read the list of a vault's items: one array, whatever its size. content is
+ * the version that was told before, so a change in between is noticed the
+ * next time. */
+MUST static bool
+con_load_items(struct con *c, struct con_vault *v, uint64_t content,
+    struct err *e)
+{
+	struct json j;
+	size_t n = 0;
+
+	v->listed = false;
+	v->items = 0;
+	if (v->list.base == NULL && !mem_open(&v->list, ARENA_LIST))
+		return fail(e, E_INTERNAL, "memory");
+	mem_reset(&v->list, 0);
+	if (!con_get(c, JOIN(c->scratch, S("/v1/vaults/"), ID(v->id),
+	    S("/items")), E_VAULT, &j, e))
+		return false;
+	if (!json_is_array(&j, ROOT))
+		return fail(e, E_ANSWER, "item list");
+	for (uint32_t k = json_first(&j, ROOT); k; k = json_next(&j, ROOT, k))
+		n++;
+	v->item = mem_alloc(&v->list, n * sizeof *v->item);
+	if (v->item == NULL)
+		return fail(e, E_LARGE, "number of items");
+	for (uint32_t k = json_first(&j, ROOT); k; k = json_next(&j, ROOT, k)) {
+		if (!con_item_ref(&v->list, &j, k, ID(v->id),
+		    &v->item[v->items], e))
+			return false;
+		v->items++;
+	}
+	v->content = content;
+	v->listed = true;
+	return true;
+}
+
+/* Back end: the items of a vault. A list that is there is as good as read now
+ * when the vault's version is the same: one small request tells. */
+MUST static bool
+con_items(void *ctx, struct str vault, bool *fresh,
+    const struct item_ref **list, size_t *n, struct err *e)
+{
+	struct con *c = ctx;
+	struct con_vault *v;
+	struct json j;
+	uint64_t now;
+
+	if (!con_vault_get(c, vault, &v, e))
+		return false;
+	now = v->content;
+	if (*fresh && v->listed) {
+		if (!con_get(c, JOIN(c->scratch, S("/v1/vaults/"), ID(v->id)),
+		    E_VAULT, &j, e))
+			return false;
+		if (!json_is_str(&j, ROOT, S("id"), vault))
+			return fail(e, E_ANSWER, "another vault than asked for");
+		now = con_content(&j, ROOT);
+	}
+	*fresh |= !v->listed;
+	if ((!v->listed || (*fresh && (now == 0 || now != v->content))) &&
+	    !con_load_items(c, v, now, e))
+		return false;
+	*list = v->item;
+	*n = v->items;
+	return true;
+}
+
+/* The section that a field or file says it is in. One that the item does not
+ * list is made up from what is said here; without any: NULL. */
+static const struct section *
+con_section(struct item *it, uint32_t node)
+{
+	const struct json *j = &it->details;
+	uint32_t in = json_get(j, node, S("section"));
+	struct str id, label = S("");
+
+	if (!json_get_str(j, in, S("id"), &id))
+		return NULL;
+	for (size_t i = 0; i < it->sections; i++)
+		if (str_eq(it->section[i].id, id))
+			return &it->section[i];
+	(void)!json_get_str(j, in, S("label"), &label);
+	it->section[it->sections] = (struct section){ id, label };
+	return &it->section[it->sections++];
+}
+
+/* A date comes as seconds since 1970, a month as YYYYMM, both as text. */
+MUST static bool
+con_shape_date(struct con *c, const struct json *j, struct field *f)
+{
+	struct str text;
+	struct out o;
+	int64_t v;
+
+	out_open(&o, c->scratch);
+	if (item_number(j, json_get(j, f->node, S("value")), &v))
+		item_put_date(&o, f->kind, v);
+	text = out_close(&o, c->scratch);
+	f->value = (struct secret){ text.p, text.n };
+	return !o.over;
+}
+
+/* One entry of fields. The purpose says what the login's own fields are; what
+ * is known of an SSH key besides itself has its own kind. */
+MUST static bool
+con_add_field(struct con *c, struct item *it, uint32_t node)
+{
+	const struct json *j = &it->details;
+	struct str id = S("");
+	struct field *f;
+
+	(void)!json_get_str(j, node, S("id"), &id);
+	f = item_add_field(it, node, id, S("value"));
+	f->title = S("");
+	(void)!json_get_str(j, node, S("label"), &f->title);
+	f->in = con_section(it, node);
+	f->kind = con_kind(j, node);
+	if (json_is_str(j, node, S("purpose"), S("USERNAME"))) {
+		f->purpose = FOR_USERNAME;
+	} else if (json_is_str(j, node, S("purpose"), S("PASSWORD"))) {
+		f->purpose = FOR_PASSWORD;
+		f->kind = KIND_CONCEALED;
+	} else if (json_is_str(j, node, S("purpose"), S("NOTES"))) {
+		f->kind = KIND_NOTES;
+		f->title = S("notes");
+	} else if (str_eq(it->ref.category, CATEGORY_SSH) &&
+	    f->kind == KIND_TEXT && (str_eq(id, S("public_key")) ||
+	    str_eq(id, S("fingerprint")) || str_eq(id, S("key_type")))) {
+		f->kind = KIND_SSH_FACT;
+	}
+	if (f->kind == KIND_OTHER)
+		f->value.p = NULL;
+	return (f->kind != KIND_DATE && f->kind != KIND_MONTH_YEAR) ||
+	    con_shape_date(c, j, f);
+}
+
+/* Make fields of an item's sections, fields and files. */
+MUST static bool
+con_item_fields(struct con *c, struct item *it, struct err *e)
+{
+	const struct json *j = &it->details;
+	uint32_t list = json_get(j, ROOT, S("sections"));
+
+	it->fields = it->sections = 0;
+	it->field = mem_alloc(c->scratch, j->n * sizeof *it->field);
+	it->section = mem_alloc(c->scratch, j->n * sizeof *it->section);
+	if (it->field == NULL || it->section == NULL)
+		return fail(e, E_LARGE, "item");
+	for (uint32_t k = json_first(j, list); k; k = json_next(j, list, k)) {
+		struct section *s = &it->section[it->sections];
+
+		*s = (struct section){ S(""), S("") };
+		(void)!json_get_str(j, k, S("label"), &s->title);
+		it->sections += json_get_str(j, k, S("id"), &s->id);
+	}
+	list = json_get(j, ROOT, S("fields"));
+	for (uint32_t k = json_first(j, list); k; k = json_next(j, list, k))
+		if (json_is_object(j, k) && !con_add_field(c, it, k))
+			return fail(e, E_LARGE, "item");
+	list = json_get(j, ROOT, S("files"));
+	for (uint32_t k = json_first(j, list); k; k = json_next(j, list, k)) {
+		struct str id;
+		struct field *f;
+
+		if (!json_get_str(j, k, S("id"), &id))
+			continue;
+		f = item_add_field(it, k, id, S("name"));
+		f->title = (struct str){ f->value.p, f->value.n };
+		f->in = con_section(it, k);
+		f->kind = KIND_FILE;
+		f->value.p = NULL;
+		(void)!str_u64(json_raw(j, json_get(j, k, S("size"))),
+		    UINT32_MAX, &f->size);
+	}
+	return true;
+}
+
+/* Make an item of the text of one. */
+MUST static bool
+con_shape_item(struct con *c, struct str vault, struct item *it,
+    struct err *e)
+{
+	const struct json *j = &it->details;
+
+	if (!con_item_ref(c->scratch, j, ROOT, vault, &it->ref, e))
+		return false;
+	(void)!str_u64(json_raw(j, json_get(j, ROOT, S("version"))),
+	    UINT32_MAX, &it->version);
+	(void)!json_get_str(j, ROOT, S("createdAt"), &it->created);
+	return con_item_fields(c, it, e);
+}
+
+/* Read an item by id, as the server has it at this moment. */
+MUST static bool
+con_read_item(struct con *c, struct str vault, struct str id, struct item *it,
+    struct err *e)
+{
+	struct con_vault *v;
+
+	*it = (struct item){ 0 };
+	if (!con_vault_get(c, vault, &v, e))
+		return false;
+	if (!con_get(c, JOIN(c->scratch, S("/v1/vaults/"), ID(v->id),
+	    S("/items/"), id), E_ITEM, &it->details, e) ||
+	    !con_shape_item(c, vault, it, e))
+		return false;
+	return str_eq(it->ref.id, id) ||
+	    fail(e, E_ANSWER, "another item than asked for");
+}
+
+/* Back end: one item by id. The one written last is read again while the
+ * server's copy is still older than our change. */
+MUST static bool
+con_item(void *ctx, struct str vault, struct str id, struct item *it,
+    struct err *e)
+{
+	struct con *c = ctx;
+	bool ours = str_eq(id, ID(c->wrote));
+
+	for (uint64_t pause = 100;; pause = pause < 400 ? 2 * pause : 500) {
+		struct err now = { 0 };
+		bool ok = con_read_item(c, vault, id, it, &now);
+
+		if (!ours || c->os->now_ms() >= c->lag_until ||
+		    (ok ? it->version >= c->wrote_version :
+		    now.code != E_ITEM)) {
+			*e = now;
+			return ok;
+		}
+		if (!os_pause(c->os, pause, e))
+			return false;
+	}
+}
+
+/* Back end: a file's content. Its path is built from ids, not taken from the
+ * item. */
+MUST static bool
+con_file(void *ctx, struct str vault, const struct item *it,
+    const struct field *f, struct str *text, struct err *e)
+{
+	struct con *c = ctx;
+
+	if (!id_is_valid(f->id, 'a'))
+		return fail(e, E_KIND, "file id");
+	return con_call(c, &(struct con_request){ S("GET"), JOIN(c->scratch,
+	    S("/v1/vaults/"), vault, S("/items/"), it->ref.id, S("/files/"),
+	    f->id, S("/content")), NOTHING, E_FIELD }, text, e) &&
+	    (f->size == 0 || text->n == f->size ||
+	    fail(e, E_ANSWER, "not the file that the item names"));
+}
+
+/* Back end: an empty item of a category, with the fields that people expect
+ * in it. */
+MUST static bool
+con_blank(void *ctx, struct str category, struct item *it, struct err *e)
+{
+#define CON_FIELD(id, type, purpose) "{\"id\":\"" id "\",\"type\":\"" type \
+	"\"," purpose "\"label\":\"" id "\",\"value\":\"\"}"
+#define CON_OWN(id, type, purpose) CON_FIELD(id, type, \
+	"\"purpose\":\"" purpose "\",")
+	static const struct {
+		const char *number, *fields;
+	} rows[] = {
+		{ "001", CON_OWN("username", "STRING", "USERNAME") ","
+		    CON_OWN("password", "CONCEALED", "PASSWORD") },
+		{ "005", CON_OWN("password", "CONCEALED", "PASSWORD") },
+		{ "112", CON_FIELD("username", "STRING", "") ","
+		    CON_FIELD("credential", "CONCEALED", "") ","
+		    CON_FIELD("hostname", "STRING", "") },
+		{ "102", CON_FIELD("hostname", "STRING", "") ","
+		    CON_FIELD("port", "STRING", "") ","
+		    CON_FIELD("database", "STRING", "") ","
+		    CON_FIELD("username", "STRING", "") ","
+		    CON_FIELD("password", "CONCEALED", "") },
+		{ "110", CON_FIELD("url", "STRING", "") ","
+		    CON_FIELD("username", "STRING", "") ","
+		    CON_FIELD("password", "CONCEALED", "") },
+		{ "", "" },
+	};
+	struct con *c = ctx;
+	size_t i = 0, k = 0;
+	struct str text;
+
+	while (i + 1 < LEN(rows) && !str_eq(category, str_c(rows[i].number)))
+		i++;
+	while (k < LEN(con_categories) &&
+	    !str_eq(category, str_c(con_categories[k].number)))
+		k++;
+	if (k == LEN(con_categories))
+		return fail(e, E_EDIT, "Connect does not know this category");
+	*it = (struct item){ .ref.category = category };
+	text = JOIN(c->scratch, S("{\"vault\":{\"id\":\"\"},\"category\":\""),
+	    str_c(con_categories[k].word), S("\",\"title\":\"\",\"fields\":["),
+	    str_c(rows[i].fields), S("]}"));
+	return json_parse(&it->details, c->scratch, text, e) &&
+	    con_item_fields(c, it, e);
+}
+
+/* The JSON of a field's value; p NULL: not a value for its kind. */
+static struct str
+con_value(struct con *c, const struct wish_field *f)
+{
+	struct str v = item_value(c->scratch, f);
+
+	return v.p == NULL || v.p[0] == '"' ? v :
+	    JOIN(c->scratch, S("\""), v, S("\""));
+}
+
+/* The section that a new field is to be in, as JSON with a comma, or nothing
+ * for none; one that is not there is added to fresh. section[] remembers what
+ * was made for the wishes before. */
+MUST static bool
+con_wish_section(struct con *c, const struct json *j, const struct wish *w,
+    size_t at, struct str section[static WISH_FIELDS_MAX], struct out *fresh)
+{
+	const struct wish_field *f = &w->field[at];
+	uint32_t list = json_get(j, ROOT, S("sections"));
+	struct str id, label, bare;
+	struct err none = { 0 };
+
+	section[at] = NOTHING;
+	if (f->section.p == NULL)
+		return true;
+	for (uint32_t k = json_first(j, list); k; k = json_next(j, list, k)) {
+		label = S("");
+		(void)!json_get_str(j, k, S("label"), &label);
+		if (json_get_str(j, k, S("id"), &id) &&
+		    item_name_eq(id, label, f->section)) {
+			section[at] = json_quoted(c->scratch, id);
+			return section[at].p != NULL;
+		}
+	}
+	for (size_t i = 0; i < at; i++)
+		if (section[i].p != NULL &&
+		    str_nocase_eq(w->field[i].section, f->section)) {
+			section[at] = section[i];
+			return true;
+		}
+	if (!item_new_id(c->os, c->scratch, &bare, &none))
+		return false;
+	section[at] = JOIN(c->scratch, S("\"Section_"), bare, S("\""));
+	OUT(fresh, fresh->n > 0 ? S(",") : NOTHING, S("{\"id\":"), section[at],
+	    S(",\"label\":"), json_quoted(c->scratch, f->section), S("}"));
+	return section[at].p != NULL && !fresh->over;
+}
+
+/* Append a new field. A purpose is only for the categories that have it: the
+ * server refuses it elsewhere (406). */
+MUST static bool
+con_put_field(struct con *c, struct out *o, const struct item *it,
+    const struct wish_field *f, struct str section)
+{
+	bool login = str_eq(it->ref.category, CATEGORY_LOGIN) ||
+	    (f->purpose == FOR_PASSWORD &&
+	    str_eq(it->ref.category, CATEGORY_PASSWORD));
+	struct str id, value = con_value(c, f), label = f->label;
+	struct err none = { 0 };
+	size_t i = 0;
+
+	if (value.p == NULL || !item_new_id(c->os, c->scratch, &id, &none))
+		return false;
+	if (f->purpose != FOR_NOTHING)
+		id = label = f->purpose == FOR_USERNAME ? S("username") :
+		    S("password");
+	while (con_kinds[i].kind != f->kind && i + 1 < LEN(con_kinds))
+		i++;
+	OUT(o, o->n > 0 ? S(",") : NOTHING, S("{\"id\":\""),
+	    f->kind == KIND_TOTP ? S("TOTP_") : NOTHING, id,
+	    S("\",\"type\":\""), str_c(con_kinds[i].word), S("\","));
+	if (f->purpose != FOR_NOTHING && login)
+		OUT(o, S("\"purpose\":\""), f->purpose == FOR_USERNAME ?
+		    S("USERNAME") : S("PASSWORD"), S("\","));
+	if (section.p != NULL)
+		OUT(o, S("\"section\":{\"id\":"), section, S("},"));
+	OUT(o, S("\"label\":"), json_quoted(c->scratch, label),
+	    S(",\"value\":"), value, S("}"));
+	return !o->over;
+}
+
+/* Put one more entry into a list of the item, which may not be there yet. */
+static void
+con_edit_add(struct con *c, struct edits *x, struct str name, struct str json)
+{
+	uint32_t list = json_get(x->j, ROOT, name);
+
+	if (json.n == 0)
+		return;
+	if (json_is_array(x->j, list))
+		edit_add(x, list, json);
+	else
+		edit_member(x, c->scratch, ROOT, name, JOIN(c->scratch,
+		    S("["), json, S("]")));
+}
+
+/* Change the fields that are there, and add those that are not. */
+MUST static bool
+con_edit_fields(struct con *c, struct edits *x, const struct item *it,
+    const struct wish *w, struct err *e)
+{
+	struct str section[WISH_FIELDS_MAX], value;
+	struct out fresh, fields;
+
+	out_init(&fresh, mem_alloc(c->scratch, WISH_ROOM), WISH_ROOM);
+	out_init(&fields, mem_alloc(c->scratch, WISH_ROOM), WISH_ROOM);
+	for (size_t i = 0; i < w->fields; i++) {
+		const struct wish_field *f = &w->field[i];
+
+		section[i] = NOTHING;
+		value = con_value(c, f);
+		if (value.p == NULL)
+			return fail(e, E_EDIT, "not a value for this kind of "
+			    "field");
+		if (f->old != NULL)
+			edit_member(x, c->scratch, f->old->node, S("value"),
+			    value);
+		else if (!con_wish_section(c, x->j, w, i, section, &fresh) ||
+		    !con_put_field(c, &fields, it, f, section[i]))
+			return fail(e, E_LARGE, "change");
+	}
+	con_edit_add(c, x, S("sections"), out_str(&fresh));
+	con_edit_add(c, x, S("fields"), out_str(&fields));
+	return true;
+}
+
+/* Change the notes: a field like the others, with a purpose of its own. */
+static void
+con_edit_notes(struct con *c, struct edits *x, const struct item *it,
+    struct str notes)
+{
+	struct str text = json_quoted(c->scratch, notes);
+
+	for (size_t i = 0; i < it->fields; i++)
+		if (it->field[i].kind == KIND_NOTES) {
+			edit_member(x, c->scratch, it->field[i].node,
+			    S("value"), text);
+			return;
+		}
+	con_edit_add(c, x, S("fields"), JOIN(c->scratch, S("{\"id\":"
+	    "\"notesPlain\",\"type\":\"STRING\",\"purpose\":\"NOTES\","
+	    "\"label\":\"notesPlain\",\"value\":"), text, S("}")));
+}
+
+/* Change the website: the primary one, else the first, else a new one. */
+static void
+con_edit_website(struct con *c, struct edits *x, struct str website)
+{
+	const struct json *j = x->j;
+	uint32_t list = json_get(j, ROOT, S("urls"));
+	uint32_t url = json_is_array(j, list) ? json_first(j, list) : 0;
+	struct str text = json_quoted(c->scratch, website);
+
+	for (uint32_t k = url; k; k = json_next(j, list, k))
+		if (json_is_word(j, json_get(j, k, S("primary")), S("true")))
+			url = k;
+	if (json_is_object(j, url))
+		edit_member(x, c->scratch, url, S("href"), text);
+	else
+		edit_member(x, c->scratch, ROOT, S("urls"), JOIN(c->scratch,
+		    S("[{\"label\":\"website\",\"primary\":true,\"href\":"),
+		    text, S("}]")));
+}
+
+/* The item as it is wished for, as JSON. */
+MUST static bool
+con_edit(struct con *c, struct str vault, const struct item *it,
+    const struct wish *w, struct str *text, struct err *e)
+{
+	struct edits x = { .j = &it->details };
+	struct arena *a = c->scratch;
+
+	if (it->ref.id.n == 0)
+		edit_member(&x, a, json_get(x.j, ROOT, S("vault")), S("id"),
+		    json_quoted(a, vault));
+	if (w->title.p != NULL)
+		edit_member(&x, a, ROOT, S("title"), json_quoted(a, w->title));
+	if (w->website.p != NULL)
+		con_edit_website(c, &x, w->website);
+	if (w->retag)
+		item_edit_tags(&x, a, w);
+	if (!con_edit_fields(c, &x, it, w, e))
+		return false;
+	if (w->notes.p != NULL)
+		con_edit_notes(c, &x, it, w->notes);
+	return edit_done(&x, a, text, e);
+}
+
+/* Two values; what cannot be shown as text is not compared. */
+static bool
+con_value_eq(const struct secret *a, const struct secret *b)
+{
+	return a->p == NULL || b->p == NULL ||
+	    (a->n == b->n && ct_eq(a->p, b->p, a->n));
+}
+
+/* Does one item hold what the other holds: title, tags, fields by id? */
+static bool
+con_is_same(const struct item *a, const struct item *b)
+{
+	if (!str_eq(a->ref.title, b->ref.title) ||
+	    a->ref.tags != b->ref.tags || a->ref.urls != b->ref.urls)
+		return false;
+	for (size_t i = 0; i < a->ref.tags; i++)
+		if (!str_is_in(a->ref.tag[i], b->ref.tag, b->ref.tags))
+			return false;
+	for (size_t i = 0; i < a->ref.urls; i++)
+		if (!str_is_in(a->ref.url[i], b->ref.url, b->ref.urls))
+			return false;
+	for (size_t i = 0; i < a->fields; i++) {
+		const struct field *f = &a->field[i];
+		size_t k = 0;
+
+		while (k < b->fields && !(str_eq(f->id, b->field[k].id) &&
+		    con_value_eq(&f->value, &b->field[k].value)))
+			k++;
+		if (k == b->fields)
+			return false;
+	}
+	return true;
+}
+
+/* Read what became of a change whose answer did not come: ours is the item
+ * as it was sent, or NULL for one that was to go. The copy that answers may
+ * lag behind, so an old item proves nothing, and is read a few times. */
+MUST static bool
+con_settle(struct con *c, struct str vault, struct str id,
+    const struct item *ours, struct err *e)
+{
+	http_close(&c->http);
+	for (uint64_t pause = 100; pause < 1000; pause *= 2) {
+		struct err now = { 0 };
+		struct item it;
+		bool ok = con_read_item(c, vault, id, &it, &now);
+
+		if (ours == NULL ? now.code == E_ITEM :
+		    ok && con_is_same(ours, &it))
+			return true;
+		if ((!ok && now.code != E_ITEM) ||
+		    !os_pause(c->os, pause, &now))
+			break;
+	}
+	*e = (struct err){ .code = E_UNSURE };
+	return false;
+}
+
+/* Send the change. For an update and for what is to go a lost answer is made
+ * up for by reading; a new item has no id yet that could be asked for. */
+MUST static bool
+con_send(struct con *c, struct str vault, const struct con_request *r,
+    struct item *now, struct err *e)
+{
+	struct err lost = { 0 };
+	struct item sent = { 0 };
+	struct str body, id = now->ref.id;
+	bool gone = r->body.n == 0, create = id.n == 0;
+
+	if (!gone && !json_parse(&sent.details, c->scratch, r->body, e))
+		return false;
+	if (con_call(c, r, &body, &lost)) {
+		if (gone)
+			return true;
+		if (json_parse(&now->details, c->scratch, body, &lost) &&
+		    con_shape_item(c, vault, now, &lost) &&
+		    (create || str_eq(now->ref.id, id)))
+			return true;
+		lost = (struct err){ .code = E_ANSWER };
+	}
+	if (!http_is_lost(&lost)) {
+		*e = lost;
+		return false;
+	}
+	if (create || lost.code == E_CANCEL) {
+		*e = (struct err){ .code = E_UNSURE };
+		return false;
+	}
+	return (gone || con_shape_item(c, vault, &sent, e)) &&
+	    con_settle(c, vault, id, gone ? NULL : &sent, e);
+}
+
+/* Back end: write an item as it is wished for. The answer to a change carries
+ * the old version, so the new one is that and one. */
+MUST static bool
+con_write(void *ctx, struct str vault, struct item *it, const struct wish *w,
+    struct err *e)
+{
+	struct con *c = ctx;
+	bool create = it->ref.id.n == 0, gone = w->state == ITEM_DELETED;
+	struct con_request r = { create ? S("POST") : gone ? S("DELETE") :
+	    S("PUT"), NOTHING, NOTHING, create ? E_VAULT : E_ITEM };
+	struct con_vault *v;
+	struct item now = *it;
+
+	if (!con_vault_get(c, vault, &v, e))
+		return false;
+	if (w->state == ITEM_ARCHIVED)
+		return fail(e, E_EDIT, "Connect cannot archive items; delete "
+		    "it, or archive it in 1Password");
+	if (!gone && !con_edit(c, vault, it, w, &r.body, e))
+		return false;
+	r.path = JOIN(c->scratch, S("/v1/vaults/"), ID(v->id), S("/items"),
+	    create ? NOTHING : S("/"), it->ref.id);
+	if (!con_send(c, vault, &r, &now, e))
+		return false;
+	it->version = create ? 1 : it->version + 1;
+	it->ref.id = now.ref.id;
+	memcpy(c->wrote, now.ref.id.p, ID_LEN);
+	c->wrote_version = gone ? UINT64_MAX : it->version;
+	c->lag_until = gone ? 0 : c->os->now_ms() + LAG_MS;
+	return true;
+}
+
+/* What the tools use. */
+static const struct backend con_backend = { con_vaults, con_items, con_item,
+	con_file, con_blank, con_write };
+
+/* Make a Connect back end of address and token; nothing is sent until it is
+ * needed. The caller has set os, keys (the locked arena, where *c itself lies)
+ * and scratch. */
+MUST static bool
+con_init(struct con *c, const struct cfg *cfg, struct arena *session,
+    struct str token, struct err *e)
+{
+	size_t mark = c->scratch->used;
+	bool ok;
+
+	http_init(&c->http, c->os, cfg, session);
+	token = str_trim(token);
+	ok = con_check_token(c, token, e) && con_address(c, cfg, e);
+	mem_reset(c->scratch, mark);
+	if (!ok)
+		return false;
+	if (!mem_open(&c->names, ARENA_LIST))
+		return fail(e, E_INTERNAL, "memory");
+	memcpy(c->token, token.p, token.n);
+	c->token_len = token.n;
+	return true;
+}
+
+/* ====================================================================
+ * 14. Policy: names, vaults, rules, tags and limits
  *
  * Owns:   struct policy, rule, deed and judgement; token buckets.
  * Trusts: vault ids from the back end. What people wrote into a vault is
@@ -8734,11 +9972,11 @@ pol_judge(const struct policy *p, const struct cfg *cfg,
 }
 
 /* ====================================================================
- * 14. Audit: one line per decision, written before the answer leaves
+ * 15. Audit: one line per decision, written before the answer leaves
  *
  * Owns:   struct audit, aud_line; the file, descriptor or stderr.
  * Trusts: nothing in a file that is verified.
- * Calls:  2 to 7, 8, 13.             Tests: test_aud_*, e2e audit_*
+ * Calls:  2 to 7, 8, 14.             Tests: test_aud_*, e2e audit_*
  *
  * A line is a JSON object. prev is the SHA-256 of the line before it in the
  * file, whoever wrote that, and zeros in the first; mac is HMAC-SHA-256 over
@@ -9135,7 +10373,7 @@ aud_verify(struct aud_report *r, struct arena *scratch, struct str text,
 }
 
 /* ====================================================================
- * 15. Sandbox: what each process gives up before it serves
+ * 16. Sandbox: what each process gives up before it serves
  *
  * Owns:   the tables of files and system calls of both processes.
  * Trusts: the kernel.
@@ -9533,11 +10771,11 @@ box_enter(struct box *b, uint64_t want, const struct box_paths *paths)
 }
 
 /* ====================================================================
- * 16. Catalogue: rows of tools, resources and prompts, and their checks
+ * 17. Catalogue: rows of tools, resources and prompts, and their checks
  *
  * Owns:   struct arg, tool, resource, prompt and catalog.
  * Trusts: the rows, which are ours; arguments and URIs are hostile.
- * Calls:  2 to 6, 13.                Tests: test_cat_*
+ * Calls:  2 to 6, 14.                Tests: test_cat_*
  *
  * Whatever this server offers is a row of a table: its texts, its arguments
  * and its function. The function gets arguments that fit the row; framing,
@@ -9625,7 +10863,7 @@ struct catalog {
 	size_t resources;
 	const struct prompt *prompt;
 	size_t prompts;
-	const struct method *method;    /* besides those of section 23 */
+	const struct method *method;    /* besides those of section 24 */
 	size_t methods;
 	const char *capabilities;       /* JSON members */
 	const char *instructions;
@@ -10075,11 +11313,11 @@ cat_resource(const struct catalog *cat, struct arena *a, struct str uri,
 }
 
 /* ====================================================================
- * 17. Frames and questions: what door and keeper say to each other
+ * 18. Frames and questions: what door and keeper say to each other
  *
  * Owns:   the frames of the socketpair, struct keeper, struct asking.
  * Trusts: nothing: each side checks what the other sends like any input.
- * Calls:  2 to 15.                   Tests: test_frame_*, test_ask_*
+ * Calls:  2 to 16.                   Tests: test_frame_*, test_ask_*
  *
  * A call that needs a person's word is answered with a question and a state.
  * The door puts the question to the host in the way of the era, and the call
@@ -10264,8 +11502,9 @@ struct keeper {
 	struct arena scratch;           /* one call; wiped after its reply */
 	struct arena text;              /* a resource's text; likewise */
 	struct arena reply;             /* its result frame; likewise */
-	struct sa *sa;
 	const struct backend *be;
+	void *back;                     /* what be's functions work on */
+	struct http *http;              /* its connection */
 	struct asks *asks;
 	struct asking asking;
 	const struct policy *policy;
@@ -10525,11 +11764,11 @@ ask_person(struct keeper *k, const struct ask *q, size_t *chosen,
 }
 
 /* ====================================================================
- * 18. Acts: finding, judging, asking, counting
+ * 19. Acts: finding, judging, asking, counting
  *
  * Owns:   the way from a name to an item, and what stands in that way.
  * Trusts: arguments fit their rows; what is in them is still a caller's.
- * Calls:  2 to 17.                   Tests: test_tool_*, e2e
+ * Calls:  2 to 18.                   Tests: test_tool_*, e2e
  *
  * What each step costs in requests to the service, once it is signed in:
  * finding the vault none, as the list is remembered (one more when it held a
@@ -10620,7 +11859,7 @@ tool_note_ids(struct keeper *k, struct str vault, const struct item_ref *list,
 	size_t shown = 0, vaults;
 	struct out o;
 
-	if (!k->be->vaults(k->sa, &fresh, &v, &vaults, &none))
+	if (!k->be->vaults(k->back, &fresh, &v, &vaults, &none))
 		return;
 	for (size_t i = 0; i < vaults; i++)
 		if (str_eq(v[i].id, vault))
@@ -10649,7 +11888,7 @@ tool_find_title(struct keeper *k, struct str vault, struct str title,
 	bool archived = false;
 
 	keep_stage(k, "reading the titles");
-	if (!k->be->items(k->sa, vault, fresh, &list, &n, e))
+	if (!k->be->items(k->back, vault, fresh, &list, &n, e))
 		return false;
 	for (size_t i = 0; i < n; i++) {
 		if (!str_nocase_eq(list[i].title, title))
@@ -10674,7 +11913,7 @@ tool_fetch(struct keeper *k, struct str vault, struct str id,
     struct str title, struct item *it, struct err *e)
 {
 	keep_stage(k, "reading the item");
-	if (!k->be->item(k->sa, vault, id, it, e))
+	if (!k->be->item(k->back, vault, id, it, e))
 		return false;
 	if (it->ref.state == ITEM_DELETED ||
 	    (title.n > 0 && !str_nocase_eq(it->ref.title, title)))
@@ -10767,7 +12006,7 @@ tool_vault(struct keeper *k, struct str name, const struct vault **vault,
 	do {
 		struct err now = { 0 };
 
-		if (!k->be->vaults(k->sa, &fresh, &list, &n, e))
+		if (!k->be->vaults(k->back, &fresh, &list, &n, e))
 			return false;
 		if (pol_pick_vault(k->cfg, name, list, n, vault, &now))
 			return true;
@@ -11191,11 +12430,11 @@ tool_put_others(struct jw *w, struct str name, const struct shown *list,
 }
 
 /* ====================================================================
- * 19. Reading: tools, resources and completion
+ * 20. Reading: tools, resources and completion
  *
  * Owns:   the functions behind the rows that change nothing.
  * Trusts: arguments fit their rows; what is in them is still a caller's.
- * Calls:  2 to 18.                   Tests: test_tool_*, test_resource_*, e2e
+ * Calls:  2 to 19.                   Tests: test_tool_*, test_resource_*, e2e
  *
  * Three degrees of looking. Lists (list_items, resources, completion) show
  * names, tags and websites of what may be listed. A look (get_item) shows one
@@ -11342,7 +12581,7 @@ tool_health(struct keeper *k, const struct json *j, uint32_t args,
 	const struct vault *list, *v;
 	size_t n;
 
-	if (probe && token && k->be->vaults(k->sa, &fresh, &list, &n, &bad) &&
+	if (probe && token && k->be->vaults(k->back, &fresh, &list, &n, &bad) &&
 	    !str_eq(pol_default_vault(k->cfg), S("*")))
 		(void)!pol_pick_vault(k->cfg, NOTHING, list, n, &v, &bad);
 	if (bad.code == E_CANCEL) {
@@ -11435,7 +12674,7 @@ tool_put_vaults(struct keeper *k, struct jw *w, struct err *e)
 	bool fresh = true;
 	size_t n;
 
-	if (!tool_is_ready(k, e) || !k->be->vaults(k->sa, &fresh, &list, &n, e))
+	if (!tool_is_ready(k, e) || !k->be->vaults(k->back, &fresh, &list, &n, e))
 		return false;
 	if (!pol_pick_vault(k->cfg, NOTHING, list, n, &own, &none))
 		own = NULL;
@@ -11649,7 +12888,7 @@ tool_items(struct keeper *k, const struct json *j, uint32_t args,
 		return false;
 	k->line.vault = vault->id;
 	keep_stage(k, "reading the titles");
-	if (!k->be->items(k->sa, vault->id, &fresh, &p.list, &p.n, e) ||
+	if (!k->be->items(k->back, vault->id, &fresh, &p.list, &p.n, e) ||
 	    !resource_after(p.list, p.n, cursor, &p.at, e))
 		return false;
 	p.max = (size_t)max;
@@ -11677,7 +12916,7 @@ resource_items(struct keeper *k, struct str uri, const struct str *var,
 
 	if (!pol_check_name(var[0], e) || !tool_is_ready(k, e) ||
 	    !tool_vault(k, var[0], &vault, e) ||
-	    !k->be->items(k->sa, vault->id, &fresh, &p.list, &p.n, e) ||
+	    !k->be->items(k->back, vault->id, &fresh, &p.list, &p.n, e) ||
 	    !resource_after(p.list, p.n, var[1], &p.at, e))
 		return false;
 	resource_open(k, &o, &text);
@@ -11719,7 +12958,7 @@ tool_vault_word(struct keeper *k, const struct vault *vault)
 	size_t n;
 
 	return tool_is_plain(vault->name) && !id_is_valid(vault->name, 'a') &&
-	    k->be->vaults(k->sa, &fresh, &list, &n, &none) &&
+	    k->be->vaults(k->back, &fresh, &list, &n, &none) &&
 	    pol_pick_vault(k->cfg, vault->name, list, n, &same, &none) &&
 	    str_eq(same->id, vault->id) ? vault->name : vault->id;
 }
@@ -11941,7 +13180,7 @@ tool_read(struct keeper *k, struct str reference, struct reading *r,
 		return false;
 	if ((*f)->kind == KIND_FILE) {
 		keep_stage(k, "reading the file");
-		return k->be->file(k->sa, r->vault->id, &r->it, *f, &r->text,
+		return k->be->file(k->back, r->vault->id, &r->it, *f, &r->text,
 		    e) && (utf8_is_valid(r->text) || fail(e, E_NOT_TEXT, ""));
 	}
 	if (!item_reveal(r->shown.verdict, (*f)->value, &value))
@@ -12021,10 +13260,10 @@ complete_names(struct keeper *k, enum complete what, struct str vault_name,
 	size_t n, items = 0;
 
 	if (what == COMPLETE_ITEM && (!tool_vault(k, vault_name, &vault, e) ||
-	    !k->be->items(k->sa, vault->id, &fresh, &item, &items, e)))
+	    !k->be->items(k->back, vault->id, &fresh, &item, &items, e)))
 		return false;
 	fresh = false;
-	if (!k->be->vaults(k->sa, &fresh, &list, &n, e))
+	if (!k->be->vaults(k->back, &fresh, &list, &n, e))
 		return false;
 	jw_key(f->w, S("values"));
 	jw_open(f->w, '[');
@@ -12120,9 +13359,9 @@ tool_metrics(struct keeper *k, const struct json *j, uint32_t args,
 	tool_put_count(w, S("requests_total"), c->calls);
 	tool_put_count(w, S("errors_total"), c->errors);
 	tool_put_count(w, S("rate_limit_rejections_total"), c->rejections);
-	tool_put_count(w, S("authentication_attempts_total"), k->sa->attempts);
-	tool_put_count(w, S("authentication_failures_total"), k->sa->failures);
-	tool_put_count(w, S("upstream_requests_total"), k->sa->http.requests);
+	tool_put_count(w, S("authentication_attempts_total"), k->http->sign_ins);
+	tool_put_count(w, S("authentication_failures_total"), k->http->refused);
+	tool_put_count(w, S("upstream_requests_total"), k->http->requests);
 	tool_put_count(w, S("requests_this_hour"), k->quota.hour_reads);
 	tool_put_count(w, S("requests_today"), k->quota.day_all);
 	tool_put_count(w, S("items_revealed"), k->gate->seen_n);
@@ -12199,11 +13438,11 @@ tool_security(struct keeper *k, const struct json *j, uint32_t args,
 }
 
 /* ====================================================================
- * 20. Writing: tools that change an item
+ * 21. Writing: tools that change an item
  *
  * Owns:   the functions behind the rows that change something.
  * Trusts: arguments fit their rows; what is in them is still a caller's.
- * Calls:  2 to 18.                   Tests: test_write_*, e2e
+ * Calls:  2 to 19.                   Tests: test_write_*, e2e
  *
  * These tools exist only where the operator has set OPMCP_WRITE. A change
  * passes through these steps, in this order, and each can only refuse:
@@ -12217,7 +13456,7 @@ tool_security(struct keeper *k, const struct json *j, uint32_t args,
  *   4. no rule or tag may lose its hold on the item by the change: neither by
  *      a new title nor by other tags;
  *   5. a person is asked, where that is due, in words that name what changes;
- *      the approval is bound to these arguments and this item (section 17),
+ *      the approval is bound to these arguments and this item (section 18),
  *      and what makes or destroys is asked about each time;
  *   6. limits are counted;
  *   7. WRITE_BEGINS goes on record: from here on something may change;
@@ -12633,7 +13872,7 @@ write_do(struct keeper *k, struct writing *x, const char *what, bool names,
 		return false;
 	keep_stage(k, "writing the item");
 	memset(k->gate->miss, 0, sizeof k->gate->miss);
-	if (!k->be->write(k->sa, x->vault->id, &x->it, &x->wish, e))
+	if (!k->be->write(k->back, x->vault->id, &x->it, &x->wish, e))
 		return false;
 	k->line.item = x->it.ref.id;
 	return true;
@@ -12721,7 +13960,7 @@ tool_create(struct keeper *k, const struct json *j, uint32_t args,
 	    !tool_is_ready(k, e) || !tool_vault(k, name, &x.vault, e))
 		return false;
 	k->line.vault = x.vault->id;
-	if (!k->be->blank(k->sa, number, &x.it, e) ||
+	if (!k->be->blank(k->back, number, &x.it, e) ||
 	    !write_wish(k, &x, j, args, e))
 		return false;
 	x.it.ref.title = x.wish.title;
@@ -12777,11 +14016,11 @@ tool_delete(struct keeper *k, const struct json *j, uint32_t args,
 }
 
 /* ====================================================================
- * 21. Offer: tables of tools, resources and prompts
+ * 22. Offer: tables of tools, resources and prompts
  *
  * Owns:   the rows of this server's catalogue.
  * Trusts: nothing comes in here.
- * Calls:  16, 19, 20.                Tests: test_cat_*, e2e
+ * Calls:  17, 20, 21.                Tests: test_cat_*, e2e
  *
  * What a model reads of this program is here: short, since every session
  * pays for it, and true, since a model acts on it. Hints are given as they
@@ -13139,11 +14378,11 @@ tool_put_error(struct out *o, const struct err *e, struct str more)
 }
 
 /* ====================================================================
- * 22. Keeper: one call after the other
+ * 23. Keeper: one call after the other
  *
  * Owns:   the jobs a call frame can name; the keeper's life.
  * Trusts: nothing from the door: a frame is checked like any input.
- * Calls:  2 to 21.                   Tests: test_keep_*, e2e
+ * Calls:  2 to 22.                   Tests: test_keep_*, e2e
  *
  * The keeper is plain sequential code: it takes a call from the socket, does
  * it, sends the result, wipes, and waits for the next. It has no stdin and
@@ -13374,7 +14613,7 @@ quota_count(struct keeper *k)
 {
 	struct quota *q = &k->quota;
 	uint64_t now = (uint64_t)k->os->unix_time();
-	uint64_t sent = k->sa->http.requests - k->requests;
+	uint64_t sent = k->http->requests - k->requests;
 
 	if (sent == 0)
 		return;
@@ -13448,13 +14687,42 @@ keep_audit(struct keeper *k)
 	a->size = UINT64_MAX;           /* its end has not been read */
 }
 
+/* Place the back end that the settings ask for; it has no token yet. */
+MUST static bool
+keep_back(struct keeper *k)
+{
+	bool connect = cfg_is_connect(k->cfg);
+	struct con *con = connect ? mem_alloc(&k->keys, sizeof *con) : NULL;
+	struct sa *sa = connect ? NULL : mem_alloc(&k->keys, sizeof *sa);
+
+	if (con != NULL) {
+		con->os = k->os;
+		con->keys = &k->keys;
+		con->scratch = &k->scratch;
+		k->back = con;
+		k->http = &con->http;
+		k->be = &con_backend;
+	} else if (sa != NULL) {
+		sa->os = k->os;
+		sa->keys = &k->keys;
+		sa->scratch = &k->scratch;
+		k->back = sa;
+		k->http = &sa->http;
+		k->be = &sa_backend;
+	} else {
+		return false;
+	}
+	k->http->fd = -1;
+	return true;
+}
+
 /* Build a keeper that has no token yet: its arenas and what lies in them.
  * False only when the system has no memory or no randomness. */
 MUST static bool
 keep_open(struct keeper *k, const struct os *os, struct cfg *cfg)
 {
-	*k = (struct keeper){ .os = os, .cfg = cfg, .be = &sa_backend,
-	    .cat = &opmcp_catalog, .door = -1 };
+	*k = (struct keeper){ .os = os, .cfg = cfg, .cat = &opmcp_catalog,
+	    .door = -1 };
 	if (!mem_open(&k->keys, ARENA_LOCKED) ||
 	    !mem_open(&k->session, ARENA_SESSION) ||
 	    !mem_open(&k->scratch, ARENA_REQUEST) ||
@@ -13463,20 +14731,13 @@ keep_open(struct keeper *k, const struct os *os, struct cfg *cfg)
 		return false;
 	k->locked = box_is_locked(&k->keys);
 	k->started = os->now_ms();
-	k->sa = mem_alloc(&k->keys, sizeof *k->sa);
 	k->asks = mem_alloc(&k->keys, sizeof *k->asks);
 	k->audit = mem_alloc(&k->keys, sizeof *k->audit);
 	k->gate = mem_alloc(&k->session, sizeof *k->gate);
 	k->counts = mem_alloc(&k->session, sizeof *k->counts);
-	if (k->sa == NULL || k->asks == NULL || k->audit == NULL ||
-	    k->gate == NULL || k->counts == NULL ||
-	    !os->random(k->asks->key, sizeof k->asks->key))
-		return false;
-	k->sa->os = os;
-	k->sa->keys = &k->keys;
-	k->sa->scratch = &k->scratch;
-	k->sa->http.fd = -1;
-	return true;
+	return keep_back(k) && k->asks != NULL && k->audit != NULL &&
+	    k->gate != NULL && k->counts != NULL &&
+	    os->random(k->asks->key, sizeof k->asks->key);
 }
 
 /* The same with token, back end and audit. Without a usable token it still
@@ -13492,8 +14753,11 @@ keep_init(struct keeper *k, const struct os *os, struct cfg *cfg)
 	if (cfg_token(cfg, &k->scratch, &token, &k->setup)) {
 		if (token.n == 0)
 			fail(&k->setup, E_NO_TOKEN, "");
+		else if (cfg_is_connect(cfg))
+			(void)!con_init(k->back, cfg, &k->session, token,
+			    &k->setup);
 		else
-			(void)!sa_init(k->sa, cfg, &k->session, token,
+			(void)!sa_init(k->back, cfg, &k->session, token,
 			    &k->setup);
 	}
 	quota_load(k);
@@ -13510,7 +14774,7 @@ keep_init(struct keeper *k, const struct os *os, struct cfg *cfg)
 static void
 keep_wipe(struct keeper *k)
 {
-	http_close(&k->sa->http);
+	http_close(k->http);
 	mem_reset(&k->scratch, 0);
 	mem_reset(&k->keys, 0);
 }
@@ -13524,8 +14788,8 @@ keep_start(struct keeper *k)
 	k->asking = (struct asking){ 0 };
 	k->line = (struct aud_line){ .event = "CALL", .decision = "deny",
 	    .correlation = keep_uuid(k) };
-	k->requests = k->sa->http.requests;
-	k->sa->http.call_deadline = k->os->now_ms() +
+	k->requests = k->http->requests;
+	k->http->call_deadline = k->os->now_ms() +
 	    k->cfg->timeout_s * 1000;
 }
 
@@ -13566,7 +14830,7 @@ keep_log(struct keeper *k, const struct job *b, const struct err *e,
 
 	bool ill = e->code >= E_NO_TOKEN && e->code != E_CANCEL;
 
-	if (!health && (ill || k->sa->http.requests > k->requests)) {
+	if (!health && (ill || k->http->requests > k->requests)) {
 		k->calls++;
 		k->last = ill ? *e : (struct err){ 0 };
 	}
@@ -13578,7 +14842,7 @@ keep_log(struct keeper *k, const struct job *b, const struct err *e,
 	    "requests=%llu ms=%llu", b->name != NULL ? b->name : "?",
 	    err_table[e->code].word, e->what != NULL && *e->what ? " what=" :
 	    "", e->what != NULL ? e->what : "", e->step, e->http,
-	    (unsigned long long)(k->sa->http.requests - k->requests),
+	    (unsigned long long)(k->http->requests - k->requests),
 	    (unsigned long long)ms);
 }
 
@@ -13756,11 +15020,11 @@ keep_serve(struct keeper *k)
 }
 
 /* ====================================================================
- * 23. Door: framing, JSON-RPC, both eras of MCP
+ * 24. Door: framing, JSON-RPC, both eras of MCP
  *
  * Owns:   struct door; stdin, stdout, the other end of the socketpair.
  * Trusts: nothing it reads, the keeper's frames included.
- * Calls:  2 to 7, 13, 15, 16.        Tests: test_mcp_*, e2e
+ * Calls:  2 to 7, 14, 16, 17.        Tests: test_mcp_*, e2e
  *
  * One poll loop that never blocks: ping, lists, prompts and cancellation are
  * answered while the keeper works. The era of a request is decided by the
@@ -15645,7 +16909,7 @@ door_end(struct door *d, pid_t keeper)
 }
 
 /* ====================================================================
- * 24. CLI and main
+ * 25. CLI and main
  *
  * Owns:   the command line; forks the two processes.
  * Trusts: the operator.
@@ -15937,7 +17201,7 @@ cli_list(struct keeper *k, const struct cli *c, struct err *e)
 	if ((c->vault != NULL && !pol_check_name(str_c(c->vault), e)) ||
 	    !tool_is_ready(k, e) ||
 	    !tool_vault(k, str_c(c->vault), &vault, e) ||
-	    !k->be->items(k->sa, vault->id, &fresh, &list, &n, e))
+	    !k->be->items(k->back, vault->id, &fresh, &list, &n, e))
 		return false;
 	k->line.vault = vault->id;
 	if (!keep_audit_call(k, &(struct job){ .name = "list" }, e))
@@ -16117,13 +17381,13 @@ cli_check_online(struct keeper *k, int *wrong)
 	size_t n;
 
 	keep_start(k);
-	if (!k->be->vaults(k->sa, &fresh, &list, &n, &e)) {
+	if (!k->be->vaults(k->back, &fresh, &list, &n, &e)) {
 		cli_finding(wrong, false, "sign-in", err_table[e.code].text);
 		return;
 	}
 	cli_finding(wrong, true, "signed in, and the vault list can be read",
 	    "");
-	cli_advice(k->sa->http.skew < 120 && k->sa->http.skew > -120,
+	cli_advice(k->http->skew < 120 && k->http->skew > -120,
 	    "the clock agrees with the server's", "set this machine's clock");
 	while (str_cut(&rest, ',', &entry)) {
 		const struct vault *v;
@@ -16180,8 +17444,8 @@ cli_check(struct keeper *k, const struct cli *c)
 	    "raise RLIMIT_MEMLOCK");
 	e = (struct err){ 0 };
 	if (k->setup.code != E_NONE)    /* else it has been done */
-		http_init(&k->sa->http, k->os, k->cfg, &k->session);
-	cli_finding(&wrong, tls_load(&k->sa->http, &k->scratch, &e),
+		http_init(k->http, k->os, k->cfg, &k->session);
+	cli_finding(&wrong, tls_load(k->http, &k->scratch, &e),
 	    "trust anchors", "set SSL_CERT_FILE to a CA bundle (PEM)");
 	cli_advice(!cfg_list_is_member(k->cfg->vaults, S("*")),
 	    "vaults are named", "OPMCP_VAULTS=* lets the assistant use all");
@@ -16211,7 +17475,7 @@ cli_box_keeper(struct keeper *k)
 	uint64_t port;
 
 	(void)snprintf(door, sizeof door, "/proc/%ld/status", (long)getppid());
-	if (str_u64(str_c(k->sa->http.port), 65535, &port))
+	if (str_u64(str_c(k->http->port), 65535, &port))
 		paths.port[1] = (uint16_t)port;
 	if (k->cfg->proxy != NULL &&
 	    proxy_parse(&p, str_c(k->cfg->proxy), &none) &&
@@ -16283,9 +17547,9 @@ cli_keeper(struct cfg *cfg, struct os *os, const struct catalog *cat, int sock,
 		os_log(os, LOG_WARN, "%s: %s%s", err_table[k.setup.code].word,
 		    err_table[k.setup.code].text,
 		    k.setup.what != NULL ? k.setup.what : "");
-	if (getenv("OP_CONNECT_HOST") != NULL)
-		os_log(os, LOG_WARN, "OP_CONNECT_HOST is set, but this version "
-		    "reads from a service account only");
+	if (cfg->connect_host != NULL && !cfg_is_connect(cfg))
+		os_log(os, LOG_WARN, "OP_CONNECT_HOST is set, but no "
+		    "OP_CONNECT_TOKEN: the service account is used");
 	k.door = sock;
 	k.cat = cat;
 	if (frame_send(sock, S("R")))

@@ -39,6 +39,8 @@
 #define MISS_MS 10000           /* a name that is not there is asked again */
 #define AUDIT_MS 1000           /* for whoever reads audit lines to take one */
 #define STATE_MS 600000         /* for a modern host to come back with it */
+#define LAG_MS 2000             /* Connect reads this late after a write */
+#define REFUSED_MS 60000        /* a refused Connect token is left alone */
 #define QUIET_MS 30000          /* after a failed look-up nobody waits for */
 #define PROGRESS_MS 3000        /* between two notes of progress */
 #define NOTES_MS 200            /* at least; five a second at most */
@@ -49,7 +51,7 @@
 #define ID_MAX 1024u                 /* a JSON-RPC id, as source text */
 #define ARGS_MAX (64u << 10)         /* arguments of one tool call */
 #define JSON_DEPTH_MAX 64u           /* nesting; real messages need about 12 */
-#define TOKEN_MAX (16u << 10)        /* a service-account token: about 1 KiB */
+#define TOKEN_MAX (16u << 10)        /* 1 KiB; Connect's grow with vaults */
 #define NAME_MAX_LEN 255u            /* item, vault, field names, characters */
 #define CLEAN_MAX 1024u              /* a name from a vault as it is shown */
 #define POLICY_MAX (64u << 10)       /* the policy file */

@@ -54,6 +54,9 @@ static int peer_reset(const char *host, int resume);
 
 #define main opmcp_main
 #include "../opmcp.c"
+
+/* The back end of a keeper that works with a service account. */
+#define SA(k) ((struct sa *)(k)->back)
 #undef main
 
 #include <sys/un.h>
@@ -8173,9 +8176,9 @@ keeper_start(struct cfg *cfg, struct keeper *k)
 	CHECK(cfg->token == NULL);
 	CHECK(is_zero(k->scratch.base, 1 << 16));
 	CHECK(keep_policy(k, &where, &e));
-	(void)snprintf(k->sa->http.host, sizeof k->sa->http.host,
+	(void)snprintf(SA(k)->http.host, sizeof SA(k)->http.host,
 	    "127.0.0.1");
-	(void)snprintf(k->sa->http.port, sizeof k->sa->http.port, "%s",
+	(void)snprintf(SA(k)->http.port, sizeof SA(k)->http.port, "%s",
 	    peer.port);
 	return k;
 }
@@ -8183,10 +8186,10 @@ keeper_start(struct cfg *cfg, struct keeper *k)
 static void
 keeper_end(struct keeper *k)
 {
-	(void)munmap(k->sa->names.base, k->sa->names.cap);
-	for (size_t i = 0; i < VAULTS_MAX && k->sa->vault[i] != NULL; i++)
-		(void)munmap(k->sa->vault[i]->list.base,
-		    k->sa->vault[i]->list.cap);
+	(void)munmap(SA(k)->names.base, SA(k)->names.cap);
+	for (size_t i = 0; i < VAULTS_MAX && SA(k)->vault[i] != NULL; i++)
+		(void)munmap(SA(k)->vault[i]->list.base,
+		    SA(k)->vault[i]->list.cap);
 	keep_wipe(k);
 	CHECK(is_zero(k->keys.base, k->keys.cap));
 	CHECK(is_zero(k->scratch.base, 1 << 16));
@@ -8268,12 +8271,12 @@ test_sa_sign_in(void)
 
 	keeper_start(&cfg, &k);
 	keep_start(&k);
-	CHECK(sa_sign_in(k.sa, &e));
+	CHECK(sa_sign_in(SA(&k), &e));
 	FAILED(e, E_NONE);
 	SAME(onep.log, S("sabc"));
-	CHECK(k.sa->signed_in && k.sa->has_user);
-	SAME(ID(k.sa->user), S("DW73RG42OIMWPYU53K46FCQZUM"));
-	SAME(ID(k.sa->session), S(SESSION));
+	CHECK(SA(&k)->signed_in && SA(&k)->has_user);
+	SAME(ID(SA(&k)->user), S("DW73RG42OIMWPYU53K46FCQZUM"));
+	SAME(ID(SA(&k)->session), S(SESSION));
 	CHECK(is_zero(k.keys.base + k.keys.used, k.keys.cap - k.keys.used));
 	EQUAL(peer.connects, 1);
 	keeper_end(&k);
@@ -8304,7 +8307,7 @@ test_sa_sign_in_device(void)
 		run.row = rows[i].status;
 		onep.first_status = rows[i].status;
 		keep_start(&k);
-		EQUAL(sa_sign_in(k.sa, &e), rows[i].code == E_NONE);
+		EQUAL(sa_sign_in(SA(&k), &e), rows[i].code == E_NONE);
 		FAILED(e, rows[i].code);
 		SAME(onep.log, str_c(rows[i].log));
 		run.row = NULL;
@@ -8431,8 +8434,8 @@ test_sa_faults(void)
 		    rows[i].path, rows[i].status);
 		run.row = label;
 		keys = k.keys.used;
-		k.sa->signed_in = rows[i].step == 0;
-		k.sa->pause_until = 0;
+		SA(&k)->signed_in = rows[i].step == 0;
+		SA(&k)->http.pause_until = 0;
 		onep.log.n = 0;
 		onep.fault = (struct fault){ rows[i].path, rows[i].status,
 			rows[i].body, rows[i].plain, NULL, 1 };
@@ -8451,16 +8454,16 @@ test_sa_faults(void)
 			    str_eq(str_c(rows[i].body), S("[]")) ? E_VAULT :
 			    E_NONE);
 			if (i > 0)
-				k.sa->signed_in = true;
+				SA(&k)->signed_in = true;
 		}
 		/* as before the first call, but for the session */
-		for (size_t v = 0; v < VAULTS_MAX && k.sa->vault[v]; v++)
-			if (k.sa->vault[v]->list.base != NULL)
-				(void)munmap(k.sa->vault[v]->list.base,
-				    k.sa->vault[v]->list.cap);
-		memset(k.sa->vault, 0, sizeof k.sa->vault);
-		k.sa->has_keys = k.sa->has_vaults = false;
-		k.sa->keysets = 0;
+		for (size_t v = 0; v < VAULTS_MAX && SA(&k)->vault[v]; v++)
+			if (SA(&k)->vault[v]->list.base != NULL)
+				(void)munmap(SA(&k)->vault[v]->list.base,
+				    SA(&k)->vault[v]->list.cap);
+		memset(SA(&k)->vault, 0, sizeof SA(&k)->vault);
+		SA(&k)->has_keys = SA(&k)->has_vaults = false;
+		SA(&k)->keysets = 0;
 		mem_reset(&k.keys, keys);
 		mem_reset(&T, mark);
 	}
@@ -8524,7 +8527,7 @@ test_sa_reconnect(void)
 		run.row = rows[i].log;
 		onep.log.n = 0;
 		peer.connects = 0;
-		k.sa->signed_in = rows[i].signed_in;
+		SA(&k)->signed_in = rows[i].signed_in;
 		onep.fault = (struct fault){ rows[i].path, -1, NULL, false,
 			NULL, 1 };
 		if (rows[i].path == NULL) {
@@ -8537,7 +8540,7 @@ test_sa_reconnect(void)
 		EQUAL(peer.connects, rows[i].connects);
 		onep.fault.times = 0;
 		if (i + 2 >= LEN(rows))
-			http_close(&k.sa->http);
+			http_close(&SA(&k)->http);
 		else if (e.code != E_NONE)
 			(void)credentials(&k, "x7ptdccw5lfbskxs55ml6eyoxq",
 			    NULL, &e);
@@ -8585,7 +8588,7 @@ test_sa_rate(void)
 		(void)credentials(&k, "GitHub", NULL, &e);
 		FAILED(e, E_NONE);
 		fake_unix = now;
-		k.sa->pause_until = 0;
+		SA(&k)->http.pause_until = 0;
 	}
 	run.row = NULL;
 	keeper_end(&k);
@@ -8602,14 +8605,14 @@ test_sa_throttle_renewal(void)
 
 	keeper_start(&cfg, &k);
 	(void)credentials(&k, "GitHub", NULL, &e);
-	exp = k.sa->throttle_exp;
+	exp = SA(&k)->throttle_exp;
 	EQUAL(exp, now + 3600);
 	fake_unix = exp - 300;
 	(void)credentials(&k, "GitHub", NULL, &e);
-	EQUAL(k.sa->throttle_exp, exp);
+	EQUAL(SA(&k)->throttle_exp, exp);
 	fake_unix = exp - 299;
 	(void)credentials(&k, "GitHub", NULL, &e);
-	EQUAL(k.sa->throttle_exp, exp - 299 + 3600);
+	EQUAL(SA(&k)->throttle_exp, exp - 299 + 3600);
 	FAILED(e, E_NONE);
 	fake_unix = now;
 	keeper_end(&k);
@@ -8649,10 +8652,10 @@ sa_begun(struct cfg *cfg, struct keeper *k)
 
 	keeper_start(cfg, k);
 	keep_start(k);
-	CHECK(sa_vaults(k->sa, &fresh, &list, &n, &e));
+	CHECK(sa_vaults(SA(k), &fresh, &list, &n, &e));
 	FAILED(e, E_NONE);
 	onep.log.n = 0;
-	return k->sa;
+	return SA(k);
 }
 
 /* A list is read anew only when the vault has changed. */
@@ -8873,7 +8876,7 @@ test_sa_file_refused(void)
 		it = item_of_file(attr, false, &node);
 		onep.log.n = 0;
 		onep.file = sealed;
-		sa->pause_until = 0;
+		sa->http.pause_until = 0;
 		onep.fault = (struct fault){ "/api/v2/file/", rows[i].status,
 			"{}", true, NULL, rows[i].status != 0 };
 		CHECK(!sa_file(sa, S(VAULT), &it,
@@ -8882,7 +8885,7 @@ test_sa_file_refused(void)
 		SAME(onep.log, str_c(rows[i].log));
 	}
 	run.row = "an answer that is too short";
-	sa->pause_until = 0;
+	sa->http.pause_until = 0;
 	for (size_t n = 0; n < 20; n++) {
 		struct item it = item_of_file(swapped(swapped(json_raw(&vec,
 		    at(first, "attributes")), "encryptedSize", "y"),
@@ -9064,7 +9067,7 @@ test_sa_write_refused(void)
 		uint64_t version;
 
 		run.row = rows[i].body;
-		sa->pause_until = 0;
+		sa->http.pause_until = 0;
 		if (rows[i].status == 0)
 			onep.patched = rows[i].body;
 		onep.fault = (struct fault){ "/api/v3/vault/" VAULT "/",
@@ -9084,7 +9087,7 @@ test_sa_write_refused(void)
 
 		onep.fault = (struct fault){ "/api/v3/vault/" VAULT "?",
 			status[i], "{}", true, NULL, 1 };
-		sa->pause_until = 0;
+		sa->http.pause_until = 0;
 		CHECK(!send_draft(sa, S(VAULT), &c, &version, &e));
 		FAILED(e, i == 0 ? E_DENIED : i == 1 ? E_VAULT : E_SERVICE);
 		SAME(onep.log, S("o"));
@@ -9650,7 +9653,7 @@ test_sa_write_dates(void)
 		FAILED(e, rows[i].good ? E_NONE : E_EDIT);
 		EQUAL(onep.patches, rows[i].good);
 		w.field[0].old = NULL;
-		EQUAL(sa_value(sa, &w.field[0]).p != NULL, rows[i].good);
+		EQUAL(item_value(sa->scratch, &w.field[0]).p != NULL, rows[i].good);
 		if (!rows[i].good)
 			continue;
 		it = wish_item(sa, "110", S("{}"), wish_part(sa,
@@ -15159,7 +15162,7 @@ test_tool_look_vectors(void)
 		}
 		FAILED(e, E_NONE);
 		keep_start(&k);
-		CHECK(k.be->item(k.sa, S(VAULT), id, &it, &e));
+		CHECK(k.be->item(SA(&k), S(VAULT), id, &it, &e));
 		FAILED(e, E_NONE);
 		for (size_t i = 0; i < it.fields; i++) {
 			struct str value = value_of(&it.field[i]), ref, plain;
@@ -15929,7 +15932,7 @@ test_quota_count(void)
 		run.row = row;
 		fake_unix += (int64_t)rows[i].wait_s;
 		k.requests = 1000;
-		k.sa->http.requests = 1000 + rows[i].sent;
+		SA(&k)->http.requests = 1000 + rows[i].sent;
 		quota_count(&k);
 		EQUAL(k.quota.hour_reads, rows[i].hour);
 		EQUAL(k.quota.day_all, rows[i].day);
@@ -16314,11 +16317,11 @@ test_keep_cancel(void)
 		return;
 	os.watch = fd[0];
 	cancel_fd = fd[1];
-	k.os = k.sa->os = k.sa->http.os = &os;
+	k.os = SA(&k)->os = SA(&k)->http.os = &os;
 	(void)credentials(&k, "GitHub", NULL, &e);
 	FAILED(e, E_CANCEL);
 	EQUAL(onep.requests, 1);
-	EQUAL(k.sa->http.fd, -1);
+	EQUAL(SA(&k)->http.fd, -1);
 	(void)close(fd[0]);
 	os.watch = -1;
 	peer.answer = onep_answer;
