@@ -721,21 +721,21 @@ static const struct err_row {
 	    "1Password Connect OP_CONNECT_HOST and OP_CONNECT_TOKEN) in the "
 	    "environment of this server." },
 	[E_TOKEN] = { "token_malformed", RPC_OF_US, EX_CONFIG,
-	    "The service-account token cannot be used; copy it again or "
+	    "The token cannot be used; copy it again or "
 	    "create another one." },
 	[E_HOST] = { "host_not_allowed", RPC_OF_US, EX_CONFIG,
 	    "The token names a host that is not one of 1Password's. The "
 	    "operator can allow it in OPMCP_HOSTS." },
 	[E_SIGN_IN] = { "sign_in_refused", RPC_OF_US, EX_NOPERM,
-	    "1Password refused to sign this service account in; the token "
-	    "may be revoked, expired or deleted." },
+	    "1Password refused the token; it may be revoked, expired or "
+	    "deleted." },
 	[E_SERVER] = { "server_not_trusted", RPC_OF_US, EX_PROTOCOL,
 	    "The server could not prove that it knows this account; "
 	    "nothing was sent to it after that." },
 	[E_DENIED] = { "access_denied", RPC_OF_US, EX_NOPERM,
-	    "1Password does not let this service account do that." },
+	    "1Password does not let this token do that." },
 	[E_RATE] = { "rate_limited", RPC_OF_US, EX_TEMPFAIL,
-	    "1Password's rate limit for this service account is reached; "
+	    "1Password's rate limit for this token is reached; "
 	    "do not repeat the call at once." },
 	[E_SERVICE] = { "service_error", RPC_OF_US, EX_UNAVAILABLE,
 	    "1Password answered with an error of its own." },
@@ -5756,6 +5756,8 @@ struct wish {
  * made up for by reading. Errors end up in *e; a list stays valid until the
  * next call. */
 struct backend {
+	const char *name;       /* for people */
+	bool quota;             /* requests are counted against a plan */
 	bool (*vaults)(void *ctx, bool *fresh, const struct vault **list,
 	    size_t *n, struct err *e);
 	bool (*items)(void *ctx, struct str vault, bool *fresh,
@@ -8285,8 +8287,8 @@ sa_write(void *ctx, struct str vault, struct item *it, const struct wish *w,
 	return true;
 }
 
-static const struct backend sa_backend = { sa_vaults, sa_items, sa_item,
-	sa_file, sa_blank, sa_write };
+static const struct backend sa_backend = { "service account", true, sa_vaults,
+	sa_items, sa_item, sa_file, sa_blank, sa_write };
 
 /* Make a service account of a token; nothing is sent until it is needed.
  * The caller has set os, keys (the locked arena, where *sa itself lies) and
@@ -8357,7 +8359,6 @@ struct con {
 	char base[256];                 /* path before /v1 */
 	u8 token[TOKEN_MAX];            /* secret */
 	size_t token_len;
-	uint64_t refused_until;         /* ms; 0: the token was not refused */
 	bool has_vaults;
 	struct con_vault *vault[VAULTS_MAX];
 	struct vault list[VAULTS_MAX];  /* as handed to the caller */
@@ -8561,8 +8562,8 @@ con_put_head(const struct con *c, struct out *o, const struct con_request *r)
 	}
 }
 
-/* One error for every status that is not success. A 401 to a change may be a
- * missing right only, so the token is not given up for it. */
+/* One error for every status that is not success. A 401 to a change may mean
+ * no more than a missing right. */
 MUST static bool
 con_check_status(struct con *c, const struct con_request *r,
     const struct http_answer *a, struct err *e)
@@ -8580,8 +8581,6 @@ con_check_status(struct con *c, const struct con_request *r,
 
 	if (a->status >= 200 && a->status <= 299)
 		return true;
-	if (a->status == 401 && read)
-		c->refused_until = c->os->now_ms() + REFUSED_MS;
 	if (a->status == 429)
 		c->http.pause_until = e->until = a->retry_at;
 	if (a->status == 404)
@@ -8595,8 +8594,7 @@ con_check_status(struct con *c, const struct con_request *r,
 	    fail_http(e, E_SERVICE, "", a->status);
 }
 
-/* One request, with its answer in scratch. A token that was refused is not
- * tried again for a while. */
+/* One request, with its answer in scratch. */
 MUST static bool
 con_call(struct con *c, const struct con_request *r, struct str *body,
     struct err *e)
@@ -8606,8 +8604,6 @@ con_call(struct con *c, const struct con_request *r, struct str *body,
 	struct http_answer a;
 	struct out head;
 
-	if (c->os->now_ms() < c->refused_until)
-		return fail(e, E_SIGN_IN, "");
 	out_open(&head, c->scratch);
 	con_put_head(c, &head, r);
 	req.head = out_close(&head, c->scratch);
@@ -9385,8 +9381,8 @@ con_write(void *ctx, struct str vault, struct item *it, const struct wish *w,
 }
 
 /* What the tools use. */
-static const struct backend con_backend = { con_vaults, con_items, con_item,
-	con_file, con_blank, con_write };
+static const struct backend con_backend = { "Connect", false, con_vaults,
+	con_items, con_item, con_file, con_blank, con_write };
 
 /* Make a Connect back end of address and token; nothing is sent until it is
  * needed. The caller has set os, keys (the locked arena, where *c itself lies)
@@ -12531,7 +12527,7 @@ tool_put_guards(const struct keeper *k, struct jw *w)
 
 /* The members of the health report; bad is what a probe found. */
 static void
-tool_put_health(const struct keeper *k, bool probe, const struct err *bad,
+tool_put_health(struct keeper *k, bool probe, const struct err *bad,
     struct jw *w)
 {
 	bool token = k->setup.code == E_NONE;
@@ -12545,9 +12541,9 @@ tool_put_health(const struct keeper *k, bool probe, const struct err *bad,
 	jw_u64(w, (k->os->now_ms() - k->started) / 1000);
 	jw_key(w, S("checks"));
 	jw_open(w, '[');
-	tool_put_check(w, S("token"), token, str_c(token ?
-	    "a service-account token is configured and well-formed" :
-	    err_table[k->setup.code].text));
+	tool_put_check(w, S("token"), token, token ? JOIN(&k->scratch,
+	    str_c(k->be->name), S(": a token is configured and well-formed")) :
+	    str_c(err_table[k->setup.code].text));
 	tool_put_check(w, S("memory"), k->locked, k->locked ?
 	    S("keys are locked in memory") :
 	    S("keys may be swapped out; raise RLIMIT_MEMLOCK"));
@@ -14615,7 +14611,7 @@ quota_count(struct keeper *k)
 	uint64_t now = (uint64_t)k->os->unix_time();
 	uint64_t sent = k->http->requests - k->requests;
 
-	if (sent == 0)
+	if (sent == 0 || !k->be->quota)
 		return;
 	if (now - q->hour >= 3600)
 		*q = (struct quota){ now, 0, q->day, q->day_all, false };
@@ -17425,7 +17421,7 @@ cli_check(struct keeper *k, const struct cli *c)
 	struct box box = { 0 };
 	int wrong = 0;
 
-	cli_finding(&wrong, k->setup.code == E_NONE, "service-account token",
+	cli_finding(&wrong, k->setup.code == E_NONE, "token",
 	    err_table[k->setup.code].text);
 	if (k->setup.what != NULL && *k->setup.what != '\0')
 		(void)printf("      %s %s\n", k->setup.where != NULL ?

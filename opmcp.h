@@ -40,7 +40,6 @@
 #define AUDIT_MS 1000           /* for whoever reads audit lines to take one */
 #define STATE_MS 600000         /* for a modern host to come back with it */
 #define LAG_MS 2000             /* Connect reads this late after a write */
-#define REFUSED_MS 60000        /* a refused Connect token is left alone */
 #define QUIET_MS 30000          /* after a failed look-up nobody waits for */
 #define PROGRESS_MS 3000        /* between two notes of progress */
 #define NOTES_MS 200            /* at least; five a second at most */

@@ -13626,16 +13626,16 @@ test_tool_put_error(void)
 		    "server could not be reached or the connection broke. "
 		    "(x)" },
 		{ { .code = E_SIGN_IN, .http = 401, .step = 3 }, "",
-		    "sign_in_refused: 1Password refused to sign this service "
-		    "account in; the token may be revoked, expired or "
-		    "deleted. (sign-in step 3, HTTP 401)" },
+		    "sign_in_refused: 1Password refused the token; it may be "
+		    "revoked, expired or deleted. (sign-in step 3, HTTP "
+		    "401)" },
 		{ { .code = E_RATE, .http = 429, .until = 1767323045 }, "",
-		    "rate_limited: 1Password's rate limit for this service "
-		    "account is reached; do not repeat the call at once. "
+		    "rate_limited: 1Password's rate limit for this token is "
+		    "reached; do not repeat the call at once. "
 		    "(HTTP 429, until 2026-01-02T03:04:05Z)" },
 		{ { .code = E_RATE, .until = 1767323045 }, "",
-		    "rate_limited: 1Password's rate limit for this service "
-		    "account is reached; do not repeat the call at once. "
+		    "rate_limited: 1Password's rate limit for this token is "
+		    "reached; do not repeat the call at once. "
 		    "(until 2026-01-02T03:04:05Z)" },
 		{ { .code = E_CONFIG, .what = "w", .where = "SETTING" }, "",
 		    "bad_setting: A setting of this server cannot be used. "
