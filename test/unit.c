@@ -12685,7 +12685,7 @@ shelf_write(void *ctx, struct str vault, struct item *it,
 	return true;
 }
 
-static const struct backend shelf_backend = { shelf_vaults, shelf_items,
+static const struct backend shelf_backend = { "shelf", true, shelf_vaults, shelf_items,
 	shelf_item, shelf_file, shelf_blank, shelf_write };
 
 /* Put an item on the shelf; its id is made of the number. */
