@@ -2356,6 +2356,20 @@ edit_member(struct edits *x, struct arena *a, uint32_t box, struct str name,
 		    JOIN(a, S("\""), name, S("\":"), json));
 }
 
+/* Put one more entry into the array that a member of the root is; what is
+ * missing, or none, becomes one. */
+static void
+edit_entry(struct edits *x, struct arena *a, struct str name, struct str json)
+{
+	uint32_t list = json_get(x->j, ROOT, name);
+
+	if (json_is_array(x->j, list))
+		edit_add(x, list, json);
+	else
+		edit_member(x, a, ROOT, name, json.p == NULL ? NOTHING :
+		    JOIN(a, S("["), json, S("]")));
+}
+
 /* The text with all changes made, in the arena. */
 MUST static bool
 edit_done(const struct edits *x, struct arena *a, struct str *text,
@@ -7813,7 +7827,6 @@ MUST static bool
 sa_edit_new(struct sa *sa, struct edits *x, const struct wish *w,
     struct err *e)
 {
-	uint32_t all = json_get(x->j, ROOT, S("sections"));
 	struct out fresh;
 
 	out_init(&fresh, mem_alloc(sa->scratch, WISH_ROOM), WISH_ROOM);
@@ -7826,13 +7839,8 @@ sa_edit_new(struct sa *sa, struct edits *x, const struct wish *w,
 		if (first && !sa_edit_section(sa, x, w, i, &fresh, e))
 			return false;
 	}
-	if (fresh.n == 0)
-		return true;
-	if (json_is_array(x->j, all))
-		edit_add(x, all, out_str(&fresh));
-	else
-		edit_member(x, sa->scratch, ROOT, S("sections"),
-		    JOIN(sa->scratch, S("["), out_str(&fresh), S("]")));
+	if (fresh.n > 0)
+		edit_entry(x, sa->scratch, S("sections"), out_str(&fresh));
 	return true;
 }
 
@@ -7957,15 +7965,18 @@ sa_edit_number(struct sa *sa, struct edits *x, struct str name, unsigned v)
 static void
 sa_edit_website(struct sa *sa, struct edits *x, struct str website)
 {
-	uint32_t first = json_first(x->j, json_get(x->j, ROOT, S("URLs")));
+	uint32_t list = json_get(x->j, ROOT, S("URLs"));
+	uint32_t first = json_is_array(x->j, list) ? json_first(x->j, list) : 0;
 	struct arena *a = sa->scratch;
-	struct str url = json_quoted(a, website);
+	struct str url = json_quoted(a, website), was;
 
-	if (json_get(x->j, first, S("u")) != 0)
+	while (first != 0 && !json_get_str(x->j, first, S("u"), &was))
+		first = json_next(x->j, list, first);
+	if (first != 0)
 		edit_member(x, a, first, S("u"), url);
 	else
-		edit_member(x, a, ROOT, S("URLs"), JOIN(a, S("[{\"u\":"), url,
-		    S(",\"l\":\"website\",\"m\":\"default\"}]")));
+		edit_entry(x, a, S("URLs"), JOIN(a, S("{\"u\":"), url,
+		    S(",\"l\":\"website\",\"m\":\"default\"}")));
 	if (json_get(x->j, ROOT, S("url")) != 0)
 		edit_member(x, a, ROOT, S("url"), url);
 }
@@ -10991,7 +11002,9 @@ tool_ask(struct keeper *k, const struct deed *d, struct str what, bool once,
 	tool_put_name(&o, d->item->title);
 	out_put(&o, S(" in the vault "));
 	tool_put_name(&o, d->vault->name);
-	OUT(&o, S("? (What asks you: "), rule, S(")"));
+	OUT(&o, S("? (What asks you: "), rule, S(")"),
+	    d->act == ACT_REVEAL && !once ? S(" Ten minutes mean any field of "
+	    "this item but seeds of one-time passwords.") : NOTHING);
 	q.message = out_str(&o);
 	if (o.over)
 		return fail(e, E_LARGE, "question");
@@ -11123,12 +11136,14 @@ tool_may_reveal(struct keeper *k, const struct vault *vault,
 	struct deed d = { ACT_REVEAL, vault, &it->ref, NOTHING, NOTHING, NULL };
 	struct judgement j = { 0 }, worst = { 0 };
 	size_t there = 0, denied = 0, ask = 0;
+	bool seed = false;              /* those are asked about each time */
 
 	for (size_t i = 0; i < n; i++) {
 		if (!tool_judge_field(k, &d, &list[i], &j, e))
 			return false;
 		if (list[i].field == NULL)
 			continue;
+		seed |= tool_is_seed(&list[i]);
 		if (there++ == 0 || (j.verdict == ASK && ask == 0))
 			worst = j;
 		denied += j.verdict == DENY;
@@ -11141,7 +11156,7 @@ tool_may_reveal(struct keeper *k, const struct vault *vault,
 	k->line.decision = verdict_name[worst.verdict];
 	if (denied == there)
 		return fail(e, E_POLICY, "");
-	if (ask > 0 && !tool_ask(k, &d, tool_reveal_words(k, list, n), false,
+	if (ask > 0 && !tool_ask(k, &d, tool_reveal_words(k, list, n), seed,
 	    e))
 		return false;
 	for (size_t i = 0; i < n; i++)
@@ -11895,7 +11910,9 @@ tool_may_read(struct keeper *k, const struct vault *vault,
 }
 
 /* Vault, item and field that a reference means. A title that only an archived
- * item has matches nothing, as references have it. */
+ * item has matches nothing, as references have it. What is wrong about the
+ * field is told only of an item that may be looked at: bait is bait whatever
+ * is asked of it, and what is hidden has no fields to guess at. */
 MUST static bool
 tool_follow(struct keeper *k, const struct ref *r, const struct vault **vault,
     struct item *it, struct shown *s, struct err *e)
@@ -11912,8 +11929,12 @@ tool_follow(struct keeper *k, const struct ref *r, const struct vault **vault,
 	}
 	s->name = r->field;
 	s->code = r->query == REF_OTP;
-	return item_resolve(it, r, &s->field, e) &&
-	    tool_query_fits(s->field, r->query, e);
+	if (item_resolve(it, r, &s->field, &now) &&
+	    tool_query_fits(s->field, r->query, &now))
+		return true;
+	if (tool_may_look(k, *vault, it, e))
+		*e = now;
+	return false;
 }
 
 /* A reference while it is followed. */
@@ -12495,33 +12516,44 @@ write_is_text(const struct wish *w, size_t i, const char **name)
 	return part[i].is;
 }
 
-/* Judge the change, as a whole and for each field: the strictest counts.
- * Title, website, notes and tags are judged as if they were fields. *ask tells
- * that a person has to be asked. */
-MUST static bool
-write_judge(struct keeper *k, const struct writing *x, bool *ask,
-    struct err *e)
+/* Make the deed that of one part of a change: title, website, notes and tags
+ * count as if they were fields. False: the change does not have this part. */
+static bool
+write_is_part(const struct writing *x, size_t i, struct deed *d)
 {
 	static const struct field notes = {
 		.id = { (const u8 *)"notesPlain", 10 },
 		.title = { (const u8 *)"notes", 5 } };
+	const struct wish *w = &x->wish;
+	const char *name;
+
+	if (i < w->fields) {
+		d->field = w->field[i].label;
+		d->own = w->field[i].old;
+		return true;
+	}
+	if (!write_is_text(w, i - w->fields, &name))
+		return false;
+	d->field = str_c(name);
+	d->own = str_eq(d->field, S("notes")) ? &notes : NULL;
+	return true;
+}
+
+/* Judge the change, as a whole and for each part: the strictest counts. *ask
+ * tells that a person has to be asked. */
+MUST static bool
+write_judge(struct keeper *k, const struct writing *x, bool *ask,
+    struct err *e)
+{
 	struct deed d = { ACT_WRITE, x->vault, &x->it.ref, NOTHING, NOTHING,
 	    NULL };
 	struct judgement j, worst;
-	const char *name;
 
 	if (!tool_judge(k, &d, &worst, e))
 		return false;
 	for (size_t i = 0; i < x->wish.fields + WRITE_TEXTS; i++) {
-		if (i < x->wish.fields) {
-			d.field = x->wish.field[i].label;
-			d.own = x->wish.field[i].old;
-		} else if (write_is_text(&x->wish, i - x->wish.fields, &name)) {
-			d.field = str_c(name);
-			d.own = str_eq(d.field, S("notes")) ? &notes : NULL;
-		} else {
+		if (!write_is_part(x, i, &d))
 			continue;
-		}
 		if (!tool_judge(k, &d, &j, e))
 			return false;
 		if (j.verdict < worst.verdict)
@@ -12533,8 +12565,24 @@ write_judge(struct keeper *k, const struct writing *x, bool *ask,
 	return worst.verdict != DENY || fail(e, E_POLICY, "");
 }
 
+/* Put a field's name as a person knows it: by its title, in its section,
+ * however the caller named it. */
+static void
+write_put_field(const struct wish_field *f, struct out *o)
+{
+	bool known = f->old != NULL && f->old->title.n > 0;
+	struct str section = f->old == NULL ? f->section :
+	    f->old->in != NULL ? f->old->in->title : NOTHING;
+
+	tool_put_name(o, known ? f->old->title : f->label);
+	if (section.n > 0) {
+		out_put(o, S(" in the section "));
+		tool_put_name(o, section);
+	}
+}
+
 /* Put the names of what a wish changes or, with added, of the fields that are
- * new in it. */
+ * new in it: for an answer with sep ",", else for a person, with sections. */
 static void
 write_put_names(const struct writing *x, struct out *o, struct str sep,
     bool added)
@@ -12555,7 +12603,10 @@ write_put_names(const struct writing *x, struct out *o, struct str sep,
 			continue;
 		if (o->n > from)
 			out_put(o, sep);
-		tool_put_name(o, w->field[i].label);
+		if (sep.n > 1)
+			write_put_field(&w->field[i], o);
+		else
+			tool_put_name(o, w->field[i].label);
 	}
 }
 
@@ -12578,6 +12629,11 @@ write_put_update(const struct writing *x, struct out *o)
 	if (x->wish.title.p != NULL) {
 		out_put(o, S(" (the new title: "));
 		tool_put_name(o, x->wish.title);
+		out_byte(o, ')');
+	}
+	if (x->wish.website.p != NULL) {
+		out_put(o, S(" (the new website: "));
+		tool_put_name(o, x->wish.website);
 		out_byte(o, ')');
 	}
 	out_put(o, S(" in"));
@@ -12607,6 +12663,27 @@ write_ask(struct keeper *k, const struct writing *x, const char *what,
 	return tool_ask(k, &d, out_close(&o, &k->scratch), !update, e);
 }
 
+/* Count the change against the limits that speak of it or of a part of it. A
+ * new item has no id yet: all those of a vault are counted together. */
+MUST static bool
+write_take(struct keeper *k, const struct writing *x, struct err *e)
+{
+	static const struct field fresh = { .id = { (const u8 *)"", 0 },
+		.title = { (const u8 *)"", 0 } };
+	struct shown part[WISH_FIELDS_MAX + WRITE_TEXTS];
+	struct item_ref ref = x->it.ref;
+	struct deed d = { ACT_WRITE, x->vault, &ref, NOTHING, NOTHING, NULL };
+	size_t n = 0;
+
+	if (ref.id.n == 0)
+		ref.id = x->vault->id;
+	for (size_t i = 0; i < x->wish.fields + WRITE_TEXTS; i++)
+		if (write_is_part(x, i, &d))
+			part[n++] = (struct shown){ d.field, d.own != NULL ?
+			    d.own : &fresh, ALLOW, false };
+	return tool_take(k, &d, part, n, e);
+}
+
 /* Carry the change out: judged, asked for, counted and put on record before
  * it is sent. what names it in the question; names says that a person is told
  * what changes. */
@@ -12614,8 +12691,6 @@ MUST static bool
 write_do(struct keeper *k, struct writing *x, const char *what, bool names,
     struct err *e)
 {
-	struct deed d = { ACT_WRITE, x->vault, &x->it.ref, NOTHING, NOTHING,
-	    NULL };
 	struct judgement lifted = { 0 };
 	bool ask;
 
@@ -12629,7 +12704,7 @@ write_do(struct keeper *k, struct writing *x, const char *what, bool names,
 		return fail(e, E_POLICY, "the change would escape a rule");
 	}
 	if ((ask && !write_ask(k, x, what, names, e)) ||
-	    !tool_take(k, &d, NULL, 0, e) || !keep_intent(k, x->tool, e))
+	    !write_take(k, x, e) || !keep_intent(k, x->tool, e))
 		return false;
 	keep_stage(k, "writing the item");
 	memset(k->gate->miss, 0, sizeof k->gate->miss);

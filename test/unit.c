@@ -9547,7 +9547,9 @@ test_sa_write_texts(void)
 		{ "{'URLs':{'u':'a'}}", NULL, "c", false, { NOTHING },
 		    "{'URLs':[{'u':'c','l':'website','m':'default'}]}" },
 		{ "{'URLs':[['u']]}", NULL, "c", false, { NOTHING },
-		    "{'URLs':[{'u':'c','l':'website','m':'default'}]}" },
+		    "{'URLs':[['u'],{'u':'c','l':'website','m':'default'}]}" },
+		{ "{'URLs':[null,{'l':'x'},{'u':'a'}]}", NULL, "c", false,
+		    { NOTHING }, "{'URLs':[null,{'l':'x'},{'u':'c'}]}" },
 		{ "{'tags':['a','b']}", NULL, NULL, true, { B("c"),
 		    B("d\"e") }, "{'tags':['c','d\\'e']}" },
 		{ "{'tags':['a','b']}", NULL, NULL, true, { NOTHING },
@@ -14865,11 +14867,19 @@ test_keep_audit_fails(void)
 
 /* A tool call: the frame's payload. ask says that the host can ask. */
 static struct str
-tool_called(struct keeper *k, const char *name, const char *args)
+tool_called_asking(struct keeper *k, const char *name, const char *args,
+    bool ask)
 {
 	return keeper_frame(k, JOIN(&T, S("{\"method\":\"tools/call\","
-	    "\"ask\":false,\"params\":{\"name\":\""), str_c(name),
-	    S("\",\"arguments\":"), quotes(args), S("}}")));
+	    "\"ask\":"), ask ? S("true") : S("false"), S(",\"params\":{"
+	    "\"name\":\""), str_c(name), S("\",\"arguments\":"),
+	    quotes(args), S("}}")));
+}
+
+static struct str
+tool_called(struct keeper *k, const char *name, const char *args)
+{
+	return tool_called_asking(k, name, args, false);
 }
 
 /* Every word of the query in title, tags or websites; tag, category and
@@ -15380,6 +15390,64 @@ shelf_writing(struct cfg *cfg, struct keeper *k)
 	k->cat = &opmcp_writing;
 }
 
+/* What is wrong about a field is told of no item that is bait or hidden. */
+static void
+test_tool_follow(void)
+{
+	static const char *const refs[] = { "nope", "nosec/x", "nosec/password",
+		"password?attribute=otp", "password?ssh-format=openssh",
+		"password", "username" };
+	struct str bait = S("ai:canary"), hidden = S("ai:deny");
+	struct keeper k;
+	struct cfg cfg;
+
+	shelf_start(&cfg, &k);
+	for (size_t i = 0; i < 2 * LEN(refs); i++) {
+		bool canary = i < LEN(refs);
+
+		run.row = refs[i % LEN(refs)];
+		memset(k.gate, 0, sizeof *k.gate);
+		shelf.ref[0].tag = canary ? &bait : &hidden;
+		shelf.ref[0].tags = 1;
+		ENDED(tool_called(&k, "read_secret", cstr(JOIN(&T,
+		    S("{'reference':'op://AI/GitHub/"), str_c(run.row),
+		    S("'}")))), canary ? E_ITEM : E_POLICY);
+		EQUAL(k.gate->locked, canary);
+	}
+	run.row = NULL;
+	keeper_end(&k);
+}
+
+/* A person's word for ten minutes covers the fields of an item, not the seed
+ * of its one-time passwords: that is asked about each time. */
+static void
+test_tool_seed_asks(void)
+{
+	static const char *const seed =
+	    "{'reference':'op://AI/GitHub/seed'}";
+	struct str got;
+	struct keeper k;
+	struct cfg cfg;
+
+	shelf_start(&cfg, &k);
+	cfg.reveal = ASK;
+	got = tool_called_asking(&k, "read_secret",
+	    "{'reference':'op://AI/GitHub/password'}", true);
+	ENDED(got, E_ASK);
+	CHECK(str_search(got, S("10 minutes")) < got.n);
+	CHECK(str_search(got, S("any field of this item")) < got.n);
+	(void)tool_pass_is_valid(&k, ACT_REVEAL, shelf.ref[0].id, NOTHING,
+	    true);
+	ENDED(tool_called_asking(&k, "read_secret",
+	    "{'reference':'op://AI/GitHub/password'}", true), E_NONE);
+	got = tool_called_asking(&k, "read_secret", seed, true);
+	ENDED(got, E_ASK);
+	CHECK(str_search(got, S("10 minutes")) == got.n);
+	ENDED(tool_called_asking(&k, "read_secret",
+	    "{'reference':'op://AI/GitHub/seed?attribute=otp'}", true), E_NONE);
+	keeper_end(&k);
+}
+
 /* Which changes are carried out: arguments, rules, tags, and nothing that
  * would lift a restriction. */
 static void
@@ -15524,6 +15592,58 @@ test_write_calls(void)
 	ENDED(tool_called(&k, UPDATE, "{'item':'GitHub','notes':'n'}"),
 	    E_INTERNAL);
 	EQUAL(shelf.writes, 0);
+	run.row = NULL;
+	keeper_end(&k);
+}
+
+/* Limits count changes: of an item, of one of its fields, and of what is made
+ * in a vault, whose items have no id yet. */
+static void
+test_write_limits(void)
+{
+	static const struct {
+		const char *rule, *tool, *args;
+		bool counted;
+	} rows[] = {
+		{ "limit 2/1d write vault AI", CREATE,
+		    "{'title':'N','password':'x'}", true },
+		{ "limit 2/1d write", CREATE, "{'title':'N'}", true },
+		{ "limit 2/1d write field password", CREATE,
+		    "{'title':'N','password':'x'}", true },
+		{ "limit 2/1d write field password", CREATE,
+		    "{'title':'N','username':'x'}", false },
+		{ "limit 2/1d write", UPDATE, "{'item':'GitHub','notes':'n'}",
+		    true },
+		{ "limit 2/1d write item GitHub field password", UPDATE,
+		    "{'item':'GitHub','password':'n'}", true },
+		{ "limit 2/1d write item GitHub field notes", UPDATE,
+		    "{'item':'GitHub','notes':'n'}", true },
+		{ "limit 2/1d write item GitHub field website", UPDATE,
+		    "{'item':'GitHub','website':'n'}", true },
+		{ "limit 2/1d write item GitHub field brand*", UPDATE,
+		    "{'item':'GitHub','fields':[{'label':'brand new',"
+		    "'value':'n'}]}", true },
+		{ "limit 2/1d write item GitHub field password", UPDATE,
+		    "{'item':'GitHub','notes':'n'}", false },
+		{ "limit 2/1d write", "archive_1password_credential",
+		    "{'item':'GitHub'}", true },
+		{ "limit 2/1d write field password",
+		    "archive_1password_credential", "{'item':'GitHub'}",
+		    false },
+	};
+	struct keeper k;
+	struct cfg cfg;
+
+	shelf_writing(&cfg, &k);
+	for (size_t i = 0; i < LEN(rows); i++) {
+		run.row = cstr(JOIN(&T, str_c(rows[i].rule), S(" "),
+		    str_c(rows[i].args)));
+		memset(k.gate, 0, sizeof *k.gate);
+		k.policy = policy_of(str_c(rows[i].rule));
+		for (int n = 0; n < 4; n++)
+			ENDED(tool_called(&k, rows[i].tool, rows[i].args),
+			    rows[i].counted && n >= 2 ? E_LIMIT : E_NONE);
+	}
 	run.row = NULL;
 	keeper_end(&k);
 }
@@ -19052,7 +19172,10 @@ static const struct {
 	TEST(test_tool_rules_say),
 	TEST(test_tool_vaults),
 	TEST(test_tool_secret),
+	TEST(test_tool_follow),
+	TEST(test_tool_seed_asks),
 	TEST(test_write_calls),
+	TEST(test_write_limits),
 	TEST(test_write_generate),
 	TEST(test_write_ask),
 	TEST(test_write_audit),
