@@ -10298,6 +10298,7 @@ struct keeper {
 	uint64_t requests;              /* sent before the call under way */
 	struct err last;                /* of the last call that failed */
 	struct str more;                /* to be said with an error */
+	bool wrote;                     /* this call has changed something */
 };
 
 /* Tell the host about the call under way: a notification's method and the
@@ -11860,6 +11861,8 @@ tool_look(struct keeper *k, const struct json *j, uint32_t args,
 	if (!tool_locate(k, name, vault_name, &vault, &it, e) ||
 	    !tool_may_look(k, vault, &it, e))
 		return false;
+	if (it.fields > FIELDS_SHOWN)   /* each is compared with each */
+		return fail(e, E_LARGE, "fields; read one by its reference");
 	to.vault = tool_vault_word(k, vault);
 	to.item = !str_eq(name, it.ref.id) && tool_is_plain(it.ref.title) ?
 	    it.ref.title : it.ref.id;
@@ -12710,6 +12713,7 @@ write_do(struct keeper *k, struct writing *x, const char *what, bool names,
 	memset(k->gate->miss, 0, sizeof k->gate->miss);
 	if (!k->be->write(k->sa, x->vault->id, &x->it, &x->wish, e))
 		return false;
+	k->wrote = true;
 	k->line.item = x->it.ref.id;
 	return true;
 }
@@ -13596,6 +13600,7 @@ static void
 keep_start(struct keeper *k)
 {
 	k->more = NOTHING;
+	k->wrote = false;
 	k->asking = (struct asking){ 0 };
 	k->line = (struct aud_line){ .event = "CALL", .decision = "deny",
 	    .correlation = keep_uuid(k) };
@@ -13776,7 +13781,8 @@ keep_build(struct keeper *k, const struct frame *call, struct out *o)
 	if (e.code == E_NONE && o->over)
 		fail(&e, E_LARGE, "result");
 	if (!keep_audit_call(k, &b, &e))
-		e = (struct err){ .code = E_AUDIT };
+		e = (struct err){ .code = E_AUDIT, .what = !k->wrote ? NULL :
+		    "but the change was made; do not repeat it" };
 	if (e.code != E_NONE) {
 		mem_wipe(o->p + FRAME_HEAD, o->n - FRAME_HEAD);
 		o->n = FRAME_HEAD;
