@@ -11861,7 +11861,10 @@ tool_look(struct keeper *k, const struct json *j, uint32_t args,
 	if (!tool_locate(k, name, vault_name, &vault, &it, e) ||
 	    !tool_may_look(k, vault, &it, e))
 		return false;
-	if (it.fields > FIELDS_SHOWN)   /* each is compared with each */
+	/* For a reference each field is compared with each other one; a made-up
+	 * item must not keep the keeper busy for minutes, in which no call
+	 * could be cancelled. */
+	if (it.fields > FIELDS_SHOWN)
 		return fail(e, E_LARGE, "fields; read one by its reference");
 	to.vault = tool_vault_word(k, vault);
 	to.item = !str_eq(name, it.ref.id) && tool_is_plain(it.ref.title) ?
@@ -11932,6 +11935,7 @@ tool_follow(struct keeper *k, const struct ref *r, const struct vault **vault,
 	}
 	s->name = r->field;
 	s->code = r->query == REF_OTP;
+	/* On success the caller judges the field itself. */
 	if (item_resolve(it, r, &s->field, &now) &&
 	    tool_query_fits(s->field, r->query, &now))
 		return true;

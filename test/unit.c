@@ -15435,6 +15435,10 @@ test_tool_seed_asks(void)
 	struct cfg cfg;
 
 	shelf_start(&cfg, &k);
+	shelf.field[2] = (struct field){ S("TOTP_1"), S("seed"), NULL,
+		KIND_TOTP, FOR_NOTHING, { (const u8 *)"JBSWY3DPEHPK3PXP", 16 },
+		0, 0 };
+	shelf.fields = 3;
 	cfg.reveal = ASK;
 	got = tool_called_asking(&k, "read_secret",
 	    "{'reference':'op://AI/GitHub/password'}", true);
