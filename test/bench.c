@@ -747,7 +747,7 @@ print_table(struct bench *b)
 	print_row("10,000 items: peak memory, KB RSS", 0, &b->big_kb, NULL);
 	print_row("10,000 items: first search, ms", 2, &b->list_ms, NULL);
 	print_row("10,000 items: second search, ms", 2, &b->again_ms, NULL);
-	print_row("10,000 items: peak memory, KB RSS", 0, &b->list_kb, NULL);
+	print_row("  peak memory of both, KB RSS", 0, &b->list_kb, NULL);
 }
 
 /* What is one number, and what the table must be read with. */
