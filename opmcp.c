@@ -3535,7 +3535,8 @@ struct http {
 	const struct cfg *cfg;
 	struct arena *session;          /* trust anchors live here */
 	char host[256], port[6];        /* the origin, NUL-terminated */
-	uint64_t call_deadline;         /* of the tool call */
+	uint64_t call;                  /* number of the tool call */
+	uint64_t call_deadline;         /* its deadline */
 	uint64_t deadline;              /* of the exchange under way */
 	uint64_t started;
 	struct http_request req;        /* the exchange under way */
@@ -5831,6 +5832,7 @@ struct sa_vault {
 	u8 key[32];                     /* secret */
 	bool listed;
 	uint64_t content;               /* version of the list */
+	uint64_t seen, seen_call;       /* version now, as this call saw it */
 	struct arena list;
 	struct item_ref *item;
 	size_t items;
@@ -7037,20 +7039,35 @@ sa_content(const struct json *j, uint64_t *version, struct err *e)
 	    fail(e, E_ANSWER, "no contentVersion");
 }
 
-/* Ask for the version of a vault's content: one small request. It goes up
- * with every change of an item. */
+/* Remember a vault's version for the rest of this call, which may look a title
+ * up and then write: if somebody writes in between, the service says so. */
+static void
+sa_saw(const struct sa *sa, struct sa_vault *v, uint64_t version)
+{
+	v->seen = version;
+	v->seen_call = sa->http.call;
+}
+
+/* Ask for the version of a vault's content: one small request, at most one a
+ * call. It goes up with every change of an item. */
 MUST static bool
-sa_version(struct sa *sa, const struct sa_vault *v, uint64_t *version,
+sa_version(struct sa *sa, struct sa_vault *v, uint64_t *version,
     struct err *e)
 {
 	struct json j;
 
+	*version = v->seen;
+	if (v->seen_call == sa->http.call && v->seen_call > 0)
+		return true;
 	if (!sa_get(sa, JOIN(sa->scratch, S("/api/v3/vault/"), ID(v->id),
 	    S("?attrs=combined-access")), E_VAULT, &j, e))
 		return false;
 	if (!json_is_str(&j, ROOT, S("uuid"), ID(v->id)))
 		return fail(e, E_ANSWER, "another vault than asked for");
-	return sa_content(&j, version, e);
+	if (!sa_content(&j, version, e))
+		return false;
+	sa_saw(sa, v, *version);
+	return true;
 }
 
 /* Count the entries of a list; one without a proper uuid refuses the whole. */
@@ -7091,6 +7108,7 @@ sa_load_items(struct sa *sa, struct sa_vault *v, struct err *e)
 		return fail(e, E_ANSWER, "incomplete item list");
 	if (!sa_content(&j, &v->content, e))
 		return false;
+	sa_saw(sa, v, v->content);
 	list = json_get(&j, ROOT, S("items"));
 	if (!json_is_null(&j, list) && !json_is_array(&j, list))
 		return fail(e, E_ANSWER, "item list");
@@ -7634,6 +7652,7 @@ sa_send(struct sa *sa, struct sa_vault *v, const struct draft *c,
 	if (!sa_version(sa, v, &content, e) ||
 	    !sa_draft_body(sa, v, c, &r.body, &sealed, e))
 		return false;
+	v->listed = false;              /* titles may change with it */
 	out_init(&o, room, sizeof room);
 	out_u64(&o, content);
 	r.path = JOIN(sa->scratch, S("/api/v3/vault/"), ID(v->id), S("/"),
@@ -7870,9 +7889,11 @@ sa_edit_history(struct sa *sa, struct edits *x, struct str old)
 
 /* Change the fields that are there already. */
 MUST static bool
-sa_edit_old(struct sa *sa, struct edits *x, const struct wish *w,
-    struct err *e)
+sa_edit_old(struct sa *sa, struct edits *x, const struct item *it,
+    const struct wish *w, struct err *e)
 {
+	const struct field *pass = item_login_field(it, FOR_PASSWORD);
+
 	for (size_t i = 0; i < w->fields; i++) {
 		const struct wish_field *f = &w->field[i];
 		const struct field *old = f->old;
@@ -7885,7 +7906,7 @@ sa_edit_old(struct sa *sa, struct edits *x, const struct wish *w,
 			return fail(e, E_EDIT, "not a value for this kind of "
 			    "field");
 		was = (struct str){ old->value.p, old->value.n };
-		if (f->purpose == FOR_PASSWORD && was.n > 0 &&
+		if (old == pass && old->kind == KIND_CONCEALED && was.n > 0 &&
 		    !str_eq(was, f->value))
 			sa_edit_history(sa, x, was);
 		edit_member(x, sa->scratch, old->node, old->in != NULL ?
@@ -8149,7 +8170,7 @@ sa_write(void *ctx, struct str vault, struct item *it, const struct wish *w,
 	if (w->notes.p != NULL)
 		edit_member(&details, sa->scratch, ROOT, S("notesPlain"),
 		    json_quoted(sa->scratch, w->notes));
-	if (!sa_edit_old(sa, &details, w, e) ||
+	if (!sa_edit_old(sa, &details, it, w, e) ||
 	    !sa_edit_new(sa, &details, w, e) ||
 	    !edit_done(&over, sa->scratch, &c.over, e) ||
 	    !edit_done(&details, sa->scratch, &c.details, e) ||
@@ -10299,6 +10320,7 @@ struct keeper {
 	struct err last;                /* of the last call that failed */
 	struct str more;                /* to be said with an error */
 	bool wrote;                     /* this call has changed something */
+	bool careful;                   /* it may not rest on an old list */
 };
 
 /* Tell the host about the call under way: a notification's method and the
@@ -10708,13 +10730,15 @@ tool_miss(struct keeper *k, struct str vault, struct str name,
 
 /* The item that name means in this vault, fetched just now. By id first: one
  * request. By title: from the remembered list one request; when that list
- * turns out to be wrong it is read again, once, and its answer counts. */
+ * turns out to be wrong it is read again, once, and its answer counts. What
+ * is to be changed is looked up in a list that is as good as read now: a
+ * second item of that title must not be taken for the one that was meant. */
 MUST static bool
 tool_item_now(struct keeper *k, struct str vault, struct str name,
     struct item *it, struct err *e)
 {
 	struct str id = NOTHING;
-	bool fresh = false;
+	bool fresh = k->careful;
 
 	if (id_is_valid(name, 'a')) {
 		struct err miss = { 0 };
@@ -12779,6 +12803,7 @@ write_find(struct keeper *k, struct writing *x, const struct json *j,
 	bool ask;
 
 	k->line.event = "WRITE";
+	k->careful = true;
 	(void)!json_get_str(j, args, S("item"), &name);
 	(void)!json_get_str(j, args, S("vault"), &vault_name);
 	return tool_locate(k, name, vault_name, &x->vault, &x->it, e) &&
@@ -13604,11 +13629,12 @@ static void
 keep_start(struct keeper *k)
 {
 	k->more = NOTHING;
-	k->wrote = false;
+	k->wrote = k->careful = false;
 	k->asking = (struct asking){ 0 };
 	k->line = (struct aud_line){ .event = "CALL", .decision = "deny",
 	    .correlation = keep_uuid(k) };
 	k->requests = k->sa->http.requests;
+	k->sa->http.call++;
 	k->sa->http.call_deadline = k->os->now_ms() +
 	    k->cfg->timeout_s * 1000;
 }
@@ -15593,8 +15619,10 @@ door_mourn(struct door *d)
 		struct call *c = &d->call[i];
 
 		if (c->state != CALL_FREE && c->state != CALL_CANCELLED)
-			call_refuse(d, c, E_INTERNAL,
-			    "the keeper process ended");
+			call_refuse(d, c, E_INTERNAL, d->cfg->write == DENY ?
+			    "the keeper process ended" : "the keeper process "
+			    "ended; a change that was under way may have been "
+			    "made: look at the item");
 	}
 }
 
@@ -16455,7 +16483,9 @@ cli_close(unsigned first, unsigned last)
 }
 
 /* Start with descriptors 0, 1 and 2, which must be taken, or a socket could
- * become stdout, and with none besides but the token's and the audit log's:
+ * become stdout (those that are missing become ends of pipes to read from:
+ * what is written there, a line of the record for one, is an error and not
+ * lost), and with none besides but the token's and the audit log's:
  * what a careless parent left open is none of our processes' business. */
 static void
 cli_descriptors(struct cfg *cfg)
@@ -16467,7 +16497,8 @@ cli_descriptors(struct cfg *cfg)
 	while (fcntl(STDERR_FILENO, F_GETFD) < 0 ||
 	    fcntl(STDOUT_FILENO, F_GETFD) < 0 ||
 	    fcntl(STDIN_FILENO, F_GETFD) < 0)
-		if (pipe(fd) != 0)
+		if (pipe(fd) != 0 || (fd[1] <= STDERR_FILENO &&
+		    dup2(fd[0], fd[1]) < 0))
 			return;
 	if (str_is_start(audit, S("fd:")))
 		(void)!str_u64(str_from(audit, 3), INT_MAX - 1,

@@ -8681,6 +8681,7 @@ test_sa_items_fresh(void)
 		bool fresh = rows[i].fresh;
 
 		onep.log.n = 0;
+		sa->http.call++;
 		onep.content = rows[i].content;
 		CHECK(sa_items(sa, S(VAULT), &fresh, &list, &n, &e));
 		FAILED(e, E_NONE);
@@ -8928,6 +8929,7 @@ send_draft(struct sa *sa, struct str vault, const struct draft *c,
 {
 	struct sa_vault *v;
 
+	sa->http.call++;
 	return sa_vault_get(sa, vault, &v, e) && sa_send(sa, v, c, version, e);
 }
 
@@ -9391,7 +9393,8 @@ static const struct wish_row wish_rows[] = {
 	    { { "pw", NULL, "password", "q\"\\\n", 0, 0 } }, E_NONE, NULL,
 	    "{'sections':[{'name':'','title':'','fields':[{'k':'string','n':"
 	    "'url','t':'URL','v':'x','a':{'guarded':'yes'}},{'k':'concealed',"
-	    "'n':'pw','t':'password','v':'q\\'\\\\\\n'}]}]}" },
+	    "'n':'pw','t':'password','v':'q\\'\\\\\\n'}]}],"
+	    "'passwordHistory':[{'value':'s','time':1767323045}]}" },
 	{ "without a value so far", "110", "{}", "{'sections':[{'fields':[{'k':"
 	    "'string','n':'url','t':'URL'}]}]}",
 	    { { "url", NULL, "URL", "q", 0, 0 } }, E_NONE, NULL,
