@@ -11539,12 +11539,20 @@ tool_is_in(struct str text, struct str word)
 	return false;
 }
 
+/* Is this the tag of bait? Lists do not show it and no search finds it: bait
+ * that is labelled catches nobody. No website reads so. */
+static bool
+tool_is_bait(struct str text)
+{
+	return item_tag_eq(text, S("ai:canary"));
+}
+
 /* Does one of these texts? */
 static bool
 tool_is_in_any(const struct str *text, size_t n, struct str word)
 {
 	for (size_t i = 0; i < n; i++)
-		if (tool_is_in(text[i], word))
+		if (tool_is_in(text[i], word) && !tool_is_bait(text[i]))
 			return true;
 	return false;
 }
@@ -11564,7 +11572,8 @@ tool_is_found(const struct search *q, const struct item_ref *it)
 
 	if (!(it->state == ITEM_ACTIVE ? q->active : q->archived) ||
 	    (q->category.p != NULL && !str_eq(q->category, it->category)) ||
-	    (q->tag.p != NULL && !item_has_tag(it, q->tag)))
+	    (q->tag.p != NULL && (tool_is_bait(q->tag) ||
+	    !item_has_tag(it, q->tag))))
 		return false;
 	while (str_cut(&rest, ' ', &word))
 		if (!tool_is_in(it->title, word) &&
@@ -11579,15 +11588,20 @@ tool_is_found(const struct search *q, const struct item_ref *it)
 static void
 tool_put_names(struct jw *w, struct str name, const struct str *list, size_t n)
 {
-	if (n == 0)
-		return;
-	jw_key(w, name);
-	jw_open(w, '[');
-	for (size_t i = 0; i < n && i < WISH_TAGS_MAX; i++) {
+	size_t put = 0;
+
+	for (size_t i = 0; i < n && put < WISH_TAGS_MAX; i++) {
+		if (tool_is_bait(list[i]))
+			continue;
+		if (put++ == 0) {
+			jw_key(w, name);
+			jw_open(w, '[');
+		}
 		jw_comma(w);
 		tool_put_name(w->o, list[i]);
 	}
-	jw_close(w, ']');
+	if (put > 0)
+		jw_close(w, ']');
 }
 
 /* What lists show of an item, as members. */
@@ -16079,8 +16093,7 @@ cli_fetch(struct keeper *k, const struct cli *c)
 	keep_start(k);
 	k->attended = isatty(STDIN_FILENO) == 1;
 	if (run[c->command](k, c, &e))
-		return fflush(stdout) == 0 ? EX_OK :
-		    cli_failed("stdout cannot be written");
+		return EX_OK;
 	if (k->line.error == NULL && e.code != E_AUDIT &&
 	    !keep_audit_call(k, &job, &e))
 		(void)fputs("opmcp: this could not be recorded\n", stderr);
@@ -16545,6 +16558,14 @@ cli_args(struct cfg *cfg, struct cli *c, char **argv)
 	return -1;
 }
 
+/* The exit status, once what was printed has really been written. */
+static int
+cli_done(int status)
+{
+	return status != EX_OK || (fflush(stdout) == 0 && !ferror(stdout)) ?
+	    status : cli_failed("stdout cannot be written");
+}
+
 /* A descriptor that the settings name and that is not open: one that never
  * will be takes its place, or a socket of ours could get its number. */
 static void
@@ -16573,7 +16594,7 @@ main(int argc, char **argv)
 	ok = cfg_from_env(&cfg, environ, &bad);
 	status = cli_args(&cfg, &cli, argv);
 	if (status >= 0)
-		return status;
+		return cli_done(status);
 	if (!ok)
 		return cli_usage("unknown setting or unusable value", bad);
 	cli_descriptors(&cfg);
@@ -16585,5 +16606,5 @@ main(int argc, char **argv)
 		    EX_CONFIG : cli_serve(&cfg, &os, cfg.write == DENY ?
 		    &opmcp_catalog : &opmcp_writing);
 	box_narrow();
-	return cli_run(&cfg, &os, &cli);
+	return cli_done(cli_run(&cfg, &os, &cli));
 }

@@ -12399,6 +12399,23 @@ t_cli_read(struct t *t)
 	world_close(&w);
 }
 
+/* What cannot be written to stdout is no success. */
+static void
+t_cli_full(struct t *t)
+{
+	char command[512];
+	int status;
+
+	snprintf(command, sizeof(command), "'%s' --help >/dev/full 2>&1",
+	    t->lab->opmcp);
+	status = system(command);
+	CHECK(t, WIFEXITED(status) && WEXITSTATUS(status) == 71,
+	    "--help to a full disk: status %d", status);
+	snprintf(command, sizeof(command), "'%s' --help >/dev/null 2>&1",
+	    t->lab->opmcp);
+	CHECK_INT(t, 0, system(command), "--help");
+}
+
 static void
 t_cli_list(struct t *t)
 {
@@ -13471,6 +13488,39 @@ t_write_files(struct t *t)
 	want_done(&w, DELETE,
 	    "{\"item\":\"With attachments\",\"title\":\"With attachments\"}",
 	    NULL, "delete");
+	write_close(&w, &d);
+}
+
+/* Two items of one title, the second made or renamed here: a change by title
+ * meets neither of them. */
+static void
+t_write_twins(struct t *t)
+{
+	static const char *const args[][2] = {
+		{ UPDATE, "{\"item\":\"GitHub\",\"password\":\"x-x-x\"}" },
+		{ ARCHIVE, "{\"item\":\"GitHub\"}" },
+		{ DELETE, "{\"item\":\"GitHub\",\"title\":\"GitHub\"}" },
+		{ "get_item", "{\"item\":\"GitHub\"}" },
+		{ UPDATE, "{\"item\":\"Anthropic key\",\"notes\":\"n\"}" },
+		{ DELETE, "{\"item\":\"Anthropic key\",\"title\":"
+		    "\"Anthropic key\"}" },
+	};
+	struct world w;
+	struct den d;
+	size_t i;
+
+	if (!write_start(&w, t, &d))
+		return;
+	get_usual(&w, "the list is known");
+	want_done(&w, CREATE, "{\"title\":\"GitHub\"}", NULL, "a second");
+	want_done(&w, UPDATE, "{\"item\":\"OpenAI API\",\"title\":"
+	    "\"Anthropic key\"}", NULL, "renamed");
+	standin_do(&w.s, "reset");
+	for (i = 0; i < LEN(args); i++) {
+		call(&w, args[i][0], args[i][1], args[i][0]);
+		want_word(&w, "item_ambiguous", args[i][0]);
+	}
+	CHECK_INT(t, 0, standin_count(&w.s, "writes"), "writes");
 	write_close(&w, &d);
 }
 
@@ -14825,6 +14875,7 @@ static const struct test {
 	{ "search_rules", t_search_rules, 0 },
 	{ "search_bait", t_search_bait, 0 },
 	{ "cli_read", t_cli_read, 0 },
+	{ "cli_full", t_cli_full, 0 },
 	{ "cli_list", t_cli_list, 0 },
 	{ "write_off", t_write_off, 0 },
 	{ "write_create", t_write_create, 0 },
@@ -14836,6 +14887,7 @@ static const struct test {
 	{ "write_website", t_write_website, 0 },
 	{ "write_walk", t_write_walk, 0 },
 	{ "write_then_read", t_write_then_read, 0 },
+	{ "write_twins", t_write_twins, 0 },
 	{ "write_queue", t_write_queue, 0 },
 	{ "write_called_off", t_write_called_off, 0 },
 	{ "write_sizes", t_write_sizes, 0 },

@@ -14922,6 +14922,15 @@ test_tool_is_found(void)
 	};
 	static const struct str tag = B("env/prod");
 	static const struct str url = B("https://example.com/x");
+	/* bait is not labelled */
+	static const struct str label[] = { B("AI:Canary"), B("work"),
+		B("ai:canary/x") };
+	static const char *const never[] = { "canary", "ai:", "AI:CANARY",
+		"ai:canary/x" };
+	struct item_ref bait;
+	u8 room[64];
+	struct out o;
+	struct jw w = { &o, false };
 	struct item_ref it = { .title = S("GitHub"), .tag = &tag, .url = &url,
 		.tags = 1, .urls = 1, .category = S("001") };
 
@@ -14937,6 +14946,25 @@ test_tool_is_found(void)
 		it.state = ITEM_ACTIVE;
 	}
 	run.row = NULL;
+	bait = (struct item_ref){ .title = S("x"), .tag = label,
+		.tags = LEN(label) };
+	for (size_t i = 0; i < LEN(never); i++) {
+		run.row = never[i];
+		CHECK(!tool_is_found(&(struct search){ .query =
+		    str_c(never[i]), .active = true }, &bait));
+		CHECK(!tool_is_found(&(struct search){ .tag = str_c(never[i]),
+		    .active = true }, &bait));
+	}
+	run.row = NULL;
+	CHECK(tool_is_found(&(struct search){ .tag = S("work"),
+	    .active = true }, &bait));
+	out_init(&o, room, sizeof room);
+	tool_put_names(&w, S("tags"), label, LEN(label));
+	SAME(out_str(&o), S("\"tags\":[\"work\"]"));
+	out_init(&o, room, sizeof room);
+	w.comma = false;
+	tool_put_names(&w, S("tags"), label, 1);
+	SAME(out_str(&o), S(""));
 	CHECK(tool_is_in(S("abc"), S("BC")) && !tool_is_in(S("ab"), S("abc")));
 	CHECK(tool_is_in(S("x\xc3\xa9"), S("\xc3\xa9")) &&
 	    tool_is_in(NOTHING, S("")) && !tool_is_in(NOTHING, S("a")));
