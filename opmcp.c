@@ -5460,14 +5460,54 @@ item_is_telling(struct str name)
 	return false;
 }
 
+/* Where the user and password in a URL end, with the @, or 0; *from is where
+ * they begin (RFC 3986 3.2). */
+static size_t
+item_url_login(struct str url, size_t *from)
+{
+	size_t slashes = str_search(url, S("://")), end, at = 0;
+
+	*from = slashes + 3;
+	for (end = *from; end < url.n && str_find(S("/?#"), url.p[end]) == 3;
+	    end++)
+		if (url.p[end] == '@')
+			at = end + 1;
+	return slashes < url.n ? at : 0;
+}
+
+/* A website as it may be listed: without user and password. p NULL: there is
+ * no room for it in the arena. */
+static struct str
+item_url_shown(struct arena *a, struct str url)
+{
+	size_t from, end = item_url_login(url, &from);
+
+	return end == 0 ? url : JOIN(a, str_upto(url, from),
+	    str_from(url, end));
+}
+
+/* Does a value give itself away: a seed, a private key, a password in a
+ * URL? */
+static bool
+item_is_telling_value(const struct field *f)
+{
+	struct str value = { f->value.p, f->value.p != NULL ? f->value.n : 0 };
+	size_t from;
+
+	return str_nocase_eq(str_upto(value, 10), S("otpauth://")) ||
+	    str_search(value, S("PRIVATE KEY-----")) < value.n ||
+	    item_url_login(value, &from) > 0;
+}
+
 /* Does this field hold something that lists and overviews must not show? By
  * its kind; and plain text by what it is called, since 1Password keeps
- * account numbers and licence keys so, and people keep anything so. Login
- * names are never masked by their name. */
+ * account numbers and licence keys so, and people keep anything so; and by
+ * what it looks like. Login names are never masked by their name. */
 static bool
 item_is_protected(const struct field *f)
 {
-	if (kinds[f->kind].is_protected || f->purpose == FOR_PASSWORD)
+	if (kinds[f->kind].is_protected || f->purpose == FOR_PASSWORD ||
+	    item_is_telling_value(f))
 		return true;
 	return f->purpose != FOR_USERNAME && f->kind != KIND_DATE &&
 	    f->kind != KIND_MONTH_YEAR && f->kind != KIND_SSH_FACT &&
@@ -5545,9 +5585,14 @@ item_tag_seen(struct str text, u8 room[static NAME_MAX_LEN])
 	uint32_t cp;
 
 	out_init(&o, room, NAME_MAX_LEN);
-	while (text.n > 0 && !o.over && utf8_next(&text, &cp))
-		if (!text_is_hidden(cp))
-			utf8_put(&o, text_is_blank(cp) ? ' ' : cp);
+	while (text.n > 0 && !o.over && utf8_next(&text, &cp)) {
+		bool selects = (cp >= 0xfe00 && cp <= 0xfe0f) ||
+		    (cp >= 0xe0100 && cp <= 0xe01ef);   /* how others look */
+		bool blank = text_is_blank(cp) || cp == 0x2800;
+
+		if (!text_is_hidden(cp) && !selects && !(blank && o.n == 0))
+			utf8_put(&o, blank ? ' ' : cp);
+	}
 	return str_trim(out_str(&o));
 }
 
@@ -6925,8 +6970,8 @@ sa_item_state(const struct json *j, uint32_t item)
 }
 
 /* The strings of a list of strings, or, with a member named, those members
- * of a list of objects; copied to an arena. What is no string does not count.
- * False: there is no room. */
+ * of a list of objects, which are URLs and lose a login in them; copied to an
+ * arena. What is no string does not count. False: there is no room. */
 MUST static bool
 sa_strings(struct arena *a, const struct json *j, uint32_t list,
     const char *member, const struct str **all)
@@ -6945,7 +6990,8 @@ sa_strings(struct arena *a, const struct json *j, uint32_t list,
 		if (!json_str(j, member == NULL ? k : json_get(j, k,
 		    str_c(member)), &text))
 			continue;
-		*s = str_dup(a, text);
+		*s = str_dup(a, member == NULL ? text :
+		    item_url_shown(a, text));
 		if ((s++)->p == NULL)
 			return false;
 	}
@@ -6984,7 +7030,7 @@ sa_item_names(struct arena *a, const struct json *over, struct item_ref *ref)
 		one = mem_alloc(a, 2 * sizeof *one);
 		if (one == NULL)
 			return false;
-		one[0] = str_dup(a, url);
+		one[0] = str_dup(a, item_url_shown(a, url));
 		ref->url = one;
 		ref->urls = one[0].p != NULL;
 	}

@@ -6094,6 +6094,27 @@ test_item_is_protected(void)
 		{ "username", "username", KIND_TEXT, FOR_NOTHING, false },
 		{ "passwor", "toke", KIND_TEXT, FOR_NOTHING, false },
 	};
+	static const struct {
+		const char *value;
+		bool want;
+		const char *shown;      /* as a website; NULL: not one */
+	} telling[] = {
+		{ "otpauth://totp/x?secret=JBSW", true, NULL },
+		{ "OTPAUTH://totp/x", true, NULL },
+		{ "otpauth", false, NULL },
+		{ "x\n-----BEGIN PRIVATE KEY-----\nMC4", true, NULL },
+		{ "-----BEGIN OPENSSH PRIVATE KEY-----", true, NULL },
+		{ "-----BEGIN PUBLIC KEY-----", false, NULL },
+		{ "https://u:pw@host/x", true, "https://host/x" },
+		{ "https://u:p@w@host?x", true, "https://host?x" },
+		{ "ftp://u@host", true, "ftp://host" },
+		{ "https://host/u@x", false, "https://host/u@x" },
+		{ "https://host?u@x", false, "https://host?u@x" },
+		{ "https://host#u@x", false, "https://host#u@x" },
+		{ "user@host", false, "user@host" },
+		{ "a@b://", false, "a@b://" }, { "://", false, "://" },
+		{ "", false, "" },
+	};
 
 	for (size_t i = 0; i < LEN(rows); i++) {
 		struct field f = { str_c(rows[i].id), str_c(rows[i].title),
@@ -6104,6 +6125,21 @@ test_item_is_protected(void)
 		    rows[i].id, rows[i].title);
 		run.row = label;
 		EQUAL(item_is_protected(&f), rows[i].want);
+	}
+	for (size_t i = 0; i < LEN(telling); i++) {
+		struct field f = { S("a"), S("b"), NULL, KIND_TEXT,
+			FOR_NOTHING, { (const u8 *)telling[i].value,
+			strlen(telling[i].value) }, 0, 0 };
+		size_t mark = T.used;
+
+		run.row = telling[i].value;
+		EQUAL(item_is_protected(&f), telling[i].want);
+		f.kind = KIND_URL;
+		EQUAL(item_is_protected(&f), telling[i].want);
+		if (telling[i].shown != NULL)
+			SAME(item_url_shown(&T, str_c(telling[i].value)),
+			    str_c(telling[i].shown));
+		mem_reset(&T, mark);
 	}
 	run.row = NULL;
 }
@@ -14273,7 +14309,11 @@ test_gate_matrix(void)
 		enum verdict v;
 	} tags[] = { { B("ai:deny"), DENY }, { B("AI:use-only"), DENY },
 		{ B("ai:ASK"), ASK }, { B("prod"), ALLOW },
-		{ B("ai:canary"), DENY }, { B(""), ALLOW } };
+		{ B("ai:canary"), DENY }, { B(""), ALLOW },
+		{ B("\xef\xb8\x8f" "ai:deny"), DENY },
+		{ B("ai\xf3\xa0\x84\x80:deny"), DENY },
+		{ B("\xe2\xa0\x80" "ai:deny\xe2\xa0\x80"), DENY },
+		{ B("ai\xe2\xa0\x80:deny"), ALLOW } };
 	struct keeper k;
 	struct cfg cfg;
 
