@@ -5270,7 +5270,7 @@ gen_password(const struct os *os, const struct recipe *r, struct arena *a,
  * then nothing is picked and the caller is told to be more exact. For
  * op://AI/db/password, the order is:
  *
- *   notes by their name -> fields in no section, or in one without a title
+ *   the notes, and fields in no section or in one without a title
  *                       -> fields in titled sections
  *
  * and the first of these that has the name decides: a second field of that
@@ -5702,8 +5702,9 @@ item_count(const struct item *it, const struct ref *r, bool outer,
 	for (size_t i = 0; i < it->fields; i++) {
 		const struct field *f = &it->field[i];
 
-		if (!item_name_eq(f->id, f->title, r->field) ||
-		    f->kind == KIND_NOTES)
+		if (!(f->kind == KIND_NOTES ? r->section.p == NULL &&
+		    item_name_eq(S("notesPlain"), S("notes"), r->field) :
+		    item_name_eq(f->id, f->title, r->field)))
 			continue;
 		if (r->section.p != NULL ? f->in == NULL || !item_name_eq(
 		    f->in->id, f->in->title, r->section) :
@@ -5716,8 +5717,8 @@ item_count(const struct item *it, const struct ref *r, bool outer,
 }
 
 /* The one field that section and field of a reference mean. With a section,
- * all sections of that id or title are searched. Without: the notes by their
- * name, then the fields outside titled sections, then those in them. */
+ * all sections of that id or title are searched. Without: first the notes and
+ * the fields outside titled sections, then those in them. */
 MUST static bool
 item_resolve(const struct item *it, const struct ref *r,
     const struct field **found, struct err *e)
@@ -5730,12 +5731,6 @@ item_resolve(const struct item *it, const struct ref *r,
 		    r->section);
 	if (!any)
 		return fail(e, E_SECTION, "");
-	for (size_t i = 0; i < it->fields && r->section.p == NULL; i++)
-		if (it->field[i].kind == KIND_NOTES && item_name_eq(
-		    S("notesPlain"), S("notes"), r->field)) {
-			*found = &it->field[i];
-			return true;
-		}
 	hits = item_count(it, r, true, found);
 	if (hits == 0 && r->section.p == NULL)
 		hits = item_count(it, r, false, found);
@@ -7257,39 +7252,49 @@ sa_add_login(struct item *it)
 	}
 }
 
+#define ADDRESS_PARTS 5
+
+/* The parts of an address, in the order in which they are shown; what is
+ * missing or no text is empty. Undoes escapes in the arena, so nothing may be
+ * under construction there. */
+static void
+sa_get_address(const struct json *j, uint32_t value,
+    struct str part[static ADDRESS_PARTS])
+{
+	static const char *const name[ADDRESS_PARTS] = { "street", "city",
+		"state", "zip", "country" };
+
+	for (size_t i = 0; i < ADDRESS_PARTS; i++) {
+		part[i] = S("");
+		(void)!json_get_str(j, value, str_c(name[i]), &part[i]);
+	}
+}
+
 /* An address on one line: "street, city state zip, country", without what is
  * empty. */
 static void
-sa_put_address(struct out *o, const struct json *j, uint32_t value)
+sa_put_address(struct out *o, const struct str part[static ADDRESS_PARTS])
 {
-	static const struct {
-		const char *name;
-		struct str sep;
-	} part[] = { { "street", { (const u8 *)", ", 2 } },
-	    { "city", { (const u8 *)", ", 2 } },
-	    { "state", { (const u8 *)" ", 1 } },
-	    { "zip", { (const u8 *)" ", 1 } },
-	    { "country", { (const u8 *)", ", 2 } } };
 	size_t line = 0;                /* where the middle part begins */
-	struct str s;
 
-	for (size_t i = 0; i < LEN(part); i++) {
+	for (size_t i = 0; i < ADDRESS_PARTS; i++) {
+		bool middle = i == 2 || i == 3;
+
 		if (i == 1)
 			line = o->n;
-		if (!json_get_str(j, value, str_c(part[i].name), &s) ||
-		    s.n == 0)
+		if (part[i].n == 0)
 			continue;
 		if (o->n > 0)
-			out_put(o, part[i].sep.n == 1 && o->n == line ?
-			    S(", ") : part[i].sep);
-		out_put(o, s);
+			out_put(o, middle && o->n > line ? S(" ") : S(", "));
+		out_put(o, part[i]);
 	}
 }
 
 /* What is known of an SSH key besides itself, as fields of their own: they
- * are not protected, and references name them. */
+ * are not protected, and references name them, as in no section whatever
+ * section the key is in. */
 static void
-sa_add_ssh(struct item *it, const struct field *key, uint32_t node)
+sa_add_ssh(struct item *it, uint32_t node)
 {
 	static const char *const fact[][3] = {
 		{ "publicKey", "public_key", "public key" },
@@ -7308,7 +7313,6 @@ sa_add_ssh(struct item *it, const struct field *key, uint32_t node)
 		f = sa_add_field(it, at, str_c(fact[i][1]), str_c(fact[i][0]));
 		f->title = str_c(fact[i][2]);
 		f->kind = KIND_SSH_FACT;
-		f->in = key->in;
 		f->node = 0;
 	}
 }
@@ -7335,7 +7339,7 @@ sa_shape_field(struct sa *sa, struct item *it, struct field *f)
 {
 	const struct json *j = &it->details;
 	uint32_t value = json_get(j, f->node, S("v"));
-	struct str text;
+	struct str text, part[ADDRESS_PARTS];
 	int64_t v;
 	struct out o;
 
@@ -7343,13 +7347,16 @@ sa_shape_field(struct sa *sa, struct item *it, struct field *f)
 	case KIND_DATE:
 	case KIND_MONTH_YEAR:
 	case KIND_ADDRESS:
+		sa_get_address(j, value, part);
 		out_open(&o, sa->scratch);
 		if (f->kind == KIND_ADDRESS)
-			sa_put_address(&o, j, value);
+			sa_put_address(&o, part);
 		else if (item_number(j, value, &v))
 			item_put_date(&o, f->kind, v);
 		text = out_close(&o, sa->scratch);
 		f->value = (struct secret){ text.p, text.n };
+		if (f->kind == KIND_ADDRESS && !json_is_object(j, value))
+			f->node = 0;    /* there is none */
 		return !o.over;
 	case KIND_FILE:
 		sa_shape_file(it, f, value);
@@ -7388,7 +7395,7 @@ sa_add_section(struct sa *sa, struct item *it, uint32_t node)
 		if (!sa_shape_field(sa, it, f))
 			return false;
 		if (f->kind == KIND_SSH_KEY)
-			sa_add_ssh(it, f, k);
+			sa_add_ssh(it, k);
 	}
 	return true;
 }
@@ -11860,7 +11867,8 @@ tool_put_reference(struct jw *w, const struct ref *to, const struct item *it,
 }
 
 /* Does what a reference asks for go with the kind of the field it means? A
- * date that is none is shown as empty, but cannot be read, as in the SDKs. */
+ * date or address that is none is shown as empty, but cannot be read, as in
+ * the SDKs. */
 MUST static bool
 tool_query_fits(const struct field *f, enum ref_query query, struct err *e)
 {
@@ -11868,9 +11876,11 @@ tool_query_fits(const struct field *f, enum ref_query query, struct err *e)
 		return fail(e, E_NOT_OTP, "");
 	if (query == REF_OPENSSH && f->kind != KIND_SSH_KEY)
 		return fail(e, E_NOT_SSH, "");
-	return (f->kind != KIND_OTHER && ((f->kind != KIND_DATE &&
-	    f->kind != KIND_MONTH_YEAR) || f->value.n > 0)) ||
-	    fail(e, E_KIND, "");
+	if (f->kind == KIND_OTHER || (f->kind == KIND_ADDRESS &&
+	    f->node == 0) || (f->value.n == 0 && (f->kind == KIND_DATE ||
+	    f->kind == KIND_MONTH_YEAR)))
+		return fail(e, E_KIND, "");
+	return true;
 }
 
 /* A value in an overview, as it can be shown to a reader; that it is longer is
