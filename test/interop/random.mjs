@@ -74,8 +74,10 @@ function references(vault, item) {
 		if (f.fieldType !== "SshKey")
 			continue;
 		add("OpenSSH key", `${f.id}?ssh-format=openssh`);
-		for (const way of facts)
+		for (const way of facts) {
 			add("fact of a key", way);
+			add("fact of a key", `${f.sectionId}/${way}`);
+		}
 	}
 	for (const { fieldId, attributes } of item.files) {
 		add("file", fieldId);
