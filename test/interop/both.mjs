@@ -40,10 +40,12 @@ class Asker {
 	}
 
 	async open() {
-		await this.#request("initialize", {
+		const { result } = await this.#request("initialize", {
 			protocolVersion: "2025-11-25", capabilities: {},
 			clientInfo: { name: "opmcp interop", version: "1" },
 		});
+		if (result === undefined)
+			throw new Error("opmcp did not start");
 		this.#wire.send({ method: "notifications/initialized" });
 	}
 

@@ -39,7 +39,8 @@ const section = "Größe & more";
 
 // A value for every kind of field that opmcp can make.
 const kinds = [["Text", "tëxt \u2713 \"quoted\" \\"],
-	["Concealed", "hïdden\t\n\u{1f511}"], ["Url", "https://u.example/?a=b"],
+	["Concealed", "hïdden\t\n\u{1f511}"],
+	["Url", "https://u.example/?a=b"],
 	["Email", "a@example.com"], ["Phone", "+1 555 0101"],
 	["Menu", "opt-b"], ["CreditCardType", "mc"], ["Date", "2024-03-04"],
 	["MonthYear", "12/2027"], ["CreditCardNumber", "4111111111111111"],
@@ -123,7 +124,8 @@ async function generated(w) {
 
 const newItem = (w, category, more = {}) => w.items.create({ category,
 	vaultId: w.vault, title: `From the SDK: ${category}`,
-	fields: [field("f", "Text", "v")], ...categories[category][1], ...more });
+	fields: [field("f", "Text", "v")], ...categories[category][1],
+	...more });
 
 // An item with a field of every type that the SDK can write.
 async function allTypes(w) {
@@ -399,7 +401,8 @@ await runInside(fileURLToPath(import.meta.url), 240, async () => {
 		["permit reveal field *", "permit write item *"]);
 	let odd;
 	for (const part of [madeByOpmcp, generated, madeBySdk, changedByOpmcp,
-		changedTypes, newPassword, changedBySdk, withFiles, withDocument,
+		changedTypes, newPassword, changedBySdk, withFiles,
+		withDocument,
 		async () => { odd = await oddBytes(w); },
 		() => oddPut(w, odd), goneByOpmcp, goneBySdk])
 		await part(w).catch((e) =>
