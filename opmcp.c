@@ -2382,6 +2382,20 @@ edit_member(struct edits *x, struct arena *a, uint32_t box, struct str name,
 		    JOIN(a, S("\""), name, S("\":"), json));
 }
 
+/* Put one more entry into the array that a member of the root is; what is
+ * missing, or none, becomes one. */
+static void
+edit_entry(struct edits *x, struct arena *a, struct str name, struct str json)
+{
+	uint32_t list = json_get(x->j, ROOT, name);
+
+	if (json_is_array(x->j, list))
+		edit_add(x, list, json);
+	else
+		edit_member(x, a, ROOT, name, json.p == NULL ? NOTHING :
+		    JOIN(a, S("["), json, S("]")));
+}
+
 /* The text with all changes made, in the arena. */
 MUST static bool
 edit_done(const struct edits *x, struct arena *a, struct str *text,
@@ -3583,7 +3597,8 @@ struct http {
 	const struct cfg *cfg;
 	struct arena *session;          /* trust anchors live here */
 	char host[256], port[6];        /* the origin, NUL-terminated */
-	uint64_t call_deadline;         /* of the tool call */
+	uint64_t call;                  /* number of the tool call */
+	uint64_t call_deadline;         /* its deadline */
 	uint64_t deadline;              /* of the exchange under way */
 	uint64_t started;
 	struct http_request req;        /* the exchange under way */
@@ -5406,7 +5421,7 @@ gen_password(const struct os *os, const struct recipe *r, struct arena *a,
  * then nothing is picked and the caller is told to be more exact. For
  * op://AI/db/password, the order is:
  *
- *   notes by their name -> fields in no section, or in one without a title
+ *   the notes, and fields in no section or in one without a title
  *                       -> fields in titled sections
  *
  * and the first of these that has the name decides: a second field of that
@@ -5599,14 +5614,54 @@ item_is_telling(struct str name)
 	return false;
 }
 
+/* Where the user and password in a URL end, with the @, or 0; *from is where
+ * they begin (RFC 3986 3.2). */
+static size_t
+item_url_login(struct str url, size_t *from)
+{
+	size_t slashes = str_search(url, S("://")), end, at = 0;
+
+	*from = slashes + 3;
+	for (end = *from; end < url.n && str_find(S("/?#"), url.p[end]) == 3;
+	    end++)
+		if (url.p[end] == '@')
+			at = end + 1;
+	return slashes < url.n ? at : 0;
+}
+
+/* A website as it may be listed: without user and password. p NULL: there is
+ * no room for it in the arena. */
+static struct str
+item_url_shown(struct arena *a, struct str url)
+{
+	size_t from, end = item_url_login(url, &from);
+
+	return end == 0 ? url : JOIN(a, str_upto(url, from),
+	    str_from(url, end));
+}
+
+/* Does a value give itself away: a seed, a private key, a password in a
+ * URL? */
+static bool
+item_is_telling_value(const struct field *f)
+{
+	struct str value = { f->value.p, f->value.p != NULL ? f->value.n : 0 };
+	size_t from;
+
+	return str_nocase_eq(str_upto(value, 10), S("otpauth://")) ||
+	    str_search(value, S("PRIVATE KEY-----")) < value.n ||
+	    item_url_login(value, &from) > 0;
+}
+
 /* Does this field hold something that lists and overviews must not show? By
  * its kind; and plain text by what it is called, since 1Password keeps
- * account numbers and licence keys so, and people keep anything so. Login
- * names are never masked by their name. */
+ * account numbers and licence keys so, and people keep anything so; and by
+ * what it looks like. Login names are never masked by their name. */
 static bool
 item_is_protected(const struct field *f)
 {
-	if (kinds[f->kind].is_protected || f->purpose == FOR_PASSWORD)
+	if (kinds[f->kind].is_protected || f->purpose == FOR_PASSWORD ||
+	    item_is_telling_value(f))
 		return true;
 	return f->purpose != FOR_USERNAME && f->kind != KIND_DATE &&
 	    f->kind != KIND_MONTH_YEAR && f->kind != KIND_SSH_FACT &&
@@ -5684,9 +5739,14 @@ item_tag_seen(struct str text, u8 room[static NAME_MAX_LEN])
 	uint32_t cp;
 
 	out_init(&o, room, NAME_MAX_LEN);
-	while (text.n > 0 && !o.over && utf8_next(&text, &cp))
-		if (!text_is_hidden(cp))
-			utf8_put(&o, text_is_blank(cp) ? ' ' : cp);
+	while (text.n > 0 && !o.over && utf8_next(&text, &cp)) {
+		bool selects = (cp >= 0xfe00 && cp <= 0xfe0f) ||
+		    (cp >= 0xe0100 && cp <= 0xe01ef);   /* how others look */
+		bool blank = text_is_blank(cp) || cp == 0x2800;
+
+		if (!text_is_hidden(cp) && !selects && !(blank && o.n == 0))
+			utf8_put(&o, blank ? ' ' : cp);
+	}
 	return str_trim(out_str(&o));
 }
 
@@ -5798,8 +5858,9 @@ item_count(const struct item *it, const struct ref *r, bool outer,
 	for (size_t i = 0; i < it->fields; i++) {
 		const struct field *f = &it->field[i];
 
-		if (!item_name_eq(f->id, f->title, r->field) ||
-		    f->kind == KIND_NOTES)
+		if (!(f->kind == KIND_NOTES ? r->section.p == NULL &&
+		    item_name_eq(S("notesPlain"), S("notes"), r->field) :
+		    item_name_eq(f->id, f->title, r->field)))
 			continue;
 		if (r->section.p != NULL ? f->in == NULL || !item_name_eq(
 		    f->in->id, f->in->title, r->section) :
@@ -5812,8 +5873,8 @@ item_count(const struct item *it, const struct ref *r, bool outer,
 }
 
 /* The one field that section and field of a reference mean. With a section,
- * all sections of that id or title are searched. Without: the notes by their
- * name, then the fields outside titled sections, then those in them. */
+ * all sections of that id or title are searched. Without: first the notes and
+ * the fields outside titled sections, then those in them. */
 MUST static bool
 item_resolve(const struct item *it, const struct ref *r,
     const struct field **found, struct err *e)
@@ -5826,12 +5887,6 @@ item_resolve(const struct item *it, const struct ref *r,
 		    r->section);
 	if (!any)
 		return fail(e, E_SECTION, "");
-	for (size_t i = 0; i < it->fields && r->section.p == NULL; i++)
-		if (it->field[i].kind == KIND_NOTES && item_name_eq(
-		    S("notesPlain"), S("notes"), r->field)) {
-			*found = &it->field[i];
-			return true;
-		}
 	hits = item_count(it, r, true, found);
 	if (hits == 0 && r->section.p == NULL)
 		hits = item_count(it, r, false, found);
@@ -5884,8 +5939,8 @@ item_login_field(const struct item *it, enum purpose purpose)
 }
 
 /* The strings of a list of strings, or, with a member named, those members
- * of a list of objects; copied to an arena. What is no string does not count.
- * False: there is no room. */
+ * of a list of objects, which are URLs and lose a login in them; copied to an
+ * arena. What is no string does not count. False: there is no room. */
 MUST static bool
 item_strings(struct arena *a, const struct json *j, uint32_t list,
     const char *member, const struct str **all)
@@ -5904,7 +5959,8 @@ item_strings(struct arena *a, const struct json *j, uint32_t list,
 		if (!json_str(j, member == NULL ? k : json_get(j, k,
 		    str_c(member)), &text))
 			continue;
-		*s = str_dup(a, text);
+		*s = str_dup(a, member == NULL ? text :
+		    item_url_shown(a, text));
 		if ((s++)->p == NULL)
 			return false;
 	}
@@ -6077,6 +6133,7 @@ struct sa_vault {
 	u8 key[32];                     /* secret */
 	bool listed;
 	uint64_t content;               /* version of the list */
+	uint64_t seen, seen_call;       /* version now, as this call saw it */
 	struct arena list;
 	struct item_ref *item;
 	size_t items;
@@ -7181,7 +7238,7 @@ sa_item_names(struct arena *a, const struct json *over, struct item_ref *ref)
 		one = mem_alloc(a, 2 * sizeof *one);
 		if (one == NULL)
 			return false;
-		one[0] = str_dup(a, url);
+		one[0] = str_dup(a, item_url_shown(a, url));
 		ref->url = one;
 		ref->urls = one[0].p != NULL;
 	}
@@ -7236,20 +7293,35 @@ sa_content(const struct json *j, uint64_t *version, struct err *e)
 	    fail(e, E_ANSWER, "no contentVersion");
 }
 
-/* Ask for the version of a vault's content: one small request. It goes up
- * with every change of an item. */
+/* Remember a vault's version for the rest of this call, which may look a title
+ * up and then write: if somebody writes in between, the service says so. */
+static void
+sa_saw(const struct sa *sa, struct sa_vault *v, uint64_t version)
+{
+	v->seen = version;
+	v->seen_call = sa->http.call;
+}
+
+/* Ask for the version of a vault's content: one small request, at most one a
+ * call. It goes up with every change of an item. */
 MUST static bool
-sa_version(struct sa *sa, const struct sa_vault *v, uint64_t *version,
+sa_version(struct sa *sa, struct sa_vault *v, uint64_t *version,
     struct err *e)
 {
 	struct json j;
 
+	*version = v->seen;
+	if (v->seen_call == sa->http.call && v->seen_call > 0)
+		return true;
 	if (!sa_get(sa, JOIN(sa->scratch, S("/api/v3/vault/"), ID(v->id),
 	    S("?attrs=combined-access")), E_VAULT, &j, e))
 		return false;
 	if (!json_is_str(&j, ROOT, S("uuid"), ID(v->id)))
 		return fail(e, E_ANSWER, "another vault than asked for");
-	return sa_content(&j, version, e);
+	if (!sa_content(&j, version, e))
+		return false;
+	sa_saw(sa, v, *version);
+	return true;
 }
 
 /* Count the entries of a list; one without a proper uuid refuses the whole. */
@@ -7290,6 +7362,7 @@ sa_load_items(struct sa *sa, struct sa_vault *v, struct err *e)
 		return fail(e, E_ANSWER, "incomplete item list");
 	if (!sa_content(&j, &v->content, e))
 		return false;
+	sa_saw(sa, v, v->content);
 	list = json_get(&j, ROOT, S("items"));
 	if (!json_is_null(&j, list) && !json_is_array(&j, list))
 		return fail(e, E_ANSWER, "item list");
@@ -7377,39 +7450,49 @@ sa_add_login(struct item *it)
 	}
 }
 
+#define ADDRESS_PARTS 5
+
+/* The parts of an address, in the order in which they are shown; what is
+ * missing or no text is empty. Undoes escapes in the arena, so nothing may be
+ * under construction there. */
+static void
+sa_get_address(const struct json *j, uint32_t value,
+    struct str part[static ADDRESS_PARTS])
+{
+	static const char *const name[ADDRESS_PARTS] = { "street", "city",
+		"state", "zip", "country" };
+
+	for (size_t i = 0; i < ADDRESS_PARTS; i++) {
+		part[i] = S("");
+		(void)!json_get_str(j, value, str_c(name[i]), &part[i]);
+	}
+}
+
 /* An address on one line: "street, city state zip, country", without what is
  * empty. */
 static void
-sa_put_address(struct out *o, const struct json *j, uint32_t value)
+sa_put_address(struct out *o, const struct str part[static ADDRESS_PARTS])
 {
-	static const struct {
-		const char *name;
-		struct str sep;
-	} part[] = { { "street", { (const u8 *)", ", 2 } },
-	    { "city", { (const u8 *)", ", 2 } },
-	    { "state", { (const u8 *)" ", 1 } },
-	    { "zip", { (const u8 *)" ", 1 } },
-	    { "country", { (const u8 *)", ", 2 } } };
 	size_t line = 0;                /* where the middle part begins */
-	struct str s;
 
-	for (size_t i = 0; i < LEN(part); i++) {
+	for (size_t i = 0; i < ADDRESS_PARTS; i++) {
+		bool middle = i == 2 || i == 3;
+
 		if (i == 1)
 			line = o->n;
-		if (!json_get_str(j, value, str_c(part[i].name), &s) ||
-		    s.n == 0)
+		if (part[i].n == 0)
 			continue;
 		if (o->n > 0)
-			out_put(o, part[i].sep.n == 1 && o->n == line ?
-			    S(", ") : part[i].sep);
-		out_put(o, s);
+			out_put(o, middle && o->n > line ? S(" ") : S(", "));
+		out_put(o, part[i]);
 	}
 }
 
 /* What is known of an SSH key besides itself, as fields of their own: they
- * are not protected, and references name them. */
+ * are not protected, and references name them, as in no section whatever
+ * section the key is in. */
 static void
-sa_add_ssh(struct item *it, const struct field *key, uint32_t node)
+sa_add_ssh(struct item *it, uint32_t node)
 {
 	static const char *const fact[][3] = {
 		{ "publicKey", "public_key", "public key" },
@@ -7428,7 +7511,6 @@ sa_add_ssh(struct item *it, const struct field *key, uint32_t node)
 		f = item_add_field(it, at, str_c(fact[i][1]), str_c(fact[i][0]));
 		f->title = str_c(fact[i][2]);
 		f->kind = KIND_SSH_FACT;
-		f->in = key->in;
 		f->node = 0;
 	}
 }
@@ -7455,7 +7537,7 @@ sa_shape_field(struct sa *sa, struct item *it, struct field *f)
 {
 	const struct json *j = &it->details;
 	uint32_t value = json_get(j, f->node, S("v"));
-	struct str text;
+	struct str text, part[ADDRESS_PARTS];
 	int64_t v;
 	struct out o;
 
@@ -7463,13 +7545,16 @@ sa_shape_field(struct sa *sa, struct item *it, struct field *f)
 	case KIND_DATE:
 	case KIND_MONTH_YEAR:
 	case KIND_ADDRESS:
+		sa_get_address(j, value, part);
 		out_open(&o, sa->scratch);
 		if (f->kind == KIND_ADDRESS)
-			sa_put_address(&o, j, value);
+			sa_put_address(&o, part);
 		else if (item_number(j, value, &v))
 			item_put_date(&o, f->kind, v);
 		text = out_close(&o, sa->scratch);
 		f->value = (struct secret){ text.p, text.n };
+		if (f->kind == KIND_ADDRESS && !json_is_object(j, value))
+			f->node = 0;    /* there is none */
 		return !o.over;
 	case KIND_FILE:
 		sa_shape_file(it, f, value);
@@ -7508,7 +7593,7 @@ sa_add_section(struct sa *sa, struct item *it, uint32_t node)
 		if (!sa_shape_field(sa, it, f))
 			return false;
 		if (f->kind == KIND_SSH_KEY)
-			sa_add_ssh(it, f, k);
+			sa_add_ssh(it, k);
 	}
 	return true;
 }
@@ -7807,6 +7892,7 @@ sa_send(struct sa *sa, struct sa_vault *v, const struct draft *c,
 	if (!sa_version(sa, v, &content, e) ||
 	    !sa_draft_body(sa, v, c, &r.body, &sealed, e))
 		return false;
+	v->listed = false;              /* titles may change with it */
 	out_init(&o, room, sizeof room);
 	out_u64(&o, content);
 	r.path = JOIN(sa->scratch, S("/api/v3/vault/"), ID(v->id), S("/"),
@@ -7966,7 +8052,6 @@ MUST static bool
 sa_edit_new(struct sa *sa, struct edits *x, const struct wish *w,
     struct err *e)
 {
-	uint32_t all = json_get(x->j, ROOT, S("sections"));
 	struct out fresh;
 
 	out_init(&fresh, mem_alloc(sa->scratch, WISH_ROOM), WISH_ROOM);
@@ -7979,13 +8064,8 @@ sa_edit_new(struct sa *sa, struct edits *x, const struct wish *w,
 		if (first && !sa_edit_section(sa, x, w, i, &fresh, e))
 			return false;
 	}
-	if (fresh.n == 0)
-		return true;
-	if (json_is_array(x->j, all))
-		edit_add(x, all, out_str(&fresh));
-	else
-		edit_member(x, sa->scratch, ROOT, S("sections"),
-		    JOIN(sa->scratch, S("["), out_str(&fresh), S("]")));
+	if (fresh.n > 0)
+		edit_entry(x, sa->scratch, S("sections"), out_str(&fresh));
 	return true;
 }
 
@@ -8015,9 +8095,11 @@ sa_edit_history(struct sa *sa, struct edits *x, struct str old)
 
 /* Change the fields that are there already. */
 MUST static bool
-sa_edit_old(struct sa *sa, struct edits *x, const struct wish *w,
-    struct err *e)
+sa_edit_old(struct sa *sa, struct edits *x, const struct item *it,
+    const struct wish *w, struct err *e)
 {
+	const struct field *pass = item_login_field(it, FOR_PASSWORD);
+
 	for (size_t i = 0; i < w->fields; i++) {
 		const struct wish_field *f = &w->field[i];
 		const struct field *old = f->old;
@@ -8030,7 +8112,7 @@ sa_edit_old(struct sa *sa, struct edits *x, const struct wish *w,
 			return fail(e, E_EDIT, "not a value for this kind of "
 			    "field");
 		was = (struct str){ old->value.p, old->value.n };
-		if (f->purpose == FOR_PASSWORD && was.n > 0 &&
+		if (old == pass && old->kind == KIND_CONCEALED && was.n > 0 &&
 		    !str_eq(was, f->value))
 			sa_edit_history(sa, x, was);
 		edit_member(x, sa->scratch, old->node, old->in != NULL ?
@@ -8110,15 +8192,18 @@ sa_edit_number(struct sa *sa, struct edits *x, struct str name, unsigned v)
 static void
 sa_edit_website(struct sa *sa, struct edits *x, struct str website)
 {
-	uint32_t first = json_first(x->j, json_get(x->j, ROOT, S("URLs")));
+	uint32_t list = json_get(x->j, ROOT, S("URLs"));
+	uint32_t first = json_is_array(x->j, list) ? json_first(x->j, list) : 0;
 	struct arena *a = sa->scratch;
-	struct str url = json_quoted(a, website);
+	struct str url = json_quoted(a, website), was;
 
-	if (json_get(x->j, first, S("u")) != 0)
+	while (first != 0 && !json_get_str(x->j, first, S("u"), &was))
+		first = json_next(x->j, list, first);
+	if (first != 0)
 		edit_member(x, a, first, S("u"), url);
 	else
-		edit_member(x, a, ROOT, S("URLs"), JOIN(a, S("[{\"u\":"), url,
-		    S(",\"l\":\"website\",\"m\":\"default\"}]")));
+		edit_entry(x, a, S("URLs"), JOIN(a, S("{\"u\":"), url,
+		    S(",\"l\":\"website\",\"m\":\"default\"}")));
 	if (json_get(x->j, ROOT, S("url")) != 0)
 		edit_member(x, a, ROOT, S("url"), url);
 }
@@ -8274,7 +8359,7 @@ sa_write(void *ctx, struct str vault, struct item *it, const struct wish *w,
 	if (w->notes.p != NULL)
 		edit_member(&details, sa->scratch, ROOT, S("notesPlain"),
 		    json_quoted(sa->scratch, w->notes));
-	if (!sa_edit_old(sa, &details, w, e) ||
+	if (!sa_edit_old(sa, &details, it, w, e) ||
 	    !sa_edit_new(sa, &details, w, e) ||
 	    !edit_done(&over, sa->scratch, &c.over, e) ||
 	    !edit_done(&details, sa->scratch, &c.details, e) ||
@@ -9149,21 +9234,6 @@ con_put_field(struct con *c, struct out *o, const struct item *it,
 	return !o->over;
 }
 
-/* Put one more entry into a list of the item, which may not be there yet. */
-static void
-con_edit_add(struct con *c, struct edits *x, struct str name, struct str json)
-{
-	uint32_t list = json_get(x->j, ROOT, name);
-
-	if (json.n == 0)
-		return;
-	if (json_is_array(x->j, list))
-		edit_add(x, list, json);
-	else
-		edit_member(x, c->scratch, ROOT, name, JOIN(c->scratch,
-		    S("["), json, S("]")));
-}
-
 /* Change the fields that are there, and add those that are not. */
 MUST static bool
 con_edit_fields(struct con *c, struct edits *x, const struct item *it,
@@ -9189,8 +9259,10 @@ con_edit_fields(struct con *c, struct edits *x, const struct item *it,
 		    !con_put_field(c, &fields, it, f, section[i]))
 			return fail(e, E_LARGE, "change");
 	}
-	con_edit_add(c, x, S("sections"), out_str(&fresh));
-	con_edit_add(c, x, S("fields"), out_str(&fields));
+	if (fresh.n > 0)
+		edit_entry(x, c->scratch, S("sections"), out_str(&fresh));
+	if (fields.n > 0)
+		edit_entry(x, c->scratch, S("fields"), out_str(&fields));
 	return true;
 }
 
@@ -9207,7 +9279,7 @@ con_edit_notes(struct con *c, struct edits *x, const struct item *it,
 			    S("value"), text);
 			return;
 		}
-	con_edit_add(c, x, S("fields"), JOIN(c->scratch, S("{\"id\":"
+	edit_entry(x, c->scratch, S("fields"), JOIN(c->scratch, S("{\"id\":"
 	    "\"notesPlain\",\"type\":\"STRING\",\"purpose\":\"NOTES\","
 	    "\"label\":\"notesPlain\",\"value\":"), text, S("}")));
 }
@@ -9218,18 +9290,20 @@ con_edit_website(struct con *c, struct edits *x, struct str website)
 {
 	const struct json *j = x->j;
 	uint32_t list = json_get(j, ROOT, S("urls"));
-	uint32_t url = json_is_array(j, list) ? json_first(j, list) : 0;
-	struct str text = json_quoted(c->scratch, website);
+	uint32_t url = 0, first = json_is_array(j, list) ?
+	    json_first(j, list) : 0;
+	struct str text = json_quoted(c->scratch, website), was;
 
-	for (uint32_t k = url; k; k = json_next(j, list, k))
-		if (json_is_word(j, json_get(j, k, S("primary")), S("true")))
+	for (uint32_t k = first; k; k = json_next(j, list, k))
+		if (json_get_str(j, k, S("href"), &was) && (url == 0 ||
+		    json_is_word(j, json_get(j, k, S("primary")), S("true"))))
 			url = k;
-	if (json_is_object(j, url))
+	if (url != 0)
 		edit_member(x, c->scratch, url, S("href"), text);
 	else
-		edit_member(x, c->scratch, ROOT, S("urls"), JOIN(c->scratch,
-		    S("[{\"label\":\"website\",\"primary\":true,\"href\":"),
-		    text, S("}]")));
+		edit_entry(x, c->scratch, S("urls"), JOIN(c->scratch,
+		    S("{\"label\":\"website\",\"primary\":true,\"href\":"),
+		    text, S("}")));
 }
 
 /* The item as it is wished for, as JSON. */
@@ -9370,6 +9444,7 @@ con_write(void *ctx, struct str vault, struct item *it, const struct wish *w,
 		return false;
 	r.path = JOIN(c->scratch, S("/v1/vaults/"), ID(v->id), S("/items"),
 	    create ? NOTHING : S("/"), it->ref.id);
+	v->listed = false;              /* titles may change with it */
 	if (!con_send(c, vault, &r, &now, e))
 		return false;
 	it->version = create ? 1 : it->version + 1;
@@ -11522,6 +11597,8 @@ struct keeper {
 	uint64_t requests;              /* sent before the call under way */
 	struct err last;                /* of the last call that failed */
 	struct str more;                /* to be said with an error */
+	bool wrote;                     /* this call has changed something */
+	bool careful;                   /* it may not rest on an old list */
 };
 
 /* Tell the host about the call under way: a notification's method and the
@@ -11931,13 +12008,15 @@ tool_miss(struct keeper *k, struct str vault, struct str name,
 
 /* The item that name means in this vault, fetched just now. By id first: one
  * request. By title: from the remembered list one request; when that list
- * turns out to be wrong it is read again, once, and its answer counts. */
+ * turns out to be wrong it is read again, once, and its answer counts. What
+ * is to be changed is looked up in a list that is as good as read now: a
+ * second item of that title must not be taken for the one that was meant. */
 MUST static bool
 tool_item_now(struct keeper *k, struct str vault, struct str name,
     struct item *it, struct err *e)
 {
 	struct str id = NOTHING;
-	bool fresh = false;
+	bool fresh = k->careful;
 
 	if (id_is_valid(name, 'a')) {
 		struct err miss = { 0 };
@@ -12226,7 +12305,9 @@ tool_ask(struct keeper *k, const struct deed *d, struct str what, bool once,
 	tool_put_name(&o, d->item->title);
 	out_put(&o, S(" in the vault "));
 	tool_put_name(&o, d->vault->name);
-	OUT(&o, S("? (What asks you: "), rule, S(")"));
+	OUT(&o, S("? (What asks you: "), rule, S(")"),
+	    d->act == ACT_REVEAL && !once ? S(" Ten minutes mean any field of "
+	    "this item but seeds of one-time passwords.") : NOTHING);
 	q.message = out_str(&o);
 	if (o.over)
 		return fail(e, E_LARGE, "question");
@@ -12358,12 +12439,14 @@ tool_may_reveal(struct keeper *k, const struct vault *vault,
 	struct deed d = { ACT_REVEAL, vault, &it->ref, NOTHING, NOTHING, NULL };
 	struct judgement j = { 0 }, worst = { 0 };
 	size_t there = 0, denied = 0, ask = 0;
+	bool seed = false;              /* those are asked about each time */
 
 	for (size_t i = 0; i < n; i++) {
 		if (!tool_judge_field(k, &d, &list[i], &j, e))
 			return false;
 		if (list[i].field == NULL)
 			continue;
+		seed |= tool_is_seed(&list[i]);
 		if (there++ == 0 || (j.verdict == ASK && ask == 0))
 			worst = j;
 		denied += j.verdict == DENY;
@@ -12376,7 +12459,7 @@ tool_may_reveal(struct keeper *k, const struct vault *vault,
 	k->line.decision = verdict_name[worst.verdict];
 	if (denied == there)
 		return fail(e, E_POLICY, "");
-	if (ask > 0 && !tool_ask(k, &d, tool_reveal_words(k, list, n), false,
+	if (ask > 0 && !tool_ask(k, &d, tool_reveal_words(k, list, n), seed,
 	    e))
 		return false;
 	for (size_t i = 0; i < n; i++)
@@ -12734,12 +12817,20 @@ tool_is_in(struct str text, struct str word)
 	return false;
 }
 
+/* Is this the tag of bait? Lists do not show it and no search finds it: bait
+ * that is labelled catches nobody. No website reads so. */
+static bool
+tool_is_bait(struct str text)
+{
+	return item_tag_eq(text, S("ai:canary"));
+}
+
 /* Does one of these texts? */
 static bool
 tool_is_in_any(const struct str *text, size_t n, struct str word)
 {
 	for (size_t i = 0; i < n; i++)
-		if (tool_is_in(text[i], word))
+		if (tool_is_in(text[i], word) && !tool_is_bait(text[i]))
 			return true;
 	return false;
 }
@@ -12759,7 +12850,8 @@ tool_is_found(const struct search *q, const struct item_ref *it)
 
 	if (!(it->state == ITEM_ACTIVE ? q->active : q->archived) ||
 	    (q->category.p != NULL && !str_eq(q->category, it->category)) ||
-	    (q->tag.p != NULL && !item_has_tag(it, q->tag)))
+	    (q->tag.p != NULL && (tool_is_bait(q->tag) ||
+	    !item_has_tag(it, q->tag))))
 		return false;
 	while (str_cut(&rest, ' ', &word))
 		if (!tool_is_in(it->title, word) &&
@@ -12774,15 +12866,20 @@ tool_is_found(const struct search *q, const struct item_ref *it)
 static void
 tool_put_names(struct jw *w, struct str name, const struct str *list, size_t n)
 {
-	if (n == 0)
-		return;
-	jw_key(w, name);
-	jw_open(w, '[');
-	for (size_t i = 0; i < n && i < WISH_TAGS_MAX; i++) {
+	size_t put = 0;
+
+	for (size_t i = 0; i < n && put < WISH_TAGS_MAX; i++) {
+		if (tool_is_bait(list[i]))
+			continue;
+		if (put++ == 0) {
+			jw_key(w, name);
+			jw_open(w, '[');
+		}
 		jw_comma(w);
 		tool_put_name(w->o, list[i]);
 	}
-	jw_close(w, ']');
+	if (put > 0)
+		jw_close(w, ']');
 }
 
 /* What lists show of an item, as members. */
@@ -12995,7 +13092,8 @@ tool_put_reference(struct jw *w, const struct ref *to, const struct item *it,
 }
 
 /* Does what a reference asks for go with the kind of the field it means? A
- * date that is none is shown as empty, but cannot be read, as in the SDKs. */
+ * date or address that is none is shown as empty, but cannot be read, as in
+ * the SDKs. */
 MUST static bool
 tool_query_fits(const struct field *f, enum ref_query query, struct err *e)
 {
@@ -13003,9 +13101,11 @@ tool_query_fits(const struct field *f, enum ref_query query, struct err *e)
 		return fail(e, E_NOT_OTP, "");
 	if (query == REF_OPENSSH && f->kind != KIND_SSH_KEY)
 		return fail(e, E_NOT_SSH, "");
-	return (f->kind != KIND_OTHER && ((f->kind != KIND_DATE &&
-	    f->kind != KIND_MONTH_YEAR) || f->value.n > 0)) ||
-	    fail(e, E_KIND, "");
+	if (f->kind == KIND_OTHER || (f->kind == KIND_ADDRESS &&
+	    f->node == 0) || (f->value.n == 0 && (f->kind == KIND_DATE ||
+	    f->kind == KIND_MONTH_YEAR)))
+		return fail(e, E_KIND, "");
+	return true;
 }
 
 /* A value in an overview, as it can be shown to a reader; that it is longer is
@@ -13080,6 +13180,11 @@ tool_look(struct keeper *k, const struct json *j, uint32_t args,
 	if (!tool_locate(k, name, vault_name, &vault, &it, e) ||
 	    !tool_may_look(k, vault, &it, e))
 		return false;
+	/* For a reference each field is compared with each other one; a made-up
+	 * item must not keep the keeper busy for minutes, in which no call
+	 * could be cancelled. */
+	if (it.fields > FIELDS_SHOWN)
+		return fail(e, E_LARGE, "fields; read one by its reference");
 	to.vault = tool_vault_word(k, vault);
 	to.item = !str_eq(name, it.ref.id) && tool_is_plain(it.ref.title) ?
 	    it.ref.title : it.ref.id;
@@ -13130,7 +13235,9 @@ tool_may_read(struct keeper *k, const struct vault *vault,
 }
 
 /* Vault, item and field that a reference means. A title that only an archived
- * item has matches nothing, as references have it. */
+ * item has matches nothing, as references have it. What is wrong about the
+ * field is told only of an item that may be looked at: bait is bait whatever
+ * is asked of it, and what is hidden has no fields to guess at. */
 MUST static bool
 tool_follow(struct keeper *k, const struct ref *r, const struct vault **vault,
     struct item *it, struct shown *s, struct err *e)
@@ -13147,8 +13254,13 @@ tool_follow(struct keeper *k, const struct ref *r, const struct vault **vault,
 	}
 	s->name = r->field;
 	s->code = r->query == REF_OTP;
-	return item_resolve(it, r, &s->field, e) &&
-	    tool_query_fits(s->field, r->query, e);
+	/* On success the caller judges the field itself. */
+	if (item_resolve(it, r, &s->field, &now) &&
+	    tool_query_fits(s->field, r->query, &now))
+		return true;
+	if (tool_may_look(k, *vault, it, e))
+		*e = now;
+	return false;
 }
 
 /* A reference while it is followed. */
@@ -13730,33 +13842,44 @@ write_is_text(const struct wish *w, size_t i, const char **name)
 	return part[i].is;
 }
 
-/* Judge the change, as a whole and for each field: the strictest counts.
- * Title, website, notes and tags are judged as if they were fields. *ask tells
- * that a person has to be asked. */
-MUST static bool
-write_judge(struct keeper *k, const struct writing *x, bool *ask,
-    struct err *e)
+/* Make the deed that of one part of a change: title, website, notes and tags
+ * count as if they were fields. False: the change does not have this part. */
+static bool
+write_is_part(const struct writing *x, size_t i, struct deed *d)
 {
 	static const struct field notes = {
 		.id = { (const u8 *)"notesPlain", 10 },
 		.title = { (const u8 *)"notes", 5 } };
+	const struct wish *w = &x->wish;
+	const char *name;
+
+	if (i < w->fields) {
+		d->field = w->field[i].label;
+		d->own = w->field[i].old;
+		return true;
+	}
+	if (!write_is_text(w, i - w->fields, &name))
+		return false;
+	d->field = str_c(name);
+	d->own = str_eq(d->field, S("notes")) ? &notes : NULL;
+	return true;
+}
+
+/* Judge the change, as a whole and for each part: the strictest counts. *ask
+ * tells that a person has to be asked. */
+MUST static bool
+write_judge(struct keeper *k, const struct writing *x, bool *ask,
+    struct err *e)
+{
 	struct deed d = { ACT_WRITE, x->vault, &x->it.ref, NOTHING, NOTHING,
 	    NULL };
 	struct judgement j, worst;
-	const char *name;
 
 	if (!tool_judge(k, &d, &worst, e))
 		return false;
 	for (size_t i = 0; i < x->wish.fields + WRITE_TEXTS; i++) {
-		if (i < x->wish.fields) {
-			d.field = x->wish.field[i].label;
-			d.own = x->wish.field[i].old;
-		} else if (write_is_text(&x->wish, i - x->wish.fields, &name)) {
-			d.field = str_c(name);
-			d.own = str_eq(d.field, S("notes")) ? &notes : NULL;
-		} else {
+		if (!write_is_part(x, i, &d))
 			continue;
-		}
 		if (!tool_judge(k, &d, &j, e))
 			return false;
 		if (j.verdict < worst.verdict)
@@ -13768,8 +13891,24 @@ write_judge(struct keeper *k, const struct writing *x, bool *ask,
 	return worst.verdict != DENY || fail(e, E_POLICY, "");
 }
 
+/* Put a field's name as a person knows it: by its title, in its section,
+ * however the caller named it. */
+static void
+write_put_field(const struct wish_field *f, struct out *o)
+{
+	bool known = f->old != NULL && f->old->title.n > 0;
+	struct str section = f->old == NULL ? f->section :
+	    f->old->in != NULL ? f->old->in->title : NOTHING;
+
+	tool_put_name(o, known ? f->old->title : f->label);
+	if (section.n > 0) {
+		out_put(o, S(" in the section "));
+		tool_put_name(o, section);
+	}
+}
+
 /* Put the names of what a wish changes or, with added, of the fields that are
- * new in it. */
+ * new in it: for an answer with sep ",", else for a person, with sections. */
 static void
 write_put_names(const struct writing *x, struct out *o, struct str sep,
     bool added)
@@ -13790,7 +13929,10 @@ write_put_names(const struct writing *x, struct out *o, struct str sep,
 			continue;
 		if (o->n > from)
 			out_put(o, sep);
-		tool_put_name(o, w->field[i].label);
+		if (sep.n > 1)
+			write_put_field(&w->field[i], o);
+		else
+			tool_put_name(o, w->field[i].label);
 	}
 }
 
@@ -13813,6 +13955,11 @@ write_put_update(const struct writing *x, struct out *o)
 	if (x->wish.title.p != NULL) {
 		out_put(o, S(" (the new title: "));
 		tool_put_name(o, x->wish.title);
+		out_byte(o, ')');
+	}
+	if (x->wish.website.p != NULL) {
+		out_put(o, S(" (the new website: "));
+		tool_put_name(o, x->wish.website);
 		out_byte(o, ')');
 	}
 	out_put(o, S(" in"));
@@ -13842,6 +13989,27 @@ write_ask(struct keeper *k, const struct writing *x, const char *what,
 	return tool_ask(k, &d, out_close(&o, &k->scratch), !update, e);
 }
 
+/* Count the change against the limits that speak of it or of a part of it. A
+ * new item has no id yet: all those of a vault are counted together. */
+MUST static bool
+write_take(struct keeper *k, const struct writing *x, struct err *e)
+{
+	static const struct field fresh = { .id = { (const u8 *)"", 0 },
+		.title = { (const u8 *)"", 0 } };
+	struct shown part[WISH_FIELDS_MAX + WRITE_TEXTS];
+	struct item_ref ref = x->it.ref;
+	struct deed d = { ACT_WRITE, x->vault, &ref, NOTHING, NOTHING, NULL };
+	size_t n = 0;
+
+	if (ref.id.n == 0)
+		ref.id = x->vault->id;
+	for (size_t i = 0; i < x->wish.fields + WRITE_TEXTS; i++)
+		if (write_is_part(x, i, &d))
+			part[n++] = (struct shown){ d.field, d.own != NULL ?
+			    d.own : &fresh, ALLOW, false };
+	return tool_take(k, &d, part, n, e);
+}
+
 /* Carry the change out: judged, asked for, counted and put on record before
  * it is sent. what names it in the question; names says that a person is told
  * what changes. */
@@ -13849,8 +14017,6 @@ MUST static bool
 write_do(struct keeper *k, struct writing *x, const char *what, bool names,
     struct err *e)
 {
-	struct deed d = { ACT_WRITE, x->vault, &x->it.ref, NOTHING, NOTHING,
-	    NULL };
 	struct judgement lifted = { 0 };
 	bool ask;
 
@@ -13864,12 +14030,13 @@ write_do(struct keeper *k, struct writing *x, const char *what, bool names,
 		return fail(e, E_POLICY, "the change would escape a rule");
 	}
 	if ((ask && !write_ask(k, x, what, names, e)) ||
-	    !tool_take(k, &d, NULL, 0, e) || !keep_intent(k, x->tool, e))
+	    !write_take(k, x, e) || !keep_intent(k, x->tool, e))
 		return false;
 	keep_stage(k, "writing the item");
 	memset(k->gate->miss, 0, sizeof k->gate->miss);
 	if (!k->be->write(k->back, x->vault->id, &x->it, &x->wish, e))
 		return false;
+	k->wrote = true;
 	k->line.item = x->it.ref.id;
 	return true;
 }
@@ -13931,6 +14098,7 @@ write_find(struct keeper *k, struct writing *x, const struct json *j,
 	bool ask;
 
 	k->line.event = "WRITE";
+	k->careful = true;
 	(void)!json_get_str(j, args, S("item"), &name);
 	(void)!json_get_str(j, args, S("vault"), &vault_name);
 	return tool_locate(k, name, vault_name, &x->vault, &x->it, e) &&
@@ -14781,10 +14949,12 @@ static void
 keep_start(struct keeper *k)
 {
 	k->more = NOTHING;
+	k->wrote = k->careful = false;
 	k->asking = (struct asking){ 0 };
 	k->line = (struct aud_line){ .event = "CALL", .decision = "deny",
 	    .correlation = keep_uuid(k) };
 	k->requests = k->http->requests;
+	k->http->call++;
 	k->http->call_deadline = k->os->now_ms() +
 	    k->cfg->timeout_s * 1000;
 }
@@ -14961,7 +15131,8 @@ keep_build(struct keeper *k, const struct frame *call, struct out *o)
 	if (e.code == E_NONE && o->over)
 		fail(&e, E_LARGE, "result");
 	if (!keep_audit_call(k, &b, &e))
-		e = (struct err){ .code = E_AUDIT };
+		e = (struct err){ .code = E_AUDIT, .what = !k->wrote ? NULL :
+		    "but the change was made; do not repeat it" };
 	if (e.code != E_NONE) {
 		mem_wipe(o->p + FRAME_HEAD, o->n - FRAME_HEAD);
 		o->n = FRAME_HEAD;
@@ -16768,8 +16939,10 @@ door_mourn(struct door *d)
 		struct call *c = &d->call[i];
 
 		if (c->state != CALL_FREE && c->state != CALL_CANCELLED)
-			call_refuse(d, c, E_INTERNAL,
-			    "the keeper process ended");
+			call_refuse(d, c, E_INTERNAL, d->cfg->write == DENY ?
+			    "the keeper process ended" : "the keeper process "
+			    "ended; a change that was under way may have been "
+			    "made: look at the item");
 	}
 }
 
@@ -17226,8 +17399,7 @@ cli_fetch(struct keeper *k, const struct cli *c)
 	keep_start(k);
 	k->attended = isatty(STDIN_FILENO) == 1;
 	if (run[c->command](k, c, &e))
-		return fflush(stdout) == 0 ? EX_OK :
-		    cli_failed("stdout cannot be written");
+		return EX_OK;
 	if (k->line.error == NULL && e.code != E_AUDIT &&
 	    !keep_audit_call(k, &job, &e))
 		(void)fputs("opmcp: this could not be recorded\n", stderr);
@@ -17630,7 +17802,9 @@ cli_close(unsigned first, unsigned last)
 }
 
 /* Start with descriptors 0, 1 and 2, which must be taken, or a socket could
- * become stdout, and with none besides but the token's and the audit log's:
+ * become stdout (those that are missing become ends of pipes to read from:
+ * what is written there, a line of the record for one, is an error and not
+ * lost), and with none besides but the token's and the audit log's:
  * what a careless parent left open is none of our processes' business. */
 static void
 cli_descriptors(struct cfg *cfg)
@@ -17642,7 +17816,8 @@ cli_descriptors(struct cfg *cfg)
 	while (fcntl(STDERR_FILENO, F_GETFD) < 0 ||
 	    fcntl(STDOUT_FILENO, F_GETFD) < 0 ||
 	    fcntl(STDIN_FILENO, F_GETFD) < 0)
-		if (pipe(fd) != 0)
+		if (pipe(fd) != 0 || (fd[1] <= STDERR_FILENO &&
+		    dup2(fd[0], fd[1]) < 0))
 			return;
 	if (str_is_start(audit, S("fd:")))
 		(void)!str_u64(str_from(audit, 3), INT_MAX - 1,
@@ -17689,6 +17864,14 @@ cli_args(struct cfg *cfg, struct cli *c, char **argv)
 	return -1;
 }
 
+/* The exit status, once what was printed has really been written. */
+static int
+cli_done(int status)
+{
+	return status != EX_OK || (fflush(stdout) == 0 && !ferror(stdout)) ?
+	    status : cli_failed("stdout cannot be written");
+}
+
 /* A descriptor that the settings name and that is not open: one that never
  * will be takes its place, or a socket of ours could get its number. */
 static void
@@ -17717,7 +17900,7 @@ main(int argc, char **argv)
 	ok = cfg_from_env(&cfg, environ, &bad);
 	status = cli_args(&cfg, &cli, argv);
 	if (status >= 0)
-		return status;
+		return cli_done(status);
 	if (!ok)
 		return cli_usage("unknown setting or unusable value", bad);
 	cli_descriptors(&cfg);
@@ -17729,5 +17912,5 @@ main(int argc, char **argv)
 		    EX_CONFIG : cli_serve(&cfg, &os, cfg.write == DENY ?
 		    &opmcp_catalog : &opmcp_writing);
 	box_narrow();
-	return cli_run(&cfg, &os, &cli);
+	return cli_done(cli_run(&cfg, &os, &cli));
 }

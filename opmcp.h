@@ -86,6 +86,7 @@
 #define ITEMS_SEEN_MAX 1000u         /* OPMCP_MAX_ITEMS at most */
 #define RATE_MAX_S 2592000u          /* longest window of a limit: 30 days */
 #define VALUES_MAX 100u              /* values of a completion; MCP's limit */
+#define FIELDS_SHOWN 2000u           /* fields of an item in one look */
 #define EDITS_MAX 128u               /* changes to one text of an item */
 #define WISH_FIELDS_MAX 24u          /* fields set in one call, */
 #define WISH_TAGS_MAX 24u            /* ... and tags */

@@ -6097,6 +6097,27 @@ test_item_is_protected(void)
 		{ "username", "username", KIND_TEXT, FOR_NOTHING, false },
 		{ "passwor", "toke", KIND_TEXT, FOR_NOTHING, false },
 	};
+	static const struct {
+		const char *value;
+		bool want;
+		const char *shown;      /* as a website; NULL: not one */
+	} telling[] = {
+		{ "otpauth://totp/x?secret=JBSW", true, NULL },
+		{ "OTPAUTH://totp/x", true, NULL },
+		{ "otpauth", false, NULL },
+		{ "x\n-----BEGIN PRIVATE KEY-----\nMC4", true, NULL },
+		{ "-----BEGIN OPENSSH PRIVATE KEY-----", true, NULL },
+		{ "-----BEGIN PUBLIC KEY-----", false, NULL },
+		{ "https://u:pw@host/x", true, "https://host/x" },
+		{ "https://u:p@w@host?x", true, "https://host?x" },
+		{ "ftp://u@host", true, "ftp://host" },
+		{ "https://host/u@x", false, "https://host/u@x" },
+		{ "https://host?u@x", false, "https://host?u@x" },
+		{ "https://host#u@x", false, "https://host#u@x" },
+		{ "user@host", false, "user@host" },
+		{ "a@b://", false, "a@b://" }, { "://", false, "://" },
+		{ "", false, "" },
+	};
 
 	for (size_t i = 0; i < LEN(rows); i++) {
 		struct field f = { str_c(rows[i].id), str_c(rows[i].title),
@@ -6107,6 +6128,21 @@ test_item_is_protected(void)
 		    rows[i].id, rows[i].title);
 		run.row = label;
 		EQUAL(item_is_protected(&f), rows[i].want);
+	}
+	for (size_t i = 0; i < LEN(telling); i++) {
+		struct field f = { S("a"), S("b"), NULL, KIND_TEXT,
+			FOR_NOTHING, { (const u8 *)telling[i].value,
+			strlen(telling[i].value) }, 0, 0 };
+		size_t mark = T.used;
+
+		run.row = telling[i].value;
+		EQUAL(item_is_protected(&f), telling[i].want);
+		f.kind = KIND_URL;
+		EQUAL(item_is_protected(&f), telling[i].want);
+		if (telling[i].shown != NULL)
+			SAME(item_url_shown(&T, str_c(telling[i].value)),
+			    str_c(telling[i].shown));
+		mem_reset(&T, mark);
 	}
 	run.row = NULL;
 }
@@ -7331,6 +7367,10 @@ test_sa_addresses(void)
 		line = out_close(&want, &T);    /* the arena is free again */
 		SAME(shown_as("address", run.row), line);
 	}
+	run.row = "escapes";
+	SAME(shown_as("address", "{\"zip\":\"Gro\\u00dfer Weg 3\",\"city\":"
+	    "\"a\\\\b\",\"street\":\"\\\"q\\\"\"}"),
+	    S("\"q\", a\\b Gro\xc3\x9f" "er Weg 3"));
 	run.row = "no object";
 	SAME(shown_as("address", "\"street\""), S(""));
 	SAME(shown_as("address", "[]"), S(""));
@@ -7583,7 +7623,9 @@ test_sa_ssh_facts(void)
 			    KIND_SSH_FACT);
 			EQUAL(it.field[f].node == 0, f > 0);
 			EQUAL(item_is_protected(&it.field[f]), f == 0);
-			CHECK(it.field[f].in == &it.section[0]);
+			/* the facts stand in no section, as in the SDKs */
+			CHECK(it.field[f].in == (f == 0 ? &it.section[0] :
+			    NULL));
 			if (f > 0)
 				OUT(&o, S("/"), it.field[f].title, S("="),
 				    value_of(&it.field[f]));
@@ -8684,6 +8726,7 @@ test_sa_items_fresh(void)
 		bool fresh = rows[i].fresh;
 
 		onep.log.n = 0;
+		sa->http.call++;
 		onep.content = rows[i].content;
 		CHECK(sa_items(sa, S(VAULT), &fresh, &list, &n, &e));
 		FAILED(e, E_NONE);
@@ -8931,6 +8974,7 @@ send_draft(struct sa *sa, struct str vault, const struct draft *c,
 {
 	struct sa_vault *v;
 
+	sa->http.call++;
 	return sa_vault_get(sa, vault, &v, e) && sa_send(sa, v, c, version, e);
 }
 
@@ -9394,7 +9438,8 @@ static const struct wish_row wish_rows[] = {
 	    { { "pw", NULL, "password", "q\"\\\n", 0, 0 } }, E_NONE, NULL,
 	    "{'sections':[{'name':'','title':'','fields':[{'k':'string','n':"
 	    "'url','t':'URL','v':'x','a':{'guarded':'yes'}},{'k':'concealed',"
-	    "'n':'pw','t':'password','v':'q\\'\\\\\\n'}]}]}" },
+	    "'n':'pw','t':'password','v':'q\\'\\\\\\n'}]}],"
+	    "'passwordHistory':[{'value':'s','time':1767323045}]}" },
 	{ "without a value so far", "110", "{}", "{'sections':[{'fields':[{'k':"
 	    "'string','n':'url','t':'URL'}]}]}",
 	    { { "url", NULL, "URL", "q", 0, 0 } }, E_NONE, NULL,
@@ -9550,7 +9595,9 @@ test_sa_write_texts(void)
 		{ "{'URLs':{'u':'a'}}", NULL, "c", false, { NOTHING },
 		    "{'URLs':[{'u':'c','l':'website','m':'default'}]}" },
 		{ "{'URLs':[['u']]}", NULL, "c", false, { NOTHING },
-		    "{'URLs':[{'u':'c','l':'website','m':'default'}]}" },
+		    "{'URLs':[['u'],{'u':'c','l':'website','m':'default'}]}" },
+		{ "{'URLs':[null,{'l':'x'},{'u':'a'}]}", NULL, "c", false,
+		    { NOTHING }, "{'URLs':[null,{'l':'x'},{'u':'c'}]}" },
 		{ "{'tags':['a','b']}", NULL, NULL, true, { B("c"),
 		    B("d\"e") }, "{'tags':['c','d\\'e']}" },
 		{ "{'tags':['a','b']}", NULL, NULL, true, { NOTHING },
@@ -12555,6 +12602,7 @@ static struct {
 	struct wish wish;               /* the last one */
 	struct item_ref written;        /* of what item; likewise */
 	size_t audit_at_write;          /* length of the audit file then */
+	struct audit *cut;              /* a record that ends then */
 	unsigned vaults, lists, items, fresh, files, writes;
 } shelf;
 
@@ -12679,6 +12727,10 @@ shelf_write(void *ctx, struct str vault, struct item *it,
 	}
 	if (code != E_NONE)
 		return err_set(e, code, "", 0);
+	if (shelf.cut != NULL) {
+		(void)close(shelf.cut->fd);
+		shelf.cut->fd = -1;
+	}
 	it->version++;
 	if (it->ref.id.n == 0)
 		it->ref.id = S(SHELF("7"));
@@ -14266,7 +14318,11 @@ test_gate_matrix(void)
 		enum verdict v;
 	} tags[] = { { B("ai:deny"), DENY }, { B("AI:use-only"), DENY },
 		{ B("ai:ASK"), ASK }, { B("prod"), ALLOW },
-		{ B("ai:canary"), DENY }, { B(""), ALLOW } };
+		{ B("ai:canary"), DENY }, { B(""), ALLOW },
+		{ B("\xef\xb8\x8f" "ai:deny"), DENY },
+		{ B("ai\xf3\xa0\x84\x80:deny"), DENY },
+		{ B("\xe2\xa0\x80" "ai:deny\xe2\xa0\x80"), DENY },
+		{ B("ai\xe2\xa0\x80:deny"), ALLOW } };
 	struct keeper k;
 	struct cfg cfg;
 
@@ -14868,11 +14924,19 @@ test_keep_audit_fails(void)
 
 /* A tool call: the frame's payload. ask says that the host can ask. */
 static struct str
-tool_called(struct keeper *k, const char *name, const char *args)
+tool_called_asking(struct keeper *k, const char *name, const char *args,
+    bool ask)
 {
 	return keeper_frame(k, JOIN(&T, S("{\"method\":\"tools/call\","
-	    "\"ask\":false,\"params\":{\"name\":\""), str_c(name),
-	    S("\",\"arguments\":"), quotes(args), S("}}")));
+	    "\"ask\":"), ask ? S("true") : S("false"), S(",\"params\":{"
+	    "\"name\":\""), str_c(name), S("\",\"arguments\":"),
+	    quotes(args), S("}}")));
+}
+
+static struct str
+tool_called(struct keeper *k, const char *name, const char *args)
+{
+	return tool_called_asking(k, name, args, false);
 }
 
 /* Every word of the query in title, tags or websites; tag, category and
@@ -14907,6 +14971,15 @@ test_tool_is_found(void)
 	};
 	static const struct str tag = B("env/prod");
 	static const struct str url = B("https://example.com/x");
+	/* bait is not labelled */
+	static const struct str label[] = { B("AI:Canary"), B("work"),
+		B("ai:canary/x") };
+	static const char *const never[] = { "canary", "ai:", "AI:CANARY",
+		"ai:canary/x" };
+	struct item_ref bait;
+	u8 room[64];
+	struct out o;
+	struct jw w = { &o, false };
 	struct item_ref it = { .title = S("GitHub"), .tag = &tag, .url = &url,
 		.tags = 1, .urls = 1, .category = S("001") };
 
@@ -14922,6 +14995,25 @@ test_tool_is_found(void)
 		it.state = ITEM_ACTIVE;
 	}
 	run.row = NULL;
+	bait = (struct item_ref){ .title = S("x"), .tag = label,
+		.tags = LEN(label) };
+	for (size_t i = 0; i < LEN(never); i++) {
+		run.row = never[i];
+		CHECK(!tool_is_found(&(struct search){ .query =
+		    str_c(never[i]), .active = true }, &bait));
+		CHECK(!tool_is_found(&(struct search){ .tag = str_c(never[i]),
+		    .active = true }, &bait));
+	}
+	run.row = NULL;
+	CHECK(tool_is_found(&(struct search){ .tag = S("work"),
+	    .active = true }, &bait));
+	out_init(&o, room, sizeof room);
+	tool_put_names(&w, S("tags"), label, LEN(label));
+	SAME(out_str(&o), S("\"tags\":[\"work\"]"));
+	out_init(&o, room, sizeof room);
+	w.comma = false;
+	tool_put_names(&w, S("tags"), label, 1);
+	SAME(out_str(&o), S(""));
 	CHECK(tool_is_in(S("abc"), S("BC")) && !tool_is_in(S("ab"), S("abc")));
 	CHECK(tool_is_in(S("x\xc3\xa9"), S("\xc3\xa9")) &&
 	    tool_is_in(NOTHING, S("")) && !tool_is_in(NOTHING, S("a")));
@@ -15383,6 +15475,68 @@ shelf_writing(struct cfg *cfg, struct keeper *k)
 	k->cat = &opmcp_writing;
 }
 
+/* What is wrong about a field is told of no item that is bait or hidden. */
+static void
+test_tool_follow(void)
+{
+	static const char *const refs[] = { "nope", "nosec/x", "nosec/password",
+		"password?attribute=otp", "password?ssh-format=openssh",
+		"password", "username" };
+	struct str bait = S("ai:canary"), hidden = S("ai:deny");
+	struct keeper k;
+	struct cfg cfg;
+
+	shelf_start(&cfg, &k);
+	for (size_t i = 0; i < 2 * LEN(refs); i++) {
+		bool canary = i < LEN(refs);
+
+		run.row = refs[i % LEN(refs)];
+		memset(k.gate, 0, sizeof *k.gate);
+		shelf.ref[0].tag = canary ? &bait : &hidden;
+		shelf.ref[0].tags = 1;
+		ENDED(tool_called(&k, "read_secret", cstr(JOIN(&T,
+		    S("{'reference':'op://AI/GitHub/"), str_c(run.row),
+		    S("'}")))), canary ? E_ITEM : E_POLICY);
+		EQUAL(k.gate->locked, canary);
+	}
+	run.row = NULL;
+	keeper_end(&k);
+}
+
+/* A person's word for ten minutes covers the fields of an item, not the seed
+ * of its one-time passwords: that is asked about each time. */
+static void
+test_tool_seed_asks(void)
+{
+	static const char *const seed =
+	    "{'reference':'op://AI/GitHub/seed'}";
+	struct str got;
+	struct keeper k;
+	struct cfg cfg;
+
+	shelf_start(&cfg, &k);
+	shelf.field[2] = (struct field){ S("TOTP_1"), S("seed"), NULL,
+		KIND_TOTP, FOR_NOTHING, { (const u8 *)"JBSWY3DPEHPK3PXP", 16 },
+		0, 0 };
+	shelf.fields = 3;
+	cfg.reveal = ASK;
+	got = tool_called_asking(&k, "read_secret",
+	    "{'reference':'op://AI/GitHub/password'}", true);
+	ENDED(got, E_ASK);
+	CHECK(str_search(got, S("10 minutes")) < got.n);
+	CHECK(str_search(got, S("any field of this item")) < got.n);
+	(void)tool_pass_is_valid(&k, ACT_REVEAL, shelf.ref[0].id, NOTHING,
+	    true);
+	ENDED(tool_called_asking(&k, "read_secret",
+	    "{'reference':'op://AI/GitHub/password'}", true), E_NONE);
+	got = tool_called_asking(&k, "read_secret", seed, true);
+	ENDED(got, E_ASK);
+	CHECK(str_search(got, S("10 minutes")) == got.n);
+	ENDED(tool_called_asking(&k, "read_secret",
+	    "{'reference':'op://AI/GitHub/seed?attribute=otp'}", true), E_NONE);
+	keeper_end(&k);
+}
+
 /* Which changes are carried out: arguments, rules, tags, and nothing that
  * would lift a restriction. */
 static void
@@ -15527,6 +15681,58 @@ test_write_calls(void)
 	ENDED(tool_called(&k, UPDATE, "{'item':'GitHub','notes':'n'}"),
 	    E_INTERNAL);
 	EQUAL(shelf.writes, 0);
+	run.row = NULL;
+	keeper_end(&k);
+}
+
+/* Limits count changes: of an item, of one of its fields, and of what is made
+ * in a vault, whose items have no id yet. */
+static void
+test_write_limits(void)
+{
+	static const struct {
+		const char *rule, *tool, *args;
+		bool counted;
+	} rows[] = {
+		{ "limit 2/1d write vault AI", CREATE,
+		    "{'title':'N','password':'x'}", true },
+		{ "limit 2/1d write", CREATE, "{'title':'N'}", true },
+		{ "limit 2/1d write field password", CREATE,
+		    "{'title':'N','password':'x'}", true },
+		{ "limit 2/1d write field password", CREATE,
+		    "{'title':'N','username':'x'}", false },
+		{ "limit 2/1d write", UPDATE, "{'item':'GitHub','notes':'n'}",
+		    true },
+		{ "limit 2/1d write item GitHub field password", UPDATE,
+		    "{'item':'GitHub','password':'n'}", true },
+		{ "limit 2/1d write item GitHub field notes", UPDATE,
+		    "{'item':'GitHub','notes':'n'}", true },
+		{ "limit 2/1d write item GitHub field website", UPDATE,
+		    "{'item':'GitHub','website':'n'}", true },
+		{ "limit 2/1d write item GitHub field brand*", UPDATE,
+		    "{'item':'GitHub','fields':[{'label':'brand new',"
+		    "'value':'n'}]}", true },
+		{ "limit 2/1d write item GitHub field password", UPDATE,
+		    "{'item':'GitHub','notes':'n'}", false },
+		{ "limit 2/1d write", "archive_1password_credential",
+		    "{'item':'GitHub'}", true },
+		{ "limit 2/1d write field password",
+		    "archive_1password_credential", "{'item':'GitHub'}",
+		    false },
+	};
+	struct keeper k;
+	struct cfg cfg;
+
+	shelf_writing(&cfg, &k);
+	for (size_t i = 0; i < LEN(rows); i++) {
+		run.row = cstr(JOIN(&T, str_c(rows[i].rule), S(" "),
+		    str_c(rows[i].args)));
+		memset(k.gate, 0, sizeof *k.gate);
+		k.policy = policy_of(str_c(rows[i].rule));
+		for (int n = 0; n < 4; n++)
+			ENDED(tool_called(&k, rows[i].tool, rows[i].args),
+			    rows[i].counted && n >= 2 ? E_LIMIT : E_NONE);
+	}
 	run.row = NULL;
 	keeper_end(&k);
 }
@@ -15698,11 +15904,17 @@ test_write_audit(void)
 	    slurp(audit_where).n);
 	shelf.write_fails = E_NONE;
 	shelf.writes = 0;
-	(void)close(k.audit->fd);
-	k.audit->fd = -1;
-	ENDED(tool_called(&k, UPDATE, "{'item':'GitHub','notes':'n'}"),
-	    E_AUDIT);
-	EQUAL(shelf.writes, 0);
+	/* the record ends after the change: nobody may think it was not made */
+	shelf.cut = k.audit;
+	text = tool_called(&k, UPDATE, "{'item':'GitHub','notes':'n'}");
+	ENDED(text, E_AUDIT);
+	CHECK(str_search(text, S("the change was made")) < text.n);
+	EQUAL(shelf.writes, 1);
+	shelf.cut = NULL;
+	text = tool_called(&k, UPDATE, "{'item':'GitHub','notes':'n'}");
+	ENDED(text, E_AUDIT);
+	CHECK(str_search(text, S("the change was made")) == text.n);
+	EQUAL(shelf.writes, 1);
 	keeper_end(&k);
 	audit_where = "off";
 }
@@ -19055,7 +19267,10 @@ static const struct {
 	TEST(test_tool_rules_say),
 	TEST(test_tool_vaults),
 	TEST(test_tool_secret),
+	TEST(test_tool_follow),
+	TEST(test_tool_seed_asks),
 	TEST(test_write_calls),
+	TEST(test_write_limits),
 	TEST(test_write_generate),
 	TEST(test_write_ask),
 	TEST(test_write_audit),
