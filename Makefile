@@ -35,6 +35,7 @@ opmcp: opmcp.c opmcp.h Makefile
 	lib=$${b:+$$b/build/libbearssl.a}; \
 	[ -n "$$lib" ] || lib=$$($(CC) -print-file-name=libbearssl.a); \
 	all="-std=c11 $(CFLAGS) $(WARN) $(HARDEN) -fPIE -ffunction-sections \
+	    -fno-asynchronous-unwind-tables -fno-unwind-tables \
 	    -ffile-prefix-map=$$PWD=. $$inc"; \
 	[ ! -f '$(BUNDLE)' ] || all="$$all -DOPMCP_CA_BUNDLE=\"$(BUNDLE)\""; \
 	m=/usr/lib/$$($(CC) -dumpmachine | sed s/gnu/musl/); \

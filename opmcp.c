@@ -10,7 +10,7 @@
  *  3. Errors: one struct, one table
  *  4. OS seam: clock, randomness, waiting, files, names, sockets, log
  *  5. Text codecs: base64, hex, ids, UTF-8, time
- *  6. JSON: one strict reader, one writer
+ *  6. JSON: one strict reader, one writer, one editor
  *  7. Configuration: one table of settings, token sources
  *  8. Crypto: SRP, GCM, HMAC, OAEP, Ed25519 signing
  *  9. TLS and HTTP: one origin, one connection, every wait bounded
@@ -318,6 +318,16 @@ static bool
 str_eq(struct str a, struct str b)
 {
 	return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
+}
+
+/* Is s one of the n in list? Not for secrets. */
+static bool
+str_is_in(struct str s, const struct str *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (str_eq(s, list[i]))
+			return true;
+	return false;
 }
 
 /* Any total order: by length, then bytes. Not for secrets. */
@@ -697,7 +707,7 @@ static const struct err_row {
 	[E_CANNOT_ASK] = { "approval_unavailable", RPC_OF_US, EX_NOPERM,
 	    "A person must approve this, and this host cannot ask one (it "
 	    "does not support form elicitation). The operator can permit it in "
-	    "OPMCP_POLICY or with OPMCP_REVEAL=allow." },
+	    "OPMCP_POLICY or with OPMCP_REVEAL=allow (OPMCP_WRITE=allow)." },
 	[E_REFUSED] = { "approval_refused", RPC_OF_US, EX_NOPERM,
 	    "The person asked has refused this; do not repeat the call." },
 	[E_UNANSWERED] = { "approval_missing", RPC_OF_US, EX_NOPERM,
@@ -1502,13 +1512,13 @@ time_digits(struct out *o, int64_t v, int n)
 		out_byte(o, (u8)('0' + v / unit % 10));
 }
 
-/* Append the moment t (seconds since 1970, not negative) as YYYY-MM-
- * DDTHH:MM:SSZ, 20 bytes (RFC 3339). Years stop being right at 9999. */
+/* Append the day of the moment t (seconds since 1970) as YYYY-MM-DD. Right
+ * for the years 1 to 9999. */
 static void
-time_put(struct out *o, int64_t t)
+time_put_day(struct out *o, int64_t t)
 {
-	int64_t days = t / 86400, sec = t % 86400, month = 12;
-	int64_t year = 1970 + days / 366;
+	int64_t days = t / 86400 - (t % 86400 < 0), month = 12;
+	int64_t year = 1970 + (days < 0 ? days / 365 - 1 : days / 366);
 
 	while (time_days(year + 1, 1, 1) <= days)
 		year++;
@@ -1519,6 +1529,16 @@ time_put(struct out *o, int64_t t)
 	time_digits(o, month, 2);
 	out_byte(o, '-');
 	time_digits(o, days - time_days(year, month, 1) + 1, 2);
+}
+
+/* Append a moment that is not before 1970 as YYYY-MM-DDTHH:MM:SSZ, 20 bytes
+ * (RFC 3339). */
+static void
+time_put(struct out *o, int64_t t)
+{
+	int64_t sec = t % 86400;
+
+	time_put_day(o, t);
 	out_byte(o, 'T');
 	time_digits(o, sec / 3600, 2);
 	out_byte(o, ':');
@@ -1559,9 +1579,10 @@ time_parse_http(struct str s, int64_t *t)
 }
 
 /* ====================================================================
- * 6. JSON: one strict reader, one writer
+ * 6. JSON: one strict reader, one writer, one editor
  *
- * Owns:   struct json (tokens over a caller's text), struct jw (writer).
+ * Owns:   struct json (tokens over a caller's text), struct jw (writer),
+ *         struct edits (changes to a text).
  * Trusts: nothing; input is hostile until json_parse() returns true.
  * Calls:  2 memory, 3 errors, 5 codecs.        Tests: test_json_*
  *
@@ -1570,6 +1591,17 @@ time_parse_http(struct str s, int64_t *t)
  * and counts the tokens; jsmn then fills an array of exactly that size; and
  * json_index() prepares navigation and refuses objects with a repeated key.
  * No other section touches a jsmntok_t.
+ *
+ * A value is named by its place in the token array. 0 is ROOT for those who
+ * ask and "not there" in an answer: nothing that is looked for is the root,
+ * so a chain of look-ups needs no check in between, and what is not there has
+ * no members, is no text and equals nothing.
+ *
+ * The editor never rebuilds a text. It keeps a list of places in the source,
+ * each with what comes instead; edit_done() copies all that lies between. So
+ * white space, escapes, the order of members and whatever this program does
+ * not know come out as they went in. Two edits of one place are an error of
+ * the caller, and whoever edits parses the result again before it is used.
  * ==================================================================== */
 
 /* A parsed text. A node is the index of its token. Token 0 is no token: it
@@ -2220,12 +2252,155 @@ jw_put(struct jw *w, struct str name, struct str value)
 	jw_str(w, value);
 }
 
+/* A member that is true or false. */
+static void
+jw_put_bool(struct jw *w, struct str name, bool v)
+{
+	jw_key(w, name);
+	jw_comma(w);
+	out_put(w->o, v ? S("true") : S("false"));
+}
+
 /* A member whose value is JSON text. */
 static void
 jw_put_raw(struct jw *w, struct str name, struct str json)
 {
 	jw_key(w, name);
 	jw_raw(w, json);
+}
+
+/* Changes to a parsed text, in the order of their places: a stretch is left
+ * out and text put in its stead. What nobody names stays byte for byte. Like
+ * a builder it cannot fail half way: edit_done() tells once. No two changes
+ * may overlap, so a value can be replaced once, and nothing inside it can. */
+struct edits {
+	const struct json *j;
+	struct edit {
+		size_t at, len;
+		struct str text;
+	} part[EDITS_MAX];
+	size_t n;
+	bool over;              /* more changes than there is room for */
+};
+
+/* Note a change; at the same place the one noted first comes first, but what
+ * is put in stands before what is replaced. */
+static void
+edit_put(struct edits *x, size_t at, size_t len, struct str text)
+{
+	size_t i = x->n;
+
+	if (x->n == EDITS_MAX || text.p == NULL) {
+		x->over = true;
+		return;
+	}
+	for (; i > 0 && (x->part[i - 1].at > at || (len == 0 &&
+	    x->part[i - 1].at == at && x->part[i - 1].len > 0)); i--)
+		x->part[i] = x->part[i - 1];
+	x->part[i] = (struct edit){ at, len, text };
+	x->n++;
+}
+
+/* Where a node stands in the text. */
+static size_t
+edit_at(const struct edits *x, uint32_t node)
+{
+	return (size_t)(json_raw(x->j, node).p - x->j->text.p);
+}
+
+/* Put JSON text in the place of a value. The text must live until the changes
+ * are made; p NULL counts as too many changes, so that the result of a JOIN
+ * can be handed in unseen. */
+static void
+edit_replace(struct edits *x, uint32_t node, struct str json)
+{
+	edit_put(x, edit_at(x, node), json_raw(x->j, node).n, json);
+}
+
+/* Put one more element or member into an array or object, as the last. */
+static void
+edit_add(struct edits *x, uint32_t box, struct str json)
+{
+	size_t end = edit_at(x, box) + json_raw(x->j, box).n - 1;
+	bool comma = json_first(x->j, box) != 0;
+
+	for (size_t i = 0; i < x->n; i++)
+		comma |= x->part[i].at == end;
+	if (comma)
+		edit_put(x, end, 0, S(","));
+	edit_put(x, end, 0, json);
+}
+
+/* Put one more element into an array, as the first; once at most. */
+static void
+edit_front(struct edits *x, uint32_t array, struct str json)
+{
+	size_t at = edit_at(x, array) + 1;
+
+	edit_put(x, at, 0, json);
+	if (json_first(x->j, array) != 0)
+		edit_put(x, at, 0, S(","));
+}
+
+/* Give a member of an object a value; name is a literal without escapes. */
+static void
+edit_member(struct edits *x, struct arena *a, uint32_t box, struct str name,
+    struct str json)
+{
+	uint32_t node = json_get(x->j, box, name);
+
+	if (node != 0)
+		edit_replace(x, node, json);
+	else
+		edit_add(x, box, json.p == NULL ? NOTHING :
+		    JOIN(a, S("\""), name, S("\":"), json));
+}
+
+/* Put one more entry into the array that a member of the root is; what is
+ * missing, or none, becomes one. */
+static void
+edit_entry(struct edits *x, struct arena *a, struct str name, struct str json)
+{
+	uint32_t list = json_get(x->j, ROOT, name);
+
+	if (json_is_array(x->j, list))
+		edit_add(x, list, json);
+	else
+		edit_member(x, a, ROOT, name, json.p == NULL ? NOTHING :
+		    JOIN(a, S("["), json, S("]")));
+}
+
+/* The text with all changes made, in the arena. */
+MUST static bool
+edit_done(const struct edits *x, struct arena *a, struct str *text,
+    struct err *e)
+{
+	size_t from = 0;
+	struct out o;
+
+	out_open(&o, a);
+	for (size_t i = 0; i < x->n; i++) {
+		out_put(&o, str_upto(str_from(x->j->text, from),
+		    x->part[i].at - from));
+		out_put(&o, x->part[i].text);
+		from = x->part[i].at + x->part[i].len;
+	}
+	out_put(&o, str_from(x->j->text, from));
+	*text = out_close(&o, a);
+	return (!x->over && !o.over) || fail(e, E_LARGE, "change");
+}
+
+/* A text as a JSON string in the arena; p NULL when there is no room. */
+static struct str
+json_quoted(struct arena *a, struct str s)
+{
+	struct out o;
+	struct str text;
+
+	out_open(&o, a);
+	jw_quote(&o, s);
+	text = out_close(&o, a);
+	return o.over ? NOTHING : text;
 }
 
 /* ====================================================================
@@ -2252,7 +2427,8 @@ struct cfg {
 	const char *parent;     /* of this program: no setting, a fact */
 	uint64_t audit_fd;      /* of OPMCP_AUDIT=fd:N, else 0 */
 	uint64_t log, timeout_s, token_fd;
-	uint64_t reveal;        /* enum verdict */
+	uint64_t reveal, write; /* enum verdict */
+	uint64_t references;    /* 1: strict */
 	uint64_t plan, sandbox; /* enum plan, enum sandbox */
 	uint64_t max_items, audit_sync;
 	uint64_t calls, calls_s;        /* so many calls in so many seconds */
@@ -2288,6 +2464,14 @@ static const struct cfg_row {
 	    "may values reach the model; with ask a person approves each,\n"
 	    "    through the host; rules and tags of items can say otherwise",
 	    CFG_WORD, offsetof(struct cfg, reveal), 0, 0 },
+	{ "OPMCP_WRITE", "DESTRUCTIVE_ACTIONS", "write", "off|ask|allow",
+	    "off", "tools that change items; with ask (also: on, true) a "
+	    "person\n    approves each change",
+	    CFG_WORD, offsetof(struct cfg, write), 0, 0 },
+	{ "OPMCP_REFERENCES", NULL, "references", "wide|strict", "wide",
+	    "wide: secret references may hold letters outside ASCII; strict:\n"
+	    "    only what 1Password's own tools take",
+	    CFG_WORD, offsetof(struct cfg, references), 0, 0 },
 	{ "OPMCP_POLICY", NULL, "policy", "FILE", NULL,
 	    "rules: see opmcp policy --help",
 	    CFG_TEXT, offsetof(struct cfg, policy), 0, 0 },
@@ -2345,15 +2529,25 @@ cfg_member(struct cfg *cfg, const struct cfg_row *row)
 	return (char *)cfg + row->at;
 }
 
-/* One of the words that a row's arg lists, in any case; its index. "warning"
- * is what some programs call the level warn. */
+/* One of the words that a row's arg lists, in any case; its index. Some go by
+ * other names elsewhere: writing is switched "on" or "true", and the level
+ * warn is called warning. */
 MUST static bool
 cfg_word(const char *words, struct str s, uint64_t *index)
 {
+	static const char *const same[][3] = {
+		{ "warning", "warn", "info" }, { "on", "ask", "off|ask" },
+		{ "true", "ask", "off|ask" }, { "1", "ask", "off|ask" },
+		{ "yes", "ask", "off|ask" }, { "no", "off", "off|ask" },
+		{ "false", "off", "off|ask" }, { "0", "off", "off|ask" } };
 	struct str rest = str_c(words), word;
 
-	if (str_nocase_eq(s, S("warning")))
-		s = S("warn");
+	for (size_t i = 0; i < LEN(same); i++)
+		if (str_nocase_eq(s, str_c(same[i][0])) &&
+		    str_search(rest, str_c(same[i][2])) < rest.n) {
+			s = str_c(same[i][1]);
+			break;
+		}
 	for (uint64_t i = 0; str_cut(&rest, '|', &word); i++)
 		if (str_nocase_eq(s, word)) {
 			*index = i;
@@ -3215,6 +3409,27 @@ ed_hash(u8 big[static SHA512_LEN], struct str a, struct str b, struct str c)
 	WIPE(h);
 }
 
+/* The two halves of a 32-byte seed (RFC 8032 5.1.5): the secret scalar in the
+ * last 32 bytes, the prefix in the first; the caller wipes them. */
+static void
+ed_expand(u8 h[static SHA512_LEN], const u8 seed[static 32])
+{
+	ed_hash(h, (struct str){ seed, 32 }, NOTHING, NOTHING);
+	h[32] = (u8)((h[32] & 0x7f) | 0x40);
+	h[63] &= 0xf8;
+}
+
+/* The public key that belongs to a secret seed. */
+static void
+cry_ed25519_public(u8 pub[static 32], const u8 seed[static 32])
+{
+	u8 h[SHA512_LEN];               /* secret: wiped */
+
+	ed_expand(h, seed);
+	ge_mul_base(pub, h + 32);
+	WIPE(h);
+}
+
 /* sig = the Ed25519 signature (RFC 8032 5.1.6) of msg under the 32-byte seed,
  * which is secret. Deterministic: the same message gives the same bytes. Two
  * multiplications of the base point, about two milliseconds, once an hour. */
@@ -3227,11 +3442,9 @@ cry_ed25519_sign(u8 sig[static 64], const u8 seed[static 32], struct str msg)
 	u8 h[SHA512_LEN], k[SHA512_LEN], pub[32], prefix[32];   /* wiped */
 	uint32_t a[8], r[8], s[8];                              /* wiped */
 
-	ed_hash(h, (struct str){ seed, 32 }, NOTHING, NOTHING);
+	ed_expand(h, seed);
 	for (size_t i = 0; i < 32; i++)
 		prefix[i] = h[31 - i];
-	h[32] = (u8)((h[32] & 0x7f) | 0x40);
-	h[63] &= 0xf8;
 	ge_mul_base(pub, h + 32);
 	mod_mul(a, h + 32, 32, one, order, 8);  /* modulo the order */
 	ed_hash(k, (struct str){ prefix, 32 }, msg, NOTHING);
@@ -3322,7 +3535,8 @@ struct http {
 	const struct cfg *cfg;
 	struct arena *session;          /* trust anchors live here */
 	char host[256], port[6];        /* the origin, NUL-terminated */
-	uint64_t call_deadline;         /* of the tool call */
+	uint64_t call;                  /* number of the tool call */
+	uint64_t call_deadline;         /* its deadline */
 	uint64_t deadline;              /* of the exchange under way */
 	uint64_t started;
 	struct http_request req;        /* the exchange under way */
@@ -4310,26 +4524,757 @@ http_init(struct http *h, const struct os *os, const struct cfg *cfg,
 /* ====================================================================
  * 10. Values: references, one-time passwords, SSH keys, new passwords
  *
- * Owns:   struct ref and struct totp; the making of passwords.
+ * Owns:   struct ref, totp and recipe; the making of passwords.
  * Trusts: nothing: references come from callers, values from a vault.
- * Calls:  2 memory, 3 errors, 5 codecs, 8 crypto.
- *                                    Tests: test_ref_*, test_totp_*, ...
+ * Calls:  2 memory, 3 errors, 4 randomness, 5 codecs, 8 crypto.
+ *              Tests: test_ref_*, test_totp_*, test_ssh_*, test_gen_*
  *
  * What can be done with one value alone, without knowing of which item it
  * is: pure functions from text to text.
+ *
+ * The seed of a one-time password is a URI (otpauth://totp/...?secret=...)
+ * or bare base32; the code is that of RFC 6238 for the moment of the answer.
+ * An SSH key is stored as PKCS#8; on request it is written again in the
+ * format of OpenSSH ("openssh-key-v1"): magic, cipher "none", no key
+ * derivation, one key; the public blob; then the private part, which begins
+ * with two equal check numbers and is padded to eight bytes with 1, 2, 3.
+ *
+ * A password is made of bytes from the kernel's generator, a byte that would
+ * make one letter likelier than another is thrown away, and one that misses
+ * a class of characters that was asked for is made anew as a whole: putting
+ * one in would make some places likelier than others.
  * ==================================================================== */
+
+/* How the value of a reference is wanted: as stored, as the one-time code of
+ * this moment, or as a key file of OpenSSH. */
+enum ref_query { REF_PLAIN, REF_OTP, REF_OPENSSH };
+
+/* A secret reference; slices of the caller's text. section.p NULL: none was
+ * given, which is not the same as an empty one. */
+struct ref {
+	struct str vault, item, section, field;
+	enum ref_query query;
+};
+
+/* Letters, digits, - _ . and blank between the slashes; without strict, what
+ * lies beyond ASCII and can be seen as well. Nothing is ever unescaped. */
+static bool
+ref_is_path(struct str s, bool strict)
+{
+	struct str plain = S("abcdefghijklmnopqrstuvwxyz0123456789-_. /");
+	uint32_t c;
+
+	while (s.n > 0)
+		if (!utf8_next(&s, &c) || (c >= 0x80 ?
+		    strict || text_is_hidden(c) :
+		    str_find(plain, str_lower((u8)c)) == plain.n))
+			return false;
+	return true;
+}
+
+/* The one parameter after the question mark; case counts. */
+MUST static bool
+ref_parse_query(struct str s, enum ref_query *query, struct err *e)
+{
+	struct str key = str_upto(s, str_find(s, '='));
+
+	if (str_eq(s, S("attribute=otp")) || str_eq(s, S("attribute=totp")))
+		*query = REF_OTP;
+	else if (str_eq(s, S("ssh-format=openssh")))
+		*query = REF_OPENSSH;
+	else if (str_eq(key, S("attribute")) || str_eq(key, S("ssh-format")))
+		return fail(e, E_REF, "reference has an unknown value");
+	else
+		return fail(e, E_REF, "reference has an unknown parameter");
+	return true;
+}
+
+/* op://vault/item/[section/]field[?key=value]. strict is what 1Password's own
+ * programs take; without it, names may have letters beyond ASCII, too. Parts
+ * may be empty: there are items without a title. False leaves *r alone. */
+MUST static bool
+ref_parse(struct str text, bool strict, struct ref *r, struct err *e)
+{
+	struct str path, rest, query, part[5];
+	enum ref_query kind = REF_PLAIN;
+	size_t n = 0;
+
+	if (!str_is_start(text, S("op://")))
+		return fail(e, E_REF, "reference does not begin with op://");
+	text = str_from(text, 5);
+	path = rest = str_upto(text, str_find(text, '?'));
+	query = str_from(text, path.n + 1);
+	while (n < LEN(part) && str_cut(&rest, '/', &part[n]))
+		n++;
+	if (n < 3 || n > 4 || str_find(query, '&') < query.n ||
+	    (path.n < text.n && query.n == 0))
+		return fail(e, E_REF, "reference does not have three or four "
+		    "parts and at most one parameter");
+	if (!ref_is_path(path, strict))
+		return fail(e, E_REF,
+		    "reference has a character that is not permitted");
+	if (query.n > 0 && !ref_parse_query(query, &kind, e))
+		return false;
+	*r = (struct ref){ part[0], part[1], n == 4 ? part[2] : NOTHING,
+	    part[n - 1], kind };
+	return true;
+}
+
+#define TOTP_KEY_MAX 256        /* bytes; four blocks of SHA-256 */
+
+/* What makes one-time passwords (RFC 6238). Secret as a whole: who has one
+ * wipes it, whether it could be parsed or not. */
+struct totp {
+	u8 key[TOTP_KEY_MAX];
+	size_t key_len;
+	unsigned digits;
+	uint64_t period;        /* seconds */
+	const br_hash_class *hash;
+};
+
+/* Value of one base32 digit (RFC 4648 6) of either case, 32 and more for
+ * anything else; no branch, no table. */
+static unsigned
+totp_digit(unsigned c)
+{
+	unsigned v = 32;
+
+	v ^= ct_range(c, 'A', 'Z') & (32 ^ (c - 'A'));
+	v ^= ct_range(c, 'a', 'z') & (32 ^ (c - 'a'));
+	v ^= ct_range(c, '2', '7') & (32 ^ (c - '2' + 26));
+	return v;
+}
+
+/* Take one byte off s, which is not empty; in a URI with escapes undone. An
+ * escape that is none stays a percent sign, which no secret contains. */
+static u8
+totp_byte(struct str *s, bool in_uri)
+{
+	u8 c = s->p[0], meant;
+
+	*s = str_from(*s, 1);
+	if (in_uri && c == '+')
+		return ' ';
+	if (!in_uri || c != '%' || s->n < 2 ||
+	    !hex_decode(&meant, 1, str_upto(*s, 2)))
+		return c;
+	*s = str_from(*s, 2);
+	return meant;
+}
+
+/* Decode the base32 secret: blanks, dashes and = count for nothing, bits that
+ * fill no byte are dropped. Branches on the layout, not on the digits. */
+MUST static bool
+totp_secret(struct totp *t, struct str s, bool in_uri, struct err *e)
+{
+	unsigned acc = 0, bits = 0, bad = 0;
+
+	while (s.n > 0) {
+		u8 c = totp_byte(&s, in_uri);
+		unsigned v = totp_digit(c);
+
+		if (c == ' ' || c == '-' || c == '=')
+			continue;
+		bad |= v >> 5;
+		acc = (acc << 5 | (v & 31)) & 0xfff;
+		bits += 5;
+		if (bits < 8)
+			continue;
+		if (t->key_len == sizeof t->key)
+			return fail(e, E_OTP, "secret too long");
+		bits -= 8;
+		t->key[t->key_len++] = (u8)(acc >> bits);
+	}
+	if (bad != 0)
+		return fail(e, E_OTP, "SecretNotBase32");
+	return t->key_len > 0 || fail(e, E_OTP, "SecretTooShort");
+}
+
+/* The first parameter of that name, as it stands. */
+MUST static bool
+totp_param(struct str query, struct str name, struct str *value)
+{
+	struct str pair;
+
+	while (str_cut(&query, '&', &pair)) {
+		size_t at = str_find(pair, '=');
+
+		if (str_eq(str_upto(pair, at), name)) {
+			*value = str_from(pair, at + 1);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* A parameter that is a number from 1 to max; else the default counts. */
+static uint64_t
+totp_number(struct str query, struct str name, uint64_t max, uint64_t otherwise)
+{
+	struct str s;
+	uint64_t v = 0;
+
+	return totp_param(query, name, &s) && str_u64(s, max, &v) && v > 0 ?
+	    v : otherwise;
+}
+
+/* The parameters of a URI, all of which have defaults but the secret. */
+MUST static bool
+totp_query(struct totp *t, struct str query, struct err *e)
+{
+	static const struct {
+		const char *name;
+		const br_hash_class *hash;
+	} rows[] = { { "SHA1", &br_sha1_vtable },
+	    { "SHA256", &br_sha256_vtable }, { "SHA512", &br_sha512_vtable } };
+	struct str s;
+
+	if (!totp_param(query, S("secret"), &s))
+		return fail(e, E_OTP, "NoSecret");
+	if (!totp_secret(t, s, true, e))
+		return false;
+	t->digits = (unsigned)totp_number(query, S("digits"), 8, 6);
+	t->period = totp_number(query, S("period"), 3599, 30);
+	if (!totp_param(query, S("algorithm"), &s))
+		return true;
+	t->hash = NULL;
+	for (size_t i = 0; i < LEN(rows); i++)
+		if (str_nocase_eq(s, str_c(rows[i].name)))
+			t->hash = rows[i].hash;
+	return t->hash != NULL || fail(e, E_OTP, "InvalidAlgorithm");
+}
+
+/* What is stored is a bare secret or a URI, otpauth://totp/label?secret=...
+ * The names of errors and the numbers that count as the default are those of
+ * 1Password's SDK: a period of 300 was seen to count, 3600 not to. */
+MUST static bool
+totp_parse(struct str text, struct totp *t, struct err *e)
+{
+	struct str s = str_trim(text), host;
+	size_t at = str_search(s, S("://"));
+
+	*t = (struct totp){ .digits = 6, .period = 30,
+	    .hash = &br_sha1_vtable };
+	if (at == s.n)
+		return totp_secret(t, s, false, e);
+	if (!str_nocase_eq(str_upto(s, at), S("otpauth")))
+		return fail(e, E_OTP, "InvalidScheme");
+	s = str_from(s, at + 3);
+	s = str_upto(s, str_find(s, '#'));
+	host = str_upto(s, str_find(s, '?'));
+	s = str_from(s, host.n + 1);
+	if (!str_nocase_eq(str_upto(host, str_find(host, '/')), S("totp")))
+		return fail(e, E_OTP, "InvalidUriHost");
+	return totp_query(t, s, e);
+}
+
+/* The code of that moment (RFC 6238 4.2, RFC 4226 5.3), t->digits decimal
+ * digits, and the seconds until the next. Time before 1970 counts as 1970. */
+static void
+totp_code(const struct totp *t, int64_t now, u8 code[static 8], unsigned *left)
+{
+	br_hmac_key_context k;          /* secret: wiped */
+	br_hmac_context c;              /* secret: wiped */
+	u8 step[8], mac[SHA512_LEN];    /* the latter secret: wiped */
+	uint64_t unix_time = now > 0 ? (uint64_t)now : 0;
+	const u8 *at;
+	struct out o;
+
+	for (size_t i = 0; i < 8; i++)
+		step[i] = (u8)(unix_time / t->period >> (56 - 8 * i));
+	br_hmac_key_init(&k, t->hash, t->key, t->key_len);
+	br_hmac_init(&c, &k, 0);
+	br_hmac_update(&c, step, sizeof step);
+	at = mac + (mac[br_hmac_out(&c, mac) - 1] & 15);
+	out_init(&o, code, 8);
+	time_digits(&o, (int64_t)(at[0] & 0x7f) << 24 | at[1] << 16 |
+	    at[2] << 8 | at[3], (int)t->digits);
+	*left = (unsigned)(t->period - unix_time % t->period);
+	WIPE(k);
+	WIPE(c);
+	WIPE(mac);
+}
+
+/* The numbers of an RSA key in OpenSSH's order; the last one takes what it
+ * does not keep. */
+enum { RSA_N, RSA_E, RSA_D, RSA_QI, RSA_P, RSA_Q, RSA_KEPT, RSA_COUNT };
+
+/* A private key: slices of its decoded file. Ed25519 if seed is there. */
+struct ssh_key {
+	struct str seed;
+	struct str rsa[RSA_COUNT];
+};
+
+/* What is left of a file that is taken apart. Sticky, as struct out is: takes
+ * never leave the slice, and bad tells in the end that one wanted to. */
+struct ssh_in {
+	struct str s;
+	bool bad;
+};
+
+/* Take n bytes, or fewer when there are fewer, which is bad. */
+static struct str
+ssh_take(struct ssh_in *in, size_t n)
+{
+	struct str got = str_upto(in->s, n);
+
+	in->bad |= got.n < n;
+	in->s = str_from(in->s, got.n);
+	return got;
+}
+
+/* Take a number of n bytes, n up to 4. */
+static size_t
+ssh_take_number(struct ssh_in *in, size_t n)
+{
+	struct str b = ssh_take(in, n);
+	size_t v = 0;
+
+	for (size_t i = 0; i < b.n; i++)
+		v = v << 8 | b.p[i];
+	return v;
+}
+
+/* Take a string of OpenSSH's kind (RFC 4251 5). */
+static struct str
+ssh_take_string(struct ssh_in *in)
+{
+	return ssh_take(in, ssh_take_number(in, 4));
+}
+
+/* Take one element of DER (X.690 10.1): this tag, the shortest form of its
+ * length, at most 65535 bytes. */
+static struct str
+ssh_take_der(struct ssh_in *in, size_t tag)
+{
+	size_t n;
+
+	in->bad |= ssh_take_number(in, 1) != tag;
+	n = ssh_take_number(in, 1);
+	if (n >= 0x80) {
+		size_t least = n == 0x81 ? 0x80 : 0x100;
+
+		in->bad |= n != 0x81 && n != 0x82;
+		n = ssh_take_number(in, n & 3);
+		in->bad |= n < least;
+	}
+	return ssh_take(in, n);
+}
+
+/* The inside of a DER sequence that is the whole text. */
+static struct ssh_in
+ssh_sequence(struct str der)
+{
+	struct ssh_in in = { der, false };
+	struct str body = ssh_take_der(&in, 0x30);
+
+	return (struct ssh_in){ body, in.bad || in.s.n > 0 };
+}
+
+/* PKCS#1: RSAPrivateKey (RFC 8017 A.1.2) with two primes. */
+MUST static bool
+ssh_read_pkcs1(struct str der, struct ssh_key *k)
+{
+	static const u8 order[] = { RSA_N, RSA_E, RSA_D, RSA_P, RSA_Q,
+	    RSA_KEPT, RSA_KEPT, RSA_QI };
+	struct ssh_in in = ssh_sequence(der);
+
+	in.bad |= !str_eq(ssh_take_der(&in, 0x02), S("\0"));
+	for (size_t i = 0; i < LEN(order); i++)
+		k->rsa[order[i]] = ssh_take_der(&in, 0x02);
+	return !in.bad && in.s.n == 0;
+}
+
+/* PKCS#8: PrivateKeyInfo (RFC 5958), of Ed25519 (RFC 8410) or RSA. What comes
+ * after the key, attributes and the public part, is not needed. */
+MUST static bool
+ssh_read_pkcs8(struct str der, struct ssh_key *k)
+{
+	struct ssh_in in = ssh_sequence(der), key = { NOTHING, false };
+	struct str kind;
+
+	in.bad |= ssh_take_der(&in, 0x02).n != 1;       /* version */
+	kind = ssh_take_der(&in, 0x30);
+	key.s = ssh_take_der(&in, 0x04);
+	if (in.bad)
+		return false;
+	if (!str_eq(kind, S("\x06\x03\x2b\x65\x70")))
+		return str_eq(kind, S("\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01"
+		    "\x01\x01\x05\x00")) && ssh_read_pkcs1(key.s, k);
+	k->seed = ssh_take_der(&key, 0x04);
+	return !key.bad && key.s.n == 0 && k->seed.n == 32;
+}
+
+/* OpenSSH's own format (its PROTOCOL.key), one key, not encrypted. Public
+ * part, comment and padding are not looked at; they are made anew. */
+MUST static bool
+ssh_read_openssh(struct str blob, struct ssh_key *k, struct err *e)
+{
+	struct ssh_in in = { blob, false }, priv = { NOTHING, false };
+	struct str kind;
+
+	in.bad |= !str_eq(ssh_take(&in, 15), S("openssh-key-v1\0"));
+	kind = ssh_take_string(&in);
+	if (!in.bad && !str_eq(kind, S("none")))
+		return fail(e, E_SSH, "the key is encrypted");
+	(void)ssh_take_string(&in);
+	(void)ssh_take_string(&in);
+	in.bad |= ssh_take_number(&in, 4) != 1;
+	(void)ssh_take_string(&in);
+	priv.s = ssh_take_string(&in);
+	priv.bad = in.bad || in.s.n > 0;
+	priv.bad |= ssh_take_number(&priv, 4) != ssh_take_number(&priv, 4);
+	kind = ssh_take_string(&priv);
+	if (str_eq(kind, S("ssh-ed25519"))) {
+		(void)ssh_take_string(&priv);
+		kind = ssh_take_string(&priv);
+		k->seed = str_upto(kind, 32);   /* before the public key */
+		return !priv.bad && kind.n == 64;
+	}
+	for (size_t i = 0; i < RSA_KEPT; i++)
+		k->rsa[i] = ssh_take_string(&priv);
+	return !priv.bad && str_eq(kind, S("ssh-rsa"));
+}
+
+/* All numbers are above zero and in the shortest form, which is the same in
+ * DER and in OpenSSH's format, so that their bytes can be copied. */
+static bool
+ssh_is_sound(const struct ssh_key *k)
+{
+	for (size_t i = 0; i < RSA_KEPT && k->seed.p == NULL; i++) {
+		struct str s = k->rsa[i];
+
+		if (s.n == 0 || s.p[0] >= 0x80 ||
+		    (s.p[0] == 0 && (s.n == 1 || s.p[1] < 0x80)))
+			return false;
+	}
+	return true;
+}
+
+/* The label and the decoded bytes of a PEM text (RFC 7468), the latter in the
+ * arena. A colon is in the headers of a key encrypted in the old way. */
+MUST static bool
+ssh_read_pem(struct arena *a, struct str pem, struct str *label,
+    struct str *blob, struct err *e)
+{
+	struct str end, body = str_from(pem, str_search(pem, S("-----BEGIN ")));
+	struct out o;
+	size_t pad = 0;
+
+	body = str_from(body, 11);
+	*label = str_upto(body, str_search(body, S("-----")));
+	body = str_from(body, label->n + 5);
+	end = str_from(body, str_search(body, S("-----END ")));
+	body.n -= end.n;
+	if (!str_is_start(str_from(end, 9), *label))
+		return false;
+	if (str_find(body, ':') < body.n ||
+	    str_is_start(*label, S("ENCRYPTED")))
+		return fail(e, E_SSH, "the key is encrypted");
+	out_init(&o, mem_alloc(a, body.n), body.n);
+	for (size_t i = 0; i < body.n; i++)
+		if (memchr(" \t\r\n", body.p[i], 4) == NULL)
+			out_byte(&o, body.p[i]);
+	while (pad < 2 && pad < o.n && o.p[o.n - 1 - pad] == '=')
+		pad++;
+	if (o.over)
+		return fail(e, E_LARGE, "private key");
+	*blob = (struct str){ o.p, o.n - pad };
+	return o.n % 4 == 0 && b64_decode_with(o.p, *blob, "+/", &blob->n);
+}
+
+/* Append a string with its length before it. */
+static void
+ssh_put(struct out *o, struct str s)
+{
+	OUT(o, { (const u8[]){ (u8)(s.n >> 24), (u8)(s.n >> 16),
+	    (u8)(s.n >> 8), (u8)s.n }, 4 }, s);
+}
+
+/* The whole file in binary, in the arena; size is that of the file k was read
+ * from. The check number, which comes twice, only shows that decryption
+ * worked, and nothing is encrypted here: it is taken from a hash of the
+ * public part, so that a key always gives the same text. Padding is 1, 2,
+ * 3 ... up to a multiple of eight. */
+static void
+ssh_build(struct out *o, struct arena *a, const struct ssh_key *k, size_t size)
+{
+	struct out head, tail;
+	u8 pub[32], hash[SHA256_LEN], pad = 0;  /* public */
+	struct str p = { pub, sizeof pub }, check = { hash, 4 };
+	size_t room = size + 512;       /* for any one part */
+
+	out_init(&head, mem_alloc(a, room), room);
+	out_init(&tail, mem_alloc(a, room), room);
+	out_init(o, mem_alloc(a, 2 * room), 2 * room);
+	if (k->seed.p != NULL) {
+		cry_ed25519_public(pub, k->seed.p);
+		ssh_put(&head, S("ssh-ed25519"));
+		ssh_put(&head, p);
+		SHA256(hash, out_str(&head));
+		OUT(&tail, check, check, out_str(&head), S("\0\0\0\x40"),
+		    k->seed, p);
+	} else {
+		ssh_put(&head, S("ssh-rsa"));
+		ssh_put(&head, k->rsa[RSA_E]);
+		ssh_put(&head, k->rsa[RSA_N]);
+		SHA256(hash, out_str(&head));
+		OUT(&tail, check, check);
+		ssh_put(&tail, S("ssh-rsa"));
+		for (size_t i = 0; i < RSA_KEPT; i++)
+			ssh_put(&tail, k->rsa[i]);
+	}
+	ssh_put(&tail, NOTHING);        /* comment */
+	while (tail.n % 8 != 0 && !tail.over)
+		out_byte(&tail, ++pad);
+	OUT(o, S("openssh-key-v1\0" "\0\0\0\4none" "\0\0\0\4none" "\0\0\0\0"
+	    "\0\0\0\1"));
+	ssh_put(o, out_str(&head));
+	ssh_put(o, out_str(&tail));
+	o->over |= head.over || tail.over;
+}
+
+/* Turn a stored private key, Ed25519 or RSA, in PKCS#8, PKCS#1 or OpenSSH's
+ * format and not encrypted, into OpenSSH's format without comment: the same
+ * text whichever way the key was stored. Result and all that leads to it are
+ * secret and lie in the arena; the caller resets it, also after a failure. */
+MUST static bool
+ssh_to_openssh(struct arena *a, struct str pem, struct str *text,
+    struct err *e)
+{
+	struct ssh_key k = { NOTHING, { NOTHING } };    /* slices only */
+	struct str label, blob;
+	struct out file, o;
+	bool ok = false;
+
+	if (ssh_read_pem(a, pem, &label, &blob, e)) {
+		if (str_eq(label, S("PRIVATE KEY")))
+			ok = ssh_read_pkcs8(blob, &k);
+		else if (str_eq(label, S("RSA PRIVATE KEY")))
+			ok = ssh_read_pkcs1(blob, &k);
+		else if (str_eq(label, S("OPENSSH PRIVATE KEY")))
+			ok = ssh_read_openssh(blob, &k, e);
+	}
+	if (!ok || !ssh_is_sound(&k))
+		return fail(e, E_SSH, "not an Ed25519 or RSA private key");
+	ssh_build(&file, a, &k, blob.n);
+	out_open(&o, a);
+	b64_put(&o, out_str(&file), "+/", '=');
+	blob = out_close(&o, a);
+	file.over |= o.over;
+	out_open(&o, a);
+	out_put(&o, S("-----BEGIN OPENSSH PRIVATE KEY-----\n"));
+	for (; blob.n > 0; blob = str_from(blob, 70))
+		OUT(&o, str_upto(blob, 70), S("\n"));
+	out_put(&o, S("-----END OPENSSH PRIVATE KEY-----\n"));
+	*text = out_close(&o, a);
+	return (!file.over && !o.over) || fail(e, E_LARGE, "private key");
+}
+
+/* What a new password is made of. length counts characters or words. */
+struct recipe {
+	bool words, letters, digits, symbols;
+	unsigned length;
+};
+
+/* What a recipe may name: three classes of characters, the symbols those of
+ * 1Password's own generator, and made-up words, which have no set: consonant,
+ * vowel, consonant, vowel, consonant. */
+static const struct gen_class {
+	const char *name, *set;
+	uint64_t size;
+} gen_classes[] = {
+	{ "letters", "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ",
+	    52 },
+	{ "digits", "0123456789", 10 },
+	{ "symbols", "!@.-_*", 6 },
+	{ "words", "", 16 * 5 * 16 * 5 * 16 },
+};
+
+#define GEN_WORDS 8u            /* that class as a member of a set */
+#define GEN_BITS_MIN 32         /* anything weaker is refused */
+
+/* The classes of a recipe as a set of bits. */
+static unsigned
+gen_set(const struct recipe *r)
+{
+	return (unsigned)r->letters | (unsigned)r->digits << 1 |
+	    (unsigned)r->symbols << 2 | (unsigned)r->words << 3;
+}
+
+/* Bits of entropy, rounded down: the logarithm of the number of passwords
+ * that the recipe allows, each of which is equally likely. n[m] counts the
+ * beginnings in which just the classes of the set m occur; all are halved
+ * when they get long. */
+static unsigned
+gen_bits(const struct recipe *r)
+{
+	uint64_t n[16] = { 1 }, sum, with;
+	unsigned bits = 0, set = gen_set(r);
+
+	for (unsigned i = 0; i < r->length; i++) {
+		sum = 0;
+		for (unsigned m = 16; m-- > 0; sum += n[m] = with) {
+			with = 0;
+			for (unsigned c = 0; c < LEN(gen_classes); c++)
+				if (((m & set) >> c & 1) != 0)
+					with += gen_classes[c].size *
+					    (n[m] + n[m ^ 1u << c]);
+		}
+		for (; sum >> 40 != 0; sum >>= 1, bits++)
+			for (unsigned m = 0; m < 16; m++)
+				n[m] >>= 1;
+	}
+	sum = n[set];
+	if (sum == 0)
+		return 0;
+	for (; sum > 1; sum >>= 1)
+		bits++;
+	return bits;
+}
+
+/* Read a recipe as 1Password's command-line tool has it: some of letters,
+ * digits, symbols (none: all three), and last a length of 1 to 64 (none: 20);
+ * or words and how many, 3 to 15 (none: 4). Refuses what is easy to guess.
+ * False leaves *r alone. */
+MUST static bool
+gen_recipe(struct str text, struct recipe *r, struct err *e)
+{
+	struct str part, rest = text.n > 0 ? text : NOTHING;
+	struct recipe got;
+	unsigned set = 0;
+	uint64_t n = 0;
+
+	while (str_cut(&rest, ',', &part)) {
+		size_t c = 0;
+
+		part = str_trim(part);
+		while (c < LEN(gen_classes) &&
+		    !str_eq(part, str_c(gen_classes[c].name)))
+			c++;
+		if (c < LEN(gen_classes))
+			set |= 1u << c;
+		else if (rest.p != NULL || !str_u64(part, 64, &n) || n == 0)
+			return fail(e, E_ARGUMENT, "generate: letters, digits, "
+			    "symbols, or words, then a length up to 64");
+	}
+	if (set > GEN_WORDS || (set == GEN_WORDS && n != 0 &&
+	    (n < 3 || n > 15)))
+		return fail(e, E_ARGUMENT,
+		    "generate: words stand alone, and are 3 to 15");
+	if (set == 0)
+		set = GEN_WORDS - 1;
+	if (n == 0)
+		n = set == GEN_WORDS ? 4 : 20;
+	got = (struct recipe){ set == GEN_WORDS, (set & 1) != 0,
+	    (set & 2) != 0, (set & 4) != 0, (unsigned)n };
+	if (gen_bits(&got) < GEN_BITS_MIN)
+		return fail(e, E_ARGUMENT,
+		    "generate: fewer than 32 bits, too easy to guess");
+	*r = got;
+	return true;
+}
+
+/* Append one character of the set (at most 256), each equally likely: bytes
+ * at the top that would favour the first ones are drawn again. Gives up after
+ * 128 draws, which only a broken source of randomness can bring about. */
+MUST static bool
+gen_pick(const struct os *os, struct str set, struct out *o)
+{
+	u8 b;                           /* secret: wiped */
+	bool ok = false;
+
+	for (int i = 0; i < 128 && !ok && os->random(&b, 1); i++)
+		ok = b < 256 - 256 % set.n;
+	if (ok)
+		out_byte(o, set.p[b % set.n]);
+	WIPE(b);
+	return ok && !o->over;
+}
+
+/* Append a password that may lack a class of the recipe. */
+MUST static bool
+gen_draft(const struct os *os, const struct recipe *r, struct out *o)
+{
+	struct str set, vowels = S("aeiou"), consonants = S("bdfghjklmnprstvz");
+	u8 room[80];                    /* public: the alphabet */
+	struct out all;
+
+	out_init(&all, room, sizeof room);
+	for (size_t c = 0; c < LEN(gen_classes); c++)
+		if ((gen_set(r) >> c & 1) != 0)
+			out_put(&all, str_c(gen_classes[c].set));
+	while (o->n < o->cap) {
+		set = !r->words ? out_str(&all) : o->n % 6 == 5 ? S("-") :
+		    o->n % 6 % 2 == 0 ? consonants : vowels;
+		if (!gen_pick(os, set, o))
+			return false;
+	}
+	return true;
+}
+
+/* Every class of characters that was chosen occurs. */
+static bool
+gen_is_complete(const struct recipe *r, struct str s)
+{
+	unsigned seen = GEN_WORDS;
+
+	for (size_t i = 0; i < s.n; i++)
+		for (size_t c = 0; c < LEN(gen_classes); c++)
+			if (str_find(str_c(gen_classes[c].set), s.p[i]) <
+			    strlen(gen_classes[c].set))
+				seen |= 1u << c;
+	return (gen_set(r) & ~seen) == 0;
+}
+
+/* Make a password; it is secret and lies in the arena, nowhere else. One that
+ * lacks a class is thrown away whole, so that all that are left stay equally
+ * likely; the worst recipe permitted needs five drafts on average. Fails when
+ * there is no randomness or no room. */
+MUST static bool
+gen_password(const struct os *os, const struct recipe *r, struct arena *a,
+    struct str *text, struct err *e)
+{
+	size_t n = r->words ? r->length * 6 - 1 : r->length;
+	struct out o;
+
+	out_init(&o, mem_alloc(a, n), n);
+	/* Five on average for the worst recipe: 512 in a row do not happen
+	 * with a generator that works. */
+	for (int draft = 0; draft < 512; draft++) {
+		o.n = 0;
+		if (o.over || !gen_draft(os, r, &o))
+			break;
+		if (gen_is_complete(r, out_str(&o))) {
+			*text = out_str(&o);
+			return true;
+		}
+	}
+	return fail(e, E_INTERNAL, "memory or randomness");
+}
 
 /* ====================================================================
  * 11. Items: vault, item and field, and what a back end offers
  *
- * Owns:   struct vault, item_ref, field, item and backend.
+ * Owns:   struct vault, item_ref, field, section, item and backend.
  * Trusts: a back end to fill them; never what people wrote into a vault.
- * Calls:  2 memory, 3 errors.                  Tests: test_item_*
+ * Calls:  2 memory, 3 errors, 5, 6, 10.        Tests: test_item_*
  *
  * This is what the tools see of 1Password, whichever back end serves them:
  * a list of vaults, a list of titles for each, and single items as a list of
- * fields. A value that protects something has its own type from the moment
- * it is found, and only item_reveal() turns it into text.
+ * fields and sections. A value that protects something has its own type from
+ * the moment it is found, and only item_reveal() turns it into text.
+ *
+ * Names are matched as 1Password's own tools do it: by id or title, ASCII
+ * letter case aside, nothing normalised. One name may fit several things;
+ * then nothing is picked and the caller is told to be more exact. For
+ * op://AI/db/password, the order is:
+ *
+ *   the notes, and fields in no section or in one without a title
+ *                       -> fields in titled sections
+ *
+ * and the first of these that has the name decides: a second field of that
+ * name further down does no harm, a second one beside it is an error.
  * ==================================================================== */
 
 /* A vault as the token sees it. Locked: listed, but its key does not open,
@@ -4346,31 +5291,86 @@ enum item_state { ITEM_ACTIVE, ITEM_ARCHIVED, ITEM_DELETED };
 struct item_ref {
 	struct str id, title;
 	struct str category;            /* three-digit template number */
-	const struct str *tag;
-	size_t tags;
+	const struct str *tag, *url;
+	size_t tags, urls;
+	struct str updated;             /* as the service tells it */
 	enum item_state state;
 };
 
 enum purpose { FOR_NOTHING, FOR_USERNAME, FOR_PASSWORD };
 
-/* One field; purpose says that it is the login's built-in one. A field that
- * holds no text (a date, an address, a file) has a value with p == NULL; an
- * empty text has n == 0. */
-struct field {
-	struct str id, title;
-	enum purpose purpose;
-	struct secret value;
+/* The kinds of field: 1Password's word on the wire, or NULL where it has none
+ * of its own; the name that its SDKs give it; and whether what is in it is
+ * always protected. */
+enum kind { KIND_TEXT, KIND_CONCEALED, KIND_URL, KIND_EMAIL, KIND_PHONE,
+	KIND_MENU, KIND_CARD_TYPE, KIND_REFERENCE, KIND_DATE, KIND_MONTH_YEAR,
+	KIND_ADDRESS, KIND_SSH_KEY, KIND_FILE, KIND_CARD, KIND_TOTP,
+	KIND_NOTES, KIND_SSH_FACT, KIND_WEB, KIND_OTHER };
+
+static const struct kind_row {
+	const char *wire, *name;
+	bool is_protected;
+} kinds[] = {
+	[KIND_TEXT] = { "string", "Text", false },
+	[KIND_CONCEALED] = { "concealed", "Concealed", true },
+	[KIND_URL] = { "URL", "Url", false },
+	[KIND_EMAIL] = { "email", "Email", false },
+	[KIND_PHONE] = { "phone", "Phone", false },
+	[KIND_MENU] = { "menu", "Menu", false },
+	[KIND_CARD_TYPE] = { "cctype", "CreditCardType", false },
+	[KIND_REFERENCE] = { "reference", "Reference", false },
+	[KIND_DATE] = { "date", "Date", false },
+	[KIND_MONTH_YEAR] = { "monthYear", "MonthYear", false },
+	[KIND_ADDRESS] = { "address", "Address", false },
+	[KIND_SSH_KEY] = { "sshKey", "SshKey", true },
+	[KIND_FILE] = { "file", "File", true },
+	[KIND_CARD] = { NULL, "CreditCardNumber", true },
+	[KIND_TOTP] = { NULL, "Totp", true },
+	[KIND_NOTES] = { NULL, "Notes", true },
+	[KIND_SSH_FACT] = { NULL, "Text", false },
+	[KIND_WEB] = { NULL, "WebForm", true },
+	[KIND_OTHER] = { NULL, "Unsupported", true },
 };
 
-/* An item with everything in it; all parts lie in one arena. */
+struct section {
+	struct str id, title;
+};
+
+/* One field as it is shown, with its value as text. A value with p == NULL
+ * cannot be shown as text (a file, an unknown kind); an empty one has n ==
+ * 0. node is where it stands in the item's details, 0 for what has no place
+ * of its own there. */
+struct field {
+	struct str id, title;
+	const struct section *in;       /* NULL: in none */
+	enum kind kind;
+	enum purpose purpose;
+	struct secret value;
+	uint32_t node;
+	uint64_t size;                  /* of a file, in bytes; 0: not told */
+};
+
+/* An item with everything in it; all parts lie in one arena. stored is the
+ * item as the service keeps it, over and details what was encrypted in it:
+ * those who write change these texts and nothing else. */
 struct item {
 	struct item_ref ref;
 	struct field *field;
 	size_t fields;
+	struct section *section;
+	size_t sections;
+	uint64_t version;
+	struct json over, details;
+	struct str created, sealed;     /* sealed: data of encDetails */
 };
 
+#define CATEGORY_LOGIN S("001")
+#define CATEGORY_NOTE S("003")
 #define CATEGORY_PASSWORD S("005")
+#define CATEGORY_DOCUMENT S("006")
+#define CATEGORY_BANK S("101")
 #define CATEGORY_API S("112")
+#define CATEGORY_SSH S("114")
 
 /* The categories by the names that 1Password's SDKs give them. */
 static const struct category {
@@ -4399,24 +5399,223 @@ item_category(struct str name)
 	return NOTHING;
 }
 
-/* Is text this tag, or one below it ("ai:deny/prod")? ASCII case, blanks
- * around it and characters that do not show are ignored: whoever reads the tag
- * in 1Password must not be wrong about what it does. */
+/* The name of a category; what has none is "Unsupported", as in the SDKs. */
+static struct str
+item_category_name(struct str number)
+{
+	for (size_t i = 0; i < LEN(categories); i++)
+		if (str_eq(number, str_c(categories[i].number)))
+			return str_c(categories[i].name);
+	return S("Unsupported");
+}
+
+/* The kind of a field by its word on the wire and its id: the service keeps
+ * seeds of one-time passwords and card numbers under other words. */
+static enum kind
+item_kind(struct str wire, struct str id)
+{
+	if (str_eq(wire, S("string")) && str_is_start(id, S("ccnum")))
+		return KIND_CARD;
+	if (str_eq(wire, S("concealed")) && str_is_start(id, S("TOTP")))
+		return KIND_TOTP;
+	if (str_eq(wire, S("gender")))
+		return KIND_TEXT;
+	for (size_t i = 0; i < LEN(kinds); i++)
+		if (kinds[i].wire != NULL && str_eq(wire, str_c(kinds[i].wire)))
+			return (enum kind)i;
+	return KIND_OTHER;
+}
+
+/* Is there a letter at this place, so that a short word is part of a longer
+ * one? */
+static bool
+item_is_letter(struct str name, size_t at)
+{
+	u8 c = at < name.n ? str_lower(name.p[at]) : ' ';
+
+	return c >= 'a' && c <= 'z';
+}
+
+/* Is there one of the words that stand for something to protect? Letter case
+ * does not matter; short words count only as words of their own. */
+static bool
+item_is_telling(struct str name)
+{
+	static const char *const words[] = { "password", "passphrase",
+		"passcode", "secret", "token", "private", "recovery", "seed",
+		"pin", "cvv", "cvc", "ccnum", "card number", "account",
+		"iban", "swift", "routing", "reg_code", "license key",
+		"api key", "apikey", "credential", "social" };
+
+	for (size_t i = 0; i < LEN(words); i++)
+		for (size_t at = 0; at < name.n; at++) {
+			size_t n = strlen(words[i]);
+
+			if (str_nocase_eq(str_upto(str_from(name, at), n),
+			    str_c(words[i])) && (n > 4 ||
+			    (!item_is_letter(name, at + n) && (at == 0 ||
+			    !item_is_letter(name, at - 1)))))
+				return true;
+		}
+	return false;
+}
+
+/* Where the user and password in a URL end, with the @, or 0; *from is where
+ * they begin (RFC 3986 3.2). */
+static size_t
+item_url_login(struct str url, size_t *from)
+{
+	size_t slashes = str_search(url, S("://")), end, at = 0;
+
+	*from = slashes + 3;
+	for (end = *from; end < url.n && str_find(S("/?#"), url.p[end]) == 3;
+	    end++)
+		if (url.p[end] == '@')
+			at = end + 1;
+	return slashes < url.n ? at : 0;
+}
+
+/* A website as it may be listed: without user and password. p NULL: there is
+ * no room for it in the arena. */
+static struct str
+item_url_shown(struct arena *a, struct str url)
+{
+	size_t from, end = item_url_login(url, &from);
+
+	return end == 0 ? url : JOIN(a, str_upto(url, from),
+	    str_from(url, end));
+}
+
+/* Does a value give itself away: a seed, a private key, a password in a
+ * URL? */
+static bool
+item_is_telling_value(const struct field *f)
+{
+	struct str value = { f->value.p, f->value.p != NULL ? f->value.n : 0 };
+	size_t from;
+
+	return str_nocase_eq(str_upto(value, 10), S("otpauth://")) ||
+	    str_search(value, S("PRIVATE KEY-----")) < value.n ||
+	    item_url_login(value, &from) > 0;
+}
+
+/* Does this field hold something that lists and overviews must not show? By
+ * its kind; and plain text by what it is called, since 1Password keeps
+ * account numbers and licence keys so, and people keep anything so; and by
+ * what it looks like. Login names are never masked by their name. */
+static bool
+item_is_protected(const struct field *f)
+{
+	if (kinds[f->kind].is_protected || f->purpose == FOR_PASSWORD ||
+	    item_is_telling_value(f))
+		return true;
+	return f->purpose != FOR_USERNAME && f->kind != KIND_DATE &&
+	    f->kind != KIND_MONTH_YEAR && f->kind != KIND_SSH_FACT &&
+	    (item_is_telling(f->id) || item_is_telling(f->title));
+}
+
+/* A whole number of at most 15 digits, written as such or as a string. */
+MUST static bool
+item_number(const struct json *j, uint32_t node, int64_t *v)
+{
+	struct str s;
+	uint64_t n;
+	bool minus;
+
+	if (!json_str(j, node, &s)) {
+		if (!json_is_integer(j, node))
+			return false;
+		s = json_raw(j, node);
+	}
+	minus = str_is_start(s, S("-"));
+	if (!str_u64(str_from(s, minus), 999999999999999, &n))
+		return false;
+	*v = minus ? -(int64_t)n : (int64_t)n;
+	return true;
+}
+
+#define YEAR_1 (-62135596800)           /* as seconds since 1970 */
+#define YEAR_3000 32503680000
+
+/* Append what the number of a date or month shows as; nothing when it is
+ * neither. A month is YYYYMM; years of two digits are of this century. */
+static void
+item_put_date(struct out *o, enum kind kind, int64_t v)
+{
+	if (kind == KIND_DATE) {
+		if (v >= YEAR_1 && v < YEAR_3000)
+			time_put_day(o, v);
+	} else if (v > 0 && v % 100 > 0 && v % 100 <= 12 && v < 1000000) {
+		time_digits(o, v % 100, 2);
+		out_byte(o, '/');
+		time_digits(o, v / 100 + (v < 10000 ? 2000 : 0), 4);
+	}
+}
+
+/* The number that a date (YYYY-MM-DD, kept as noon of that day and a minute)
+ * or a month (MM/YYYY) is kept as. It must show again as it was given, which
+ * is how a 30th of February is found. */
+MUST static bool
+item_read_date(enum kind kind, struct str s, int64_t *v)
+{
+	bool day = kind == KIND_DATE;
+	uint64_t y, m, d = 1;
+	u8 room[16];
+	struct out o;
+
+	if (!str_u64(day ? str_upto(s, 4) : str_from(s, 3), 2999, &y) ||
+	    y < 1000 ||
+	    !str_u64(str_upto(str_from(s, day ? 5 : 0), 2), 12, &m) ||
+	    (day && !str_u64(str_from(s, 8), 31, &d)))
+		return false;
+	*v = day ? time_days((int64_t)y, (int64_t)m, (int64_t)d) * 86400 +
+	    12 * 3600 + 60 : (int64_t)(y * 100 + m);
+	out_init(&o, room, sizeof room);
+	item_put_date(&o, kind, *v);
+	return str_eq(out_str(&o), s);
+}
+
+/* A tag as it is seen: without blanks around it and without characters that do
+ * not show. Whoever reads a tag in 1Password must not be wrong about what it
+ * does. Cut where the room ends, which is longer than any tag of ours. */
+static struct str
+item_tag_seen(struct str text, u8 room[static NAME_MAX_LEN])
+{
+	struct out o;
+	uint32_t cp;
+
+	out_init(&o, room, NAME_MAX_LEN);
+	while (text.n > 0 && !o.over && utf8_next(&text, &cp)) {
+		bool selects = (cp >= 0xfe00 && cp <= 0xfe0f) ||
+		    (cp >= 0xe0100 && cp <= 0xe01ef);   /* how others look */
+		bool blank = text_is_blank(cp) || cp == 0x2800;
+
+		if (!text_is_hidden(cp) && !selects && !(blank && o.n == 0))
+			utf8_put(&o, blank ? ' ' : cp);
+	}
+	return str_trim(out_str(&o));
+}
+
+/* Is text this tag, or one below it ("ai:deny/prod")? ASCII case is
+ * ignored. */
 MUST static bool
 item_tag_eq(struct str text, struct str tag)
 {
-	u8 room[NAME_MAX_LEN * 4 + 4];
-	struct out o;
-	struct str seen;
-	uint32_t cp;
+	u8 room[NAME_MAX_LEN];
+	struct str seen = item_tag_seen(text, room);
 
-	out_init(&o, room, sizeof room);
-	while (text.n > 0 && !o.over && utf8_next(&text, &cp))
-		if (!text_is_hidden(cp))
-			utf8_put(&o, text_is_blank(cp) ? ' ' : cp);
-	seen = str_trim(out_str(&o));
 	return str_nocase_eq(str_upto(seen, tag.n), tag) &&
 	    (seen.n == tag.n || seen.p[tag.n] == '/');
+}
+
+/* Is this a tag by which whoever administers the vault decides what may be
+ * done with an item? */
+static bool
+item_tag_is_rule(struct str text)
+{
+	u8 room[NAME_MAX_LEN];
+
+	return str_nocase_eq(str_upto(item_tag_seen(text, room), 3), S("ai:"));
 }
 
 /* Does an item bear this tag? Tags are few and short; whoever writes into the
@@ -4430,10 +5629,38 @@ item_has_tag(const struct item_ref *it, struct str tag)
 	return false;
 }
 
+/* A value that a field is to have: an old one, or a new one in a section,
+ * whose title is given or, with p NULL, that without a title. */
+struct wish_field {
+	const struct field *old;        /* or NULL */
+	struct str section, label;
+	struct str value;               /* secret where the field is */
+	enum kind kind;
+	enum purpose purpose;
+};
+
+/* What an item is to become. Texts with p NULL stay as they are, tags unless
+ * retag says otherwise. */
+struct wish {
+	enum item_state state;
+	struct str title, website, notes;
+	bool retag;
+	struct str tag[WISH_TAGS_MAX];
+	size_t tags;
+	struct wish_field field[WISH_FIELDS_MAX];
+	size_t fields;
+	unsigned bits;                  /* entropy of a password made here */
+};
+
 /* Where items come from. Lists are remembered by the back end; *fresh asks
- * for one that is read now, and tells whether it was. Values are fetched
- * every time (I3). Errors end up in *e; a list stays valid until the next
- * call. */
+ * for one that is as good as read now, and tells whether it is. Values are
+ * fetched every time (I3). file: the content that a field of kind KIND_FILE
+ * stands for. blank: an item of a category with its usual fields, all empty
+ * and without an id. write: such an item, or one that was read, as it is
+ * wished for; all or nothing. It gets its id and version. Success is claimed
+ * only when the service has said so, or when an answer that was lost could be
+ * made up for by reading. Errors end up in *e; a list stays valid until the
+ * next call. */
 struct backend {
 	bool (*vaults)(void *ctx, bool *fresh, const struct vault **list,
 	    size_t *n, struct err *e);
@@ -4441,7 +5668,76 @@ struct backend {
 	    const struct item_ref **list, size_t *n, struct err *e);
 	bool (*item)(void *ctx, struct str vault, struct str id,
 	    struct item *item, struct err *e);
+	bool (*file)(void *ctx, struct str vault, const struct item *item,
+	    const struct field *f, struct str *text, struct err *e);
+	bool (*blank)(void *ctx, struct str category, struct item *item,
+	    struct err *e);
+	bool (*write)(void *ctx, struct str vault, struct item *item,
+	    const struct wish *w, struct err *e);
 };
+
+/* Does a name, of a section or field, mean this one? ASCII case is ignored,
+ * in ids too. */
+static bool
+item_name_eq(struct str id, struct str title, struct str name)
+{
+	return str_nocase_eq(id, name) || str_nocase_eq(title, name);
+}
+
+/* Is a field among those that a reference without section means first? */
+static bool
+item_is_outer(const struct field *f)
+{
+	return f->in == NULL || f->in->title.n == 0;
+}
+
+/* Count the fields of this name that the reference can mean, and keep the
+ * first. */
+static size_t
+item_count(const struct item *it, const struct ref *r, bool outer,
+    const struct field **found)
+{
+	size_t hits = 0;
+
+	for (size_t i = 0; i < it->fields; i++) {
+		const struct field *f = &it->field[i];
+
+		if (!(f->kind == KIND_NOTES ? r->section.p == NULL &&
+		    item_name_eq(S("notesPlain"), S("notes"), r->field) :
+		    item_name_eq(f->id, f->title, r->field)))
+			continue;
+		if (r->section.p != NULL ? f->in == NULL || !item_name_eq(
+		    f->in->id, f->in->title, r->section) :
+		    item_is_outer(f) != outer)
+			continue;
+		if (hits++ == 0)
+			*found = f;
+	}
+	return hits;
+}
+
+/* The one field that section and field of a reference mean. With a section,
+ * all sections of that id or title are searched. Without: first the notes and
+ * the fields outside titled sections, then those in them. */
+MUST static bool
+item_resolve(const struct item *it, const struct ref *r,
+    const struct field **found, struct err *e)
+{
+	bool any = r->section.p == NULL;
+	size_t hits;
+
+	for (size_t i = 0; i < it->sections && !any; i++)
+		any = item_name_eq(it->section[i].id, it->section[i].title,
+		    r->section);
+	if (!any)
+		return fail(e, E_SECTION, "");
+	hits = item_count(it, r, true, found);
+	if (hits == 0 && r->section.p == NULL)
+		hits = item_count(it, r, false, found);
+	if (hits > 1)
+		return fail(e, E_FIELD_MANY, "");
+	return hits == 1 || fail(e, E_FIELD, "");
+}
 
 /* The field meant by name: by id, else by title, ASCII case ignored. Fails
  * when none or, by title, more than one answers to it. */
@@ -4452,17 +5748,19 @@ item_find(const struct item *it, struct str name, const struct field **found,
 	size_t hits = 0;
 
 	for (size_t i = 0; i < it->fields; i++)
-		if (str_nocase_eq(it->field[i].id, name)) {
+		if (it->field[i].kind != KIND_WEB &&
+		    str_nocase_eq(it->field[i].id, name)) {
 			*found = &it->field[i];
 			return true;
 		}
 	for (size_t i = 0; i < it->fields; i++)
-		if (str_nocase_eq(it->field[i].title, name)) {
+		if (it->field[i].kind != KIND_WEB &&
+		    str_nocase_eq(it->field[i].title, name)) {
 			*found = &it->field[i];
 			hits++;
 		}
 	if (hits > 1)
-		return fail(e, E_FIELD, "more than one has this title");
+		return fail(e, E_FIELD_MANY, "");
 	return hits == 1 || fail(e, E_FIELD, "");
 }
 
@@ -4519,6 +5817,27 @@ item_reveal(enum verdict verdict, struct secret value, struct str *text)
  * each vault that was used the titles and ids. So the first credential
  * costs eight requests and each later one a single request. A session that
  * the service has ended is opened again once, without being asked.
+ *
+ * An item is two encrypted texts, overview and details, each a JSON object.
+ * How one is changed:
+ *
+ *   1. What the wish names becomes a list of edits to the two texts (section
+ *      6): a value replaced, an entry put into a list, a member added. What
+ *      no edit touches is copied byte for byte, so passkeys, attributes and
+ *      members of later versions of 1Password survive.
+ *   2. Both results are parsed again. One that could not be read by whoever
+ *      comes next is never sent.
+ *   3. Both are encrypted under the vault key with new nonces, and go out in
+ *      one PATCH with the version that was read: the service refuses it when
+ *      somebody else was faster, and nothing is overwritten. Files that the
+ *      item has are named and signed again, or the service would drop them.
+ *   4. The answer says which version the item has now. An answer that is lost
+ *      or contradicts itself proves nothing: then the item is read, and what
+ *      it holds tells whether the change arrived. It is never sent twice; if
+ *      reading fails too, the caller is told that nobody knows.
+ *
+ * The history of passwords is a list in the details; the old password is put
+ * in front of it in the same PATCH that replaces it.
  * ==================================================================== */
 
 #define ID_LEN 26
@@ -4552,6 +5871,8 @@ struct sa_vault {
 	u8 id[ID_LEN], key_id[ID_LEN];
 	u8 key[32];                     /* secret */
 	bool listed;
+	uint64_t content;               /* version of the list */
+	uint64_t seen, seen_call;       /* version now, as this call saw it */
 	struct arena list;
 	struct item_ref *item;
 	size_t items;
@@ -4568,6 +5889,7 @@ struct sa {
 	struct sa_key key;              /* secret: of the session */
 	u8 mac_key[SHA256_LEN];         /* secret */
 	uint32_t mac_id;                /* of the last request */
+	struct str body;                /* of a raw answer, in scratch */
 	uint64_t attempts, failures;    /* to sign in, and without success */
 	int64_t pause_until;            /* after a 429 */
 	int64_t throttle_exp;
@@ -5007,11 +6329,12 @@ sa_open(struct sa *sa, const struct json *j, uint32_t box,
 	return true;
 }
 
-/* Encrypt a request's body under the session key as such an envelope, in the
- * scratch arena, with a fresh random nonce: one key seals far fewer than the
- * 2^32 messages that random 96-bit nonces allow. */
+/* Encrypt a text under the session key or a vault's as such an envelope, in
+ * the scratch arena, with a fresh random nonce: one key seals far fewer than
+ * the 2^32 messages that random 96-bit nonces allow. */
 MUST static bool
-sa_seal(struct sa *sa, struct str plain, struct str *box, struct err *e)
+sa_seal(struct sa *sa, struct sa_key *key, struct str plain, struct str *box,
+    struct err *e)
 {
 	u8 nonce[GCM_IV], *room = mem_alloc(sa->scratch, plain.n + GCM_TAG);
 	struct out o;
@@ -5019,9 +6342,9 @@ sa_seal(struct sa *sa, struct str plain, struct str *box, struct err *e)
 	if (room == NULL || !sa->os->random(nonce, sizeof nonce))
 		return fail(e, E_INTERNAL, "memory or randomness");
 	memcpy(room, plain.p, plain.n);
-	cry_gcm_seal(&sa->key.gcm, nonce, room, plain.n);
+	cry_gcm_seal(&key->gcm, nonce, room, plain.n);
 	out_open(&o, sa->scratch);
-	OUT(&o, S("{\"kid\":\""), ID(sa->session),
+	OUT(&o, S("{\"kid\":\""), key->kid,
 	    S("\",\"enc\":\"A256GCM\",\"cty\":\"b5+jwk+json\",\"iv\":\""));
 	b64_put_url(&o, (struct str){ nonce, sizeof nonce });
 	out_put(&o, S("\",\"data\":\""));
@@ -5034,8 +6357,8 @@ sa_seal(struct sa *sa, struct str plain, struct str *box, struct err *e)
 /* Take the answer and parse it: plain JSON in the first three steps, an
  * envelope under the session key after them. A request that found its kept
  * connection closed is sent once more, with a MAC of its own, as the service
- * may refuse one it has seen; not in steps 2 to 4, which cannot be done
- * twice. */
+ * may refuse one it has seen; not in steps 2 to 4 and not a change, which
+ * cannot be done twice. */
 MUST static bool
 sa_finish(struct sa *sa, const struct sa_request *r, enum err_code missing,
     struct json *j, struct err *e)
@@ -5046,7 +6369,8 @@ sa_finish(struct sa *sa, const struct sa_request *r, enum err_code missing,
 	struct json box;
 
 	if (!http_finish(&sa->http, sa->scratch, &a, &first)) {
-		if (r->step > 1 || !http_is_idle_end(&sa->http, &first)) {
+		if (r->step > 1 || str_eq(r->method, S("PATCH")) ||
+		    !http_is_idle_end(&sa->http, &first)) {
 			*e = first;
 			return false;
 		}
@@ -5056,6 +6380,10 @@ sa_finish(struct sa *sa, const struct sa_request *r, enum err_code missing,
 	}
 	if (!sa_check_status(sa, &a, r->step, missing, e))
 		return false;
+	if (j == NULL) {                /* no envelope: a file */
+		sa->body = a.body;
+		return true;
+	}
 	if (!r->mac)
 		return json_parse(j, sa->scratch, a.body, e);
 	return json_parse(&box, sa->scratch, a.body, e) &&
@@ -5243,8 +6571,8 @@ sa_complete(struct sa *sa, const struct cry_srp *srp, struct err *e)
 	if (!sa->os->random((u8 *)&sa->mac_id, sizeof sa->mac_id))
 		return fail(e, E_INTERNAL, "randomness");
 	sa->mac_id &= 0xffffff;
-	if (!sa_seal(sa, S("{\"client\":\"" SA_CLIENT "\",\"device\":null}"),
-	    &r.body, e))
+	if (!sa_seal(sa, &sa->key, S("{\"client\":\"" SA_CLIENT
+	    "\",\"device\":null}"), &r.body, e))
 		return false;
 	if (!sa_begin(sa, &r, e) || !sa_finish(sa, &r, E_SIGN_IN, &j, e))
 		return false;
@@ -5297,18 +6625,21 @@ sa_sign_in(struct sa *sa, struct err *e)
 	return ok;
 }
 
-/* GET path as somebody who is signed in; signs in first when need be, and
- * once more when the service says that the session has ended (401). */
+/* A request of somebody who is signed in; signs in first when need be, and
+ * once more when the service says that the session has ended (401). The body
+ * is given in plain. */
 MUST static bool
-sa_get(struct sa *sa, struct str path, enum err_code missing, struct json *j,
-    struct err *e)
+sa_call(struct sa *sa, struct sa_request r, enum err_code missing,
+    struct json *j, struct err *e)
 {
-	const struct sa_request r = { S("GET"), path, NOTHING, 0, true, true };
+	struct str plain = r.body;
 
 	for (int tries = 0;; tries++) {
 		struct err now = { 0 };
 
 		if (!sa->signed_in && !sa_sign_in(sa, e))
+			return false;
+		if (plain.n > 0 && !sa_seal(sa, &sa->key, plain, &r.body, e))
 			return false;
 		if (sa_begin(sa, &r, &now) &&
 		    sa_finish(sa, &r, missing, j, &now))
@@ -5319,6 +6650,15 @@ sa_get(struct sa *sa, struct str path, enum err_code missing, struct json *j,
 			return false;
 		}
 	}
+}
+
+/* GET a path so. */
+MUST static bool
+sa_get(struct sa *sa, struct str path, enum err_code missing, struct json *j,
+    struct err *e)
+{
+	return sa_call(sa, (struct sa_request){ S("GET"), path, NOTHING, 0,
+	    true, true }, missing, j, e);
 }
 
 /* The 32 bytes and the id of a symmetric JWK, as it comes out of an envelope.
@@ -5624,34 +6964,70 @@ sa_item_state(const struct json *j, uint32_t item)
 	return ITEM_ACTIVE;
 }
 
-/* The title and tags of an overview, copied to an arena. A tag that is no
- * string does not count. False: there is no room. */
+/* The strings of a list of strings, or, with a member named, those members
+ * of a list of objects, which are URLs and lose a login in them; copied to an
+ * arena. What is no string does not count. False: there is no room. */
+MUST static bool
+sa_strings(struct arena *a, const struct json *j, uint32_t list,
+    const char *member, const struct str **all)
+{
+	size_t n = 0;
+	struct str *s, text;
+
+	for (uint32_t k = json_is_array(j, list) ? json_first(j, list) : 0; k;
+	    k = json_next(j, list, k))
+		n++;
+	*all = s = mem_alloc(a, (n + 1) * sizeof *s);
+	if (s == NULL)
+		return false;
+	for (uint32_t k = n > 0 ? json_first(j, list) : 0; k;
+	    k = json_next(j, list, k)) {
+		if (!json_str(j, member == NULL ? k : json_get(j, k,
+		    str_c(member)), &text))
+			continue;
+		*s = str_dup(a, member == NULL ? text :
+		    item_url_shown(a, text));
+		if ((s++)->p == NULL)
+			return false;
+	}
+	return true;            /* ends with a slice whose p is NULL */
+}
+
+/* The length of such a list. */
+static size_t
+sa_strings_n(const struct str *s)
+{
+	size_t n = 0;
+
+	while (s[n].p != NULL)
+		n++;
+	return n;
+}
+
+/* The title, tags and websites of an overview, copied to an arena. Without a
+ * list of websites the older single one counts. False: there is no room. */
 MUST static bool
 sa_item_names(struct arena *a, const struct json *over, struct item_ref *ref)
 {
-	uint32_t list = json_get(over, ROOT, S("tags"));
-	struct str title = NOTHING, *tag;
-	size_t n = 0;
+	uint32_t urls = json_get(over, ROOT, S("URLs"));
+	struct str title = NOTHING, url, *one;
 
 	(void)!json_get_str(over, ROOT, S("title"), &title);
 	ref->title = str_dup(a, title);
-	for (uint32_t k = json_first(over, list); k;
-	    k = json_next(over, list, k))
-		n++;
-	tag = mem_alloc(a, n * sizeof *tag);
-	if (ref->title.p == NULL || tag == NULL)
+	if (ref->title.p == NULL ||
+	    !sa_strings(a, over, json_get(over, ROOT, S("tags")), NULL,
+	    &ref->tag) || !sa_strings(a, over, urls, "u", &ref->url))
 		return false;
-	ref->tag = tag;
-	ref->tags = 0;
-	for (uint32_t k = json_is_array(over, list) ? json_first(over, list) :
-	    0; k; k = json_next(over, list, k)) {
-		struct str text;
-
-		if (!json_str(over, k, &text))
-			continue;
-		tag[ref->tags] = str_dup(a, text);
-		if (tag[ref->tags++].p == NULL)
+	ref->tags = sa_strings_n(ref->tag);
+	ref->urls = sa_strings_n(ref->url);
+	if (json_is_null(over, urls) && json_get_str(over, ROOT, S("url"),
+	    &url) && url.n > 0) {
+		one = mem_alloc(a, 2 * sizeof *one);
+		if (one == NULL)
 			return false;
+		one[0] = str_dup(a, item_url_shown(a, url));
+		ref->url = one;
+		ref->urls = one[0].p != NULL;
 	}
 	return true;
 }
@@ -5668,7 +7044,7 @@ sa_list_entry(struct sa *sa, struct sa_vault *v, struct sa_key *key,
 	struct item_ref *ref = &v->item[v->items];
 	size_t mark = sa->scratch->used;
 	struct err bad = { 0 };
-	struct str id, plain, number = NOTHING;
+	struct str id, plain, number = NOTHING, when = NOTHING;
 	struct json over;
 	bool ok;
 
@@ -5679,8 +7055,11 @@ sa_list_entry(struct sa *sa, struct sa_vault *v, struct sa_key *key,
 		(void)!json_get_str(j, node, S("templateUuid"), &number);
 		ref->id = str_dup(&v->list, id);
 		ref->category = str_dup(&v->list, number);
+		(void)!json_get_str(j, node, S("updatedAt"), &when);
+		ref->updated = str_dup(&v->list, when);
 		ref->state = sa_item_state(j, node);
 		ok = (ref->id.p != NULL && ref->category.p != NULL &&
+		    ref->updated.p != NULL &&
 		    sa_item_names(&v->list, &over, ref)) ||
 		    fail(e, E_LARGE, "item list");
 	} else if (bad.code == E_LARGE) {
@@ -5688,6 +7067,63 @@ sa_list_entry(struct sa *sa, struct sa_vault *v, struct sa_key *key,
 	}
 	mem_reset(sa->scratch, mark);
 	return ok;
+}
+
+/* The version of a vault's content in an answer that tells it. */
+MUST static bool
+sa_content(const struct json *j, uint64_t *version, struct err *e)
+{
+	uint32_t node = json_get(j, ROOT, S("contentVersion"));
+
+	return (json_is_integer(j, node) &&
+	    str_u64(json_raw(j, node), UINT32_MAX, version)) ||
+	    fail(e, E_ANSWER, "no contentVersion");
+}
+
+/* Remember a vault's version for the rest of this call, which may look a title
+ * up and then write: if somebody writes in between, the service says so. */
+static void
+sa_saw(const struct sa *sa, struct sa_vault *v, uint64_t version)
+{
+	v->seen = version;
+	v->seen_call = sa->http.call;
+}
+
+/* Ask for the version of a vault's content: one small request, at most one a
+ * call. It goes up with every change of an item. */
+MUST static bool
+sa_version(struct sa *sa, struct sa_vault *v, uint64_t *version,
+    struct err *e)
+{
+	struct json j;
+
+	*version = v->seen;
+	if (v->seen_call == sa->http.call && v->seen_call > 0)
+		return true;
+	if (!sa_get(sa, JOIN(sa->scratch, S("/api/v3/vault/"), ID(v->id),
+	    S("?attrs=combined-access")), E_VAULT, &j, e))
+		return false;
+	if (!json_is_str(&j, ROOT, S("uuid"), ID(v->id)))
+		return fail(e, E_ANSWER, "another vault than asked for");
+	if (!sa_content(&j, version, e))
+		return false;
+	sa_saw(sa, v, *version);
+	return true;
+}
+
+/* Count the entries of a list; one without a proper uuid refuses the whole. */
+MUST static bool
+sa_count_items(const struct json *j, uint32_t list, size_t *n, struct err *e)
+{
+	struct str id;
+
+	for (uint32_t k = json_first(j, list); k; k = json_next(j, list, k)) {
+		if (!json_get_str(j, k, S("uuid"), &id) ||
+		    !id_is_valid(id, 'a'))
+			return fail(e, E_ANSWER, "item without uuid");
+		++*n;
+	}
+	return true;
 }
 
 /* Read a vault's overviews. An answer that says it is incomplete is refused:
@@ -5711,17 +7147,14 @@ sa_load_items(struct sa *sa, struct sa_vault *v, struct err *e)
 	if (!json_is_word(&j, json_get(&j, ROOT, S("batchComplete")),
 	    S("true")))
 		return fail(e, E_ANSWER, "incomplete item list");
+	if (!sa_content(&j, &v->content, e))
+		return false;
+	sa_saw(sa, v, v->content);
 	list = json_get(&j, ROOT, S("items"));
 	if (!json_is_null(&j, list) && !json_is_array(&j, list))
 		return fail(e, E_ANSWER, "item list");
-	for (uint32_t k = json_first(&j, list); k; k = json_next(&j, list, k)) {
-		struct str id;
-
-		if (!json_get_str(&j, k, S("uuid"), &id) ||
-		    !id_is_valid(id, 'a'))
-			return fail(e, E_ANSWER, "item without uuid");
-		n++;
-	}
+	if (!sa_count_items(&j, list, &n, e))
+		return false;
 	v->item = mem_alloc(&v->list, n * sizeof *v->item);
 	if (v->item == NULL)
 		return fail(e, E_LARGE, "number of items");
@@ -5749,110 +7182,260 @@ sa_vault_get(struct sa *sa, struct str id, struct sa_vault **v, struct err *e)
 	return fail(e, E_VAULT, "");
 }
 
-/* Back end: the items of a vault. */
+/* Back end: the items of a vault. A list that is there is as good as read
+ * now when the vault has not changed since. */
 MUST static bool
 sa_items(void *ctx, struct str vault, bool *fresh,
     const struct item_ref **list, size_t *n, struct err *e)
 {
 	struct sa *sa = ctx;
 	struct sa_vault *v;
+	uint64_t version = 0;
 
 	if (!sa_vault_get(sa, vault, &v, e))
 		return false;
+	if (*fresh && v->listed && !sa_version(sa, v, &version, e))
+		return false;
 	*fresh |= !v->listed;
-	if (*fresh && !sa_load_items(sa, v, e))
+	if (*fresh && (!v->listed || version != v->content) &&
+	    !sa_load_items(sa, v, e))
 		return false;
 	*list = v->item;
 	*n = v->items;
 	return true;
 }
 
-/* Append one field; its room was counted before. What is no string, or is
- * missing, is an empty text, as 1Password's own tools show it. */
-static void
-sa_add_field(struct item *it, const struct json *j, uint32_t node,
-    struct str id, struct str value_name)
+/* Append a field whose place in the details is node; its room was counted
+ * before. What is no string, or is missing, is an empty text, as 1Password's
+ * own tools show it. */
+static struct field *
+sa_add_field(struct item *it, uint32_t node, struct str id, struct str name)
 {
 	struct field *f = &it->field[it->fields++];
 	struct str value = S("");
 
-	(void)!json_get_str(j, node, value_name, &value);
-	*f = (struct field){ id, id, FOR_NOTHING, { value.p, value.n } };
+	(void)!json_get_str(&it->details, node, name, &value);
+	*f = (struct field){ id, id, NULL, KIND_TEXT, FOR_NOTHING,
+	    { value.p, value.n }, node, 0 };
+	return f;
 }
 
-/* The built-in fields of a Login: those designated, whatever their names. */
+/* The built-in fields of a Login: those designated, whatever their names. The
+ * others were saved from a web form; nothing shows them, but the official SDK
+ * resolves references to them by id, and so do we. */
 static void
-sa_add_login(struct item *it, const struct json *j, uint32_t list)
+sa_add_login(struct item *it)
 {
-	for (uint32_t k = json_first(j, list); k; k = json_next(j, list, k)) {
-		bool user = json_is_str(j, k, S("designation"), S("username"));
+	const struct json *j = &it->details;
+	uint32_t list = json_get(j, ROOT, S("fields"));
 
-		if (!user && !json_is_str(j, k, S("designation"),
-		    S("password")))
+	for (uint32_t k = json_first(j, list); k; k = json_next(j, list, k)) {
+		struct str id = S("");
+		struct field *f;
+
+		if (!json_is_object(j, k))
 			continue;
-		sa_add_field(it, j, k, user ? S("username") : S("password"),
-		    S("value"));
-		it->field[it->fields - 1].purpose = user ? FOR_USERNAME :
-		    FOR_PASSWORD;
+		(void)!json_get_str(j, k, S("id"), &id);
+		f = sa_add_field(it, k, id, S("value"));
+		f->kind = KIND_WEB;
+		f->title = S("");
+		if (json_is_str(j, k, S("designation"), S("username"))) {
+			f->id = f->title = S("username");
+			f->purpose = FOR_USERNAME;
+			f->kind = KIND_TEXT;
+		} else if (json_is_str(j, k, S("designation"),
+		    S("password"))) {
+			f->id = f->title = S("password");
+			f->purpose = FOR_PASSWORD;
+			f->kind = KIND_CONCEALED;
+		}
 	}
 }
 
-/* True for the kinds of field whose value is a text as it stands. */
-static bool
-sa_kind_is_text(struct str kind)
-{
-	static const char *const text[] = { "string", "concealed", "URL",
-	    "email", "phone", "menu", "cctype", "reference", "gender" };
+#define ADDRESS_PARTS 5
 
-	for (size_t i = 0; i < LEN(text); i++)
-		if (str_eq(kind, str_c(text[i])))
-			return true;
-	return false;
+/* The parts of an address, in the order in which they are shown; what is
+ * missing or no text is empty. Undoes escapes in the arena, so nothing may be
+ * under construction there. */
+static void
+sa_get_address(const struct json *j, uint32_t value,
+    struct str part[static ADDRESS_PARTS])
+{
+	static const char *const name[ADDRESS_PARTS] = { "street", "city",
+		"state", "zip", "country" };
+
+	for (size_t i = 0; i < ADDRESS_PARTS; i++) {
+		part[i] = S("");
+		(void)!json_get_str(j, value, str_c(name[i]), &part[i]);
+	}
+}
+
+/* An address on one line: "street, city state zip, country", without what is
+ * empty. */
+static void
+sa_put_address(struct out *o, const struct str part[static ADDRESS_PARTS])
+{
+	size_t line = 0;                /* where the middle part begins */
+
+	for (size_t i = 0; i < ADDRESS_PARTS; i++) {
+		bool middle = i == 2 || i == 3;
+
+		if (i == 1)
+			line = o->n;
+		if (part[i].n == 0)
+			continue;
+		if (o->n > 0)
+			out_put(o, middle && o->n > line ? S(" ") : S(", "));
+		out_put(o, part[i]);
+	}
+}
+
+/* What is known of an SSH key besides itself, as fields of their own: they
+ * are not protected, and references name them, as in no section whatever
+ * section the key is in. */
+static void
+sa_add_ssh(struct item *it, uint32_t node)
+{
+	static const char *const fact[][3] = {
+		{ "publicKey", "public_key", "public key" },
+		{ "fingerprint", "fingerprint", "fingerprint" },
+		{ "t", "key type", "key type" } };
+	const struct json *j = &it->details;
+	uint32_t attr = json_get(j, json_get(j, node, S("a")),
+	    S("sshKeyAttributes"));
+
+	for (size_t i = 0; i < LEN(fact); i++) {
+		uint32_t at = i < 2 ? attr : json_get(j, attr, S("keyType"));
+		struct field *f;
+
+		if (json_get(j, at, str_c(fact[i][0])) == 0)
+			continue;
+		f = sa_add_field(it, at, str_c(fact[i][1]), str_c(fact[i][0]));
+		f->title = str_c(fact[i][2]);
+		f->kind = KIND_SSH_FACT;
+		f->node = 0;
+	}
+}
+
+/* Make a field of a file's attributes: it is named by its file name, and its
+ * place is that of the attributes. */
+static void
+sa_shape_file(const struct item *it, struct field *f, uint32_t node)
+{
+	const struct json *j = &it->details;
+
+	f->kind = KIND_FILE;
+	f->title = S("");
+	(void)!json_get_str(j, node, S("fileName"), &f->title);
+	(void)!str_u64(json_raw(j, json_get(j, node, S("unencryptedSize"))),
+	    UINT32_MAX, &f->size);
+	f->value.p = NULL;
+	f->node = node;
+}
+
+/* Turn the value of a field into the text that is shown. False: no room. */
+MUST static bool
+sa_shape_field(struct sa *sa, struct item *it, struct field *f)
+{
+	const struct json *j = &it->details;
+	uint32_t value = json_get(j, f->node, S("v"));
+	struct str text, part[ADDRESS_PARTS];
+	int64_t v;
+	struct out o;
+
+	switch (f->kind) {
+	case KIND_DATE:
+	case KIND_MONTH_YEAR:
+	case KIND_ADDRESS:
+		sa_get_address(j, value, part);
+		out_open(&o, sa->scratch);
+		if (f->kind == KIND_ADDRESS)
+			sa_put_address(&o, part);
+		else if (item_number(j, value, &v))
+			item_put_date(&o, f->kind, v);
+		text = out_close(&o, sa->scratch);
+		f->value = (struct secret){ text.p, text.n };
+		if (f->kind == KIND_ADDRESS && !json_is_object(j, value))
+			f->node = 0;    /* there is none */
+		return !o.over;
+	case KIND_FILE:
+		sa_shape_file(it, f, value);
+		return true;
+	case KIND_OTHER:
+		f->value.p = NULL;
+		return true;
+	default:
+		return true;
+	}
 }
 
 /* The fields of one section; one without kind or id does not count. */
-static void
-sa_add_section(struct item *it, const struct json *j, uint32_t list)
+MUST static bool
+sa_add_section(struct sa *sa, struct item *it, uint32_t node)
 {
-	struct str id, kind, title;
+	const struct json *j = &it->details;
+	struct section *s = &it->section[it->sections++];
+	uint32_t list = json_get(j, node, S("fields"));
+	struct str id, kind;
 
+	*s = (struct section){ S(""), S("") };
+	(void)!json_get_str(j, node, S("name"), &s->id);
+	(void)!json_get_str(j, node, S("title"), &s->title);
 	for (uint32_t k = json_first(j, list); k; k = json_next(j, list, k)) {
+		struct field *f;
+
 		if (!json_get_str(j, k, S("n"), &id) ||
 		    !json_get_str(j, k, S("k"), &kind))
 			continue;
-		sa_add_field(it, j, k, id, S("v"));
-		if (!sa_kind_is_text(kind))
-			it->field[it->fields - 1].value.p = NULL;
-		if (json_get_str(j, k, S("t"), &title))
-			it->field[it->fields - 1].title = title;
+		f = sa_add_field(it, k, id, S("v"));
+		f->title = S("");
+		(void)!json_get_str(j, k, S("t"), &f->title);
+		f->in = s;
+		f->kind = item_kind(kind, id);
+		if (!sa_shape_field(sa, it, f))
+			return false;
+		if (f->kind == KIND_SSH_KEY)
+			sa_add_ssh(it, k);
 	}
+	return true;
 }
 
 /* Turn an item's details into fields. A Login's username and password are
- * designated in details.fields, a Password item has its own member, and every
- * category has sections. The values stay where json_parse() left them, in
- * scratch. */
+ * designated in details.fields, a Password item has its own member, a
+ * Document its file, and every category has sections. The values stay where
+ * json_parse() left them, in scratch. There are never more fields than values
+ * in the text, and four more. */
 MUST static bool
-sa_item_fields(struct sa *sa, struct item *it, const struct json *j,
-    struct err *e)
+sa_item_fields(struct sa *sa, struct item *it, struct err *e)
 {
-	uint32_t fields = json_get(j, ROOT, S("fields"));
-	uint32_t sections = json_get(j, ROOT, S("sections"));
-	uint32_t password = json_get(j, ROOT, S("password"));
+	const struct json *j = &it->details;
+	uint32_t list = json_get(j, ROOT, S("sections"));
+	uint32_t file = json_get(j, ROOT, S("documentAttributes"));
+	struct field *f;
+	struct str text;
 
-	it->fields = 0;
-	it->field = mem_alloc(sa->scratch, j->n * sizeof *it->field);
-	if (it->field == NULL)
+	it->fields = it->sections = 0;
+	it->field = mem_alloc(sa->scratch, (j->n + 4) * sizeof *it->field);
+	it->section = mem_alloc(sa->scratch, j->n * sizeof *it->section);
+	if (it->field == NULL || it->section == NULL)
 		return fail(e, E_LARGE, "item");
-	if (!str_eq(it->ref.category, CATEGORY_PASSWORD)) {
-		sa_add_login(it, j, fields);
-	} else if (!json_is_null(j, password)) {
-		sa_add_field(it, j, ROOT, S("password"), S("password"));
-		it->field[0].purpose = FOR_PASSWORD;
+	if (str_eq(it->ref.category, CATEGORY_PASSWORD)) {
+		f = sa_add_field(it, ROOT, S("password"), S("password"));
+		f->purpose = FOR_PASSWORD;
+		f->kind = KIND_CONCEALED;
+	} else {
+		sa_add_login(it);
 	}
-	for (uint32_t s = json_first(j, sections); s;
-	    s = json_next(j, sections, s))
-		sa_add_section(it, j, json_get(j, s, S("fields")));
+	for (uint32_t s = json_first(j, list); s; s = json_next(j, list, s))
+		if (!sa_add_section(sa, it, s))
+			return fail(e, E_LARGE, "item");
+	if (json_get_str(j, ROOT, S("notesPlain"), &text)) {
+		f = sa_add_field(it, ROOT, S("notesPlain"), S("notesPlain"));
+		f->title = S("notes");
+		f->kind = KIND_NOTES;
+	}
+	if (json_get_str(j, file, S("fileName"), &text))
+		sa_shape_file(it, sa_add_field(it, ROOT, text, S("")), file);
 	return true;
 }
 
@@ -5882,8 +7465,8 @@ sa_item(void *ctx, struct str vault, struct str id, struct item *it,
 {
 	struct sa *sa = ctx;
 	struct sa_vault *v;
-	struct json j, part;
-	uint32_t node;
+	struct json j;
+	uint32_t node, sealed;
 
 	*it = (struct item){ 0 };
 	if (!sa_vault_get(sa, vault, &v, e))
@@ -5892,21 +7475,769 @@ sa_item(void *ctx, struct str vault, struct str id, struct item *it,
 	    S("/item/"), id), E_ITEM, &j, e))
 		return false;
 	node = json_get(&j, ROOT, S("item"));
+	sealed = json_get(&j, node, S("encDetails"));
 	if (!json_is_str(&j, node, S("uuid"), id) ||
 	    !json_get_str(&j, node, S("templateUuid"), &it->ref.category))
 		return fail(e, E_ANSWER, "another item than asked for");
 	it->ref.id = id;
 	it->ref.state = sa_item_state(&j, node);
+	(void)!json_get_str(&j, node, S("updatedAt"), &it->ref.updated);
+	(void)!json_get_str(&j, node, S("createdAt"), &it->created);
+	(void)!json_get_str(&j, sealed, S("data"), &it->sealed);
+	if (!str_u64(json_raw(&j, json_get(&j, node, S("itemVersion"))),
+	    UINT32_MAX, &it->version) || it->version == 0)
+		return fail(e, E_ANSWER, "no itemVersion");
 	if (!sa_item_part(sa, v, &j, json_get(&j, node, S("encOverview")),
-	    &part, e))
+	    &it->over, e))
 		return false;
-	if (!sa_item_names(sa->scratch, &part, &it->ref))
+	if (!sa_item_names(sa->scratch, &it->over, &it->ref))
 		return fail(e, E_LARGE, "item");
-	return sa_item_part(sa, v, &j, json_get(&j, node, S("encDetails")),
-	    &part, e) && sa_item_fields(sa, it, &part, e);
+	return sa_item_part(sa, v, &j, sealed, &it->details, e) &&
+	    sa_item_fields(sa, it, e);
 }
 
-static const struct backend sa_backend = { sa_vaults, sa_items, sa_item };
+/* Are length and hash of a ciphertext those that the item names, as far as it
+ * does? What keeps a file from being changed is the tag under its own key;
+ * this only says sooner that it is another one. */
+static bool
+sa_file_eq(const struct json *j, uint32_t at, struct str sealed)
+{
+	uint32_t size = json_get(j, at, S("encryptedSize"));
+	uint32_t hash = json_get(j, at, S("integrityHash"));
+	u8 want[SHA256_LEN], got[SHA256_LEN];
+	struct str s;
+	uint64_t n;
+
+	if (size != 0 && (!str_u64(json_raw(j, size), UINT32_MAX, &n) ||
+	    n != sealed.n))
+		return false;
+	SHA256(got, sealed);
+	return hash == 0 || (json_str(j, hash, &s) &&
+	    b64_decode_exact(want, sizeof want, s) &&
+	    ct_eq(want, got, sizeof got));
+}
+
+/* Back end: a file's content. It comes without an envelope, encrypted under a
+ * key of its own that stands in the item; length, hash and tag must agree. */
+MUST static bool
+sa_file(void *ctx, struct str vault, const struct item *it,
+    const struct field *f, struct str *text, struct err *e)
+{
+	struct sa *sa = ctx;
+	struct sa_request r = { S("GET"), NOTHING, NOTHING, 0, true, true };
+	const struct json *j = &it->details;
+	uint32_t at = f->node;
+	u8 bytes[32], nonce[GCM_IV];    /* bytes: secret, wiped */
+	struct str id, s, kid;
+	struct sa_key key;              /* secret: wiped */
+	bool ok;
+
+	if (!json_get_str(j, at, S("documentId"), &id) ||
+	    !id_is_valid(id, 'a') || !json_get_str(j, at, S("nonce"), &s) ||
+	    !b64_decode_exact(nonce, sizeof nonce, s))
+		return fail(e, E_KIND, "file attributes");
+	r.path = JOIN(sa->scratch, S("/api/v2/file/"), vault, S("/"),
+	    it->ref.id, S("/"), id);
+	if (!sa_call(sa, r, E_FIELD, NULL, e))
+		return false;
+	*text = sa->body;
+	if (!sa_file_eq(j, at, *text))
+		return fail(e, E_ANSWER, "not the file that the item names");
+	ok = sa_jwk_sym(sa, json_raw(j, json_get(j, at, S("encryptionKey"))),
+	    bytes, &kid);
+	if (ok) {
+		sa_key_init(&key, kid, bytes);
+		ok = cry_gcm_open(&key.gcm, nonce, sa->scratch->base +
+		    (text->p - sa->scratch->base), text->n, &text->n);
+		WIPE(key);
+	}
+	WIPE(bytes);
+	return ok || fail(e, E_ANSWER, "file does not open");
+}
+
+/* How an item is changed. The service keeps an item as two encrypted JSON
+ * texts and replaces both at once, under a version; so a change is: read both,
+ * change the few places that are meant, and send both back. 1Password's own
+ * clients keep much more in them than this program knows (passkeys, saved web
+ * forms, attributes), and they must find it again: the texts are therefore
+ * never built anew but edited (struct edits), and whatever nobody named keeps
+ * its bytes, its white space and its order.
+ *
+ * Two versions guard against two writers: that of the item, which stands in
+ * the change, and that of the vault's content, which stands in the path. The
+ * service refuses a change to what has been changed meanwhile; so no retry
+ * here can undo somebody else's work, and none is made.
+ *
+ * When the answer to a change does not come, nobody here knows whether it was
+ * carried out. The item is then read: a ciphertext with our random nonce can
+ * only be ours. */
+
+/* What is to be sent of an item: both parts whole. A version of 0 makes a new
+ * one. files is a member to append, or nothing. */
+struct draft {
+	struct str id, category, created, over, details, files;
+	uint64_t version;
+	enum item_state state;
+};
+
+/* What the service's code for an item that was not written means
+ * (protocol: PATCH items). */
+MUST static bool
+sa_failed(const struct json *j, uint32_t code, struct err *e)
+{
+	static const struct {
+		const char *code;
+		enum err_code error;
+	} rows[] = { { "101", E_DENIED }, { "104", E_CONFLICT },
+	    { "106", E_LARGE } };
+
+	for (size_t i = 0; i < LEN(rows); i++)
+		if (json_is_word(j, code, str_c(rows[i].code)))
+			return err_set(e, rows[i].error, "", 0);
+	return fail(e, E_SERVICE, "the change was refused");
+}
+
+/* Read what became of a change whose answer did not come: the item bears
+ * exactly our text (under a nonce that we made, so it can be nobody else's),
+ * or its old version, or nobody knows: somebody may have changed it since, or
+ * the request may still be on its way. first is why the answer is missing, and
+ * is what the caller hears when the change has not arrived. */
+MUST static bool
+sa_settle(struct sa *sa, struct str vault, const struct draft *c,
+    struct str sealed, uint64_t *version, struct err *first)
+{
+	struct err e = { 0 };
+	struct item now;
+
+	if (first->code == E_CANCEL) {  /* nobody waits for what is read */
+		*first = (struct err){ .code = E_UNSURE };
+		return false;
+	}
+	http_close(&sa->http);
+	if (!sa_item(sa, vault, c->id, &now, &e)) {
+		/* Gone, as it was to be; or not there, as it never was. */
+		*version = c->version + 1;
+		if (e.code == E_ITEM && c->state == ITEM_DELETED)
+			return true;
+		if (e.code == E_ITEM && c->version == 0)
+			first->what = "nothing was written";
+		else
+			*first = (struct err){ .code = E_UNSURE };
+		return false;
+	}
+	/* Ciphertext is compared, not content: the same change made by somebody
+	 * else is not ours to claim. */
+	*version = now.version;
+	if (str_eq(now.sealed, sealed))
+		return true;
+	if (now.version == c->version)
+		first->what = "nothing was written";
+	else
+		*first = (struct err){ .code = E_UNSURE };
+	return false;
+}
+
+/* The body of a change: both parts sealed under the vault's key. *sealed
+ * gets the ciphertext by which it can be recognised. */
+MUST static bool
+sa_draft_body(struct sa *sa, const struct sa_vault *v,
+    const struct draft *c, struct str *body, struct str *sealed,
+    struct err *e)
+{
+	static const char trashed[] = { [ITEM_ACTIVE] = 'N',
+		[ITEM_ARCHIVED] = 'Y', [ITEM_DELETED] = 'D' };
+	struct str over, details;
+	struct sa_key key;              /* secret: wiped */
+	struct json j;
+	struct out o;
+	bool ok;
+
+	sa_key_init(&key, ID(v->key_id), v->key);
+	ok = sa_seal(sa, &key, c->over, &over, e) &&
+	    sa_seal(sa, &key, c->details, &details, e);
+	WIPE(key);
+	if (!ok || !json_parse(&j, sa->scratch, details, e) ||
+	    !json_get_str(&j, ROOT, S("data"), sealed))
+		return false;
+	out_open(&o, sa->scratch);
+	OUT(&o, S("[{\"uuid\":\""), c->id, S("\",\"itemVersion\":"));
+	out_u64(&o, c->version);
+	OUT(&o, S(",\"encOverview\":"), over, S(",\"encDetails\":"), details,
+	    S(",\"trashed\":\""));
+	out_byte(&o, (u8)trashed[c->state]);
+	OUT(&o, S("\",\"templateUuid\":\""), c->category,
+	    S("\",\"createdAt\":\""), c->created,
+	    S("\",\"updatedAt\":\""));
+	time_put(&o, sa->os->unix_time());
+	OUT(&o, S("\",\"encryptedBy\":\""), ID(v->key_id), S("\""), c->files,
+	    S("}]"));
+	*body = out_close(&o, sa->scratch);
+	return !o.over || fail(e, E_LARGE, "item");
+}
+
+/* Is a failure of such a kind that the request may have been carried out? Not
+ * when it is that of a new sign-in, before which it was refused. */
+static bool
+sa_is_lost(const struct err *e)
+{
+	return e->step == 0 && (e->code == E_NET || e->code == E_TIMEOUT ||
+	    e->code == E_TLS || e->code == E_ANSWER || e->code == E_CANCEL ||
+	    e->code == E_LARGE || (e->code == E_SERVICE && (e->http < 400 ||
+	    e->http >= 500)));
+}
+
+/* Send a draft. Two requests: the vault's version, then the change, which
+ * names it; the service refuses a change to what has been changed meanwhile.
+ * It is sent once. */
+MUST static bool
+sa_send(struct sa *sa, struct sa_vault *v, const struct draft *c,
+    uint64_t *version, struct err *e)
+{
+	struct sa_request r = { S("PATCH"), NOTHING, NOTHING, 0, true, true };
+	struct str sealed;
+	uint32_t done, code;
+	uint64_t content;
+	struct err now = { 0 };
+	u8 room[20];
+	struct out o;
+	struct json j;
+
+	if (!sa_version(sa, v, &content, e) ||
+	    !sa_draft_body(sa, v, c, &r.body, &sealed, e))
+		return false;
+	v->listed = false;              /* titles may change with it */
+	out_init(&o, room, sizeof room);
+	out_u64(&o, content);
+	r.path = JOIN(sa->scratch, S("/api/v3/vault/"), ID(v->id), S("/"),
+	    out_str(&o), S("/items"));
+	if (sa_call(sa, r, E_VAULT, &j, &now)) {
+		code = json_get(&j, json_get(&j, ROOT, S("failedItems")),
+		    c->id);
+		done = json_get(&j, json_get(&j, ROOT, S("updatedItems")),
+		    c->id);
+		if (code != 0 && done == 0)
+			return sa_failed(&j, code, e);
+		if (code == 0 && done != 0 && str_u64(json_raw(&j, done),
+		    UINT32_MAX, version) && *version == c->version + 1)
+			return true;
+		now = (struct err){ .code = E_ANSWER };
+	}
+	if (now.http == 409)
+		return fail(e, E_CONFLICT, "");
+	if (sa_is_lost(&now) && sa_settle(sa, ID(v->id), c, sealed, version,
+	    &now))
+		return true;
+	*e = now;
+	return false;
+}
+
+/* The JSON of a field's value: a string, or the number that dates and months
+ * are kept as. p NULL: not a value for this kind. */
+static struct str
+sa_value(struct sa *sa, const struct wish_field *f)
+{
+	int64_t v;
+	u8 room[24];
+	struct out o;
+
+	if (f->kind != KIND_DATE && f->kind != KIND_MONTH_YEAR)
+		return json_quoted(sa->scratch, f->value);
+	if (!item_read_date(f->kind, f->value, &v))
+		return NOTHING;
+	out_init(&o, room, sizeof room);
+	if (v < 0)
+		out_byte(&o, '-');
+	out_u64(&o, (uint64_t)(v < 0 ? -v : v));
+	return str_dup(sa->scratch, out_str(&o));
+}
+
+/* A new id: 26 letters and digits, 130 bits of randomness. */
+MUST static bool
+sa_new_id(struct sa *sa, struct str *id, struct err *e)
+{
+	u8 *p = mem_alloc(sa->scratch, ID_LEN);
+
+	if (p == NULL || !sa->os->random(p, ID_LEN))
+		return fail(e, E_INTERNAL, "memory or randomness");
+	for (size_t i = 0; i < ID_LEN; i++)
+		p[i] = (u8)"abcdefghijklmnopqrstuvwxyz234567"[p[i] & 31];
+	*id = (struct str){ p, ID_LEN };
+	return true;
+}
+
+/* Append a new field as JSON: built-in ones of a Login in their own form, the
+ * others as fields of a section. The kinds that have no word of their own on
+ * the wire are told by how the field's id begins. */
+MUST static bool
+sa_put_field(struct sa *sa, struct out *o, const struct wish_field *f,
+    struct err *e)
+{
+	struct str id, value = sa_value(sa, f);
+	struct str label = json_quoted(sa->scratch, f->label);
+	bool user = f->purpose == FOR_USERNAME;
+	struct str name = user ? S("\"username\"") : S("\"password\"");
+	struct str wire = str_c(kinds[f->kind].wire), prefix = NOTHING;
+
+	if (value.p == NULL || label.p == NULL)
+		return fail(e, E_EDIT, "not a value for this kind of field");
+	if (f->purpose != FOR_NOTHING) {
+		OUT(o, S("{\"value\":"), value, S(",\"id\":"), name,
+		    S(",\"name\":"), name, S(",\"type\":"), user ?
+		    S("\"T\"") : S("\"P\""), S(",\"designation\":"), name,
+		    S("}"));
+		return true;
+	}
+	if (f->kind == KIND_TOTP) {
+		wire = S("concealed");
+		prefix = S("TOTP_");
+	} else if (f->kind == KIND_CARD) {
+		wire = S("string");
+		prefix = S("ccnum_");
+	}
+	if (!sa_new_id(sa, &id, e))
+		return false;
+	OUT(o, S("{\"k\":\""), wire, S("\",\"n\":\""), prefix, id,
+	    S("\",\"t\":"), label, S(",\"v\":"), value, S("}"));
+	return true;
+}
+
+/* Is this the section that a new field shall be in? */
+static bool
+sa_section_is_for(const struct json *j, uint32_t section, struct str name)
+{
+	struct str id = S(""), title = S("");
+
+	(void)!json_get_str(j, section, S("name"), &id);
+	(void)!json_get_str(j, section, S("title"), &title);
+	if (!json_is_object(j, section))
+		return false;
+	return name.p == NULL ? id.n == 0 && title.n == 0 :
+	    item_name_eq(id, title, name);
+}
+
+/* The object whose member fields takes such a field: the details themselves
+ * for a built-in one, else a section; 0: there is no such section. */
+static uint32_t
+sa_section_of(const struct json *j, const struct wish_field *f)
+{
+	uint32_t all = json_get(j, ROOT, S("sections"));
+
+	if (f->purpose != FOR_NOTHING)
+		return ROOT;
+	for (uint32_t s = json_first(j, all); s; s = json_next(j, all, s))
+		if (sa_section_is_for(j, s, f->section))
+			return s;
+	return 0;
+}
+
+/* Two new fields go to the same place: the same section, however each of them
+ * names it, or a new one of the same title. */
+static bool
+sa_section_eq(const struct json *j, const struct wish_field *a,
+    const struct wish_field *b)
+{
+	uint32_t to = sa_section_of(j, a);
+
+	return to == sa_section_of(j, b) && (to != 0 ||
+	    ((a->section.p == NULL) == (b->section.p == NULL) &&
+	    str_nocase_eq(a->section, b->section)));
+}
+
+/* Append all new fields that belong to the section of w->field[i]. */
+MUST static bool
+sa_put_fields(struct sa *sa, struct out *o, const struct json *j,
+    const struct wish *w, size_t i, struct err *e)
+{
+	for (size_t k = i; k < w->fields; k++) {
+		if (w->field[k].old != NULL ||
+		    !sa_section_eq(j, &w->field[k], &w->field[i]))
+			continue;
+		if (o->n > 0)
+			out_byte(o, ',');
+		if (!sa_put_field(sa, o, &w->field[k], e))
+			return false;
+	}
+	return !o->over || fail(e, E_LARGE, "change");
+}
+
+/* Put all new fields of the section of w->field[i] into the details; *fresh
+ * collects the sections that are new themselves. */
+MUST static bool
+sa_edit_section(struct sa *sa, struct edits *x, const struct wish *w, size_t i,
+    struct out *fresh, struct err *e)
+{
+	const struct wish_field *f = &w->field[i];
+	uint32_t box = sa_section_of(x->j, f);
+	uint32_t list = json_get(x->j, box, S("fields"));
+	struct arena *a = sa->scratch;
+	struct str id = NOTHING;
+	struct out o;
+
+	out_init(&o, mem_alloc(a, WISH_ROOM), WISH_ROOM);
+	if (!sa_put_fields(sa, &o, x->j, w, i, e))
+		return false;
+	if (json_is_array(x->j, list)) {
+		edit_add(x, list, out_str(&o));
+		return true;
+	}
+	if (box != 0) {
+		edit_member(x, a, box, S("fields"), JOIN(a, S("["),
+		    out_str(&o), S("]")));
+		return true;
+	}
+	if (f->section.p != NULL && !sa_new_id(sa, &id, e))
+		return false;
+	OUT(fresh, fresh->n > 0 ? S(",") : NOTHING, S("{\"name\":\""),
+	    f->section.p != NULL ? S("Section_") : NOTHING, id,
+	    S("\",\"title\":"), json_quoted(a, f->section),
+	    S(",\"fields\":["), out_str(&o), S("]}"));
+	return !fresh->over || fail(e, E_LARGE, "change");
+}
+
+/* Put the new fields into the details, section by section. */
+MUST static bool
+sa_edit_new(struct sa *sa, struct edits *x, const struct wish *w,
+    struct err *e)
+{
+	struct out fresh;
+
+	out_init(&fresh, mem_alloc(sa->scratch, WISH_ROOM), WISH_ROOM);
+	for (size_t i = 0; i < w->fields; i++) {
+		bool first = w->field[i].old == NULL;
+
+		for (size_t k = 0; k < i && first; k++)
+			first = w->field[k].old != NULL ||
+			    !sa_section_eq(x->j, &w->field[k], &w->field[i]);
+		if (first && !sa_edit_section(sa, x, w, i, &fresh, e))
+			return false;
+	}
+	if (fresh.n > 0)
+		edit_entry(x, sa->scratch, S("sections"), out_str(&fresh));
+	return true;
+}
+
+/* Keep the password that a new one replaces, newest first. */
+static void
+sa_edit_history(struct sa *sa, struct edits *x, struct str old)
+{
+	uint32_t list = json_get(x->j, ROOT, S("passwordHistory"));
+	struct arena *a = sa->scratch;
+	struct str text, entry;
+	struct out o;
+
+	out_open(&o, a);
+	out_put(&o, S("{\"value\":"));
+	jw_quote(&o, old);
+	out_put(&o, S(",\"time\":"));
+	out_u64(&o, (uint64_t)sa->os->unix_time());
+	out_byte(&o, '}');
+	text = out_close(&o, a);
+	entry = o.over ? NOTHING : text;
+	if (json_is_array(x->j, list))
+		edit_front(x, list, entry);
+	else
+		edit_member(x, a, ROOT, S("passwordHistory"), JOIN(a, S("["),
+		    entry, S("]")));
+}
+
+/* Change the fields that are there already. */
+MUST static bool
+sa_edit_old(struct sa *sa, struct edits *x, const struct item *it,
+    const struct wish *w, struct err *e)
+{
+	const struct field *pass = item_login_field(it, FOR_PASSWORD);
+
+	for (size_t i = 0; i < w->fields; i++) {
+		const struct wish_field *f = &w->field[i];
+		const struct field *old = f->old;
+		struct str value, was;
+
+		if (old == NULL)
+			continue;
+		value = sa_value(sa, f);
+		if (value.p == NULL)
+			return fail(e, E_EDIT, "not a value for this kind of "
+			    "field");
+		was = (struct str){ old->value.p, old->value.n };
+		if (old == pass && old->kind == KIND_CONCEALED && was.n > 0 &&
+		    !str_eq(was, f->value))
+			sa_edit_history(sa, x, was);
+		edit_member(x, sa->scratch, old->node, old->in != NULL ?
+		    S("v") : old->node == ROOT ? old->id : S("value"), value);
+	}
+	return true;
+}
+
+/* The line under an item's title in 1Password's lists repeats one of its
+ * fields, the username of a login for instance. The field of the wish that it
+ * repeats, so that it does not show the old value; NULL: none. */
+static const struct wish_field *
+sa_subtitle(const struct item *it, const struct wish *w)
+{
+	static const char *const by[][2] = { { "100", "product_version" },
+		{ "101", "bankName" }, { "102", "hostname" },
+		{ "105", "member_name" }, { "107", "company_name" },
+		{ "108", "name" }, { "109", "network_name" },
+		{ "110", "username" }, { "111", "pop_username" } };
+
+	for (size_t i = 0; i < w->fields; i++) {
+		const struct wish_field *f = &w->field[i];
+
+		if (str_eq(it->ref.category, CATEGORY_LOGIN) &&
+		    f->purpose == FOR_USERNAME)
+			return f;
+		for (size_t k = 0; k < LEN(by) && f->old != NULL; k++)
+			if (str_eq(it->ref.category, str_c(by[k][0])) &&
+			    str_eq(f->old->id, str_c(by[k][1])))
+				return f;
+	}
+	return NULL;
+}
+
+/* How strong 1Password's lists shall call a password: bits of entropy, as if
+ * each character were drawn from the classes that occur. */
+static unsigned
+sa_strength(struct str s)
+{
+	static const struct {
+		u8 lo, hi;
+		unsigned set;
+	} rows[] = { { '0', '9', 10 }, { 'A', 'Z', 26 }, { 'a', 'z', 26 },
+	    { 0, 255, 32 } };
+	bool seen[LEN(rows)] = { false };
+	unsigned set = 0, bits = 0;
+
+	for (size_t i = 0; i < s.n; i++) {
+		size_t k = 0;
+
+		while (s.p[i] < rows[k].lo || s.p[i] > rows[k].hi)
+			k++;
+		seen[k] = true;
+	}
+	for (size_t k = 0; k < LEN(rows); k++)
+		set += seen[k] ? rows[k].set : 0;
+	while (1u << bits < set)
+		bits++;
+	return (unsigned)(s.n < 1000 ? s.n : 1000) * bits;
+}
+
+/* Set a member of the overview to a number. */
+static void
+sa_edit_number(struct sa *sa, struct edits *x, struct str name, unsigned v)
+{
+	u8 room[12];
+	struct out o;
+
+	out_init(&o, room, sizeof room);
+	out_u64(&o, v);
+	edit_member(x, sa->scratch, ROOT, name, str_dup(sa->scratch,
+	    out_str(&o)));
+}
+
+/* Give the item this website: in place of its first one, else as its only. The
+ * older member url follows where it is there. */
+static void
+sa_edit_website(struct sa *sa, struct edits *x, struct str website)
+{
+	uint32_t list = json_get(x->j, ROOT, S("URLs"));
+	uint32_t first = json_is_array(x->j, list) ? json_first(x->j, list) : 0;
+	struct arena *a = sa->scratch;
+	struct str url = json_quoted(a, website), was;
+
+	while (first != 0 && !json_get_str(x->j, first, S("u"), &was))
+		first = json_next(x->j, list, first);
+	if (first != 0)
+		edit_member(x, a, first, S("u"), url);
+	else
+		edit_entry(x, a, S("URLs"), JOIN(a, S("{\"u\":"), url,
+		    S(",\"l\":\"website\",\"m\":\"default\"}")));
+	if (json_get(x->j, ROOT, S("url")) != 0)
+		edit_member(x, a, ROOT, S("url"), url);
+}
+
+/* Give the item these tags and no others. */
+static void
+sa_edit_tags(struct sa *sa, struct edits *x, const struct wish *w)
+{
+	struct str text;
+	struct out o;
+	struct jw list = { &o, false };
+
+	out_open(&o, sa->scratch);
+	jw_open(&list, '[');
+	for (size_t i = 0; i < w->tags; i++)
+		jw_str(&list, w->tag[i]);
+	jw_close(&list, ']');
+	text = out_close(&o, sa->scratch);
+	edit_member(x, sa->scratch, ROOT, S("tags"), o.over ? NOTHING : text);
+}
+
+/* Change the overview: title, website, tags, subtitle and strength. */
+static void
+sa_edit_over(struct sa *sa, struct edits *x, const struct item *it,
+    const struct wish *w)
+{
+	const struct wish_field *sub = sa_subtitle(it, w);
+	struct arena *a = sa->scratch;
+
+	if (w->title.p != NULL)
+		edit_member(x, a, ROOT, S("title"), json_quoted(a, w->title));
+	if (sub != NULL)
+		edit_member(x, a, ROOT, S("ainfo"), json_quoted(a, sub->value));
+	if (w->website.p != NULL)
+		sa_edit_website(sa, x, w->website);
+	if (w->retag)
+		sa_edit_tags(sa, x, w);
+	for (size_t i = 0; i < w->fields; i++) {
+		unsigned bits = w->bits > 0 ? w->bits :
+		    sa_strength(w->field[i].value);
+
+		if (w->field[i].purpose != FOR_PASSWORD)
+			continue;
+		sa_edit_number(sa, x, S("pbe"), bits);
+		sa_edit_number(sa, x, S("ps"), bits < 100 ? bits : 100);
+		edit_member(x, a, ROOT, S("pgrng"), w->bits > 0 ? S("true") :
+		    S("false"));
+	}
+}
+
+/* Back end: an empty item of a category, as 1Password's own tools make it. */
+MUST static bool
+sa_blank(void *ctx, struct str category, struct item *it, struct err *e)
+{
+#define LOGIN_FIELD(id, type) "{\"value\":\"\",\"id\":\"" id "\",\"name\":" \
+	"\"" id "\",\"type\":\"" type "\",\"designation\":\"" id "\"}"
+#define SECTION(fields) "{\"sections\":[{\"name\":\"\",\"title\":\"\"," \
+	"\"fields\":[" fields "]}]}"
+#define PLAIN_FIELD(kind, id) "{\"k\":\"" kind "\",\"n\":\"" id "\"," \
+	"\"t\":\"" id "\",\"v\":\"\"}"
+	static const struct {
+		const char *number, *details;
+	} rows[] = {
+		{ "001", "{\"fields\":[" LOGIN_FIELD("username", "T") ","
+		    LOGIN_FIELD("password", "P") "],\"sections\":[]}" },
+		{ "003", "{\"notesPlain\":\"\",\"sections\":[]}" },
+		{ "005", "{\"password\":\"\",\"sections\":[]}" },
+		{ "112", SECTION(PLAIN_FIELD("string", "username") ","
+		    PLAIN_FIELD("concealed", "credential") ","
+		    PLAIN_FIELD("string", "hostname")) },
+		{ "102", SECTION(PLAIN_FIELD("string", "hostname") ","
+		    PLAIN_FIELD("string", "port") ","
+		    PLAIN_FIELD("string", "database") ","
+		    PLAIN_FIELD("string", "username") ","
+		    PLAIN_FIELD("concealed", "password")) },
+		{ "110", SECTION(PLAIN_FIELD("string", "url") ","
+		    PLAIN_FIELD("string", "username") ","
+		    PLAIN_FIELD("concealed", "password")) },
+		{ "", SECTION("") },
+	};
+	struct sa *sa = ctx;
+	size_t i = 0;
+
+	while (i + 1 < LEN(rows) && !str_eq(category, str_c(rows[i].number)))
+		i++;
+	*it = (struct item){ .ref.category = category };
+	return json_parse(&it->over, sa->scratch, S("{\"title\":\"\","
+	    "\"ainfo\":\"\"}"), e) && json_parse(&it->details, sa->scratch,
+	    str_c(rows[i].details), e) && sa_item_fields(sa, it, e);
+}
+
+/* One reference to a file, signed for this very change: the service's key for
+ * the file, over key id, file, item and the version that is replaced. Seen in
+ * the official SDK's requests. */
+MUST static bool
+sa_put_file(struct sa *sa, struct out *o, const struct draft *c,
+    const struct json *j, uint32_t at)
+{
+	u8 key[32], mac[SHA256_LEN], room[20];  /* key: secret, wiped */
+	struct str id, kid;
+	struct out n;
+	bool ok;
+
+	out_init(&n, room, sizeof room);
+	out_u64(&n, c->version);
+	ok = json_get_str(j, at, S("documentId"), &id) &&
+	    id_is_valid(id, 'a') && sa_jwk_sym(sa, json_raw(j, json_get(j, at,
+	    S("signingKey"))), key, &kid);
+	if (ok) {
+		cry_hmac(mac, key, JOIN(sa->scratch, kid, id, c->id,
+		    out_str(&n)));
+		OUT(o, o->n > 0 ? S(",") : NOTHING, S("{\"fileId\":\""), id,
+		    S("\",\"signature\":\""));
+		b64_put_url(o, (struct str){ mac, sizeof mac });
+		out_put(o, S("\"}"));
+	}
+	WIPE(key);
+	return ok;
+}
+
+/* The references to all files of an item, as a member to append. */
+MUST static bool
+sa_file_references(struct sa *sa, const struct item *it, struct draft *c,
+    struct err *e)
+{
+	const struct json *j = &it->details;
+	struct out o;
+
+	out_init(&o, mem_alloc(sa->scratch, WISH_ROOM), WISH_ROOM);
+	for (size_t i = 0; i < it->fields; i++) {
+		const struct field *f = &it->field[i];
+
+		if (f->kind == KIND_FILE && !sa_put_file(sa, &o, c, j, f->node))
+			return fail(e, E_EDIT, "a file of the item has no key "
+			    "to sign with");
+	}
+	c->files = o.n == 0 ? NOTHING : JOIN(sa->scratch,
+	    S(",\"fileReferences\":["), out_str(&o), S("]"));
+	return !o.over || fail(e, E_LARGE, "files");
+}
+
+/* Back end: write an item as it is wished for. What the wish does not name
+ * keeps its bytes. */
+MUST static bool
+sa_write(void *ctx, struct str vault, struct item *it, const struct wish *w,
+    struct err *e)
+{
+	struct sa *sa = ctx;
+	struct edits over = { .j = &it->over }, details = { .j = &it->details };
+	struct draft c = { it->ref.id, it->ref.category, it->created, NOTHING,
+	    NOTHING, NOTHING, it->version, w->state };
+	u8 room[20];
+	struct sa_vault *v;
+	struct json again;      /* nothing unreadable is ever sent */
+	struct out o;
+
+	if (!sa_vault_get(sa, vault, &v, e))
+		return false;
+	if (!json_is_object(&it->over, ROOT) ||
+	    !json_is_object(&it->details, ROOT))
+		return fail(e, E_EDIT, "the item is not as 1Password makes it");
+	if (c.id.n == 0) {
+		out_init(&o, room, sizeof room);
+		time_put(&o, sa->os->unix_time());
+		c.created = str_dup(sa->scratch, out_str(&o));
+		if (!sa_new_id(sa, &c.id, e))
+			return false;
+	}
+	sa_edit_over(sa, &over, it, w);
+	if (w->notes.p != NULL)
+		edit_member(&details, sa->scratch, ROOT, S("notesPlain"),
+		    json_quoted(sa->scratch, w->notes));
+	if (!sa_edit_old(sa, &details, it, w, e) ||
+	    !sa_edit_new(sa, &details, w, e) ||
+	    !edit_done(&over, sa->scratch, &c.over, e) ||
+	    !edit_done(&details, sa->scratch, &c.details, e) ||
+	    !json_parse(&again, sa->scratch, c.over, e) ||
+	    !json_parse(&again, sa->scratch, c.details, e) ||
+	    !sa_file_references(sa, it, &c, e) ||
+	    !sa_send(sa, v, &c, &it->version, e))
+		return false;
+	it->ref.id = c.id;
+	return true;
+}
+
+static const struct backend sa_backend = { sa_vaults, sa_items, sa_item,
+	sa_file, sa_blank, sa_write };
 
 /* Make a service account of a token; nothing is sent until it is needed.
  * The caller has set os, keys (the locked arena, where *sa itself lies) and
@@ -6429,7 +8760,7 @@ pol_rule_is_for(const struct rule *r, const struct deed *d)
 }
 
 /* What the settings say of an act that no rule speaks of. Titles of allowed
- * vaults may be listed; nothing may be written or used elsewhere yet. */
+ * vaults may be listed; nothing may be used elsewhere yet. */
 static struct judgement
 pol_setting(const struct cfg *cfg, enum act act)
 {
@@ -6439,8 +8770,10 @@ pol_setting(const struct cfg *cfg, enum act act)
 	case ACT_REVEAL:
 		return (struct judgement){ (enum verdict)cfg->reveal, NULL,
 		    "OPMCP_REVEAL", false };
-	case ACT_USE:
 	case ACT_WRITE:
+		return (struct judgement){ (enum verdict)cfg->write, NULL,
+		    "OPMCP_WRITE", false };
+	case ACT_USE:
 		break;
 	}
 	return (struct judgement){ DENY, NULL, "not permitted by a rule",
@@ -6509,7 +8842,10 @@ pol_judge(const struct policy *p, const struct cfg *cfg,
  *
  * Events
  *   START, END       a run that decided something; note: version, sandbox
+ *   LIST, LOOK       titles; an item without its protected values
  *   REVEAL           values of an item were released
+ *   WRITE_BEGINS     a change is about to be sent
+ *   WRITE            the service has carried it out
  *   CALL, STATUS     any other call that succeeded
  *   ASKED            a person was asked; the call comes again
  *   REFUSED          by a rule, a tag, a setting, a person, OPMCP_MAX_ITEMS
@@ -7293,6 +9629,13 @@ box_enter(struct box *b, uint64_t want, const struct box_paths *paths)
  * errors, log, audit and wiping are done around it and cannot be forgotten
  * in a new one. What is published about arguments and what is checked come
  * from the same row.
+ *
+ * The kind of an argument (enum arg_kind) is what schema and check have in
+ * common: arg_kinds[] has the words of the schema, the sentence of the error
+ * and the length beyond which a value is not even looked at; cat_check_arg()
+ * tests a value. A new tool is a new row and a function; a new kind of
+ * argument is a row there and a case here, and a test draws values at random
+ * and compares what a reader of the schema would say with what is answered.
  * ==================================================================== */
 
 struct keeper;
@@ -7302,11 +9645,12 @@ struct rpc;
 /* What a host can be offered while its user types an argument. */
 enum complete { COMPLETE_NOTHING, COMPLETE_VAULT, COMPLETE_ITEM };
 
-/* One argument of a tool or prompt, or one variable of a URI template. A text
- * has 1 to NAME_MAX_LEN characters. */
+/* One argument of a tool or prompt, or one variable of a URI template. What
+ * each kind takes stands in arg_kinds[]. */
 struct arg {
 	const char *name, *help;
-	enum arg_kind { ARG_TEXT, ARG_BOOL } kind;
+	enum arg_kind { ARG_TEXT, ARG_BOOL, ARG_COUNT, ARG_STATE, ARG_REF,
+		ARG_VALUE, ARG_TAGS, ARG_FIELDS } kind;
 	bool required;
 	enum complete complete;
 };
@@ -7442,6 +9786,92 @@ cat_completed(const struct catalog *cat, const struct json *j,
 	    cat_arg(r->arg, r->args, name);
 }
 
+/* What the kinds of argument take: as members of a JSON schema, in words, and
+ * as the longest text in characters, 0 for what is no text. */
+#define NAME_SCHEMA "\"type\":\"string\",\"minLength\":1,\"maxLength\":255"
+#define ANY_TEXT "{\"type\":\"string\"}"
+
+static const struct arg_kind_row {
+	const char *schema, *words;
+	size_t max;
+} arg_kinds[] = {
+	[ARG_TEXT] = { NAME_SCHEMA, "a text of 1 to 255 characters",
+	    NAME_MAX_LEN },
+	[ARG_BOOL] = { "\"type\":\"boolean\"", "true or false", 0 },
+	[ARG_COUNT] = { "\"type\":\"integer\",\"minimum\":1,\"maximum\":100",
+	    "a number from 1 to 100", 0 },
+	[ARG_STATE] = { "\"type\":\"string\",\"enum\":[\"active\","
+	    "\"archived\",\"all\"]", "active, archived or all", 8 },
+	[ARG_REF] = { "\"type\":\"string\",\"minLength\":1,\"maxLength\":1100",
+	    "a text of 1 to 1100 characters", REF_MAX },
+	[ARG_VALUE] = { "\"type\":\"string\"", "a text", ARGS_MAX },
+	[ARG_TAGS] = { "\"type\":\"array\",\"maxItems\":24,\"items\":"
+	    ANY_TEXT, "at most 24 texts", 0 },
+	[ARG_FIELDS] = { "\"type\":\"array\",\"minItems\":1,\"maxItems\":16,"
+	    "\"items\":{\"type\":\"object\",\"properties\":{"
+	    "\"label\":" ANY_TEXT ",\"value\":" ANY_TEXT ","
+	    "\"section\":" ANY_TEXT ",\"kind\":" ANY_TEXT "},"
+	    "\"required\":[\"label\",\"value\"],"
+	    "\"additionalProperties\":false}",
+	    "1 to 16 objects of label, value, section and kind, all text", 0 },
+};
+_Static_assert(NAME_MAX_LEN == 255 && REF_MAX == 1100 &&
+    WISH_TAGS_MAX == 24 && WISH_FIELDS_MAX >= 16 + 3, "as it stands above");
+
+/* A text of min to max characters. */
+MUST static bool
+arg_text_fits(const struct json *j, uint32_t node, size_t min, size_t max)
+{
+	struct str s;
+
+	return json_str(j, node, &s) && utf8_len(s) >= min &&
+	    utf8_len(s) <= max;
+}
+
+/* A list of at most n texts. */
+MUST static bool
+arg_tags_fit(const struct json *j, uint32_t list, size_t n)
+{
+	size_t seen = 0;
+
+	if (!json_is_array(j, list))
+		return false;
+	for (uint32_t k = json_first(j, list); k; k = json_next(j, list, k))
+		if (++seen > n || !arg_text_fits(j, k, 0, ARGS_MAX))
+			return false;
+	return true;
+}
+
+/* A list of 1 to 16 objects, each with a label and a value, perhaps with a
+ * section and a kind. */
+MUST static bool
+arg_fields_fit(const struct json *j, uint32_t list)
+{
+	static const char *const names[] = { "label", "value", "section",
+		"kind" };
+	size_t seen = 0;
+	struct str key;
+
+	if (!json_is_array(j, list))
+		return false;
+	for (uint32_t k = json_first(j, list); k; k = json_next(j, list, k)) {
+		if (++seen > 16 || json_get(j, k, S("label")) == 0 ||
+		    json_get(j, k, S("value")) == 0)
+			return false;
+		for (uint32_t m = json_first(j, k); m; m = json_next(j, k, m)) {
+			size_t i = 0;
+
+			while (json_str(j, m, &key) && i < LEN(names) &&
+			    !str_eq(key, str_c(names[i])))
+				i++;
+			if (i == LEN(names) ||
+			    !arg_text_fits(j, m + 1, 0, ARGS_MAX))
+				return false;
+		}
+	}
+	return seen > 0;
+}
+
 /* Put a tool's input schema: closed, one property per argument. */
 static void
 cat_put_schema(struct jw *w, const struct tool *t)
@@ -7457,13 +9887,7 @@ cat_put_schema(struct jw *w, const struct tool *t)
 	for (size_t i = 0; i < t->args; i++) {
 		jw_key(w, str_c(t->arg[i].name));
 		jw_open(w, '{');
-		jw_put(w, S("type"), t->arg[i].kind == ARG_BOOL ?
-		    S("boolean") : S("string"));
-		if (t->arg[i].kind == ARG_TEXT) {
-			jw_put_raw(w, S("minLength"), S("1"));
-			jw_key(w, S("maxLength"));
-			jw_u64(w, NAME_MAX_LEN);
-		}
+		jw_raw(w, str_c(arg_kinds[t->arg[i].kind].schema));
 		jw_put(w, S("description"), str_c(t->arg[i].help));
 		jw_close(w, '}');
 	}
@@ -7484,28 +9908,43 @@ MUST static bool
 cat_check_arg(const struct arg *arg, const struct json *j, uint32_t node,
     struct err *e)
 {
+	const struct arg_kind_row *row = &arg_kinds[arg->kind];
 	struct str s = NOTHING;
+	uint64_t n = 0;
 	bool ok = false;
 
 	switch (arg->kind) {
 	case ARG_TEXT:
-		ok = json_str(j, node, &s) && s.n > 0 &&
-		    utf8_len(s) <= NAME_MAX_LEN;
+	case ARG_REF:
+	case ARG_VALUE:
+		ok = arg_text_fits(j, node, arg->kind != ARG_VALUE, row->max);
 		break;
 	case ARG_BOOL:
 		ok = json_is_word(j, node, S("true")) ||
 		    json_is_word(j, node, S("false"));
 		break;
+	case ARG_COUNT:
+		ok = json_is_integer(j, node) &&
+		    str_u64(json_raw(j, node), 100, &n) && n > 0;
+		break;
+	case ARG_STATE:
+		ok = json_str(j, node, &s) && (str_eq(s, S("active")) ||
+		    str_eq(s, S("archived")) || str_eq(s, S("all")));
+		break;
+	case ARG_TAGS:
+		ok = arg_tags_fit(j, node, WISH_TAGS_MAX);
+		break;
+	case ARG_FIELDS:
+		ok = arg_fields_fit(j, node);
+		break;
 	}
 	if (!ok) {
 		fail(e, E_ARGUMENT, "");
-		e->what = arg->kind == ARG_BOOL ? "true or false" :
-		    "a text of 1 to 255 characters";
+		e->what = row->words;
 		e->where = arg->name;
 	}
 	return ok;
 }
-_Static_assert(NAME_MAX_LEN == 255, "cat_check_arg() says so");
 
 /* Arguments fit their rows: every one is known, of its type and length, and
  * none that is required is missing. args is an object, or 0 when there are
@@ -7865,6 +10304,7 @@ struct gate {
 		u8 item[ID_LEN];
 		enum act act;
 		uint64_t until;         /* monotonic ms */
+		u8 what[SHA256_LEN];    /* hash of a change's question */
 	} pass[PASSES_MAX];
 	struct miss {                   /* a name that was not there */
 		u8 hash[SHA256_LEN];
@@ -7926,11 +10366,14 @@ struct keeper {
 	struct bucket rereads;          /* of a doubtful vault list */
 	struct err setup;               /* why there is no usable token */
 	bool locked;                    /* keys cannot be swapped out */
+	bool attended;                  /* a person typed this command */
 	uint64_t started;               /* monotonic ms */
 	uint64_t calls;
 	uint64_t requests;              /* sent before the call under way */
 	struct err last;                /* of the last call that failed */
 	struct str more;                /* to be said with an error */
+	bool wrote;                     /* this call has changed something */
+	bool careful;                   /* it may not rest on an old list */
 };
 
 /* Tell the host about the call under way: a notification's method and the
@@ -7993,6 +10436,28 @@ keep_record(struct keeper *k, const char *event, struct str note)
 	struct aud_line line = { .event = event, .note = note };
 
 	return aud_write(k->audit, &line);
+}
+
+/* The first line of a run: which program, and what protects it. */
+MUST static bool
+keep_audit_start(struct keeper *k)
+{
+	return keep_record(k, "START", JOIN(&k->scratch, S("opmcp "
+	    OPMCP_VERSION ", Landlock "), str_c(layer_name[k->box.landlock]),
+	    S(", seccomp "), str_c(layer_name[k->box.seccomp])));
+}
+
+/* Put on record that something is about to be changed: it must not happen
+ * without a trace, whatever becomes of this program meanwhile (I9). */
+MUST static bool
+keep_intent(struct keeper *k, const char *tool, struct err *e)
+{
+	struct aud_line line = k->line;
+
+	line.event = "WRITE_BEGINS";
+	line.tool = tool;
+	return ((k->audit->seq > 0 || keep_audit_start(k)) &&
+	    aud_write(k->audit, &line)) || fail(e, E_AUDIT, "");
 }
 
 /* The MAC of a state for the call under way. */
@@ -8164,22 +10629,30 @@ ask_person(struct keeper *k, const struct ask *q, size_t *chosen,
  * costs nothing at all.
  * ==================================================================== */
 
-/* Append a name from a vault for a reader, as a JSON string: what cannot be
- * seen, or would turn the text around, is left out, and the length is capped
- * at CLEAN_MAX, at a whole character. The item's own bytes are not changed by
- * it; ids name it exactly. */
+/* A name from a vault for a reader: what cannot be seen, or would turn the
+ * text around, is left out, and the length is capped at CLEAN_MAX, at a whole
+ * character. The item's own bytes are not changed by it; ids name it
+ * exactly. */
+static struct str
+tool_clean(struct str text, u8 room[static CLEAN_MAX + 4])
+{
+	struct out o;
+	uint32_t cp;
+
+	out_init(&o, room, CLEAN_MAX + 4);
+	while (text.n > 0 && o.n < CLEAN_MAX && utf8_next(&text, &cp))
+		if (!text_is_hidden(cp))
+			utf8_put(&o, cp);
+	return out_str(&o);
+}
+
+/* Append such a name as a JSON string. */
 static void
 tool_put_name(struct out *to, struct str text)
 {
 	u8 room[CLEAN_MAX + 4];
-	struct out o;
-	uint32_t cp;
 
-	out_init(&o, room, sizeof room);
-	while (text.n > 0 && o.n < CLEAN_MAX && utf8_next(&text, &cp))
-		if (!text_is_hidden(cp))
-			utf8_put(&o, cp);
-	jw_quote(to, out_str(&o));
+	jw_quote(to, tool_clean(text, room));
 }
 
 /* Put a member whose value is such a name. */
@@ -8203,6 +10676,14 @@ tool_put_time(struct jw *w, struct str name, int64_t now)
 	jw_put(w, name, out_str(&o));
 }
 
+/* Put a number. */
+static void
+tool_put_count(struct jw *w, struct str name, uint64_t v)
+{
+	jw_key(w, name);
+	jw_u64(w, v);
+}
+
 /* Put the id by which the host's record and our audit log can be matched. */
 MUST static bool
 tool_put_uuid(struct keeper *k, struct jw *w, struct err *e)
@@ -8213,20 +10694,31 @@ tool_put_uuid(struct keeper *k, struct jw *w, struct err *e)
 	return true;
 }
 
-/* Note the ids of all items with this title, for the error. */
+/* Note the ids of all items with this title that may be listed, for the
+ * error. */
 static void
-tool_note_ids(struct keeper *k, const struct item_ref *list, size_t n,
-    struct str title)
+tool_note_ids(struct keeper *k, struct str vault, const struct item_ref *list,
+    size_t n, struct str title)
 {
-	size_t shown = 0;
+	struct deed d = { .act = ACT_LIST };
+	const struct vault *v;
+	struct err none = { 0 };
+	bool fresh = false;
+	size_t shown = 0, vaults;
 	struct out o;
 
+	if (!k->be->vaults(k->sa, &fresh, &v, &vaults, &none))
+		return;
+	for (size_t i = 0; i < vaults; i++)
+		if (str_eq(v[i].id, vault))
+			d.vault = &v[i];
 	out_open(&o, &k->scratch);
-	for (size_t i = 0; i < n && shown < 50; i++) {
+	for (size_t i = 0; i < n && shown < 50 && d.vault != NULL; i++) {
+		d.item = &list[i];
 		if (list[i].state != ITEM_ACTIVE ||
 		    item_has_tag(&list[i], S("ai:canary")) ||
-		    item_has_tag(&list[i], S("ai:deny")) ||
-		    !str_nocase_eq(list[i].title, title))
+		    !str_nocase_eq(list[i].title, title) ||
+		    pol_judge(k->policy, k->cfg, &d).verdict != ALLOW)
 			continue;
 		OUT(&o, shown++ > 0 ? S(", ") : S(" "), list[i].id);
 	}
@@ -8258,7 +10750,7 @@ tool_find_title(struct keeper *k, struct str vault, struct str title,
 	if (hits == 0)
 		return fail(e, archived ? E_ARCHIVED : E_ITEM, "");
 	if (*fresh)
-		tool_note_ids(k, list, n, title);
+		tool_note_ids(k, vault, list, n, title);
 	return fail(e, E_ITEM_MANY, "");
 }
 
@@ -8291,13 +10783,15 @@ tool_miss(struct keeper *k, struct str vault, struct str name,
 
 /* The item that name means in this vault, fetched just now. By id first: one
  * request. By title: from the remembered list one request; when that list
- * turns out to be wrong it is read again, once, and its answer counts. */
+ * turns out to be wrong it is read again, once, and its answer counts. What
+ * is to be changed is looked up in a list that is as good as read now: a
+ * second item of that title must not be taken for the one that was meant. */
 MUST static bool
 tool_item_now(struct keeper *k, struct str vault, struct str name,
     struct item *it, struct err *e)
 {
 	struct str id = NOTHING;
-	bool fresh = false;
+	bool fresh = k->careful;
 
 	if (id_is_valid(name, 'a')) {
 		struct err miss = { 0 };
@@ -8387,15 +10881,12 @@ tool_is_ready(const struct keeper *k, struct err *e)
 	return k->setup.code == E_NONE;
 }
 
-/* Vault and item by their names, both checked before anything is sent. An
- * empty vault name means the default vault. */
+/* Vault and item by names that have been checked, whatever form the check
+ * has. */
 MUST static bool
-tool_locate(struct keeper *k, struct str item_name, struct str vault_name,
+tool_reach(struct keeper *k, struct str item_name, struct str vault_name,
     const struct vault **vault, struct item *it, struct err *e)
 {
-	if (!pol_check_name(item_name, e) ||
-	    (vault_name.p != NULL && !pol_check_name(vault_name, e)))
-		return false;
 	if (!tool_is_ready(k, e) || !tool_vault(k, vault_name, vault, e))
 		return false;
 	k->line.vault = (*vault)->id;
@@ -8403,6 +10894,17 @@ tool_locate(struct keeper *k, struct str item_name, struct str vault_name,
 		return false;
 	k->line.item = it->ref.id;
 	return true;
+}
+
+/* Vault and item by their names, both checked before anything is sent. An
+ * empty vault name means the default vault. */
+MUST static bool
+tool_locate(struct keeper *k, struct str item_name, struct str vault_name,
+    const struct vault **vault, struct item *it, struct err *e)
+{
+	return pol_check_name(item_name, e) &&
+	    (vault_name.p == NULL || pol_check_name(vault_name, e)) &&
+	    tool_reach(k, item_name, vault_name, vault, it, e);
 }
 
 /* Note what decided, a rule by its line, a tag or a setting: for the audit
@@ -8523,19 +11025,23 @@ tool_count_item(struct keeper *k, struct str item, struct err *e)
 }
 
 /* Has a person given their word for this act and item, for some minutes? With
- * grant they give it now. */
+ * grant they give it now. Their word for a change is for the question that
+ * they were put, as it names what changes; that for a look is for the item. */
 static bool
 tool_pass_is_valid(struct keeper *k, enum act act, struct str item,
-    bool grant)
+    struct str what, bool grant)
 {
+	u8 hash[SHA256_LEN];            /* public */
 	uint64_t now = k->os->now_ms();
 	struct pass *old = &k->gate->pass[0];
 
+	SHA256(hash, act == ACT_WRITE ? what : NOTHING);
 	for (size_t i = 0; i < PASSES_MAX; i++) {
 		struct pass *p = &k->gate->pass[i];
 
 		if (p->until > now && p->act == act &&
-		    str_eq(ID(p->item), item))
+		    str_eq(ID(p->item), item) &&
+		    ct_eq(p->what, hash, sizeof hash))
 			return true;
 		if (p->until < old->until)
 			old = p;
@@ -8543,41 +11049,49 @@ tool_pass_is_valid(struct keeper *k, enum act act, struct str item,
 	if (grant) {
 		*old = (struct pass){ .act = act, .until = now + PASS_MS };
 		memcpy(old->item, item.p, ID_LEN);
+		memcpy(old->what, hash, sizeof hash);
 	}
 	return grant;
 }
 
 /* Let a person decide about an act on an item: once, for ten minutes, or
- * not. what names the act in the question, before the item. */
+ * not. what names the act in the question, before the item. What makes or
+ * destroys is asked about each time. */
 MUST static bool
-tool_ask(struct keeper *k, const struct deed *d, const char *what,
+tool_ask(struct keeper *k, const struct deed *d, struct str what, bool once,
     struct err *e)
 {
 	static const struct str choice[] = { { (const u8 *)"allow once", 10 },
 	    { (const u8 *)"allow for 10 minutes", 20 },
 	    { (const u8 *)"refuse", 6 } };
-	struct ask q = { d->item->id, NOTHING, choice, LEN(choice) };
+	static const struct str yes_no[] = { { (const u8 *)"allow once", 10 },
+	    { (const u8 *)"refuse", 6 } };
+	struct ask q = { d->item->id, NOTHING, once ? yes_no : choice,
+	    once ? LEN(yes_no) : LEN(choice) };
 	struct str rule = k->line.rule;
-	size_t chosen;
+	size_t chosen = 0;
 	struct out o;
 
-	if (tool_pass_is_valid(k, d->act, d->item->id, false))
+	if (k->attended || (!once && tool_pass_is_valid(k, d->act,
+	    d->item->id, what, false)))
 		return true;
-	out_init(&o, mem_alloc(&k->scratch, 8 * CLEAN_MAX), 8 * CLEAN_MAX);
-	out_put(&o, str_c(what));
+	out_init(&o, mem_alloc(&k->scratch, 16 * CLEAN_MAX), 16 * CLEAN_MAX);
+	out_put(&o, what);
 	tool_put_name(&o, d->item->title);
 	out_put(&o, S(" in the vault "));
 	tool_put_name(&o, d->vault->name);
-	OUT(&o, S("? (What asks you: "), rule, S(")"));
+	OUT(&o, S("? (What asks you: "), rule, S(")"),
+	    d->act == ACT_REVEAL && !once ? S(" Ten minutes mean any field of "
+	    "this item but seeds of one-time passwords.") : NOTHING);
 	q.message = out_str(&o);
 	if (o.over)
 		return fail(e, E_LARGE, "question");
 	if (!ask_person(k, &q, &chosen, e))
 		return false;
 	k->line.decision = "approved";
-	if (chosen == 1)
-		(void)tool_pass_is_valid(k, d->act, d->item->id, true);
-	return chosen < 2 || fail(e, E_REFUSED, "");
+	if (chosen == 1 && !once)
+		(void)tool_pass_is_valid(k, d->act, d->item->id, what, true);
+	return chosen + 1 < q.n || fail(e, E_REFUSED, "");
 }
 
 /* May a field be shown, and if not, is it the rules that say so? A field the
@@ -8586,9 +11100,11 @@ struct shown {
 	struct str name;
 	const struct field *field;
 	enum verdict verdict;
+	bool code;              /* not the value: the code made from it */
 };
 
-/* Does a limit speak of what is about to be released? */
+/* Does a limit speak of what is about to be released or, with no list, of the
+ * deed as it is? */
 static bool
 tool_limit_is_for(const struct rule *r, struct deed d,
     const struct shown *list, size_t n)
@@ -8600,7 +11116,7 @@ tool_limit_is_for(const struct rule *r, struct deed d,
 		    pol_rule_is_for(r, &d))
 			return true;
 	}
-	return false;
+	return n == 0 && pol_rule_is_for(r, &d);
 }
 
 /* Take one act on an item from every limit that speaks of it: first it is
@@ -8629,6 +11145,62 @@ tool_take(struct keeper *k, const struct deed *d, const struct shown *list,
 	return true;
 }
 
+/* The beginning of the question that asks to see these fields. */
+static struct str
+tool_reveal_words(struct keeper *k, const struct shown *list, size_t n)
+{
+	struct out o;
+
+	if (n > 1)
+		return S("May the assistant see the username and password of "
+		    "the 1Password item ");
+	out_open(&o, &k->scratch);
+	out_put(&o, S("May the assistant see the field "));
+	tool_put_name(&o, list[0].name);
+	out_put(&o, S(" of the 1Password item "));
+	return out_close(&o, &k->scratch);
+}
+
+/* What rules and tags alone say of showing a field, whatever OPMCP_REVEAL
+ * says: for what is not protected. */
+static enum verdict
+tool_rules_say(const struct keeper *k, const struct vault *vault,
+    const struct item *it, const struct field *f)
+{
+	struct cfg open = *k->cfg;
+	struct deed d = { ACT_REVEAL, vault, &it->ref, f->title, NOTHING, f };
+
+	open.reveal = ALLOW;
+	return pol_judge(k->policy, &open, &d).verdict;
+}
+
+/* Would this show what one-time passwords are made from? Who has that needs
+ * no second factor any more, so it takes a rule that speaks of the field, or
+ * a person. */
+static bool
+tool_is_seed(const struct shown *s)
+{
+	return s->field != NULL && s->field->kind == KIND_TOTP && !s->code;
+}
+
+/* Judge the reveal of one field: rules, settings and tags, and what holds for
+ * seeds besides. */
+MUST static bool
+tool_judge_field(struct keeper *k, struct deed *d, struct shown *s,
+    struct judgement *j, struct err *e)
+{
+	d->field = s->name;
+	d->own = s->field;
+	if (!tool_judge(k, d, j, e))
+		return false;
+	if (j->verdict == ALLOW && tool_is_seed(s) &&
+	    (j->rule == NULL || j->rule->sel[SEL_FIELD].p == NULL))
+		*j = (struct judgement){ DENY, NULL, "the setting that seeds "
+		    "need a rule for the field", false };
+	s->verdict = j->verdict;
+	return true;
+}
+
 /* Judge the reveal of some fields of one item: those that are denied stay
  * behind, and when there are no others the call is refused. One question is
  * put for all that need it; limits count the call, not the fields. What is
@@ -8641,44 +11213,41 @@ tool_may_reveal(struct keeper *k, const struct vault *vault,
 {
 	struct deed d = { ACT_REVEAL, vault, &it->ref, NOTHING, NOTHING, NULL };
 	struct judgement j = { 0 }, worst = { 0 };
-	bool there = false, any = false, ask = false;
+	size_t there = 0, denied = 0, ask = 0;
+	bool seed = false;              /* those are asked about each time */
 
 	for (size_t i = 0; i < n; i++) {
-		d.field = list[i].name;
-		d.own = list[i].field;
-		if (!tool_judge(k, &d, &j, e))
+		if (!tool_judge_field(k, &d, &list[i], &j, e))
 			return false;
-		list[i].verdict = j.verdict;
 		if (list[i].field == NULL)
 			continue;
-		if (!there || (j.verdict == ASK && !ask))
+		seed |= tool_is_seed(&list[i]);
+		if (there++ == 0 || (j.verdict == ASK && ask == 0))
 			worst = j;
-		there = true;
-		any |= j.verdict != DENY;
-		ask |= j.verdict == ASK;
+		denied += j.verdict == DENY;
+		ask += j.verdict == ASK;
 	}
-	if (!there)
+	if (there == 0)
 		return n > 1 ? fail(e, E_FIELD, "neither username nor "
 		    "password") : fail(e, E_FIELD, "");
 	tool_note_why(k, &worst);
 	k->line.decision = verdict_name[worst.verdict];
-	if (!any)
+	if (denied == there)
 		return fail(e, E_POLICY, "");
-	if (ask && !tool_ask(k, &d, "May the assistant see the username and "
-	    "password of the 1Password item ", e))
+	if (ask > 0 && !tool_ask(k, &d, tool_reveal_words(k, list, n), seed,
+	    e))
 		return false;
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < n; i++)
 		if (list[i].verdict == ASK)
 			list[i].verdict = ALLOW;
-		if (list[i].verdict == DENY && list[i].field != NULL)
-			k->line.decision = "partial";
-	}
+	if (denied > 0)
+		k->line.decision = "partial";
 	return tool_take(k, &d, list, n, e) &&
 	    tool_count_item(k, it->ref.id, e);
 }
 
 /* Put one field under its name if the item has it and the verdict lets it
- * out. The only caller of item_reveal() in the server. */
+ * out. */
 MUST static bool
 tool_put_field(struct jw *w, const struct shown *s)
 {
@@ -8720,6 +11289,20 @@ tool_put_others(struct jw *w, struct str name, const struct shown *list,
  * Owns:   the functions behind the rows that change nothing.
  * Trusts: arguments fit their rows; what is in them is still a caller's.
  * Calls:  2 to 18.                   Tests: test_tool_*, test_resource_*, e2e
+ *
+ * Three degrees of looking. Lists (list_items, resources, completion) show
+ * names, tags and websites of what may be listed. A look (get_item) shows one
+ * item's fields, without what is protected and without what a rule or tag
+ * keeps back. A reveal (read_secret, get_1password_credentials) lets a value
+ * out when the rules for it permit that, and counts against the limits. A
+ * look judges the item as a reveal does before it judges it as a list, so
+ * that bait is bait for the curious as well.
+ *
+ * A look gives each field the reference that reads it, so that a model need
+ * not guess: the shortest of title or id, with or without section, that means
+ * this field and no other. A field that no reference can mean has none.
+ * What was saved from a web form is not shown at all: it is often a second
+ * copy of the password under a name that does not say so.
  * ==================================================================== */
 
 /* get_1password_credentials. The vault has been judged by tool_locate(), the
@@ -8769,14 +11352,46 @@ tool_put_check(struct jw *w, struct str name, bool ok, struct str message)
 	jw_close(w, '}');
 }
 
+/* How much of the hour's or day's quota is used, in percent: the worse. */
+static uint64_t
+quota_used(const struct keeper *k)
+{
+	const struct plan_row *plan = &plans[k->cfg->plan];
+	uint64_t hour = k->quota.hour_reads * 100 / plan->hour_reads;
+	uint64_t day = k->quota.day_all * 100 / plan->day_all;
+
+	return hour > day ? hour : day;
+}
+
+/* What protects and records, as far as it is there. */
+static void
+tool_put_guards(const struct keeper *k, struct jw *w)
+{
+	bool audit = k->audit->off || k->audit->fd >= 0;
+	bool box = k->box.landlock == LAYER_ACTIVE &&
+	    k->box.seccomp == LAYER_ACTIVE;
+	bool quota = quota_used(k) < 80;
+
+	tool_put_check(w, S("audit"), audit, str_c(k->audit->off ?
+	    "off, as OPMCP_AUDIT says" : audit ? "each decision is recorded" :
+	    "OPMCP_AUDIT cannot be opened: calls fail"));
+	tool_put_check(w, S("sandbox"), box, box ?
+	    S("Landlock and seccomp are active") :
+	    S("not all of it is active: see get_security_status"));
+	tool_put_check(w, S("quota"), quota, quota ?
+	    S("less than 80 % of the plan's requests are used") :
+	    S("80 % or more of the plan's requests are used"));
+}
+
 /* The members of the health report; bad is what a probe found. */
 static void
 tool_put_health(const struct keeper *k, bool probe, const struct err *bad,
     struct jw *w)
 {
 	bool token = k->setup.code == E_NONE;
+	bool audit = k->audit->off || k->audit->fd >= 0;
 
-	jw_put(w, S("overall_status"), !token ? S("unhealthy") :
+	jw_put(w, S("overall_status"), !token || !audit ? S("unhealthy") :
 	    bad->code != E_NONE || k->last.code != E_NONE ? S("degraded") :
 	    S("healthy"));
 	tool_put_time(w, S("timestamp"), k->os->unix_time());
@@ -8790,6 +11405,7 @@ tool_put_health(const struct keeper *k, bool probe, const struct err *bad,
 	tool_put_check(w, S("memory"), k->locked, k->locked ?
 	    S("keys are locked in memory") :
 	    S("keys may be swapped out; raise RLIMIT_MEMLOCK"));
+	tool_put_guards(k, w);
 	tool_put_check(w, S("last_call"), k->last.code == E_NONE,
 	    str_c(k->calls == 0 ? "no call yet" :
 	    k->last.code == E_NONE ? "1Password answered the last call" :
@@ -8801,6 +11417,7 @@ tool_put_health(const struct keeper *k, bool probe, const struct err *bad,
 		    err_table[bad->code].text));
 	jw_close(w, ']');
 	jw_put(w, S("summary"), !token ? S("No usable token: calls fail.") :
+	    !audit ? S("Decisions cannot be recorded: calls fail.") :
 	    bad->code != E_NONE ? S("1Password could not be used just now.") :
 	    k->last.code != E_NONE ? S("Ready, but the last call failed.") :
 	    S("Ready."));
@@ -8872,37 +11489,6 @@ resource_status(struct keeper *k, struct str uri, const struct str *var,
 	return true;
 }
 
-/* onepassword://vaults: those that may be used, read now. */
-MUST static bool
-resource_vaults(struct keeper *k, struct str uri, const struct str *var,
-    struct jw *w, struct err *e)
-{
-	const struct vault *list;
-	bool fresh = true;
-	struct out o;
-	struct jw text;
-	size_t n;
-
-	(void)var;
-	if (!tool_is_ready(k, e) || !k->be->vaults(k->sa, &fresh, &list, &n, e))
-		return false;
-	resource_open(k, &o, &text);
-	jw_key(&text, S("vaults"));
-	jw_open(&text, '[');
-	for (size_t i = 0; i < n; i++) {
-		if (list[i].locked || pol_vault(k->cfg, list, n, &list[i]) !=
-		    ALLOW)
-			continue;
-		jw_open(&text, '{');
-		jw_put(&text, S("id"), list[i].id);
-		tool_put_clean(&text, S("name"), list[i].name);
-		jw_close(&text, '}');
-	}
-	jw_close(&text, ']');
-	resource_close(k, &text, uri, w);
-	return true;
-}
-
 /* Where a page begins: after the item whose id the cursor is. A cursor that
  * is none, or whose item has gone, is refused; so is one when there is no
  * list it could come from. */
@@ -8933,60 +11519,583 @@ item_is_listed(const struct keeper *k, const struct vault *vault,
 	    pol_judge(k->policy, k->cfg, &d).verdict == ALLOW;
 }
 
-/* One page of a vault's items, from at on; ids, titles and states only. The
- * next page's URI, if there is one, is next followed by its cursor. */
-static void
-resource_put_items(const struct keeper *k, struct jw *w,
-    const struct item_ref *list, size_t n, size_t at,
-    const struct vault *vault)
+/* Put the vaults that may be used, read now. */
+MUST static bool
+tool_put_vaults(struct keeper *k, struct jw *w, struct err *e)
 {
-	size_t shown = 0;
+	const struct vault *list, *own = NULL;
+	struct err none = { 0 };
+	bool fresh = true;
+	size_t n;
+
+	if (!tool_is_ready(k, e) || !k->be->vaults(k->sa, &fresh, &list, &n, e))
+		return false;
+	if (!pol_pick_vault(k->cfg, NOTHING, list, n, &own, &none))
+		own = NULL;
+	jw_key(w, S("vaults"));
+	jw_open(w, '[');
+	for (size_t i = 0; i < n; i++) {
+		if (list[i].locked || pol_vault(k->cfg, list, n, &list[i]) !=
+		    ALLOW)
+			continue;
+		jw_open(w, '{');
+		jw_put(w, S("id"), list[i].id);
+		tool_put_clean(w, S("name"), list[i].name);
+		jw_put_bool(w, S("default"), own == &list[i]);
+		jw_put_bool(w, S("writable"), list[i].writable &&
+		    k->cfg->write != DENY);
+		jw_close(w, '}');
+	}
+	jw_close(w, ']');
+	return true;
+}
+
+/* list_vaults. */
+MUST static bool
+tool_vaults(struct keeper *k, const struct json *j, uint32_t args,
+    struct jw *w, struct err *e)
+{
+	(void)j;
+	(void)args;
+	k->line.event = "LIST";
+	return tool_put_vaults(k, w, e);
+}
+
+/* onepassword://vaults. */
+MUST static bool
+resource_vaults(struct keeper *k, struct str uri, const struct str *var,
+    struct jw *w, struct err *e)
+{
+	struct out o;
+	struct jw text;
+
+	(void)var;
+	resource_open(k, &o, &text);
+	if (!tool_put_vaults(k, &text, e)) {
+		(void)out_close(&o, &k->text);
+		return false;
+	}
+	resource_close(k, &text, uri, w);
+	return true;
+}
+
+/* Does text hold word, ASCII case ignored? */
+static bool
+tool_is_in(struct str text, struct str word)
+{
+	u8 first = word.n > 0 ? str_lower(word.p[0]) : 0;
+
+	for (size_t i = 0; i + word.n <= text.n; i++)
+		if (word.n == 0 || (str_lower(text.p[i]) == first &&
+		    str_nocase_eq((struct str){ text.p + i, word.n }, word)))
+			return true;
+	return false;
+}
+
+/* Is this the tag of bait? Lists do not show it and no search finds it: bait
+ * that is labelled catches nobody. No website reads so. */
+static bool
+tool_is_bait(struct str text)
+{
+	return item_tag_eq(text, S("ai:canary"));
+}
+
+/* Does one of these texts? */
+static bool
+tool_is_in_any(const struct str *text, size_t n, struct str word)
+{
+	for (size_t i = 0; i < n; i++)
+		if (tool_is_in(text[i], word) && !tool_is_bait(text[i]))
+			return true;
+	return false;
+}
+
+/* What list_items was asked for; slices with p NULL ask for nothing. */
+struct search {
+	struct str query, tag, category;
+	bool active, archived;
+};
+
+/* Does a list's entry fit? Every word of the query must occur, in the title,
+ * a tag or a website. */
+static bool
+tool_is_found(const struct search *q, const struct item_ref *it)
+{
+	struct str rest = q->query, word;
+
+	if (!(it->state == ITEM_ACTIVE ? q->active : q->archived) ||
+	    (q->category.p != NULL && !str_eq(q->category, it->category)) ||
+	    (q->tag.p != NULL && (tool_is_bait(q->tag) ||
+	    !item_has_tag(it, q->tag))))
+		return false;
+	while (str_cut(&rest, ' ', &word))
+		if (!tool_is_in(it->title, word) &&
+		    !tool_is_in_any(it->tag, it->tags, word) &&
+		    !tool_is_in_any(it->url, it->urls, word))
+			return false;
+	return true;
+}
+
+/* A list of names from a vault, without the member when there are none; the
+ * first few of many. */
+static void
+tool_put_names(struct jw *w, struct str name, const struct str *list, size_t n)
+{
+	size_t put = 0;
+
+	for (size_t i = 0; i < n && put < WISH_TAGS_MAX; i++) {
+		if (tool_is_bait(list[i]))
+			continue;
+		if (put++ == 0) {
+			jw_key(w, name);
+			jw_open(w, '[');
+		}
+		jw_comma(w);
+		tool_put_name(w->o, list[i]);
+	}
+	if (put > 0)
+		jw_close(w, ']');
+}
+
+/* What lists show of an item, as members. */
+static void
+tool_put_ref(struct jw *w, const struct item_ref *it)
+{
+	jw_put(w, S("id"), it->id);
+	tool_put_clean(w, S("title"), it->title);
+	jw_put(w, S("category"), item_category_name(it->category));
+	tool_put_names(w, S("tags"), it->tag, it->tags);
+	tool_put_names(w, S("websites"), it->url, it->urls);
+	jw_put(w, S("state"), it->state == ITEM_ACTIVE ? S("active") :
+	    S("archived"));
+	tool_put_clean(w, S("updated_at"), it->updated);
+}
+
+/* Read the arguments of list_items. */
+MUST static bool
+tool_search(const struct json *j, uint32_t args, struct search *q,
+    struct err *e)
+{
+	struct str state = S("active"), category;
+
+	*q = (struct search){ 0 };
+	(void)!json_get_str(j, args, S("query"), &q->query);
+	(void)!json_get_str(j, args, S("state"), &state);
+	if (json_get_str(j, args, S("tag"), &q->tag) &&
+	    !pol_check_name(q->tag, e))
+		return false;
+	if (json_get_str(j, args, S("category"), &category)) {
+		q->category = item_category(category);
+		if (q->category.p == NULL)
+			return fail(e, E_ARGUMENT, "no such category");
+	}
+	q->active = !str_eq(state, S("archived"));
+	q->archived = !str_eq(state, S("active"));
+	return true;
+}
+
+/* A stretch of a list that is shown: from at on, at most max items. */
+struct page {
+	const struct item_ref *list;
+	size_t n, at, max;
+};
+
+/* Put the items of a page that fit and may be listed, no more than a frame
+ * holds. Returns the id of the last one when there are more, which is where
+ * the next page goes on; else nothing. */
+static struct str
+tool_put_items(const struct keeper *k, struct jw *w, const struct search *q,
+    const struct vault *vault, struct page p)
+{
+	size_t shown = 0, room = w->o->cap / 2;
+	struct str last = NOTHING;
 
 	jw_key(w, S("items"));
 	jw_open(w, '[');
-	for (; at < n && shown < PAGE_ITEMS; at++) {
-		if (!item_is_listed(k, vault, &list[at]))
+	for (; p.at < p.n; p.at++) {
+		if (!tool_is_found(q, &p.list[p.at]) ||
+		    !item_is_listed(k, vault, &p.list[p.at]))
 			continue;
+		if (shown == p.max || w->o->n > room)
+			break;
 		jw_open(w, '{');
-		jw_put(w, S("id"), list[at].id);
-		tool_put_clean(w, S("title"), list[at].title);
-		jw_put(w, S("state"), list[at].state == ITEM_ACTIVE ?
-		    S("active") : S("archived"));
+		tool_put_ref(w, &p.list[p.at]);
 		jw_close(w, '}');
 		shown++;
+		last = p.list[p.at].id;
 	}
 	jw_close(w, ']');
-	if (at == n)
-		return;
-	jw_key(w, S("next"));
-	jw_raw(w, S("\"onepassword://vaults/"));
-	OUT(w->o, vault->id, S("/items?cursor="), list[at - 1].id, S("\""));
+	return p.at < p.n ? last : NOTHING;
 }
 
-/* onepassword://vaults/{vault}/items: the first page is read now, those after
- * it come from the same list. */
+/* list_items. The first page is as good as read now: where the list is known,
+ * one small request tells whether the vault has changed. Those after it come
+ * from the same list. */
+MUST static bool
+tool_items(struct keeper *k, const struct json *j, uint32_t args,
+    struct jw *w, struct err *e)
+{
+	struct str name = NOTHING, cursor = NOTHING;
+	uint32_t limit = json_get(j, args, S("limit"));
+	const struct vault *vault;
+	struct page p = { NULL, 0, 0, 0 };
+	uint64_t max = PAGE_ITEMS / 2;
+	struct search q;
+	struct str next;
+	bool fresh;
+
+	k->line.event = "LIST";
+	(void)!json_get_str(j, args, S("vault"), &name);
+	(void)!json_get_str(j, args, S("cursor"), &cursor);
+	if (limit != 0)
+		(void)!str_u64(json_raw(j, limit), PAGE_ITEMS, &max);
+	fresh = cursor.p == NULL;
+	if ((name.p != NULL && !pol_check_name(name, e)) ||
+	    !tool_search(j, args, &q, e) || !tool_is_ready(k, e) ||
+	    !tool_vault(k, name, &vault, e))
+		return false;
+	k->line.vault = vault->id;
+	keep_stage(k, "reading the titles");
+	if (!k->be->items(k->sa, vault->id, &fresh, &p.list, &p.n, e) ||
+	    !resource_after(p.list, p.n, cursor, &p.at, e))
+		return false;
+	p.max = (size_t)max;
+	tool_put_clean(w, S("vault"), vault->name);
+	jw_put(w, S("vault_id"), vault->id);
+	next = tool_put_items(k, w, &q, vault, p);
+	if (next.p != NULL)
+		jw_put(w, S("next_cursor"), next);
+	return true;
+}
+
+/* onepassword://vaults/{vault}/items{?cursor}: all items, whatever their
+ * state; next is the URI of the following page. */
 MUST static bool
 resource_items(struct keeper *k, struct str uri, const struct str *var,
     struct jw *w, struct err *e)
 {
+	static const struct search all = { .active = true, .archived = true };
+	struct page p = { .max = PAGE_ITEMS };
 	const struct vault *vault;
-	const struct item_ref *list;
 	bool fresh = var[1].p == NULL;
+	struct str next;
 	struct out o;
 	struct jw text;
-	size_t n, at;
 
 	if (!pol_check_name(var[0], e) || !tool_is_ready(k, e) ||
 	    !tool_vault(k, var[0], &vault, e) ||
-	    !k->be->items(k->sa, vault->id, &fresh, &list, &n, e) ||
-	    !resource_after(list, n, var[1], &at, e))
+	    !k->be->items(k->sa, vault->id, &fresh, &p.list, &p.n, e) ||
+	    !resource_after(p.list, p.n, var[1], &p.at, e))
 		return false;
 	resource_open(k, &o, &text);
 	tool_put_clean(&text, S("vault"), vault->name);
 	jw_put(&text, S("vault_id"), vault->id);
-	resource_put_items(k, &text, list, n, at, vault);
+	next = tool_put_items(k, &text, &all, vault, p);
+	if (next.p != NULL) {
+		jw_key(&text, S("next"));
+		jw_raw(&text, S("\"onepassword://vaults/"));
+		OUT(&o, vault->id, S("/items?cursor="), next, S("\""));
+	}
 	resource_close(k, &text, uri, w);
 	return true;
+}
+
+/* Can a name stand in a secret reference as every tool of 1Password reads it?
+ * The wide form that OPMCP_REFERENCES permits is not given out. */
+static bool
+tool_is_plain(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		u8 c = str_lower(s.p[i]);
+
+		if ((c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' &&
+		    c != '_' && c != '.' && c != ' ')
+			return false;
+	}
+	return s.n > 0;
+}
+
+/* The word for a vault in references: its name where that can stand in one and
+ * means this vault and no other, else its id. */
+static struct str
+tool_vault_word(struct keeper *k, const struct vault *vault)
+{
+	const struct vault *list, *same = NULL;
+	struct err none = { 0 };
+	bool fresh = false;
+	size_t n;
+
+	return tool_is_plain(vault->name) && !id_is_valid(vault->name, 'a') &&
+	    k->be->vaults(k->sa, &fresh, &list, &n, &none) &&
+	    pol_pick_vault(k->cfg, vault->name, list, n, &same, &none) &&
+	    str_eq(same->id, vault->id) ? vault->name : vault->id;
+}
+
+/* Put the reference by which this field is found: with its title where that
+ * means this field and no other, else with its id, else with its section as
+ * well. to holds the words for vault and item. A field that no reference can
+ * mean has none. */
+static void
+tool_put_reference(struct jw *w, const struct ref *to, const struct item *it,
+    const struct field *f)
+{
+	struct str section[3] = { NOTHING, NOTHING, NOTHING };
+	struct str name[2] = { f->title, f->id };
+	struct ref r = *to;
+	const struct field *found;
+
+	if (f->in != NULL) {
+		section[1] = f->in->title;
+		section[2] = f->in->id;
+	}
+	for (size_t i = 0; i < LEN(section) * LEN(name); i++) {
+		struct err none = { 0 };
+
+		r.section = section[i / LEN(name)];
+		r.field = name[i % LEN(name)];
+		if (!tool_is_plain(r.field) || (i >= LEN(name) &&
+		    !tool_is_plain(r.section)) ||
+		    !item_resolve(it, &r, &found, &none) || found != f)
+			continue;
+		jw_key(w, S("reference"));
+		jw_comma(w);
+		OUT(w->o, S("\"op://"), r.vault, S("/"), r.item, S("/"),
+		    r.section, r.section.p != NULL ? S("/") : NOTHING, r.field,
+		    S("\""));
+		return;
+	}
+}
+
+/* Does what a reference asks for go with the kind of the field it means? A
+ * date or address that is none is shown as empty, but cannot be read, as in
+ * the SDKs. */
+MUST static bool
+tool_query_fits(const struct field *f, enum ref_query query, struct err *e)
+{
+	if (query == REF_OTP && f->kind != KIND_TOTP)
+		return fail(e, E_NOT_OTP, "");
+	if (query == REF_OPENSSH && f->kind != KIND_SSH_KEY)
+		return fail(e, E_NOT_SSH, "");
+	if (f->kind == KIND_OTHER || (f->kind == KIND_ADDRESS &&
+	    f->node == 0) || (f->value.n == 0 && (f->kind == KIND_DATE ||
+	    f->kind == KIND_MONTH_YEAR)))
+		return fail(e, E_KIND, "");
+	return true;
+}
+
+/* A value in an overview, as it can be shown to a reader; that it is longer is
+ * said, and read_secret has all of it. */
+static void
+tool_put_value(struct jw *w, struct str text)
+{
+	tool_put_clean(w, S("value"), text);
+	if (text.n > CLEAN_MAX)
+		jw_put_bool(w, S("cut"), true);
+}
+
+/* One field of get_item: what it is and where, and its value unless that is
+ * protected or the rules keep it back. */
+static void
+tool_put_shown(struct keeper *k, struct jw *w, const struct vault *vault,
+    const struct item *it, const struct field *f, const struct ref *to)
+{
+	struct str text;
+	struct err none = { 0 };
+	enum verdict v = item_is_protected(f) ? DENY :
+	    tool_rules_say(k, vault, it, f);
+
+	jw_open(w, '{');
+	tool_put_clean(w, S("label"), f->title.n > 0 ? f->title : f->id);
+	jw_put(w, S("kind"), str_c(kinds[f->kind].name));
+	if (f->in != NULL && f->in->title.n > 0)
+		tool_put_clean(w, S("section"), f->in->title);
+	if (tool_query_fits(f, REF_PLAIN, &none))
+		tool_put_reference(w, to, it, f);
+	if (f->kind == KIND_FILE)
+		tool_put_count(w, S("size"), f->size);
+	else if (item_reveal(v, f->value, &text))
+		tool_put_value(w, text);
+	else if (f->value.p != NULL && f->value.n == 0)
+		jw_put(w, S("value"), S(""));
+	else
+		jw_put_bool(w, S("masked"), true);
+	jw_close(w, '}');
+}
+
+/* Judge the look at an item without its protected values: it must be one that
+ * may be listed, and bait is bait. The first judgement is made for the canary
+ * alone: whether values may be revealed does not matter here. */
+MUST static bool
+tool_may_look(struct keeper *k, const struct vault *vault,
+    const struct item *it, struct err *e)
+{
+	struct deed d = { ACT_REVEAL, vault, &it->ref, NOTHING, NOTHING, NULL };
+	struct judgement j;
+
+	if (!tool_judge(k, &d, &j, e))
+		return false;
+	d.act = ACT_LIST;
+	return tool_judge(k, &d, &j, e) &&
+	    (j.verdict == ALLOW || fail(e, E_POLICY, ""));
+}
+
+/* get_item: everything about an item but what is protected. */
+MUST static bool
+tool_look(struct keeper *k, const struct json *j, uint32_t args,
+    struct jw *w, struct err *e)
+{
+	struct str name = NOTHING, vault_name = NOTHING;
+	const struct vault *vault;
+	struct ref to = { .query = REF_PLAIN };
+	struct item it;
+
+	k->line.event = "LOOK";
+	(void)!json_get_str(j, args, S("item"), &name);
+	(void)!json_get_str(j, args, S("vault"), &vault_name);
+	if (!tool_locate(k, name, vault_name, &vault, &it, e) ||
+	    !tool_may_look(k, vault, &it, e))
+		return false;
+	/* For a reference each field is compared with each other one; a made-up
+	 * item must not keep the keeper busy for minutes, in which no call
+	 * could be cancelled. */
+	if (it.fields > FIELDS_SHOWN)
+		return fail(e, E_LARGE, "fields; read one by its reference");
+	to.vault = tool_vault_word(k, vault);
+	to.item = !str_eq(name, it.ref.id) && tool_is_plain(it.ref.title) ?
+	    it.ref.title : it.ref.id;
+	tool_put_ref(w, &it.ref);
+	tool_put_clean(w, S("vault"), vault->name);
+	tool_put_clean(w, S("created_at"), it.created);
+	tool_put_count(w, S("version"), it.version);
+	jw_key(w, S("fields"));
+	jw_open(w, '[');
+	for (size_t i = 0; i < it.fields; i++)
+		if (it.field[i].kind != KIND_WEB)
+			tool_put_shown(k, w, vault, &it, &it.field[i], &to);
+	jw_close(w, ']');
+	return tool_put_uuid(k, w, e);
+}
+
+/* The code that a seed makes now, and for how many seconds it is valid. */
+MUST static bool
+tool_code(struct keeper *k, struct str seed, struct str *text, unsigned *left,
+    struct err *e)
+{
+	u8 *room = mem_alloc(&k->scratch, 8);
+	struct totp t;                  /* secret: wiped */
+	bool ok;
+
+	if (room == NULL)
+		return fail(e, E_INTERNAL, "memory");
+	ok = totp_parse(seed, &t, e);
+	if (ok) {
+		totp_code(&t, k->os->unix_time(), room, left);
+		*text = (struct str){ room, t.digits };
+	}
+	WIPE(t);
+	return ok;
+}
+
+/* May this field be shown? What is protected is judged as a reveal; what is
+ * not needs only what lists need, unless a rule or tag speaks of it. */
+MUST static bool
+tool_may_read(struct keeper *k, const struct vault *vault,
+    const struct item *it, struct shown *s, struct err *e)
+{
+	if (item_is_protected(s->field) ||
+	    tool_rules_say(k, vault, it, s->field) != ALLOW)
+		return tool_may_reveal(k, vault, it, s, 1, e);
+	s->verdict = ALLOW;
+	return tool_may_look(k, vault, it, e);
+}
+
+/* Vault, item and field that a reference means. A title that only an archived
+ * item has matches nothing, as references have it. What is wrong about the
+ * field is told only of an item that may be looked at: bait is bait whatever
+ * is asked of it, and what is hidden has no fields to guess at. */
+MUST static bool
+tool_follow(struct keeper *k, const struct ref *r, const struct vault **vault,
+    struct item *it, struct shown *s, struct err *e)
+{
+	struct err now = { 0 };
+
+	if (r->vault.n == 0)
+		return fail(e, E_VAULT, "");
+	if (!tool_reach(k, r->item, r->vault, vault, it, &now)) {
+		if (now.code == E_ARCHIVED && !id_is_valid(r->item, 'a'))
+			return fail(e, E_ITEM, "only an archived one");
+		*e = now;
+		return false;
+	}
+	s->name = r->field;
+	s->code = r->query == REF_OTP;
+	/* On success the caller judges the field itself. */
+	if (item_resolve(it, r, &s->field, &now) &&
+	    tool_query_fits(s->field, r->query, &now))
+		return true;
+	if (tool_may_look(k, *vault, it, e))
+		*e = now;
+	return false;
+}
+
+/* A reference while it is followed. */
+struct reading {
+	struct ref ref;
+	const struct vault *vault;
+	struct item it;
+	struct shown shown;
+	struct str text;                /* secret where the field is */
+	unsigned left;                  /* seconds a code is valid, else 0 */
+};
+
+/* Read what a reference stands for, under all rules: the value itself, the
+ * code made from a seed, a key in another form, or the content of a file. */
+MUST static bool
+tool_read(struct keeper *k, struct str reference, struct reading *r,
+    struct err *e)
+{
+	const struct field **f = &r->shown.field;
+	struct str value = NOTHING;
+
+	if (!ref_parse(reference, k->cfg->references != 0, &r->ref, e) ||
+	    !tool_follow(k, &r->ref, &r->vault, &r->it, &r->shown, e) ||
+	    !tool_may_read(k, r->vault, &r->it, &r->shown, e))
+		return false;
+	if ((*f)->kind == KIND_FILE) {
+		keep_stage(k, "reading the file");
+		return k->be->file(k->sa, r->vault->id, &r->it, *f, &r->text,
+		    e) && (utf8_is_valid(r->text) || fail(e, E_NOT_TEXT, ""));
+	}
+	if (!item_reveal(r->shown.verdict, (*f)->value, &value))
+		return fail(e, E_POLICY, "");
+	if (r->ref.query == REF_OTP)
+		return tool_code(k, value, &r->text, &r->left, e);
+	if (r->ref.query == REF_OPENSSH)
+		return ssh_to_openssh(&k->scratch, value, &r->text, e);
+	r->text = value;
+	return true;
+}
+
+/* read_secret. */
+MUST static bool
+tool_secret(struct keeper *k, const struct json *j, uint32_t args,
+    struct jw *w, struct err *e)
+{
+	struct reading r = { .left = 0 };
+	struct str reference = NOTHING;
+
+	k->line.event = "REVEAL";
+	(void)!json_get_str(j, args, S("reference"), &reference);
+	if (!tool_read(k, reference, &r, e))
+		return false;
+	jw_put(w, S("value"), r.text);
+	jw_put(w, S("kind"), str_c(kinds[r.shown.field->kind].name));
+	if (r.ref.query == REF_OTP)
+		tool_put_count(w, S("seconds_left"), r.left);
+	jw_put(w, S("item_id"), r.it.ref.id);
+	jw_put(w, S("vault_id"), r.vault->id);
+	tool_put_time(w, S("retrieved_at"), k->os->unix_time());
+	return tool_put_uuid(k, w, e);
 }
 
 /* The values that complete what was typed, best first: those that begin with
@@ -9011,9 +12120,9 @@ complete_put(struct found *f, struct str name, bool begins)
 	    f->typed.n), f->typed); i++)
 		if (i == name.n)
 			return;
-	for (size_t i = 0; i < f->hits && i < VALUES_MAX; i++)
-		if (str_eq(name, f->seen[i]))
-			return;
+	if (str_is_in(name, f->seen, f->hits < VALUES_MAX ? f->hits :
+	    VALUES_MAX))
+		return;
 	if (f->hits < VALUES_MAX) {
 		f->seen[f->hits] = name;
 		jw_str(f->w, name);
@@ -9118,14 +12227,6 @@ tool_percentile(const struct counts *c, uint64_t p)
 	return best;
 }
 
-/* Put a counter; the names end as such names do in monitoring systems. */
-static void
-tool_put_count(struct jw *w, struct str name, uint64_t v)
-{
-	jw_key(w, name);
-	jw_u64(w, v);
-}
-
 /* get_metrics: counters of this run and, where OPMCP_STATE keeps them, of the
  * hour and the day. */
 MUST static bool
@@ -9225,7 +12326,633 @@ tool_security(struct keeper *k, const struct json *j, uint32_t args,
  * Owns:   the functions behind the rows that change something.
  * Trusts: arguments fit their rows; what is in them is still a caller's.
  * Calls:  2 to 18.                   Tests: test_write_*, e2e
+ *
+ * These tools exist only where the operator has set OPMCP_WRITE. A change
+ * passes through these steps, in this order, and each can only refuse:
+ *
+ *   1. the item is read (or a blank one made) and what the caller wishes is
+ *      laid over it: fields are found as references find them, each is named
+ *      once, and has a value that its kind can hold;
+ *   2. the token may write in the vault;
+ *   3. rules, tags and OPMCP_WRITE judge the item and each field: the
+ *      strictest counts, and bait is bait;
+ *   4. no rule or tag may lose its hold on the item by the change: neither by
+ *      a new title nor by other tags;
+ *   5. a person is asked, where that is due, in words that name what changes;
+ *      the approval is bound to these arguments and this item (section 17),
+ *      and what makes or destroys is asked about each time;
+ *   6. limits are counted;
+ *   7. WRITE_BEGINS goes on record: from here on something may change;
+ *   8. the back end writes, once.
+ *
+ * The answer tells what changed by name. A password made here never leaves:
+ * the answer has its length, classes and a few digits of its hash.
  * ==================================================================== */
+
+/* A change while it is prepared: item and vault, and the wish. */
+struct writing {
+	const char *tool;
+	const struct vault *vault;
+	struct item it;
+	struct wish wish;
+	struct recipe recipe;
+	struct str password;            /* secret; made here, or p NULL */
+};
+
+/* Can a field of this kind be given a value as text? */
+static bool
+write_kind_is_plain(enum kind kind)
+{
+	return kind <= KIND_CARD_TYPE || kind == KIND_DATE ||
+	    kind == KIND_MONTH_YEAR || kind == KIND_CARD || kind == KIND_TOTP;
+}
+
+/* The kind that a caller names as the SDKs do, letter case aside. */
+MUST static bool
+write_kind(struct str name, enum kind *kind, struct err *e)
+{
+	for (size_t i = 0; i < LEN(kinds); i++)
+		if (str_nocase_eq(name, str_c(kinds[i].name)) &&
+		    write_kind_is_plain((enum kind)i)) {
+			*kind = (enum kind)i;
+			return true;
+		}
+	return fail(e, E_ARGUMENT, "kind: Text, Concealed, Url, Email, Phone, "
+	    "Menu, CreditCardType, Date, MonthYear, CreditCardNumber or Totp");
+}
+
+/* Do two wishes mean one field? Of fields that are to be new, by name. */
+static bool
+write_is_same(const struct wish_field *a, const struct wish_field *b)
+{
+	return a->old == b->old && (a->old != NULL ||
+	    (str_nocase_eq(a->label, b->label) &&
+	    str_nocase_eq(a->section, b->section)));
+}
+
+/* Add a field to the wish; each only once, and only with a value that can be
+ * stored for its kind. */
+MUST static bool
+write_add(struct wish *w, const struct wish_field *f, struct err *e)
+{
+	struct totp t;                  /* secret: wiped */
+	struct err bad = { 0 };
+
+	for (size_t i = 0; i < w->fields; i++)
+		if (write_is_same(&w->field[i], f))
+			return fail(e, E_ARGUMENT, "a field is named twice");
+	if (!write_kind_is_plain(f->kind))
+		return fail(e, E_EDIT, "fields of this kind cannot be set");
+	if (f->kind == KIND_TOTP && f->value.n > 0) {
+		bool ok = totp_parse(f->value, &t, &bad);
+
+		WIPE(t);
+		if (!ok)
+			return fail(e, E_EDIT, "no code can be made from this");
+	}
+	if (w->fields == LEN(w->field))
+		return fail(e, E_LARGE, "fields");
+	w->field[w->fields++] = *f;
+	return true;
+}
+
+/* One member of the argument fields: the field it means, or a new one. */
+MUST static bool
+write_field(struct writing *x, const struct json *j, uint32_t node,
+    struct err *e)
+{
+	struct wish_field f = { .kind = KIND_CONCEALED };
+	struct str kind = NOTHING;
+	struct ref r = { .query = REF_PLAIN };
+	struct err miss = { 0 };
+	enum kind want = KIND_CONCEALED;
+
+	(void)!json_get_str(j, node, S("label"), &f.label);
+	(void)!json_get_str(j, node, S("value"), &f.value);
+	(void)!json_get_str(j, node, S("section"), &f.section);
+	if (!pol_check_name(f.label, e) ||
+	    (f.section.p != NULL && !pol_check_name(f.section, e)) ||
+	    (json_get_str(j, node, S("kind"), &kind) &&
+	    !write_kind(kind, &want, e)))
+		return false;
+	if (f.section.p == NULL && item_name_eq(S("notes"), S("notesPlain"),
+	    f.label))
+		return fail(e, E_ARGUMENT, "fields: notes are an argument of "
+		    "their own");
+	r.field = f.label;
+	r.section = f.section;
+	f.kind = want;
+	if (item_resolve(&x->it, &r, &f.old, &miss)) {
+		f.kind = f.old->kind;
+		f.purpose = f.old->purpose;
+		if (kind.p != NULL && f.kind != want)
+			return fail(e, E_EDIT, "the field is of another kind");
+	} else if (miss.code == E_FIELD_MANY) {
+		*e = miss;
+		return false;
+	}
+	return write_add(&x->wish, &f, e);
+}
+
+/* The item's own username or password is to be value. Where it has none, a
+ * Login gets its built-in one, others a field of that name. */
+MUST static bool
+write_login(struct writing *x, enum purpose purpose, struct str value,
+    struct err *e)
+{
+	bool user = purpose == FOR_USERNAME;
+	struct wish_field f = { .old = item_login_field(&x->it, purpose),
+	    .value = value, .label = user ? S("username") : S("password"),
+	    .kind = user ? KIND_TEXT : KIND_CONCEALED };
+
+	if (f.old != NULL) {
+		f.kind = f.old->kind;
+		f.purpose = f.old->purpose;
+	} else if (str_eq(x->it.ref.category, CATEGORY_LOGIN)) {
+		f.purpose = purpose;
+	}
+	return write_add(&x->wish, &f, e);
+}
+
+/* Make the password that "generate" asks for; it goes into the item and
+ * nowhere else. */
+MUST static bool
+write_generate(struct keeper *k, struct writing *x, struct str recipe,
+    struct err *e)
+{
+	if (!gen_recipe(recipe, &x->recipe, e) || !gen_password(k->os,
+	    &x->recipe, &k->scratch, &x->password, e))
+		return false;
+	x->wish.bits = gen_bits(&x->recipe);
+	return write_login(x, FOR_PASSWORD, x->password, e);
+}
+
+/* The tags an item is to have. Those that begin with "ai:" were given by
+ * whoever administers the vault: none of them may go, and none be added. */
+MUST static bool
+write_tags(struct writing *x, const struct json *j, uint32_t list,
+    struct err *e)
+{
+	const struct item_ref *ref = &x->it.ref;
+	struct wish *w = &x->wish;
+	struct str tag;
+
+	w->retag = list != 0;
+	for (uint32_t n = json_first(j, list); n; n = json_next(j, list, n)) {
+		if (!json_str(j, n, &tag) || !pol_check_name(tag, e))
+			return fail(e, E_ARGUMENT, "tags");
+		if (str_is_in(tag, w->tag, w->tags))
+			return fail(e, E_ARGUMENT, "a tag twice");
+		if (item_tag_is_rule(tag) &&
+		    !str_is_in(tag, ref->tag, ref->tags))
+			return fail(e, E_EDIT, "tags ai:... are for people");
+		w->tag[w->tags++] = tag;
+	}
+	for (size_t i = 0; w->retag && i < ref->tags; i++)
+		if (item_tag_is_rule(ref->tag[i]) &&
+		    !str_is_in(ref->tag[i], w->tag, w->tags))
+			return fail(e, E_EDIT, "tags ai:... stay");
+	return true;
+}
+
+/* Read what create and update have in common into the wish. */
+MUST static bool
+write_wish(struct keeper *k, struct writing *x, const struct json *j,
+    uint32_t args, struct err *e)
+{
+	uint32_t fields = json_get(j, args, S("fields"));
+	struct str text;
+	struct wish *w = &x->wish;
+
+	(void)!json_get_str(j, args, S("notes"), &w->notes);
+	if (json_get_str(j, args, S("title"), &w->title) &&
+	    !pol_check_name(w->title, e))
+		return false;
+	if (json_get_str(j, args, S("website"), &w->website) &&
+	    !str_eq(x->it.ref.category, CATEGORY_LOGIN) &&
+	    !str_eq(x->it.ref.category, CATEGORY_PASSWORD))
+		return fail(e, E_EDIT, "only logins and passwords have "
+		    "websites");
+	if (json_get(j, args, S("generate")) != 0 &&
+	    json_get(j, args, S("password")) != 0)
+		return fail(e, E_ARGUMENT, "password or generate, not both");
+	if (json_get_str(j, args, S("username"), &text) &&
+	    !write_login(x, FOR_USERNAME, text, e))
+		return false;
+	if (json_get_str(j, args, S("password"), &text) &&
+	    !write_login(x, FOR_PASSWORD, text, e))
+		return false;
+	if (json_get_str(j, args, S("generate"), &text) &&
+	    !write_generate(k, x, text, e))
+		return false;
+	for (uint32_t n = json_first(j, fields); n; n = json_next(j, fields, n))
+		if (!write_field(x, j, n, e))
+			return false;
+	return write_tags(x, j, json_get(j, args, S("tags")), e);
+}
+
+/* The item as its line in the list will be once the wish has come true. */
+static struct item_ref
+write_result(const struct writing *x)
+{
+	struct item_ref ref = x->it.ref;
+
+	if (x->wish.title.p != NULL)
+		ref.title = x->wish.title;
+	if (x->wish.retag) {
+		ref.tag = x->wish.tag;
+		ref.tags = x->wish.tags;
+	}
+	return ref;
+}
+
+/* Does a rule speak of an item, whatever the field and whatever the act? */
+static bool
+write_is_ruled(const struct rule *r, const struct vault *vault,
+    const struct item_ref *item)
+{
+	struct rule any = *r;
+	struct deed d = { r->act, vault, item, NOTHING, NOTHING, NULL };
+
+	any.sel[SEL_FIELD] = any.sel[SEL_AT] = NOTHING;
+	return pol_rule_is_for(&any, &d);
+}
+
+/* No change may take an item out of reach of a rule that restricts it, or
+ * into reach of one that permits: what was refused before must not be to be
+ * had afterwards under another title or other tags. The first such rule, or
+ * NULL. */
+static const struct rule *
+write_lifted(const struct keeper *k, const struct writing *x)
+{
+	struct item_ref after = write_result(x);
+
+	for (size_t i = 0; i < k->policy->rules; i++) {
+		const struct rule *r = &k->policy->rule[i];
+		bool frees = r->rate.n == 0 && r->verdict == ALLOW;
+		bool was = write_is_ruled(r, x->vault, &x->it.ref);
+		bool is = write_is_ruled(r, x->vault, &after);
+
+		if (frees ? is && !was : was && !is)
+			return r;
+	}
+	return NULL;
+}
+
+/* What a wish changes besides fields, each under the name that rules and
+ * people know it by. */
+#define WRITE_TEXTS 4
+
+static bool
+write_is_text(const struct wish *w, size_t i, const char **name)
+{
+	const struct {
+		const char *name;
+		bool is;
+	} part[WRITE_TEXTS] = { { "title", w->title.p != NULL }, { "website",
+	    w->website.p != NULL }, { "notes", w->notes.p != NULL },
+	    { "tags", w->retag } };
+
+	*name = part[i].name;
+	return part[i].is;
+}
+
+/* Make the deed that of one part of a change: title, website, notes and tags
+ * count as if they were fields. False: the change does not have this part. */
+static bool
+write_is_part(const struct writing *x, size_t i, struct deed *d)
+{
+	static const struct field notes = {
+		.id = { (const u8 *)"notesPlain", 10 },
+		.title = { (const u8 *)"notes", 5 } };
+	const struct wish *w = &x->wish;
+	const char *name;
+
+	if (i < w->fields) {
+		d->field = w->field[i].label;
+		d->own = w->field[i].old;
+		return true;
+	}
+	if (!write_is_text(w, i - w->fields, &name))
+		return false;
+	d->field = str_c(name);
+	d->own = str_eq(d->field, S("notes")) ? &notes : NULL;
+	return true;
+}
+
+/* Judge the change, as a whole and for each part: the strictest counts. *ask
+ * tells that a person has to be asked. */
+MUST static bool
+write_judge(struct keeper *k, const struct writing *x, bool *ask,
+    struct err *e)
+{
+	struct deed d = { ACT_WRITE, x->vault, &x->it.ref, NOTHING, NOTHING,
+	    NULL };
+	struct judgement j, worst;
+
+	if (!tool_judge(k, &d, &worst, e))
+		return false;
+	for (size_t i = 0; i < x->wish.fields + WRITE_TEXTS; i++) {
+		if (!write_is_part(x, i, &d))
+			continue;
+		if (!tool_judge(k, &d, &j, e))
+			return false;
+		if (j.verdict < worst.verdict)
+			worst = j;
+	}
+	tool_note_why(k, &worst);
+	k->line.decision = verdict_name[worst.verdict];
+	*ask = worst.verdict == ASK;
+	return worst.verdict != DENY || fail(e, E_POLICY, "");
+}
+
+/* Put a field's name as a person knows it: by its title, in its section,
+ * however the caller named it. */
+static void
+write_put_field(const struct wish_field *f, struct out *o)
+{
+	bool known = f->old != NULL && f->old->title.n > 0;
+	struct str section = f->old == NULL ? f->section :
+	    f->old->in != NULL ? f->old->in->title : NOTHING;
+
+	tool_put_name(o, known ? f->old->title : f->label);
+	if (section.n > 0) {
+		out_put(o, S(" in the section "));
+		tool_put_name(o, section);
+	}
+}
+
+/* Put the names of what a wish changes or, with added, of the fields that are
+ * new in it: for an answer with sep ",", else for a person, with sections. */
+static void
+write_put_names(const struct writing *x, struct out *o, struct str sep,
+    bool added)
+{
+	const struct wish *w = &x->wish;
+	size_t from = o->n;
+	const char *name;
+
+	for (size_t i = 0; i < WRITE_TEXTS; i++) {
+		if (added || !write_is_text(w, i, &name))
+			continue;
+		if (o->n > from)
+			out_put(o, sep);
+		jw_quote(o, str_c(name));
+	}
+	for (size_t i = 0; i < w->fields; i++) {
+		if (added != (w->field[i].old == NULL))
+			continue;
+		if (o->n > from)
+			out_put(o, sep);
+		if (sep.n > 1)
+			write_put_field(&w->field[i], o);
+		else
+			tool_put_name(o, w->field[i].label);
+	}
+}
+
+/* Put what an update does, for the person who is asked. */
+static void
+write_put_update(const struct writing *x, struct out *o)
+{
+	size_t from = o->n;
+
+	out_put(o, S("change "));
+	write_put_names(x, o, S(", "), false);
+	if (o->n == from + 7)
+		o->n = from;            /* nothing is changed, only added */
+	for (size_t i = 0; i < x->wish.fields; i++)
+		if (x->wish.field[i].old == NULL) {
+			out_put(o, o->n > from ? S(" and add ") : S("add "));
+			write_put_names(x, o, S(", "), true);
+			break;
+		}
+	if (x->wish.title.p != NULL) {
+		out_put(o, S(" (the new title: "));
+		tool_put_name(o, x->wish.title);
+		out_byte(o, ')');
+	}
+	if (x->wish.website.p != NULL) {
+		out_put(o, S(" (the new website: "));
+		tool_put_name(o, x->wish.website);
+		out_byte(o, ')');
+	}
+	out_put(o, S(" in"));
+}
+
+/* Ask a person, where that is due, in words that name the change. */
+MUST static bool
+write_ask(struct keeper *k, const struct writing *x, const char *what,
+    bool names, struct err *e)
+{
+	struct item_ref ref = x->it.ref;
+	struct deed d = { ACT_WRITE, x->vault, &ref, NOTHING, NOTHING, NULL };
+	bool update = x->it.version > 0 && names;
+	struct out o;
+
+	if (ref.id.n == 0) {            /* a new one is asked for by vault */
+		ref.id = x->vault->id;
+		ref.title = x->wish.title;
+	}
+	out_open(&o, &k->scratch);
+	out_put(&o, S("May the assistant "));
+	if (update)
+		write_put_update(x, &o);
+	else
+		out_put(&o, str_c(what));
+	out_put(&o, S(" the 1Password item "));
+	return tool_ask(k, &d, out_close(&o, &k->scratch), !update, e);
+}
+
+/* Count the change against the limits that speak of it or of a part of it. A
+ * new item has no id yet: all those of a vault are counted together. */
+MUST static bool
+write_take(struct keeper *k, const struct writing *x, struct err *e)
+{
+	static const struct field fresh = { .id = { (const u8 *)"", 0 },
+		.title = { (const u8 *)"", 0 } };
+	struct shown part[WISH_FIELDS_MAX + WRITE_TEXTS];
+	struct item_ref ref = x->it.ref;
+	struct deed d = { ACT_WRITE, x->vault, &ref, NOTHING, NOTHING, NULL };
+	size_t n = 0;
+
+	if (ref.id.n == 0)
+		ref.id = x->vault->id;
+	for (size_t i = 0; i < x->wish.fields + WRITE_TEXTS; i++)
+		if (write_is_part(x, i, &d))
+			part[n++] = (struct shown){ d.field, d.own != NULL ?
+			    d.own : &fresh, ALLOW, false };
+	return tool_take(k, &d, part, n, e);
+}
+
+/* Carry the change out: judged, asked for, counted and put on record before
+ * it is sent. what names it in the question; names says that a person is told
+ * what changes. */
+MUST static bool
+write_do(struct keeper *k, struct writing *x, const char *what, bool names,
+    struct err *e)
+{
+	struct judgement lifted = { 0 };
+	bool ask;
+
+	if (!x->vault->writable)
+		return fail(e, E_DENIED, "the token may only read here");
+	if (!write_judge(k, x, &ask, e))
+		return false;
+	lifted.rule = x->it.version > 0 ? write_lifted(k, x) : NULL;
+	if (lifted.rule != NULL) {
+		tool_note_why(k, &lifted);
+		return fail(e, E_POLICY, "the change would escape a rule");
+	}
+	if ((ask && !write_ask(k, x, what, names, e)) ||
+	    !write_take(k, x, e) || !keep_intent(k, x->tool, e))
+		return false;
+	keep_stage(k, "writing the item");
+	memset(k->gate->miss, 0, sizeof k->gate->miss);
+	if (!k->be->write(k->sa, x->vault->id, &x->it, &x->wish, e))
+		return false;
+	k->wrote = true;
+	k->line.item = x->it.ref.id;
+	return true;
+}
+
+/* Put what was done. A password made here is told by its length, its classes
+ * and the beginning of its SHA-256, by which a person can compare it: 32 bits
+ * of a strong one, 16 of a fair one, none of a weak one, so that what is told
+ * helps nobody to guess the rest. */
+MUST static bool
+write_put(struct keeper *k, const struct writing *x, struct jw *w,
+    struct err *e)
+{
+	struct item_ref ref = write_result(x);
+	u8 hash[SHA256_LEN], room[8];   /* hash: public in part, wiped */
+	struct out o;
+
+	jw_put(w, S("item_id"), x->it.ref.id);
+	tool_put_clean(w, S("title"), ref.title);
+	tool_put_clean(w, S("vault"), x->vault->name);
+	tool_put_count(w, S("version"), x->it.version);
+	jw_key(w, S("changed"));
+	jw_open(w, '[');
+	write_put_names(x, w->o, S(","), false);
+	jw_close(w, ']');
+	jw_key(w, S("added"));
+	jw_open(w, '[');
+	write_put_names(x, w->o, S(","), true);
+	jw_close(w, ']');
+	if (x->password.p != NULL) {
+		SHA256(hash, x->password);
+		out_init(&o, room, sizeof room);
+		hex_put(&o, (struct str){ hash, x->wish.bits >= 96 ? 4 : 2 });
+		WIPE(hash);
+		jw_key(w, S("generated"));
+		jw_open(w, '{');
+		tool_put_count(w, S("length"), x->password.n);
+		if (x->recipe.words)
+			tool_put_count(w, S("words"), x->recipe.length);
+		jw_put_bool(w, S("letters"), x->recipe.letters ||
+		    x->recipe.words);
+		jw_put_bool(w, S("digits"), x->recipe.digits);
+		jw_put_bool(w, S("symbols"), x->recipe.symbols);
+		tool_put_count(w, S("entropy_bits"), x->wish.bits);
+		if (x->wish.bits >= 64)
+			jw_put(w, S("fingerprint"), out_str(&o));
+		jw_close(w, '}');
+	}
+	return tool_put_uuid(k, w, e);
+}
+
+/* The item that a change is about, and nothing changed yet. It is judged
+ * before anything else is looked at, so that the errors that follow tell
+ * nothing about an item that may not be changed. */
+MUST static bool
+write_find(struct keeper *k, struct writing *x, const struct json *j,
+    uint32_t args, struct err *e)
+{
+	struct str name = NOTHING, vault_name = NOTHING;
+	bool ask;
+
+	k->line.event = "WRITE";
+	k->careful = true;
+	(void)!json_get_str(j, args, S("item"), &name);
+	(void)!json_get_str(j, args, S("vault"), &vault_name);
+	return tool_locate(k, name, vault_name, &x->vault, &x->it, e) &&
+	    write_judge(k, x, &ask, e);
+}
+
+/* create_1password_credential. */
+MUST static bool
+tool_create(struct keeper *k, const struct json *j, uint32_t args,
+    struct jw *w, struct err *e)
+{
+	struct writing x = { .tool = "create_1password_credential" };
+	struct str name = NOTHING, category = S("Login"), number;
+
+	k->line.event = "WRITE";
+	(void)!json_get_str(j, args, S("vault"), &name);
+	(void)!json_get_str(j, args, S("category"), &category);
+	number = item_category(category);
+	if (number.p == NULL || str_eq(number, CATEGORY_DOCUMENT) ||
+	    str_eq(number, CATEGORY_SSH))
+		return fail(e, E_ARGUMENT, "no category that can be created");
+	if ((name.p != NULL && !pol_check_name(name, e)) ||
+	    !tool_is_ready(k, e) || !tool_vault(k, name, &x.vault, e))
+		return false;
+	k->line.vault = x.vault->id;
+	if (!k->be->blank(k->sa, number, &x.it, e) ||
+	    !write_wish(k, &x, j, args, e))
+		return false;
+	x.it.ref.title = x.wish.title;
+	x.it.ref.tag = x.wish.tag;
+	x.it.ref.tags = x.wish.tags;
+	return write_do(k, &x, "create", false, e) && write_put(k, &x, w, e);
+}
+
+/* update_1password_credential. */
+MUST static bool
+tool_update(struct keeper *k, const struct json *j, uint32_t args,
+    struct jw *w, struct err *e)
+{
+	struct writing x = { .tool = "update_1password_credential" };
+	const struct wish *wish = &x.wish;
+
+	if (!write_find(k, &x, j, args, e) || !write_wish(k, &x, j, args, e))
+		return false;
+	if (wish->fields == 0 && wish->title.p == NULL && !wish->retag &&
+	    wish->notes.p == NULL && wish->website.p == NULL)
+		return fail(e, E_ARGUMENT, "nothing to change is named");
+	return write_do(k, &x, "change", true, e) && write_put(k, &x, w, e);
+}
+
+/* archive_1password_credential. */
+MUST static bool
+tool_archive(struct keeper *k, const struct json *j, uint32_t args,
+    struct jw *w, struct err *e)
+{
+	struct writing x = { .tool = "archive_1password_credential",
+	    .wish.state = ITEM_ARCHIVED };
+
+	return write_find(k, &x, j, args, e) &&
+	    write_do(k, &x, "archive", false, e) && write_put(k, &x, w, e);
+}
+
+/* delete_1password_credential: the title must be repeated as it is. */
+MUST static bool
+tool_delete(struct keeper *k, const struct json *j, uint32_t args,
+    struct jw *w, struct err *e)
+{
+	struct writing x = { .tool = "delete_1password_credential",
+	    .wish.state = ITEM_DELETED };
+	struct str title = NOTHING;
+
+	if (!write_find(k, &x, j, args, e))
+		return false;
+	(void)!json_get_str(j, args, S("title"), &title);
+	if (!str_eq(title, x.it.ref.title))
+		return fail(e, E_ARGUMENT, "title: not that of this item");
+	return write_do(k, &x, "delete for good", false, e) &&
+	    write_put(k, &x, w, e);
+}
 
 /* ====================================================================
  * 21. Offer: tables of tools, resources and prompts
@@ -9233,6 +12960,12 @@ tool_security(struct keeper *k, const struct json *j, uint32_t args,
  * Owns:   the rows of this server's catalogue.
  * Trusts: nothing comes in here.
  * Calls:  16, 19, 20.                Tests: test_cat_*, e2e
+ *
+ * What a model reads of this program is here: short, since every session
+ * pays for it, and true, since a model acts on it. Hints are given as they
+ * are: whatever reveals a value is not called read-only, because hosts let
+ * read-only tools run without asking. There are two catalogues; which one is
+ * offered depends on OPMCP_WRITE alone and does not change in a run.
  * ==================================================================== */
 
 static const struct arg credentials_args[] = {
@@ -9242,10 +12975,86 @@ static const struct arg credentials_args[] = {
 	    ARG_TEXT, false, COMPLETE_VAULT },
 };
 
+static const struct arg list_args[] = {
+	{ "vault", "Name or id; left out: the default vault",
+	    ARG_TEXT, false, COMPLETE_VAULT },
+	{ "query", "Words that must all occur in title, tags or website",
+	    ARG_TEXT, false, COMPLETE_NOTHING },
+	{ "tag", "Only items with this tag", ARG_TEXT, false,
+	    COMPLETE_NOTHING },
+	{ "category", "Only this category, as Login or ApiCredentials",
+	    ARG_TEXT, false, COMPLETE_NOTHING },
+	{ "state", "Left out: active", ARG_STATE, false, COMPLETE_NOTHING },
+	{ "limit", "Items on a page; left out: 50", ARG_COUNT, false,
+	    COMPLETE_NOTHING },
+	{ "cursor", "next_cursor of the page before", ARG_TEXT, false,
+	    COMPLETE_NOTHING },
+};
+
+static const struct arg look_args[] = {
+	{ "item", "Title or id", ARG_TEXT, true, COMPLETE_ITEM },
+	{ "vault", "Name or id; left out: the default vault",
+	    ARG_TEXT, false, COMPLETE_VAULT },
+};
+
+static const struct arg secret_args[] = {
+	{ "reference", "op://vault/item/[section/]field, perhaps with "
+	    "?attribute=otp or ?ssh-format=openssh", ARG_REF, true,
+	    COMPLETE_NOTHING },
+};
+
+#define WISH_ARGS \
+	{ "username", "New username", ARG_VALUE, false, COMPLETE_NOTHING }, \
+	{ "password", "New password; better: generate", ARG_VALUE, false, \
+	    COMPLETE_NOTHING }, \
+	{ "generate", "Make the password inside, never shown: " \
+	    "letters,digits,symbols,32 or words,5", ARG_TEXT, false, \
+	    COMPLETE_NOTHING }, \
+	{ "website", "URL", ARG_VALUE, false, COMPLETE_NOTHING }, \
+	{ "notes", "Notes", ARG_VALUE, false, COMPLETE_NOTHING }, \
+	{ "tags", "All tags", ARG_TAGS, false, COMPLETE_NOTHING }, \
+	{ "fields", "Other fields by label; unknown labels are added, " \
+	    "Concealed unless kind says Text, Url, Totp, ...", ARG_FIELDS, \
+	    false, COMPLETE_NOTHING }
+
+static const struct arg create_args[] = {
+	{ "title", "Title", ARG_TEXT, true, COMPLETE_NOTHING },
+	{ "vault", "Name or id; left out: the default vault",
+	    ARG_TEXT, false, COMPLETE_VAULT },
+	{ "category", "Left out: Login", ARG_TEXT, false, COMPLETE_NOTHING },
+	WISH_ARGS,
+};
+
+static const struct arg update_args[] = {
+	{ "item", "Title or id", ARG_TEXT, true, COMPLETE_ITEM },
+	{ "vault", "Name or id; left out: the default vault",
+	    ARG_TEXT, false, COMPLETE_VAULT },
+	{ "title", "New title", ARG_TEXT, false, COMPLETE_NOTHING },
+	WISH_ARGS,
+};
+
+static const struct arg delete_args[] = {
+	{ "item", "Title or id", ARG_TEXT, true, COMPLETE_ITEM },
+	{ "vault", "Name or id; left out: the default vault",
+	    ARG_TEXT, false, COMPLETE_VAULT },
+	{ "title", "The item's title once more, exactly: the confirmation",
+	    ARG_TEXT, true, COMPLETE_NOTHING },
+};
+
 static const struct arg health_args[] = {
 	{ "probe", "Also sign in and read the vault list (uses the quota)",
 	    ARG_BOOL, false, COMPLETE_NOTHING },
 };
+
+#define READS "\"readOnlyHint\":true,\"destructiveHint\":false," \
+	"\"idempotentHint\":true,\"openWorldHint\":false"
+#define DESTROYS "\"readOnlyHint\":false,\"destructiveHint\":true," \
+	"\"idempotentHint\":false,\"openWorldHint\":false"
+#define OBJECT(properties, required) "{\"type\":\"object\"," \
+	"\"properties\":{" properties "},\"required\":[" required "]}"
+#define WRITTEN OBJECT("\"item_id\":{\"type\":\"string\"},\"version\":" \
+	"{\"type\":\"integer\"},\"generated\":{\"type\":\"object\"}", \
+	"\"item_id\",\"version\"")
 
 static const struct tool tools[] = {
 	{ "get_1password_credentials", "Get 1Password credentials",
@@ -9277,65 +13086,77 @@ static const struct tool tools[] = {
 	    "last call. Makes no network call unless probe is true. Returns "
 	    "overall_status (healthy, degraded, unhealthy), the checks and a "
 	    "summary.",
-	    "\"readOnlyHint\":true,\"destructiveHint\":false,"
-	    "\"idempotentHint\":true,\"openWorldHint\":false",
+	    READS,
 	    "{\"type\":\"object\",\"properties\":{"
 	    "\"overall_status\":{\"type\":\"string\",\"enum\":"
 	    "[\"healthy\",\"degraded\",\"unhealthy\"]},"
-	    "\"timestamp\":{\"type\":\"string\"},"
-	    "\"uptime_seconds\":{\"type\":\"integer\"},"
-	    "\"checks\":{\"type\":\"array\",\"items\":{\"type\":\"object\","
-	    "\"properties\":{\"name\":{\"type\":\"string\"},"
-	    "\"status\":{\"type\":\"string\"},"
-	    "\"message\":{\"type\":\"string\"}},"
-	    "\"required\":[\"name\",\"status\",\"message\"]}},"
+	    "\"checks\":{\"type\":\"array\"},"
 	    "\"summary\":{\"type\":\"string\"}},"
-	    "\"required\":[\"overall_status\",\"timestamp\","
-	    "\"uptime_seconds\",\"checks\",\"summary\"]}",
+	    "\"required\":[\"overall_status\",\"checks\",\"summary\"]}",
 	    NULL, health_args, LEN(health_args), tool_health },
 	{ "get_security_status", "Get security status",
 	    "Tell which protections are in force, as the kernel reports them: "
 	    "sandbox of both processes, memory, TLS, audit log, rules. No "
 	    "network call, no secret.",
-	    "\"readOnlyHint\":true,\"destructiveHint\":false,"
-	    "\"idempotentHint\":true,\"openWorldHint\":false",
-	    "{\"type\":\"object\",\"properties\":{"
-	    "\"keeper\":{\"type\":\"object\"},"
-	    "\"door\":{\"type\":\"object\"},"
-	    "\"landlock\":{\"type\":\"string\"},"
-	    "\"landlock_version\":{\"type\":\"integer\"},"
-	    "\"seccomp\":{\"type\":\"string\"},"
-	    "\"memory\":{\"type\":\"string\"},"
-	    "\"tls\":{\"type\":\"string\"},"
-	    "\"audit\":{\"type\":\"string\"},"
-	    "\"reveal\":{\"type\":\"string\"},"
-	    "\"policy_rules\":{\"type\":\"integer\"},"
-	    "\"vaults\":{\"type\":\"string\"},"
-	    "\"locked\":{\"type\":\"boolean\"}},"
-	    "\"required\":[\"keeper\",\"door\",\"landlock\",\"seccomp\","
-	    "\"audit\",\"reveal\",\"locked\"]}",
+	    READS,
+	    OBJECT("\"keeper\":{\"type\":\"object\"},\"door\":{\"type\":"
+	    "\"object\"},\"locked\":{\"type\":\"boolean\"}",
+	    "\"keeper\",\"door\",\"locked\""),
 	    NULL, NULL, 0, tool_security },
 	{ "get_metrics", "Get metrics",
 	    "Count calls, errors, rate-limit rejections, sign-ins and requests "
 	    "to 1Password since the start, with percentiles of the duration "
 	    "of calls. No network call.",
-	    "\"readOnlyHint\":true,\"destructiveHint\":false,"
-	    "\"idempotentHint\":true,\"openWorldHint\":false",
-	    "{\"type\":\"object\",\"properties\":{"
-	    "\"requests_total\":{\"type\":\"integer\"},"
-	    "\"errors_total\":{\"type\":\"integer\"},"
-	    "\"rate_limit_rejections_total\":{\"type\":\"integer\"},"
-	    "\"authentication_attempts_total\":{\"type\":\"integer\"},"
-	    "\"authentication_failures_total\":{\"type\":\"integer\"},"
-	    "\"upstream_requests_total\":{\"type\":\"integer\"},"
-	    "\"requests_this_hour\":{\"type\":\"integer\"},"
-	    "\"requests_today\":{\"type\":\"integer\"},"
-	    "\"items_revealed\":{\"type\":\"integer\"},"
-	    "\"request_duration_ms\":{\"type\":\"object\"},"
-	    "\"uptime_seconds\":{\"type\":\"integer\"}},"
-	    "\"required\":[\"requests_total\",\"errors_total\"]}",
+	    READS,
+	    OBJECT("\"requests_total\":{\"type\":\"integer\"},"
+	    "\"errors_total\":{\"type\":\"integer\"}",
+	    "\"requests_total\",\"errors_total\""),
 	    NULL, NULL, 0, tool_metrics },
+	{ "list_vaults", "List vaults",
+	    "List the 1Password vaults that may be used.", READS,
+	    OBJECT("\"vaults\":{\"type\":\"array\"}", "\"vaults\""),
+	    NULL, NULL, 0, tool_vaults },
+	{ "list_items", "List items",
+	    "List or search the items of a vault: id, title, category, tags, "
+	    "websites; no values.", READS,
+	    OBJECT("\"items\":{\"type\":\"array\"},\"next_cursor\":"
+	    "{\"type\":\"string\"}", "\"items\""),
+	    NULL, list_args, LEN(list_args), tool_items },
+	{ "get_item", "Get an item without its secrets",
+	    "Get all fields of an item with label, kind and reference. "
+	    "Usernames, hosts and dates are shown; secret values are masked: "
+	    "read_secret reads one by its reference.", READS,
+	    OBJECT("\"id\":{\"type\":\"string\"},\"title\":{\"type\":"
+	    "\"string\"},\"fields\":{\"type\":\"array\"}",
+	    "\"id\",\"title\",\"fields\""),
+	    NULL, look_args, LEN(look_args), tool_look },
+	{ "read_secret", "Read a secret by its reference",
+	    "Read one field by its secret reference: a value, a one-time code "
+	    "(?attribute=otp, with seconds_left), a private key "
+	    "(?ssh-format=openssh), an attached text file. Use it for the task "
+	    "at hand and do not repeat it.",
+	    "\"readOnlyHint\":false,\"destructiveHint\":false,"
+	    "\"idempotentHint\":true,\"openWorldHint\":false",
+	    OBJECT("\"value\":{\"type\":\"string\"},\"kind\":{\"type\":"
+	    "\"string\"},\"seconds_left\":{\"type\":\"integer\"}",
+	    "\"value\""), NULL, secret_args, LEN(secret_args), tool_secret },
+	{ "create_1password_credential", "Create a 1Password item",
+	    "Create an item. A generated password is stored and not shown.",
+	    "\"readOnlyHint\":false,\"destructiveHint\":false,"
+	    "\"idempotentHint\":false,\"openWorldHint\":false", WRITTEN,
+	    NULL, create_args, LEN(create_args), tool_create },
+	{ "update_1password_credential", "Change a 1Password item",
+	    "Change what is named of an item, and nothing else.", DESTROYS,
+	    WRITTEN, NULL, update_args, LEN(update_args), tool_update },
+	{ "archive_1password_credential", "Archive a 1Password item",
+	    "Move an item to the archive, from where a person can restore it.",
+	    DESTROYS, WRITTEN, NULL, look_args, LEN(look_args), tool_archive },
+	{ "delete_1password_credential", "Delete a 1Password item",
+	    "Delete an item for good.", DESTROYS, WRITTEN, NULL, delete_args,
+	    LEN(delete_args), tool_delete },
 };
+
+#define WRITERS 4       /* the last rows, only there with OPMCP_WRITE */
 
 static const struct arg items_args[] = {
 	{ "vault", "Name or id of the vault", ARG_TEXT, true, COMPLETE_VAULT },
@@ -9414,6 +13235,9 @@ static const struct prompt prompts[] = {
 	    "them.\n"
 	    "May values reach you (OPMCP_REVEAL): {OPMCP_REVEAL}; with ask I "
 	    "approve each call myself, with deny they never do.\n"
+	    "May you change items (OPMCP_WRITE): {OPMCP_WRITE}; off means that "
+	    "nothing can be changed in 1Password through this server, ask that "
+	    "I approve each change.\n"
 	    "Rules of the operator (OPMCP_POLICY): {OPMCP_POLICY}. Tags of "
 	    "items (ai:deny, ai:ask, ai:use-only) can only be stricter.\n"
 	    "Tool calls (OPMCP_RATE): {RATE_LIMIT_MAX_REQUESTS} in "
@@ -9424,26 +13248,27 @@ static const struct prompt prompts[] = {
 	    "Longest time of one call, in seconds (OPMCP_TIMEOUT): "
 	    "{OPMCP_TIMEOUT}.\n"
 	    "Lists, resources and completions show names and ids, never "
-	    "values. A value leaves only through get_1password_credentials, "
-	    "is fetched at that moment and not kept. Nothing can be changed "
-	    "in 1Password through this server. Call get_health_status and "
-	    "tell me as well whether the server is ready.",
+	    "values; get_item masks what is protected. A protected value "
+	    "leaves only through get_1password_credentials and read_secret, "
+	    "is fetched at that moment and not kept. Call get_health_status "
+	    "and tell me as well whether the server is ready.",
 	    NULL, 0, NULL },
 };
 
-static const struct catalog opmcp_catalog = {
-	tools, LEN(tools), resources, LEN(resources), prompts, LEN(prompts),
-	NULL, 0, "\"tools\":{},\"prompts\":{},\"resources\":{}",
-	"Credentials from 1Password, under rules set by the operator. Call "
-	"get_1password_credentials with the item's title or id only when a "
-	"task needs the secret, use the value for that task and never repeat "
-	"it in text, files or logs. The resource onepassword://vaults lists "
-	"the vaults, onepassword://vaults/{vault}/items the titles and ids in "
-	"one; if you cannot read resources, ask the user to attach them. When "
-	"a title is ambiguous, ask which of the ids is meant. An "
-	"error says what to do; do not repeat a refused call unchanged.",
-	0,
-};
+#define CATALOG(n) { tools, (n), resources, LEN(resources), prompts, \
+	LEN(prompts), NULL, 0, \
+	"\"tools\":{},\"prompts\":{},\"resources\":{}", \
+	"Credentials from 1Password, under rules set by the operator. Find " \
+	"items with list_items, look at one with get_item; both show no " \
+	"secrets. Only when a task needs a secret, call read_secret with its " \
+	"reference, or get_1password_credentials for username and password; " \
+	"use the value for that task and never repeat it in text, files or " \
+	"logs. When a title is ambiguous, ask which of the ids is meant. An " \
+	"error says what to do; do not repeat a refused call unchanged.", 0 }
+
+/* What is offered as a rule, and with OPMCP_WRITE. */
+static const struct catalog opmcp_catalog = CATALOG(LEN(tools) - WRITERS);
+static const struct catalog opmcp_writing = CATALOG(LEN(tools));
 
 /* What belongs to an error besides its sentence: the rule that decided, the
  * ids to choose from, the limit. */
@@ -9720,17 +13545,6 @@ quota_save(const struct keeper *k)
 		(void)renameat(k->state, "quota.new", k->state, "quota");
 }
 
-/* How much of the hour's or day's quota is used, in percent: the worse. */
-static uint64_t
-quota_used(const struct keeper *k)
-{
-	const struct plan_row *plan = &plans[k->cfg->plan];
-	uint64_t hour = k->quota.hour_reads * 100 / plan->hour_reads;
-	uint64_t day = k->quota.day_all * 100 / plan->day_all;
-
-	return hour > day ? hour : day;
-}
-
 /* Count the requests of a call, and warn once when most of the quota of the
  * plan is used. */
 static void
@@ -9885,10 +13699,12 @@ static void
 keep_start(struct keeper *k)
 {
 	k->more = NOTHING;
+	k->wrote = k->careful = false;
 	k->asking = (struct asking){ 0 };
 	k->line = (struct aud_line){ .event = "CALL", .decision = "deny",
 	    .correlation = keep_uuid(k) };
 	k->requests = k->sa->http.requests;
+	k->sa->http.call++;
 	k->sa->http.call_deadline = k->os->now_ms() +
 	    k->cfg->timeout_s * 1000;
 }
@@ -9950,49 +13766,50 @@ keep_log(struct keeper *k, const struct job *b, const struct err *e,
 static const char *
 keep_event(const struct keeper *k, const struct err *e)
 {
-	switch (e->code) {
-	case E_NONE:
-		return k->line.event;
-	case E_ASK:
-		return "ASKED";
-	case E_ARGUMENT:
-	case E_NAME:
-	case E_RESOURCE:
-	case E_STATE:
-		return "INVALID";
-	case E_VAULT:
-	case E_VAULT_MANY:
-		return "VAULT_REFUSED";
-	case E_POLICY:
-	case E_ITEMS:
-	case E_CANNOT_ASK:
-	case E_REFUSED:
-	case E_UNANSWERED:
-		return "REFUSED";
-	case E_LIMIT:
-		return "LIMIT";
-	case E_LOCKED:
-		return "LOCKED";
-	case E_NO_TOKEN:
-	case E_TOKEN:
-	case E_HOST:
-	case E_SIGN_IN:
-	case E_SERVER:
-		return "SIGN_IN_FAILED";
-	case E_CANCEL:
-		return "CANCELLED";
-	default:
-		return k->gate->locked ? k->line.event : "FAILED";
-	}
-}
+	static const struct {
+		enum err_code from, to;
+		const char *event;
+	} rows[] = {
+		{ E_ASK, E_ASK, "ASKED" },
+		{ E_ARGUMENT, E_NAME, "INVALID" },
+		{ E_REF, E_REF, "INVALID" },
+		{ E_RESOURCE, E_STATE, "INVALID" },
+		{ E_VAULT, E_VAULT_MANY, "VAULT_REFUSED" },
+		{ E_POLICY, E_ITEMS, "REFUSED" },
+		{ E_CANNOT_ASK, E_UNANSWERED, "REFUSED" },
+		{ E_LIMIT, E_LIMIT, "LIMIT" },
+		{ E_LOCKED, E_LOCKED, "LOCKED" },
+		{ E_NO_TOKEN, E_SERVER, "SIGN_IN_FAILED" },
+		{ E_CANCEL, E_CANCEL, "CANCELLED" },
+	};
 
-/* The first line of a run: which program, and what protects it. */
-MUST static bool
-keep_audit_start(struct keeper *k)
+	if (e->code == E_NONE)
+		return k->line.event;
+	for (size_t i = 0; i < LEN(rows); i++)
+		if (e->code >= rows[i].from && e->code <= rows[i].to)
+			return rows[i].event;
+	return k->gate->locked ? k->line.event : "FAILED";
+}
+_Static_assert(E_NAME == E_ARGUMENT + 1 && E_STATE == E_RESOURCE + 1 &&
+    E_VAULT_MANY == E_VAULT + 1 && E_ITEMS == E_POLICY + 1 &&
+    E_UNANSWERED == E_CANNOT_ASK + 2 && E_SERVER == E_NO_TOKEN + 4,
+    "the ranges of keep_event()");
+
+/* The hash that stands for a call's arguments. Where they can hold a secret it
+ * is keyed with a number of this run, so that a weak one cannot be guessed
+ * from the log. */
+static void
+keep_hash_args(const struct keeper *k, const struct job *b,
+    u8 hash[static SHA256_LEN])
 {
-	return keep_record(k, "START", JOIN(&k->scratch, S("opmcp "
-	    OPMCP_VERSION ", Landlock "), str_c(layer_name[k->box.landlock]),
-	    S(", seccomp "), str_c(layer_name[k->box.seccomp])));
+	bool secret = false;
+
+	for (size_t i = 0; b->tool != NULL && i < b->tool->args; i++)
+		secret |= b->tool->arg[i].kind == ARG_VALUE ||
+		    b->tool->arg[i].kind == ARG_FIELDS;
+	SHA256(hash, json_raw(&b->j, b->args));
+	if (secret)
+		cry_hmac(hash, k->asks->key, (struct str){ hash, SHA256_LEN });
 }
 
 /* Record how a call ended, before the door learns of it. The first line of a
@@ -10014,7 +13831,7 @@ keep_audit_call(struct keeper *k, const struct job *b, const struct err *e)
 	else if (e->code == E_NONE && str_eq(str_c(l->decision), S("deny")))
 		l->decision = "allow";
 	if (b->args != 0) {
-		SHA256(hash, json_raw(&b->j, b->args));
+		keep_hash_args(k, b, hash);
 		out_init(&o, hex, sizeof hex);
 		hex_put(&o, (struct str){ hash, sizeof hash });
 		l->args = out_str(&o);
@@ -10064,7 +13881,8 @@ keep_build(struct keeper *k, const struct frame *call, struct out *o)
 	if (e.code == E_NONE && o->over)
 		fail(&e, E_LARGE, "result");
 	if (!keep_audit_call(k, &b, &e))
-		e = (struct err){ .code = E_AUDIT };
+		e = (struct err){ .code = E_AUDIT, .what = !k->wrote ? NULL :
+		    "but the change was made; do not repeat it" };
 	if (e.code != E_NONE) {
 		mem_wipe(o->p + FRAME_HEAD, o->n - FRAME_HEAD);
 		o->n = FRAME_HEAD;
@@ -11871,8 +15689,10 @@ door_mourn(struct door *d)
 		struct call *c = &d->call[i];
 
 		if (c->state != CALL_FREE && c->state != CALL_CANCELLED)
-			call_refuse(d, c, E_INTERNAL,
-			    "the keeper process ended");
+			call_refuse(d, c, E_INTERNAL, d->cfg->write == DENY ?
+			    "the keeper process ended" : "the keeper process "
+			    "ended; a change that was under way may have been "
+			    "made: look at the item");
 	}
 }
 
@@ -12013,6 +15833,24 @@ door_end(struct door *d, pid_t keeper)
  * Owns:   the command line; forks the two processes.
  * Trusts: the operator.
  * Calls:  all above.                 Tests: e2e "cli"
+ *
+ * What happens before the first byte of the host is read:
+ *
+ *   1. settings are read from the environment, then from the arguments; one
+ *      that is unknown or unusable ends the program with its name;
+ *   2. descriptors that nobody named are closed;
+ *   3. the rules are read once, so that a wrong file stops the start;
+ *   4. fork: the child is the keeper, the parent, whom the host waits for, is
+ *      the door;
+ *   5. the door wipes the token from its environment and gives up everything
+ *      but stdin, stdout, stderr and the socket;
+ *   6. the keeper takes the token into the locked arena, wipes it from its
+ *      environment, opens the audit log, closes its box, and says that it is
+ *      ready.
+ *
+ * Nothing is sent to the network until a call needs it: hosts start servers
+ * only to see what they offer. The commands (get, read, list, check, policy,
+ * audit) are one process, as their input is the operator's.
  * ==================================================================== */
 
 /* What --help prints; the settings come from their table. */
@@ -12024,6 +15862,9 @@ cli_help(void)
 	    "usage: opmcp [options]                serve MCP on stdin and "
 	    "stdout\n"
 	    "       opmcp [options] get ITEM [--vault V] [--field F]\n"
+	    "       opmcp [options] read [-n] op://VAULT/ITEM/[SECTION/]FIELD\n"
+	    "       opmcp [options] list [WORDS] [--vault V] [--tag T] "
+	    "[--category C]\n"
 	    "       opmcp [options] check [--online]      what is wrong here\n"
 	    "       opmcp policy check FILE [op://VAULT/ITEM[/FIELD] [--act "
 	    "A] [--tag T]\n"
@@ -12074,7 +15915,8 @@ cli_failed(const char *what)
 }
 
 /* The commands; serving MCP is what is done without one. */
-enum command { CLI_SERVE, CLI_GET, CLI_CHECK, CLI_POLICY, CLI_AUDIT };
+enum command { CLI_SERVE, CLI_GET, CLI_READ, CLI_LIST, CLI_CHECK, CLI_POLICY,
+	CLI_AUDIT };
 
 static const struct command_row {
 	const char *word, *then;        /* then: a second word, or NULL */
@@ -12083,6 +15925,8 @@ static const struct command_row {
 } commands[] = {
 	[CLI_SERVE] = { "serve", NULL, 0, 0, "" },
 	[CLI_GET] = { "get", NULL, 1, 1, "ITEM" },
+	[CLI_READ] = { "read", NULL, 1, 1, "op://VAULT/ITEM/[SECTION/]FIELD" },
+	[CLI_LIST] = { "list", NULL, 0, 1, "" },
 	[CLI_CHECK] = { "check", NULL, 0, 0, "" },
 	[CLI_POLICY] = { "policy", "check", 1, 2, "FILE" },
 	[CLI_AUDIT] = { "audit", "verify", 1, 1, "FILE" },
@@ -12094,7 +15938,7 @@ struct cli {
 	const char *arg[2];
 	size_t args;
 	const char *vault, *field, *act, *tag, *category;
-	bool online;
+	bool online, bare;              /* bare: no line end after a value */
 };
 
 /* Read an option of the command; how many words it took, 0: none. */
@@ -12107,7 +15951,10 @@ cli_option(struct cli *c, char **argv)
 		const char **value;
 	} option[] = {
 		{ "--vault", CLI_GET, &c->vault },
+		{ "--vault", CLI_LIST, &c->vault },
 		{ "--field", CLI_GET, &c->field },
+		{ "--tag", CLI_LIST, &c->tag },
+		{ "--category", CLI_LIST, &c->category },
 		{ "--", CLI_GET, &c->arg[0] }, /* a title may begin with "-" */
 		{ "--act", CLI_POLICY, &c->act },
 		{ "--tag", CLI_POLICY, &c->tag },
@@ -12116,6 +15963,11 @@ cli_option(struct cli *c, char **argv)
 
 	if (c->command == CLI_CHECK && strcmp(argv[0], "--online") == 0) {
 		c->online = true;
+		return 1;
+	}
+	if (c->command == CLI_READ && (strcmp(argv[0], "--no-newline") == 0 ||
+	    strcmp(argv[0], "-n") == 0)) {
+		c->bare = true;
 		return 1;
 	}
 	for (size_t i = 0; i < LEN(option); i++)
@@ -12205,8 +16057,6 @@ cli_show(struct keeper *k, const struct cli *c, struct err *e)
 		    e))
 			return false;
 	}
-	if (isatty(STDIN_FILENO))
-		(void)tool_pass_is_valid(k, ACT_REVEAL, it.ref.id, true);
 	if (!tool_may_reveal(k, vault, &it, list + from, to - from, e) ||
 	    !keep_audit_call(k, &(struct job){ .name = "get" }, e))
 		return e->code == E_NONE ? fail(e, E_AUDIT, "") : false;
@@ -12230,18 +16080,78 @@ cli_error(struct keeper *k, const struct err *e)
 	return err_table[e->code].status;
 }
 
-/* opmcp get. */
-static int
-cli_get(struct keeper *k, const struct cli *c)
+/* opmcp read: the bare value and, unless told otherwise or when it is a file,
+ * a line end. */
+MUST static bool
+cli_read(struct keeper *k, const struct cli *c, struct err *e)
 {
+	struct reading r = { .left = 0 };
+
+	k->line.event = "REVEAL";
+	if (!tool_read(k, str_c(c->arg[0]), &r, e))
+		return false;
+	if (!keep_audit_call(k, &(struct job){ .name = "read" }, e))
+		return fail(e, E_AUDIT, "");
+	(void)fwrite(r.text.p, 1, r.text.n, stdout);
+	if (!c->bare && r.shown.field->kind != KIND_FILE)
+		(void)putchar('\n');
+	return true;
+}
+
+/* opmcp list: id, category and title of the items that fit, a line each. */
+MUST static bool
+cli_list(struct keeper *k, const struct cli *c, struct err *e)
+{
+	struct search q = { .active = true };
+	const struct item_ref *list;
+	const struct vault *vault;
+	u8 room[CLEAN_MAX + 4];
+	bool fresh = true;
+	size_t n;
+
+	k->line.event = "LIST";
+	q.query = str_c(c->arg[0]);
+	q.tag = str_c(c->tag);
+	if (c->category != NULL) {
+		q.category = item_category(str_c(c->category));
+		if (q.category.p == NULL)
+			return fail(e, E_ARGUMENT, "no such category");
+	}
+	if ((c->vault != NULL && !pol_check_name(str_c(c->vault), e)) ||
+	    !tool_is_ready(k, e) ||
+	    !tool_vault(k, str_c(c->vault), &vault, e) ||
+	    !k->be->items(k->sa, vault->id, &fresh, &list, &n, e))
+		return false;
+	k->line.vault = vault->id;
+	if (!keep_audit_call(k, &(struct job){ .name = "list" }, e))
+		return fail(e, E_AUDIT, "");
+	for (size_t i = 0; i < n; i++) {
+		if (!tool_is_found(&q, &list[i]) ||
+		    !item_is_listed(k, vault, &list[i]))
+			continue;
+		(void)printf("%.*s\t%.*s\t", FMT(list[i].id),
+		    FMT(item_category_name(list[i].category)));
+		(void)printf("%.*s\n", FMT(tool_clean(list[i].title, room)));
+	}
+	return true;
+}
+
+/* A command that reads: under all rules, put on record, then printed. */
+static int
+cli_fetch(struct keeper *k, const struct cli *c)
+{
+	static bool (*const run[])(struct keeper *k, const struct cli *c,
+	    struct err *e) = { [CLI_GET] = cli_show, [CLI_READ] = cli_read,
+		[CLI_LIST] = cli_list };
+	struct job job = { .name = commands[c->command].word };
 	struct err e = { 0 };
 
 	keep_start(k);
-	if (cli_show(k, c, &e))
-		return fflush(stdout) == 0 ? EX_OK :
-		    cli_failed("stdout cannot be written");
+	k->attended = isatty(STDIN_FILENO) == 1;
+	if (run[c->command](k, c, &e))
+		return EX_OK;
 	if (k->line.error == NULL && e.code != E_AUDIT &&
-	    !keep_audit_call(k, &(struct job){ .name = "get" }, &e))
+	    !keep_audit_call(k, &job, &e))
 		(void)fputs("opmcp: this could not be recorded\n", stderr);
 	return cli_error(k, &e);
 }
@@ -12493,7 +16403,8 @@ cli_box_keeper(struct keeper *k)
 }
 
 /* The commands: one process and no door, as nothing hostile is read. policy
- * and audit need neither token nor network, and get has the keeper's box. */
+ * and audit need neither token nor network; those that read have the
+ * keeper's box. */
 static int
 cli_run(struct cfg *cfg, const struct os *os, const struct cli *c)
 {
@@ -12511,7 +16422,7 @@ cli_run(struct cfg *cfg, const struct os *os, const struct cli *c)
 		status = cli_check(&k, c);
 	else
 		status = cli_read_policy(&k) && cli_box_keeper(&k) ?
-		    cli_get(&k, c) : EX_CONFIG;
+		    cli_fetch(&k, c) : EX_CONFIG;
 	keep_wipe(&k);
 	return status;
 }
@@ -12641,7 +16552,9 @@ cli_close(unsigned first, unsigned last)
 }
 
 /* Start with descriptors 0, 1 and 2, which must be taken, or a socket could
- * become stdout, and with none besides but the token's and the audit log's:
+ * become stdout (those that are missing become ends of pipes to read from:
+ * what is written there, a line of the record for one, is an error and not
+ * lost), and with none besides but the token's and the audit log's:
  * what a careless parent left open is none of our processes' business. */
 static void
 cli_descriptors(struct cfg *cfg)
@@ -12653,7 +16566,8 @@ cli_descriptors(struct cfg *cfg)
 	while (fcntl(STDERR_FILENO, F_GETFD) < 0 ||
 	    fcntl(STDOUT_FILENO, F_GETFD) < 0 ||
 	    fcntl(STDIN_FILENO, F_GETFD) < 0)
-		if (pipe(fd) != 0)
+		if (pipe(fd) != 0 || (fd[1] <= STDERR_FILENO &&
+		    dup2(fd[0], fd[1]) < 0))
 			return;
 	if (str_is_start(audit, S("fd:")))
 		(void)!str_u64(str_from(audit, 3), INT_MAX - 1,
@@ -12700,6 +16614,23 @@ cli_args(struct cfg *cfg, struct cli *c, char **argv)
 	return -1;
 }
 
+/* The exit status, once what was printed has really been written. */
+static int
+cli_done(int status)
+{
+	return status != EX_OK || (fflush(stdout) == 0 && !ferror(stdout)) ?
+	    status : cli_failed("stdout cannot be written");
+}
+
+/* A descriptor that the settings name and that is not open: one that never
+ * will be takes its place, or a socket of ours could get its number. */
+static void
+cli_check_fd(uint64_t *fd)
+{
+	if (*fd != 0 && fcntl((int)*fd, F_GETFD) < 0)
+		*fd = INT_MAX;
+}
+
 extern char **environ;
 
 /* The plot: settings from the environment, then from the arguments; then
@@ -12719,18 +16650,17 @@ main(int argc, char **argv)
 	ok = cfg_from_env(&cfg, environ, &bad);
 	status = cli_args(&cfg, &cli, argv);
 	if (status >= 0)
-		return status;
+		return cli_done(status);
 	if (!ok)
 		return cli_usage("unknown setting or unusable value", bad);
 	cli_descriptors(&cfg);
-	if (cfg.token_fd != 0 && fcntl((int)cfg.token_fd, F_GETFD) < 0)
-		cfg.token_fd = INT_MAX; /* else a socket of ours could get it */
-	if (cfg.audit_fd != 0 && fcntl((int)cfg.audit_fd, F_GETFD) < 0)
-		cfg.audit_fd = INT_MAX;
+	cli_check_fd(&cfg.token_fd);
+	cli_check_fd(&cfg.audit_fd);
 	os_init(&os, (enum log_level)cfg.log);
 	if (cli.command == CLI_SERVE)
 		return cfg.policy != NULL && !cli_policy_is_good(&cfg, &os) ?
-		    EX_CONFIG : cli_serve(&cfg, &os, &opmcp_catalog);
+		    EX_CONFIG : cli_serve(&cfg, &os, cfg.write == DENY ?
+		    &opmcp_catalog : &opmcp_writing);
 	box_narrow();
-	return cli_run(&cfg, &os, &cli);
+	return cli_done(cli_run(&cfg, &os, &cli));
 }

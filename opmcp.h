@@ -7,7 +7,7 @@
 #ifndef OPMCP_H
 #define OPMCP_H
 
-#define OPMCP_VERSION "0.3.0"
+#define OPMCP_VERSION "0.4.0"
 
 /* What the service is told about the client (X-AgileBits-Client): the build
  * of the official SDK whose protocol this program speaks. Our own name and
@@ -85,6 +85,12 @@
 #define ITEMS_SEEN_MAX 1000u         /* OPMCP_MAX_ITEMS at most */
 #define RATE_MAX_S 2592000u          /* longest window of a limit: 30 days */
 #define VALUES_MAX 100u              /* values of a completion; MCP's limit */
+#define FIELDS_SHOWN 2000u           /* fields of an item in one look */
+#define EDITS_MAX 128u               /* changes to one text of an item */
+#define WISH_FIELDS_MAX 24u          /* fields set in one call, */
+#define WISH_TAGS_MAX 24u            /* ... and tags */
+#define WISH_ROOM (256u << 10)       /* bytes of JSON that they may take */
+#define REF_MAX 1100u                /* of a secret reference */
 #define COMPLETIONS_QUEUED 8u        /* waiting; more get no values */
 #define REREADS_MAX 5u               /* of a doubtful list, in QUIET_MS */
 #define READS_MAX 30u                /* resources read ... */

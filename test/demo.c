@@ -160,6 +160,14 @@ is_left_out(const struct json *j, int at, const char *key)
 	return strcmp(key, "message") == 0 && json_get(j, at, "status") >= 0;
 }
 
+/* True for a password, or the value that a reference stands for. */
+static bool
+is_secret(const struct json *j, int at, const char *key)
+{
+	return strcmp(key, "password") == 0 ||
+	    (strcmp(key, "value") == 0 && json_get(j, at, "kind") >= 0);
+}
+
 static void
 show_value(const struct demo *d, const struct json *j, int at, struct buf *out);
 
@@ -203,7 +211,7 @@ show_object(const struct demo *d, const struct json *j, int at, struct buf *out)
 		} else {
 			buf_fmt(out, "%s\"%s\":", sep, key.p);
 			sep = ",";
-			if (!d->show && strcmp(key.p, "password") == 0)
+			if (!d->show && is_secret(j, at, key.p))
 				show_leaf(j, k + 1, true, out);
 			else
 				show_value(d, j, k + 1, out);
@@ -439,8 +447,8 @@ step_tools(struct demo *d)
 	    "what is left out)");
 	if (!ask(d, "tools/list", NULL, 0))
 		return false;
-	must(d, json_len(&d->c.last, json_top(&d->c.last, "result tools")) == 4,
-	    "four tools were due");
+	must(d, json_len(&d->c.last, json_top(&d->c.last, "result tools")) == 8,
+	    "eight tools were due");
 	must(d,
 	    says(d, "result tools 0 name", CREDENTIALS) &&
 		says(d, "result tools 1 name", HEALTH),
@@ -475,6 +483,41 @@ step_later(struct demo *d)
 }
 
 static bool
+step_search(struct demo *d)
+{
+	print_step(d,
+	    "Which items have this tag? The titles are kept; asked is "
+	    "only\n   if the vault has changed");
+	if (!ask(d, "tools/call",
+		"{\"name\":\"list_items\",\"arguments\":{\"tag\":\"llm\","
+		"\"limit\":1}}",
+		1))
+		return false;
+	must(d,
+	    says(d, "result structuredContent items 0 title", LATER) &&
+		json_top(&d->c.last, "result structuredContent next_cursor") >=
+		    0,
+	    "the item was not found");
+	return true;
+}
+
+static bool
+step_reference(struct demo *d)
+{
+	print_step(d, "One field, by its secret reference");
+	if (!ask(d, "tools/call",
+		"{\"name\":\"read_secret\",\"arguments\":{\"reference\":"
+		"\"op://" VAULT "/" LATER "/credential\"}}",
+		1))
+		return false;
+	must(d,
+	    says(d, "result structuredContent value",
+		account_find(&d->acct, VAULT, LATER)->password),
+	    "not the value that is stored");
+	return true;
+}
+
+static bool
 step_refused(struct demo *d)
 {
 	print_step(d,
@@ -488,7 +531,9 @@ step_refused(struct demo *d)
 static bool
 step_not_found(struct demo *d)
 {
-	print_step(d, "An item that is not there: the list is read once more");
+	print_step(d,
+	    "An item that is not there: asked is only if the vault has "
+	    "changed");
 	if (!ask_item(d, NOWHERE, NULL, 1))
 		return false;
 	must_refuse(d, "item_not_found");
@@ -592,9 +637,9 @@ static bool
 play(struct demo *d)
 {
 	return step_start(d) && step_initialized(d) && step_tools(d) &&
-	    step_first(d) && step_later(d) && step_refused(d) &&
-	    step_not_found(d) && step_health(d) && step_modern(d) &&
-	    step_end(d);
+	    step_first(d) && step_later(d) && step_search(d) &&
+	    step_reference(d) && step_refused(d) && step_not_found(d) &&
+	    step_health(d) && step_modern(d) && step_end(d);
 }
 
 static void

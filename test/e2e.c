@@ -22,11 +22,13 @@
  *           14. Methods, lists and prompts  15. Resources and completion
  *           16. Progress and subscriptions  17. Questions to a person
  *           18. The command line  19. Rules and the record
- *           20. Size and rest  21. Running the cases
+ *           20. Size and rest  21. References, items and searches
+ *           22. Changes  23. Running the cases
  */
 #include "harness.h"
 
 #include <arpa/inet.h>
+#include <bearssl.h>
 #include <fnmatch.h>
 #include <netinet/in.h>
 #include <sys/prctl.h>
@@ -695,7 +697,7 @@ want_count(struct world *w, const char *step, long n, const char *what)
 /* Whole account of one call: all, and the steps that are not zero. */
 struct cost {
 	long all, start, auth, confirm, complete, vaults, keysets, overviews,
-	    item;
+	    item, vault;
 };
 
 static void
@@ -710,6 +712,7 @@ want_cost(struct world *w, struct cost c, const char *what)
 	want_count(w, "keysets", c.keysets, what);
 	want_count(w, "overviews", c.overviews, what);
 	want_count(w, "item", c.item, what);
+	want_count(w, "vault", c.vault, what);
 	standin_do(&w->s, "reset");
 }
 
@@ -1143,25 +1146,43 @@ check_tool(struct world *w, int tool, const char *name)
 	CHECK(w->t, json_get(j, tool, "execution") < 0, "%s: execution", name);
 }
 
+/* The tools in their order, and how many arguments each has. The last four
+ * are there with OPMCP_WRITE. */
+static const struct {
+	const char *name;
+	int args;
+} tools[] = {
+	{ CREDENTIALS, 2 },
+	{ HEALTH, 1 },
+	{ "get_security_status", 0 },
+	{ "get_metrics", 0 },
+	{ "list_vaults", 0 },
+	{ "list_items", 7 },
+	{ "get_item", 2 },
+	{ "read_secret", 1 },
+	{ "create_1password_credential", 10 },
+	{ "update_1password_credential", 10 },
+	{ "archive_1password_credential", 2 },
+	{ "delete_1password_credential", 3 },
+};
+
+#define WRITERS 4 /* of them */
+
 /* The whole list, which the latest answer must be. */
 static void
-check_tools(struct world *w)
+check_tools_of(struct world *w, size_t n)
 {
 	const struct json *j = &w->c.last;
-	int tools = json_top(j, "result tools");
-	int cred = json_item(j, tools, 0), props;
+	int list = json_top(j, "result tools");
+	int cred = json_item(j, list, 0), props;
+	size_t i;
 
-	if (!CHECK_INT(w->t, 4, json_len(j, tools), "tools/list: tools"))
+	if (!CHECK_INT(w->t, n, json_len(j, list), "tools/list: tools"))
 		return;
-	CHECK(w->t, w->c.line.n < 8192, "tools/list: %zu bytes", w->c.line.n);
-	check_tool(w, cred, CREDENTIALS);
-	check_tool(w, json_item(j, tools, 1), HEALTH);
-	check_tool(w, json_item(j, tools, 2), "get_security_status");
-	check_tool(w, json_item(j, tools, 3), "get_metrics");
-	check_schema(w, cred, 2);
-	check_schema(w, json_item(j, tools, 1), 1);
-	check_schema(w, json_item(j, tools, 2), 0);
-	check_schema(w, json_item(j, tools, 3), 0);
+	for (i = 0; i < n; i++) {
+		check_tool(w, json_item(j, list, (int)i), tools[i].name);
+		check_schema(w, json_item(j, list, (int)i), tools[i].args);
+	}
 	props = json_at(j, cred, "inputSchema properties");
 	check_property(w, props, "item_name", "string");
 	check_property(w, props, "vault", "string");
@@ -1173,15 +1194,21 @@ check_tools(struct world *w)
 	    !json_source_is(j, json_at(j, cred, "annotations readOnlyHint"),
 		"true"),
 	    "a tool that hands out secrets is marked read-only");
-	props = json_at(j, tools, "1 inputSchema properties");
+	props = json_at(j, list, "1 inputSchema properties");
 	check_property(w, props, "probe", "boolean");
 	CHECK(w->t,
-	    json_at(j, tools, "1 inputSchema required") < 0 ||
-		json_len(j, json_at(j, tools, "1 inputSchema required")) == 0,
+	    json_at(j, list, "1 inputSchema required") < 0 ||
+		json_len(j, json_at(j, list, "1 inputSchema required")) == 0,
 	    HEALTH " requires arguments");
 	CHECK(w->t, json_top(j, "result nextCursor") < 0, "nextCursor");
-	CHECK(w->t, w->c.line.n < 8192, "tools/list has %zu bytes",
-	    w->c.line.n);
+	CHECK(w->t, w->c.line.n < (n < LEN(tools) ? 8192 : 12288),
+	    "tools/list has %zu bytes", w->c.line.n);
+}
+
+static void
+check_tools(struct world *w)
+{
+	check_tools_of(w, LEN(tools) - WRITERS);
 }
 
 static void
@@ -3258,13 +3285,18 @@ t_locked_vault(struct t *t)
  * 9. Counting requests
  * ==================================================================== */
 
-#define COST_FIRST                        \
-	{                                 \
-		8, 1, 1, 1, 1, 1, 1, 1, 1 \
+#define COST_FIRST                           \
+	{                                    \
+		8, 1, 1, 1, 1, 1, 1, 1, 1, 0 \
 	}
 #define COST_ITEM                   \
 	{                           \
 		.all = 1, .item = 1 \
+	}
+/* By a title that a list read earlier has no longer, or not yet. */
+#define COST_CHANGED                                            \
+	{                                                       \
+		.all = 3, .overviews = 1, .item = 1, .vault = 1 \
 	}
 
 static void
@@ -3289,7 +3321,7 @@ t_count_first(struct t *t)
 	    "an ambiguous title costs more than one list");
 	standin_do(&w.s, "reset");
 	get_word(&w, "No such item", NULL, "item_not_found", "not there");
-	want_cost(&w, (struct cost){ .all = 1, .overviews = 1 },
+	want_cost(&w, (struct cost){ .all = 1, .vault = 1 },
 	    "a title that is not there");
 	get_word(&w, ITEM, "Ops", "vault_not_allowed", "forbidden");
 	CHECK(t,
@@ -3308,7 +3340,7 @@ t_count_by_id(struct t *t)
 		return;
 	r = find(&w, "AI", ITEM);
 	get_row(&w, r->id, NULL, r, "first by id");
-	want_cost(&w, (struct cost){ 7, 1, 1, 1, 1, 1, 1, 0, 1 },
+	want_cost(&w, (struct cost){ 7, 1, 1, 1, 1, 1, 1, 0, 1, 0 },
 	    "first by id");
 	get_row(&w, r->id, NULL, r, "again by id");
 	want_cost(&w, (struct cost)COST_ITEM, "again by id");
@@ -3352,12 +3384,12 @@ t_expired(struct t *t)
 	standin_do(&w.s, "reset");
 	standin_do(&w.s, "expire");
 	get_usual(&w, "expired");
-	want_cost(&w, (struct cost){ 6, 1, 1, 1, 1, 0, 0, 0, 2 }, "expired");
+	want_cost(&w, (struct cost){ 6, 1, 1, 1, 1, 0, 0, 0, 2, 0 }, "expired");
 	get_usual(&w, "new session");
 	want_cost(&w, (struct cost)COST_ITEM, "new session");
 	standin_do(&w.s, "expire");
 	get_word(&w, "No such item", NULL, "item_not_found", "expired list");
-	want_cost(&w, (struct cost){ 6, 1, 1, 1, 1, 0, 0, 2, 0 },
+	want_cost(&w, (struct cost){ 6, 1, 1, 1, 1, 0, 0, 0, 0, 2 },
 	    "expired at the list");
 	world_close(&w);
 }
@@ -3397,7 +3429,8 @@ t_unauthorized(struct t *t)
 	standin_do(&w.s, "fault item status 401");
 	standin_do(&w.s, "reset");
 	get_word(&w, ITEM, NULL, "sign_in_refused|access_denied", "401 twice");
-	want_cost(&w, (struct cost){ 6, 1, 1, 1, 1, 0, 0, 0, 2 }, "401 twice");
+	want_cost(&w, (struct cost){ 6, 1, 1, 1, 1, 0, 0, 0, 2, 0 },
+	    "401 twice");
 	standin_do(&w.s, "clear");
 	get_usual(&w, "after 401 twice");
 	world_close(&w);
@@ -3417,8 +3450,7 @@ t_renamed(struct t *t)
 	standin_do(&w.s, "rename\t%s\tGitHub two", r->id);
 	standin_do(&w.s, "reset");
 	get_word(&w, ITEM, NULL, "item_not_found", "old title");
-	want_cost(&w, (struct cost){ .all = 2, .overviews = 1, .item = 1 },
-	    "old title");
+	want_cost(&w, (struct cost)COST_CHANGED, "old title");
 	account_load(&w);
 	r = find(&w, "AI", "GitHub two");
 	get_row(&w, "GitHub two", NULL, r, "new title");
@@ -3427,8 +3459,7 @@ t_renamed(struct t *t)
 	account_load(&w);
 	get_row(&w, "GitHub three", NULL, find(&w, "AI", "GitHub three"),
 	    "a title not seen before");
-	want_cost(&w, (struct cost){ .all = 2, .overviews = 1, .item = 1 },
-	    "a title not seen before");
+	want_cost(&w, (struct cost)COST_CHANGED, "a title not seen before");
 	world_close(&w);
 }
 
@@ -3443,16 +3474,14 @@ t_deleted(struct t *t)
 	standin_do(&w.s, "delete %s", find(&w, "AI", "Marker")->id);
 	standin_do(&w.s, "reset");
 	get_word(&w, "Marker", NULL, "item_not_found", "deleted");
-	want_cost(&w, (struct cost){ .all = 2, .overviews = 1, .item = 1 },
-	    "deleted");
+	want_cost(&w, (struct cost)COST_CHANGED, "deleted");
 	get_word(&w, find(&w, "AI", "Marker")->id, NULL, "item_not_found",
 	    "deleted, by id");
 	standin_do(&w.s, "reset");
 	standin_do(&w.s, "archive %s", find(&w, "AI", "Only Upper")->id);
 	get_word(&w, "Only Upper", NULL, "item_archived", "archived");
 	want_count(&w, "item", 1, "archived");
-	CHECK(t, standin_count(&w.s, NULL) <= 2,
-	    "archived: more than two requests");
+	want_count(&w, NULL, 3, "archived");
 	get_usual(&w, "others are still there");
 	world_close(&w);
 }
@@ -3474,7 +3503,8 @@ t_swapped_titles(struct t *t)
 	account_load(&w);
 	standin_do(&w.s, "reset");
 	get_row(&w, "TOTP raw", NULL, find(&w, "AI", "TOTP raw"), "swapped");
-	want_cost(&w, (struct cost){ .all = 3, .overviews = 1, .item = 2 },
+	want_cost(&w,
+	    (struct cost){ .all = 4, .overviews = 1, .item = 2, .vault = 1 },
 	    "swapped");
 	get_row(&w, "Web form login", NULL, find(&w, "AI", "Web form login"),
 	    "the other");
@@ -3486,7 +3516,8 @@ t_swapped_titles(struct t *t)
 	standin_do(&w.s, "reset");
 	get_row(&w, "Marker", NULL, find_state(&w, "Marker", 'N'),
 	    "deleted and added anew");
-	want_cost(&w, (struct cost){ .all = 3, .overviews = 1, .item = 2 },
+	want_cost(&w,
+	    (struct cost){ .all = 4, .overviews = 1, .item = 2, .vault = 1 },
 	    "deleted and added anew");
 	world_close(&w);
 }
@@ -3509,8 +3540,7 @@ t_new_password(struct t *t)
 	standin_do(&w.s, "add\tAI\tBrand new\tbn-user\tbn-password");
 	account_load(&w);
 	get_row(&w, "Brand new", NULL, find(&w, "AI", "Brand new"), "added");
-	want_cost(&w, (struct cost){ .all = 2, .overviews = 1, .item = 1 },
-	    "added");
+	want_cost(&w, (struct cost)COST_CHANGED, "added");
 	world_close(&w);
 }
 
@@ -3882,7 +3912,8 @@ t_not_trusted(struct t *t)
 	    "B = N");
 	standin_do(&w.s, "fault confirm wrongm2 x1");
 	get_word(&w, ITEM, NULL, "server_not_trusted", "M2 wrong");
-	want_cost(&w, (struct cost){ 3, 1, 1, 1, 0, 0, 0, 0, 0 }, "M2 wrong");
+	want_cost(&w, (struct cost){ 3, 1, 1, 1, 0, 0, 0, 0, 0, 0 },
+	    "M2 wrong");
 	get_usual(&w, "an honest server");
 	world_close(&w);
 }
@@ -5126,11 +5157,12 @@ t_eras(struct t *t)
 static const struct list_row {
 	const char *method, *member, *key;
 	const char *entry, *june; /* members of an entry; from JUNE on also */
-	const char *names[5];
+	const char *names[9];
 } lists[] = {
 	{ "tools/list", "tools", "name",
 	    "name|description|inputSchema|annotations", "title|outputSchema",
-	    { CREDENTIALS, HEALTH, "get_security_status", "get_metrics" } },
+	    { CREDENTIALS, HEALTH, "get_security_status", "get_metrics",
+		"list_vaults", "list_items", "get_item", "read_secret" } },
 	{ "prompts/list", "prompts", "name", "name|description|arguments",
 	    "title",
 	    { "use_credential", "audit_vault", "rotate_credential",
@@ -5151,7 +5183,7 @@ list_entries(struct world *w, const struct list_row *l)
 	char whole[200];
 
 	members_with(whole, l->entry, at_least(&w->c, JUNE) ? l->june : "");
-	for (i = 0; i < 5 && l->names[i]; i++) {
+	for (i = 0; l->names[i]; i++) {
 		int at = json_item(j, list, i);
 
 		CHECK(w->t, json_is(j, json_get(j, at, l->key), l->names[i]),
@@ -5545,7 +5577,10 @@ page_good(struct world *w, const struct json *r, const char *vault)
 		int at = json_item(r, list, i);
 		const struct row *row = row_by_id(w, r, json_get(r, at, "id"));
 
-		if (!CHECK(w->t, row && members_are(r, at, "id|title|state"),
+		if (!CHECK(w->t,
+			row && json_get(r, at, "title") >= 0 &&
+			    json_get(r, at, "state") >= 0 &&
+			    json_get(r, at, "fields") < 0,
 			"items: entry %d is no item", i))
 			continue;
 		CHECK(w->t, strcmp(row->vault, vault) == 0,
@@ -5673,7 +5708,7 @@ t_resource_vaults(struct t *t)
 			buf_clear(&name);
 			json_text(&r, json_get(&r, at, "name"), &name);
 			CHECK(t,
-			    members_are(&r, at, "id|name") &&
+			    members_are(&r, at, "id|name|default|writable") &&
 				word_in(v[i].names, name.p, name.n),
 			    "%s: vault %s is told", v[i].setting, name.p);
 		}
@@ -5697,24 +5732,24 @@ t_resource_cost(struct t *t)
 	resource(&w, STATUS, &r, "status");
 	want_cost(&w, (struct cost){ 0 }, "status");
 	resource(&w, VAULTS, &r, "vaults");
-	want_cost(&w, (struct cost){ 6, 1, 1, 1, 1, 1, 1, 0, 0 },
+	want_cost(&w, (struct cost){ 6, 1, 1, 1, 1, 1, 1, 0, 0, 0 },
 	    "first vaults");
 	resource(&w, VAULTS, &r, "vaults");
 	want_cost(&w, (struct cost){ .all = 1, .vaults = 1 }, "vaults again");
 	resource(&w, ITEMS("AI"), &r, "items");
 	want_cost(&w, (struct cost){ .all = 1, .overviews = 1 }, "items");
 	resource(&w, ITEMS("AI"), &r, "items");
-	want_cost(&w, (struct cost){ .all = 1, .overviews = 1 }, "items again");
+	want_cost(&w, (struct cost){ .all = 1, .vault = 1 }, "items again");
 	get_usual(&w, "a title that the resource has read");
 	want_cost(&w, (struct cost)COST_ITEM, "a title already read");
 	world_leave(&w);
 	world_serve(&w, MODERN);
 	resource(&w, ITEMS("ai"), &r, "items first");
-	want_cost(&w, (struct cost){ 7, 1, 1, 1, 1, 1, 1, 1, 0 },
+	want_cost(&w, (struct cost){ 7, 1, 1, 1, 1, 1, 1, 1, 0, 0 },
 	    "items first");
 	standin_do(&w.s, "expire");
 	resource(&w, VAULTS, &r, "expired");
-	want_cost(&w, (struct cost){ 6, 1, 1, 1, 1, 2, 0, 0, 0 }, "expired");
+	want_cost(&w, (struct cost){ 6, 1, 1, 1, 1, 2, 0, 0, 0, 0 }, "expired");
 	json_free(&r);
 	world_close(&w);
 }
@@ -6226,7 +6261,7 @@ t_complete_items(struct t *t)
 		complete(&w, "use_credential", "item_name", "git", NULL,
 		    "first");
 		want_titles(&w, "AI", "git", "first");
-		want_cost(&w, (struct cost){ 7, 1, 1, 1, 1, 1, 1, 1, 0 },
+		want_cost(&w, (struct cost){ 7, 1, 1, 1, 1, 1, 1, 1, 0, 0 },
 		    "first completion");
 		for (i = 0; i < LEN(typed); i++) {
 			complete(&w, "rotate_credential", "item_name", typed[i],
@@ -7341,8 +7376,10 @@ form_good(struct world *w, int params, const char *names, const char *what)
 		json_len(j, json_get(j, s, "properties")) == 1 &&
 		json_is(j, json_get(j, answer, "type"), "string") &&
 		json_source_is(j, json_get(j, answer, "enum"),
-		    "[\"allow once\",\"allow for 10 minutes\","
-		    "\"refuse\"]") &&
+		    strncmp(what, "a seed", 6) == 0 ? /* no ten minutes */
+			"[\"allow once\",\"refuse\"]" :
+			"[\"allow once\",\"allow for 10 minutes\","
+			"\"refuse\"]") &&
 		json_source_is(j, json_get(j, s, "required"), "[\"answer\"]"),
 	    "%s: not the form of one choice", what);
 	if (!CHECK(w->t, json_is_type(j, message, JSMN_STRING),
@@ -11012,7 +11049,3574 @@ t_endurance(struct t *t)
 }
 
 /* ====================================================================
- * 21. Running the cases
+ * 21. References, items and searches
+ *
+ * What read_secret, get_item and list_items give, what they refuse, what each
+ * costs in requests, and that what is protected comes out of read_secret only.
+ * ==================================================================== */
+
+/* Calls a tool with one text argument; the answer is judged by the caller. */
+static bool
+call_text(struct world *w, const char *tool, const char *name, const char *text,
+    const char *what)
+{
+	struct buf args = { 0 };
+	bool ok;
+
+	buf_fmt(&args, "{\"%s\":", name);
+	buf_json(&args, text);
+	buf_str(&args, "}");
+	ok = call(w, tool, args.p, what);
+	buf_free(&args);
+	return ok;
+}
+
+static bool
+read_ref(struct world *w, const char *ref)
+{
+	return call_text(w, "read_secret", "reference", ref, ref);
+}
+
+/* The text of a member of a result, "" when it is not there. */
+static const char *
+member_text(const struct json *r, const char *path, struct buf *b)
+{
+	int at = json_top(r, path);
+
+	buf_clear(b);
+	if (at >= 0)
+		json_text(r, at, b);
+	return buf_text(b);
+}
+
+/* Reads a reference, which must give this value of this kind; NULL: any. */
+static bool
+want_secret(struct world *w, const char *ref, const char *value,
+    const char *kind)
+{
+	struct json r = { 0 };
+	bool same = false;
+
+	if (read_ref(w, ref) && result_read(w, &r, ref)) {
+		same = !value || json_is(&r, json_top(&r, "value"), value);
+		CHECK(w->t, same, "%s: not the value that is stored", ref);
+		CHECK(w->t, !kind || json_is(&r, json_top(&r, "kind"), kind),
+		    "%s: kind is not %s", ref, kind);
+		CHECK(w->t,
+		    is_time(&r, json_top(&r, "retrieved_at")) &&
+			is_filled(&r, "correlation_id"),
+		    "%s: no retrieved_at or correlation_id", ref);
+	}
+	json_free(&r);
+	return same;
+}
+
+/* Puts an item into the stand-in; its id is kept in id. */
+static bool
+item_put(struct world *w, const char *vault, const char *json,
+    char id[static 27])
+{
+	*id = 0;
+	if (!CHECK(w->t, standin_do(&w->s, "put %s %s", vault, json),
+		"stand-in: put: %.60s", json))
+		return false;
+	snprintf(id, 27, "%s", w->s.line.p);
+	return true;
+}
+
+#define GITHUB_TOKEN "ghp_exampletoken0123456789"
+#define KEY_PEM                                                    \
+	"-----BEGIN PRIVATE KEY-----\n"                            \
+	"MC4CAQAwBQYDK2VwBCIEIDQE3n/9UbiqAssK8FRXHU4Oy8MotmtrpfxY" \
+	"i6uBlSQW\n-----END PRIVATE KEY-----\n"
+#define KEY_PUBLIC                                                 \
+	"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEAMQ98lMU/lV1XYalSx" \
+	"H3krfkTVFvZ0wA3kHwIG5B20"
+
+/* References of every kind and what they give. */
+static const struct ref_row {
+	const char *ref, *value, *kind;
+	long cost; /* requests */
+} refs_good[] = {
+	{ "op://AI/GitHub/username", "octo-bot", "Text", 1 },
+	{ "op://AI/GitHub/password", "gh-p4ss/w0rd?&", "Concealed", 1 },
+	{ "op://ai/gitHUB/PASSWORD", "gh-p4ss/w0rd?&", "Concealed", 1 },
+	{ "op://AI/GitHub/Tokens/pat", GITHUB_TOKEN, "Concealed", 1 },
+	{ "op://AI/GitHub/tokens/Personal Access Token", GITHUB_TOKEN,
+	    "Concealed", 1 },
+	{ "op://AI/GitHub/Section_tok/pat", GITHUB_TOKEN, "Concealed", 1 },
+	{ "op://AI/GitHub/pat", GITHUB_TOKEN, "Concealed", 1 },
+	{ "op://AI/GitHub/api url", "https://api.example", "Url", 1 },
+	{ "op://AI/GitHub/expires", "2027-01-31", "Date", 1 },
+	{ "op://AI/GitHub/notesPlain", "Bot account.\nRotate it.", "Notes", 1 },
+	{ "op://AI/GitHub/notes", "Bot account.\nRotate it.", "Notes", 1 },
+	{ "op://AI/OpenAI API/credential", "sk-example-0123456789", "Concealed",
+	    1 },
+	{ "op://AI/OpenAI API/type", "bearer", "Menu", 1 },
+	{ "op://AI/Anthropic key/password", "ant-example-key", "Concealed", 1 },
+	{ "op://AI/Deploy notes/Extra/owner", "team-a", "Text", 1 },
+	{ "op://AI/db.prod/server", "db.example", "Text", 1 },
+	{ "op://AI/web-01/Admin Console/console password", "adm-pw",
+	    "Concealed", 1 },
+	{ "op://AI/Company Visa/number", "4111111111111111", "CreditCardNumber",
+	    1 },
+	{ "op://AI/Company Visa/type", "visa", "CreditCardType", 1 },
+	{ "op://AI/Company Visa/expiry date", "12/2028", "MonthYear", 1 },
+	{ "op://AI/Ada Lovelace/Address/address",
+	    "1 Example Way, Toronto ON M5V 1A1, ca", "Address", 1 },
+	{ "op://AI/deploy key/private key", KEY_PEM, "SshKey", 1 },
+	{ "op://AI/deploy key/public key", KEY_PUBLIC, "Text", 1 },
+	{ "op://AI/deploy key/fingerprint",
+	    "SHA256:PW8WMBy9ReSWK3rkil4nave6H0IzbUwZ2iOxfQ6Ttt4", "Text", 1 },
+	{ "op://AI/deploy key/key type", "ed25519", "Text", 1 },
+	{ "op://AI/With attachments/Files/readme.txt", "attached text\n",
+	    "File", 2 },
+	{ "op://AI/With attachments/file_txt", "attached text\n", "File", 2 },
+	{ "op://AI/TLS bundle/bundle.pem", NULL, "File", 2 },
+	{ "op://AI/Ghost/password", "ghost-live-pw", "Concealed", 1 },
+	{ "op://AI/Sections galore/password", "sg-pw", "Concealed", 1 },
+	{ "op://AI/Sections galore/Staging/password", "sg-staging-pw",
+	    "Concealed", 1 },
+	{ "op://AI/Sections galore/loner", "in an untitled section", "Text",
+	    1 },
+	{ "op://AI/Web form login/x", "wf-tenant", "WebForm", 1 },
+	{ "op://AI/Web form login/r", "\xe2\x9c\x93", "WebForm", 1 },
+	{ "op://AI//username", "notitle", "Text", 1 },
+	{ "op://AI//password", "notitle-pw", "Concealed", 1 },
+	{ "op://AI/All field kinds/a string", "text", "Text", 1 },
+	{ "op://AI/All field kinds/an email", "a@example.com", "Email", 1 },
+	{ "op://AI/All field kinds/a phone", "+1 555 0101", "Phone", 1 },
+	{ "op://AI/All field kinds/a date", "2024-03-04", "Date", 1 },
+	{ "op://AI/All field kinds/a gender", "female", "Text", 1 },
+	{ "op://AI/All field kinds/a reference", "aaaaaaaaaaaaaaaaaaaaaaaaaa",
+	    "Reference", 1 },
+	{ "op://AI/All field kinds/an empty one", "", "Text", 1 },
+	{ "op://AI/Control characters/username", "tab\there", "Text", 1 },
+	{ "op://AI/\xe6\x97\xa5\xe6\x9c\xac\xe8\xaa\x9e\xe3\x81\xae\xe3\x82"
+	  "\xbf\xe3\x82\xa4\xe3\x83\x88\xe3\x83\xab/password",
+	    "\xe3\x83\x91\xe3\x82\xb9\xe3\x83\xaf\xe3\x83\xbc\xe3\x83\x89",
+	    "Concealed", 1 },
+	{ "op://AI/Caf\xc3\xa9/username", "nfc", "Text", 1 },
+	{ "op://AI/Cafe\xcc\x81/username", "nfd", "Text", 1 },
+};
+
+/* Items that only these cases need: two fields of a name, and what no code
+ * and no key can be made from. */
+static const char *const refs_items[] = {
+	"{\"templateUuid\":\"003\",\"overview\":{\"title\":\"Twins\"},"
+	"\"details\":{\"sections\":[{\"name\":\"a\",\"title\":\"A\","
+	"\"fields\":[{\"k\":\"string\",\"n\":\"x1\",\"t\":\"twin\","
+	"\"v\":\"one\"},{\"k\":\"string\",\"n\":\"x2\",\"t\":\"Twin\","
+	"\"v\":\"two\"}]}]}}",
+	"{\"templateUuid\":\"003\",\"overview\":{\"title\":\"Broken\"},"
+	"\"details\":{\"sections\":[{\"name\":\"a\",\"title\":\"A\","
+	"\"fields\":[{\"k\":\"concealed\",\"n\":\"TOTP_x\",\"t\":\"otp\","
+	"\"v\":\"seed 0189 is none\"},{\"k\":\"sshKey\",\"n\":\"k\","
+	"\"t\":\"key\",\"v\":\"no key\"}]}]}}",
+};
+
+/* References that are refused; value is the word. */
+static const struct ref_row refs_bad[] = {
+	{ "", "invalid_argument|invalid_reference", NULL, 0 },
+	{ "op://AI/GitHub", "invalid_reference", NULL, 0 },
+	{ "op://AI/GitHub/a/b/c", "invalid_reference", NULL, 0 },
+	{ "OP://AI/GitHub/password", "invalid_reference", NULL, 0 },
+	{ "AI/GitHub/password", "invalid_reference", NULL, 0 },
+	{ " op://AI/GitHub/password", "invalid_reference", NULL, 0 },
+	{ "op://AI/GitHub/pass%77ord", "invalid_reference", NULL, 0 },
+	{ "op://AI/team+db/password", "invalid_reference", NULL, 0 },
+	{ "op://AI/Git\xe2\x80\x8bHub/password", "invalid_reference", NULL, 0 },
+	{ "op://AI/GitHub/password\n",
+	    "invalid_argument|invalid_reference|invalid_name", NULL, 0 },
+	{ "op://AI/GitHub/password?", "invalid_reference", NULL, 0 },
+	{ "op://AI/GitHub/password?attribute=x", "invalid_reference", NULL, 0 },
+	{ "op://AI/GitHub/password?attribute=OTP", "invalid_reference", NULL,
+	    0 },
+	{ "op://AI/GitHub/password?x=otp", "invalid_reference", NULL, 0 },
+	{ "op://AI/GitHub/password?attribute=otp&attribute=otp",
+	    "invalid_reference", NULL, 0 },
+	{ "op:///GitHub/password", "vault_not_allowed", NULL, 0 },
+	{ "op://Ops/GitHub/password", "vault_not_allowed", NULL, 0 },
+	{ "op://Nowhere/GitHub/password", "vault_not_allowed", NULL, 0 },
+	{ "op://AI/Nobody/password", "item_not_found", NULL, 1 },
+	{ "op://AI/Nobody/password", "item_not_found", NULL, 0 },
+	{ "op://AI/Archived login/password", "item_not_found", NULL, 1 },
+	{ "op://AI/Duplicate/password", "item_ambiguous", NULL, 1 },
+	{ "op://AI/case test/password", "item_ambiguous", NULL, 1 },
+	{ "op://AI/GitHub/Nope/pat", "section_not_found", NULL, 1 },
+	{ "op://AI/GitHub//pat", "section_not_found", NULL, 1 },
+	{ "op://AI/GitHub/Tokens/password", "field_not_found", NULL, 1 },
+	{ "op://AI/GitHub/nope", "field_not_found", NULL, 1 },
+	{ "op://AI/GitHub/", "field_not_found", NULL, 1 },
+	{ "op://AI/Web form login/tenant", "field_not_found", NULL, 1 },
+	{ "op://AI/Web form login/username", "field_ambiguous", NULL, 1 },
+	{ "op://AI/Web form login/password", "field_ambiguous", NULL, 1 },
+	{ "op://AI/Twins/twin", "field_ambiguous", NULL, 1 },
+	{ "op://AI/Twins/A/twin", "field_ambiguous", NULL, 1 },
+	{ "op://AI/GitHub/password?attribute=otp", "not_a_totp_field", NULL,
+	    1 },
+	{ "op://AI/Broken/otp?attribute=otp", "totp_invalid", NULL, 1 },
+	{ "op://AI/GitHub/password?ssh-format=openssh", "not_an_ssh_key", NULL,
+	    1 },
+	{ "op://AI/deploy key/public key?ssh-format=openssh", "not_an_ssh_key",
+	    NULL, 1 },
+	{ "op://AI/Broken/key?ssh-format=openssh", "ssh_key_invalid", NULL, 1 },
+	{ "op://AI/All field kinds/an unknown kind", "field_unsupported", NULL,
+	    1 },
+	{ "op://AI/All field kinds/sign in with", "field_unsupported", NULL,
+	    1 },
+	{ "op://AI/With attachments/blob.bin", "file_not_text", NULL, 2 },
+	{ "op://AI/Google Workspace/one-time password", "policy_denied", NULL,
+	    1 },
+	{ "op://AI/TOTP raw/TOTP_bbbb", "policy_denied", NULL, 1 },
+};
+
+/* A session whose lists are known, so that what follows costs little. */
+static bool
+refs_start(struct world *w, struct t *t, const char *version)
+{
+	char id[27];
+	size_t i;
+
+	if (!world_open(w, t, NULL))
+		return false;
+	for (i = 0; i < LEN(refs_items); i++)
+		item_put(w, "AI", refs_items[i], id);
+	return world_serve(w, version) && get_usual(w, "first");
+}
+
+static void
+t_ref_values(struct t *t)
+{
+	static const char *const version[] = { LEGACY_NEW, MODERN };
+	struct world w;
+	size_t i, v;
+
+	for (v = 0; v < LEN(version); v++) {
+		if (!refs_start(&w, t, version[v]))
+			return;
+		for (i = 0; i < LEN(refs_good); i++) {
+			const struct ref_row *r = &refs_good[i];
+
+			standin_do(&w.s, "reset");
+			want_secret(&w, r->ref, r->value, r->kind);
+			want_count(&w, NULL, r->cost, r->ref);
+			want_count(&w, "item", 1, r->ref);
+			want_count(&w, "file", r->cost - 1, r->ref);
+		}
+		world_close(&w);
+	}
+}
+
+static void
+t_ref_refused(struct t *t)
+{
+	struct world w;
+	size_t i;
+
+	if (!refs_start(&w, t, LEGACY_NEW))
+		return;
+	buf_clear(&w.said);
+	for (i = 0; i < LEN(refs_bad); i++) {
+		const struct ref_row *r = &refs_bad[i];
+
+		standin_do(&w.s, "reset");
+		if (read_ref(&w, r->ref))
+			want_word(&w, r->value, r->ref);
+		want_count(&w, NULL, r->cost, r->ref);
+	}
+	want_untold(&w, "references that are refused");
+	want_secret(&w, "op://AI/GitHub/username", "octo-bot", "Text");
+	world_close(&w);
+}
+
+/* By ids, in all places; an archived item by its id. */
+static void
+t_ref_ids(struct t *t)
+{
+	const struct row *r;
+	struct buf ref = { 0 };
+	struct world w;
+
+	if (!refs_start(&w, t, LEGACY_NEW))
+		return;
+	r = find(&w, "AI", "web-01");
+	standin_do(&w.s, "reset");
+	buf_fmt(&ref, "op://%s/%s/admin_console/admin_console_password",
+	    r->vault_id, r->id);
+	want_secret(&w, ref.p, "adm-pw", "Concealed");
+	want_count(&w, NULL, 1, "by ids");
+	buf_clear(&ref);
+	buf_fmt(&ref, "op://AI/%s/password", find(&w, "AI", "Duplicate")->id);
+	want_secret(&w, ref.p, "dup-pw-1", NULL);
+	buf_clear(&ref);
+	buf_fmt(&ref, "op://AI/%s/password",
+	    find(&w, "AI", "Archived login")->id);
+	read_ref(&w, ref.p);
+	want_word(&w, "item_archived", "an archived item by its id");
+	buf_free(&ref);
+	world_close(&w);
+}
+
+/* Letters outside ASCII: as OPMCP_REFERENCES says. */
+static void
+t_ref_strict(struct t *t)
+{
+	static const char wide[] = "op://AI/Caf\xc3\xa9/username";
+	static const char *const word[] = { "wide", "strict", "STRICT" };
+	const char *const args[] = { "read", "op://AI/GitHub/username", NULL };
+	struct world w;
+	size_t i;
+
+	if (!world_open(&w, t, NULL))
+		return;
+	for (i = 0; i < LEN(word); i++) {
+		env_set(&w.env, "OPMCP_REFERENCES", word[i]);
+		world_serve(&w, LEGACY_NEW);
+		if (i == 0) {
+			want_secret(&w, wide, "nfc", "Text");
+		} else {
+			read_ref(&w, wide);
+			want_word(&w, "invalid_reference", word[i]);
+		}
+		want_secret(&w, "op://AI/GitHub/username", "octo-bot", NULL);
+		world_leave(&w);
+	}
+	env_set(&w.env, "OPMCP_REFERENCES", "narrow");
+	want_status(&w, args, 64, "OPMCP_REFERENCES", "a bad setting");
+	world_close(&w);
+}
+
+/* The code of RFC 6238, six digits of SHA-1 each 30 s, for this key. */
+static void
+totp_now(const void *key, size_t n, time_t now, char code[static 7])
+{
+	uint64_t step = (uint64_t)now / 30;
+	unsigned char msg[8], mac[20];
+	br_hmac_key_context k;
+	br_hmac_context h;
+	uint32_t v;
+	int i;
+
+	for (i = 7; i >= 0; i--, step >>= 8)
+		msg[i] = (unsigned char)step;
+	br_hmac_key_init(&k, &br_sha1_vtable, key, n);
+	br_hmac_init(&h, &k, 0);
+	br_hmac_update(&h, msg, sizeof(msg));
+	br_hmac_out(&h, mac);
+	i = mac[19] & 15;
+	v = (uint32_t)(mac[i] & 127) << 24 | (uint32_t)mac[i + 1] << 16 |
+	    (uint32_t)mac[i + 2] << 8 | mac[i + 3];
+	snprintf(code, 7, "%06u", (unsigned)(v % 1000000));
+}
+
+/* A reference gives the code of this key, as of a moment between the times
+ * before and after the call. */
+static void
+want_code(struct world *w, const char *ref, const void *key, size_t n)
+{
+	struct json r = { 0 };
+	char code[2][7];
+	time_t from = time(NULL), to;
+	long left;
+	int at;
+
+	if (!read_ref(w, ref) || !result_read(w, &r, ref))
+		return;
+	to = time(NULL);
+	at = json_top(&r, "value");
+	totp_now(key, n, from, code[0]);
+	totp_now(key, n, to, code[1]);
+	CHECK(w->t, json_is(&r, at, code[0]) || json_is(&r, at, code[1]),
+	    "%s: not the code of now", ref);
+	left = json_long(&r, "seconds_left", -1);
+	CHECK(w->t,
+	    left > 0 && left <= 30 &&
+		((from + left) % 30 == 0 || (to + left) % 30 == 0),
+	    "%s: seconds_left is %ld at %ld s", ref, left, (long)to % 30);
+	CHECK(w->t, json_is(&r, json_top(&r, "kind"), "Totp"), "%s: kind", ref);
+	json_free(&r);
+}
+
+static void
+t_ref_otp(struct t *t)
+{
+	/* JBSW Y3DP EHPK 3PXP */
+	static const unsigned char raw[] = { 'H', 'e', 'l', 'l', 'o', '!', 0xde,
+		0xad, 0xbe, 0xef };
+	struct world w;
+
+	if (!refs_start(&w, t, LEGACY_NEW))
+		return;
+	standin_do(&w.s, "reset");
+	want_code(&w,
+	    "op://AI/Google Workspace/one-time password?attribute=otp",
+	    "12345678901234567890", 20);
+	want_code(&w, "op://AI/Google Workspace/TOTP_aaaa?attribute=totp",
+	    "12345678901234567890", 20);
+	want_code(&w,
+	    "op://AI/TOTP raw/Security/one-time password?attribute=totp", raw,
+	    sizeof(raw));
+	want_count(&w, NULL, 3, "three codes");
+	CHECK(t, !buf_has(&w.said, "GEZDGNBV") && !buf_has(&w.said, "JBSW"),
+	    "codes: a seed is in the output");
+	world_close(&w);
+}
+
+/* The private key as OpenSSH keeps it: its public half is the known one. */
+static void
+t_ref_ssh(struct t *t)
+{
+	struct json r = { 0 };
+	struct buf text = { 0 };
+	struct world w;
+
+	if (!refs_start(&w, t, LEGACY_NEW))
+		return;
+	read_ref(&w, "op://AI/deploy key/private_key?ssh-format=openssh");
+	if (result_read(&w, &r, "openssh")) {
+		member_text(&r, "value", &text);
+		CHECK(t,
+		    strncmp(text.p, "-----BEGIN OPENSSH PRIVATE KEY-----\n",
+			36) == 0 &&
+			buf_has(&text, "\n-----END OPENSSH PRIVATE KEY-----\n"),
+		    "openssh: not such a file");
+		CHECK(t,
+		    buf_has(&text, "b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZ"),
+		    "openssh: not unencrypted");
+		CHECK_INT(t, 71, strcspn(text.p + 36, "\n") + 1, "a line");
+	}
+	json_free(&r);
+	buf_free(&text);
+	world_close(&w);
+}
+
+/* The first error ends it: not one request more. */
+static void
+t_ref_faults(struct t *t)
+{
+	static const struct {
+		const char *fault, *ref, *word;
+		long cost;
+	} v[] = {
+		{ "item status 403", "op://AI/GitHub/password", "access_denied",
+		    1 },
+		{ "item status 429", "op://AI/GitHub/password", "rate_limited",
+		    1 },
+		{ "item status 500", "op://AI/GitHub/password", "service_error",
+		    1 },
+		{ "item badtag", "op://AI/GitHub/password", "bad_answer", 1 },
+		{ "item badjson", "op://AI/GitHub/password", "bad_answer", 1 },
+		{ "item wronguuid", "op://AI/GitHub/password", "bad_answer",
+		    1 },
+		{ "item swapitem", "op://AI/GitHub/password", "bad_answer", 1 },
+		{ "vault status 500", "op://AI/Never seen/password",
+		    "service_error", 1 },
+		{ "vault badtag", "op://AI/Never seen 2/password", "bad_answer",
+		    1 },
+		{ "file status 403", "op://AI/TLS bundle/bundle.pem",
+		    "access_denied", 2 },
+		{ "file status 500", "op://AI/TLS bundle/bundle.pem",
+		    "service_error", 2 },
+		{ "file badtag", "op://AI/TLS bundle/bundle.pem", "bad_answer",
+		    2 },
+		{ "file emptybody", "op://AI/TLS bundle/bundle.pem",
+		    "bad_answer", 2 },
+	};
+	struct world w;
+	size_t i;
+
+	if (!refs_start(&w, t, LEGACY_NEW))
+		return;
+	for (i = 0; i < LEN(v); i++) {
+		standin_do(&w.s, "reset");
+		standin_do(&w.s, "fault %s", v[i].fault);
+		if (read_ref(&w, v[i].ref))
+			want_word(&w, v[i].word, v[i].fault);
+		want_count(&w, NULL, v[i].cost, v[i].fault);
+		standin_do(&w.s, "clear");
+		want_secret(&w, "op://AI/GitHub/username", "octo-bot", NULL);
+	}
+	want_secret(&w, "op://AI/TLS bundle/bundle.pem", NULL, "File");
+	world_close(&w);
+}
+
+/* Seeds: only with a rule that names the field, or a person's word. */
+static void
+t_ref_seeds(struct t *t)
+{
+	static const char seed[] = "op://AI/TOTP raw/one-time password";
+	static const struct {
+		const char *policy, *word; /* NULL: given */
+	} v[] = {
+		{ "permit reveal\n", "policy_denied" },
+		{ "permit reveal item \"TOTP raw\"\n", "policy_denied" },
+		{ "permit reveal field password\n", "policy_denied" },
+		{ "permit reveal field *\ndeny reveal field TOTP*\n",
+		    "policy_denied" },
+		{ "permit reveal field *\n", NULL },
+		{ "permit reveal field \"one-time password\"\n", NULL },
+		{ "permit reveal item \"TOTP raw\" field TOTP_*\n", NULL },
+	};
+	struct world w;
+	struct den d;
+	size_t i;
+
+	if (!den_start(&w, t, &d))
+		return;
+	for (i = 0; i < LEN(v); i++) {
+		den_clear(&d);
+		policy_put(&w, &d, v[i].policy);
+		world_serve(&w, i % 2 ? MODERN : LEGACY_NEW);
+		if (!v[i].word)
+			want_secret(&w, seed, "JBSW Y3DP EHPK 3PXP", "Totp");
+		else if (read_ref(&w, seed))
+			want_word(&w, v[i].word, v[i].policy);
+		world_leave(&w);
+		trail_good(&w, &d, v[i].word ? "REFUSED" : "REVEAL", v[i].word,
+		    v[i].policy);
+	}
+	den_close(&d);
+	world_close(&w);
+}
+
+/* With OPMCP_REVEAL=ask a seed is asked about like everything that is
+ * protected; what is not needs nobody. */
+static void
+t_ref_ask(struct t *t)
+{
+	static const char args[] =
+	    "{\"reference\":\"op://AI/TOTP raw/one-time password\"}";
+	struct buf state = { 0 };
+	struct json r = { 0 };
+	struct world w;
+	char id[32];
+
+	if (!world_ask(&w, t) || !world_host(&w, LEGACY_NEW, FORM))
+		return;
+	client_call(&w.c, "read_secret", args);
+	if (want_asked(&w, id, "\"TOTP raw\"", "a seed")) {
+		reply(&w, id, RESULT(YES));
+		if (next_of(&w, w.c.id, "a seed") &&
+		    result_read(&w, &r, "a seed"))
+			CHECK(t, is_filled(&r, "value"), "a seed: approved");
+	}
+	client_call(&w.c, "read_secret", args);
+	if (want_asked(&w, id, "\"one-time password\"", "a seed again")) {
+		reply(&w, id, RESULT(NO));
+		if (next_of(&w, w.c.id, "a seed again"))
+			want_word(&w, REFUSED, "a seed again");
+	}
+	want_secret(&w, "op://AI/TOTP raw/username", "totp-user", NULL);
+	world_leave(&w);
+	world_host(&w, MODERN, FORM);
+	modern_call(&w, "read_secret", args, NULL, NULL, "a seed, modern");
+	if (want_input(&w, &state, "a seed, modern")) {
+		modern_call(&w, "read_secret", args, APPROVED, state.p,
+		    "approved");
+		CHECK(t, client_ok(&w.c), "a seed, modern: seen %s",
+		    client_seen(&w.c));
+	}
+	world_leave(&w);
+	world_host(&w, LEGACY_NEW, NULL);
+	call(&w, "read_secret", args, "nobody to ask");
+	want_word(&w, "approval_unavailable", "nobody to ask");
+	want_secret(&w, "op://AI/TOTP raw/username", "totp-user", NULL);
+	buf_free(&state);
+	json_free(&r);
+	world_close(&w);
+}
+
+/* What is planted in one item: each value and member with a text of its own
+ * by which it can be found. Value is JSON; field rows have a kind. */
+static const struct plant {
+	const char *kind, *id, *label, *value, *mark;
+	bool hidden; /* must not be seen but by read_secret */
+} plants[] = {
+	{ "string", "s1", "a plain one", "\"zqPLAIN\"", "zqPLAIN", false },
+	{ "string", "s2", "my PIN code", "\"zqPINS\"", "zqPINS", true },
+	{ "string", "reg_code", "code", "\"zqREG\"", "zqREG", true },
+	{ "string", "ccnum", "a card", "\"zqCARD\"", "zqCARD", true },
+	{ "concealed", "c1", "a hidden one", "\"zqHIDDEN\"", "zqHIDDEN", true },
+	{ "concealed", "TOTP_1", "codes",
+	    "\"otpauth://totp/x?secret=GEZDGNBVGY3TQOJQ&issuer=zqTOTP\"",
+	    "zqTOTP", true },
+	{ "URL", "u1", "a site", "\"https://zqURL.example\"", "zqURL", false },
+	{ "email", "e1", "a mail", "\"zqMAIL@example.com\"", "zqMAIL", false },
+	{ "phone", "p1", "a phone", "\"+1 zqPHONE\"", "zqPHONE", false },
+	{ "menu", "m1", "a menu", "\"zqMENU\"", "zqMENU", false },
+	{ "menu", "m2", "recovery plan", "\"zqPLAN\"", "zqPLAN", true },
+	{ "cctype", "t1", "a kind of card", "\"zqCCTYPE\"", "zqCCTYPE", false },
+	{ "reference", "r1", "see also", "\"zqreferenceaaaaaaaaaaaaaaa\"",
+	    "zqreference", false },
+	{ "gender", "g1", "a gender", "\"zqGENDER\"", "zqGENDER", false },
+	{ "date", "d1", "a day", "1709553660", "2024-03-04", false },
+	{ "monthYear", "y1", "a month", "203311", "11/2033", false },
+	{ "address", "a1", "an address",
+	    "{\"street\":\"zqSTREET\",\"city\":\"c\"}", "zqSTREET", false },
+	{ "sshKey", "k1", "a key", "\"zqSSHKEY\"", "zqSSHKEY", true },
+	{ "newkind", "n1", "from the future", "\"zqFUTURE\"", "zqFUTURE",
+	    true },
+	{ "ssoLogin", "o1", "sign in", "{\"provider\":\"zqSSO\"}", "zqSSO",
+	    true },
+	{ "concealed", "c2", "odd/label", "\"zqODD\"", "zqODD", true },
+	{ "string", "odd?id", "odd/label two", "\"zqNOWAY\"", "zqNOWAY",
+	    false },
+};
+
+/* The rest of it: what stands outside sections, and members nobody shows. */
+static const struct {
+	const char *mark;
+	bool hidden;
+} planted[] = { { "zqTITLE", false }, { "zqTAG", false }, { "zqWEB", false },
+	{ "zqUSER", false }, { "zqSECTION", false }, { "zqPASSWORD", true },
+	{ "zqNOTES", true }, { "zqHISTORY", true }, { "zqFORM", true },
+	{ "zqHTML", true }, { "zqPASSKEY", true }, { "zqMEMBER", true },
+	{ "zqOVER", true }, { "zqATTR", true }, { "zqFILEKEY", true } };
+
+static void
+plant_json(struct buf *b)
+{
+	size_t i;
+
+	buf_str(b,
+	    "{\"templateUuid\":\"001\",\"overview\":{\"title\":\"zqTITLE\","
+	    "\"ainfo\":\"zqUSER\",\"tags\":[\"zqTAG\"],\"url\":\"https://"
+	    "zqWEB.example\",\"URLs\":[{\"u\":\"https://zqWEB.example\","
+	    "\"l\":\"website\"}],\"unknown\":\"zqOVER\"},\"details\":{"
+	    "\"fields\":[{\"value\":\"zqUSER\",\"id\":\"u;1\",\"name\":\"u\","
+	    "\"type\":\"T\",\"designation\":\"username\"},{\"value\":"
+	    "\"zqPASSWORD\",\"id\":\"p;1\",\"name\":\"p\",\"type\":\"P\","
+	    "\"designation\":\"password\"},{\"value\":\"zqFORM\",\"id\":\"q\","
+	    "\"name\":\"q\",\"type\":\"P\"}],\"htmlForm\":{\"x\":\"zqHTML\"},"
+	    "\"notesPlain\":\"zqNOTES\",\"passwordHistory\":[{\"value\":"
+	    "\"zqHISTORY\",\"time\":1}],\"passkey\":{\"k\":\"zqPASSKEY\"},"
+	    "\"more\":[\"zqMEMBER\"],\"sections\":[{\"name\":\"S\",\"title\":"
+	    "\"zqSECTION\",\"fields\":[");
+	for (i = 0; i < LEN(plants); i++)
+		buf_fmt(b,
+		    "{\"k\":\"%s\",\"n\":\"%s\",\"t\":\"%s\",\"v\":%s,"
+		    "\"a\":{\"generate\":\"zqATTR\"}},",
+		    plants[i].kind, plants[i].id, plants[i].label,
+		    plants[i].value);
+	buf_str(b,
+	    "{\"k\":\"file\",\"n\":\"f1\",\"t\":\"\",\"v\":{\"fileName\":"
+	    "\"a.txt\",\"documentId\":\"dtft7bmwj747xpzjhxcrt573v4\","
+	    "\"unencryptedSize\":14,\"encryptionKey\":{\"k\":\"zqFILEKEY\"}}}"
+	    "]}]}}");
+}
+
+/* None of what is hidden occurs in a text. */
+static void
+want_hidden(struct world *w, const struct buf *text, const char *where)
+{
+	size_t i;
+
+	for (i = 0; i < LEN(plants); i++)
+		CHECK(w->t, !plants[i].hidden || !buf_has(text, plants[i].mark),
+		    "%s holds %s", where, plants[i].mark);
+	for (i = 0; i < LEN(planted); i++)
+		CHECK(w->t,
+		    !planted[i].hidden || !buf_has(text, planted[i].mark),
+		    "%s holds %s", where, planted[i].mark);
+}
+
+/* Everything else occurs in the latest answer. */
+static void
+want_planted(struct world *w, const char *what)
+{
+	size_t i;
+
+	for (i = 0; i < LEN(plants); i++)
+		CHECK(w->t,
+		    plants[i].hidden || buf_has(&w->c.line, plants[i].mark),
+		    "%s lacks %s", what, plants[i].mark);
+	for (i = 0; i < LEN(planted); i++)
+		CHECK(w->t,
+		    planted[i].hidden || buf_has(&w->c.line, planted[i].mark),
+		    "%s lacks %s", what, planted[i].mark);
+}
+
+/* All that shows something of an item without a reveal, and its errors. */
+static void
+plant_show(struct world *w, const char *id)
+{
+	static const char *const refs[] = { "op://AI/zqTITLE/nope",
+		"op://AI/zqTITLE/codes",
+		"op://AI/zqTITLE/password?attribute=otp",
+		"op://AI/zqTITLE/a key?ssh-format=openssh",
+		"op://AI/zqTITLE/codes?attribute=otp&x=1",
+		"op://AI/zqTITLE/from the future", "op://AI/zqTITLE/sign in",
+		"op://AI/zqTITLE/a.txt" };
+	struct json r = { 0 };
+	size_t i;
+
+	call_text(w, "get_item", "item", "ZQtitle", "by title");
+	want_planted(w, "get_item by title");
+	call_text(w, "get_item", "item", id, "by id");
+	want_planted(w, "get_item by id");
+	call_text(w, "list_items", "query", "zqTITLE zqtag", "list_items");
+	CHECK(w->t,
+	    buf_has(&w->c.line, "zqTITLE") && buf_has(&w->c.line, "zqWEB"),
+	    "list_items: not there");
+	resource(w, "onepassword://vaults/AI/items", &r, "items");
+	ask(w, "completion/complete",
+	    "{\"ref\":{\"type\":\"ref/prompt\",\"name\":\"use_credential\"},"
+	    "\"argument\":{\"name\":\"item_name\",\"value\":\"zq\"}}",
+	    "completion");
+	CHECK(w->t, buf_has(&w->c.line, "zqTITLE"), "completion: not there");
+	for (i = 0; i < LEN(refs); i++) {
+		read_ref(w, refs[i]);
+		CHECK(w->t, !client_ok(&w->c), "%s: not refused", refs[i]);
+	}
+	call(w, "get_item", "{\"item\":\"zqTITLE\",\"reveal\":true}", "extra");
+	json_free(&r);
+}
+
+static const struct plant *
+plant_of(const char *label)
+{
+	size_t i;
+
+	for (i = 0; i < LEN(plants); i++)
+		if (strcmp(plants[i].label, label) == 0)
+			return &plants[i];
+	return NULL;
+}
+
+/* One field of get_item: what is hidden is masked; its reference gives the
+ * value that was planted. list is a copy of the answer. */
+static void
+plant_read(struct world *w, const struct json *list, int field)
+{
+	struct buf label = { 0 }, ref = { 0 };
+	struct json r = { 0 };
+	const struct plant *p;
+	const char *mark;
+	int at;
+
+	json_text(list, json_get(list, field, "label"), &label);
+	p = plant_of(label.p);
+	mark = p                             ? p->mark :
+	    strcmp(label.p, "username") == 0 ? "zqUSER" :
+	    strcmp(label.p, "password") == 0 ? "zqPASSWORD" :
+	    strcmp(label.p, "notes") == 0    ? "zqNOTES" :
+					       "";
+	at = json_get(list, field, "reference");
+	if ((p && strchr(p->id, '?')) ||
+	    json_is(list, json_get(list, field, "kind"), "Unsupported")) {
+		CHECK(w->t, at < 0, "%s: has a reference", label.p);
+	} else if (CHECK(w->t, at >= 0, "%s: no reference", label.p)) {
+		json_text(list, at, &ref);
+		read_ref(w, ref.p);
+		if (*mark && result_read(w, &r, ref.p))
+			CHECK(w->t, buf_has(&w->c.line, mark),
+			    "%s: not the value of %s", ref.p, label.p);
+	}
+	buf_free(&label);
+	buf_free(&ref);
+	json_free(&r);
+}
+
+static void
+t_item_planted(struct t *t)
+{
+	struct buf b = { 0 }, err = { 0 }, trail = { 0 };
+	struct json list = { 0 };
+	struct world w;
+	struct den d;
+	char id[27];
+	int i, n, fields;
+
+	if (!den_start(&w, t, &d))
+		return;
+	plant_json(&b);
+	item_put(&w, "AI", b.p, id);
+	world_serve(&w, LEGACY_NEW);
+	plant_show(&w, id);
+	world_leave(&w);
+	world_serve(&w, MODERN);
+	plant_show(&w, id);
+	want_hidden(&w, &w.said, "the output");
+	proc_err(&w.c.p, &err);
+	want_hidden(&w, &err, "stderr");
+	world_leave(&w);
+	policy_put(&w, &d, "permit reveal field *\n");
+	world_serve(&w, LEGACY_NEW);
+	call_text(&w, "get_item", "item", "zqTITLE", "references");
+	if (result_read(&w, &list, "references")) {
+		fields = json_top(&list, "fields");
+		n = json_len(&list, fields);
+		CHECK_INT(t, LEN(plants) + 4, n, "number of fields");
+		for (i = 0; i < n; i++)
+			plant_read(&w, &list, json_item(&list, fields, i));
+	}
+	world_leave(&w);
+	CHECK(t, buf_read_file(&trail, d.audit), "no audit file");
+	want_hidden(&w, &trail, "the audit file");
+	CHECK(t, trail_count(&w, &trail, "LOOK", NULL, "get_item") == 5,
+	    "audit: LOOK");
+	CHECK(t, trail_count(&w, &trail, "LIST", NULL, "list_items") == 2,
+	    "audit: LIST");
+	buf_free(&b);
+	buf_free(&err);
+	buf_free(&trail);
+	json_free(&list);
+	den_close(&d);
+	world_close(&w);
+}
+
+/* The text of a value holds nothing that get_item leaves out. */
+static bool
+is_printable(const struct buf *b)
+{
+	size_t i;
+
+	for (i = 0; i < b->n; i++)
+		if (b->p[i] < 0x20 || b->p[i] == 0x7f)
+			return false;
+	return true;
+}
+
+/* A field of any item: its reference is accepted and gives this kind and,
+ * where it is shown, this value. */
+static void
+field_read(struct world *w, const struct json *list, int field)
+{
+	int at = json_get(list, field, "reference");
+	struct buf ref = { 0 }, shown = { 0 }, value = { 0 }, kind = { 0 };
+	struct json r = { 0 };
+
+	if (at < 0 ||
+	    json_is(list, json_get(list, field, "kind"), "Unsupported") ||
+	    json_is(list, json_get(list, field, "kind"), "File"))
+		return;
+	json_text(list, at, &ref);
+	json_text(list, json_get(list, field, "kind"), &kind);
+	if (read_ref(w, ref.p) && result_read(w, &r, ref.p)) {
+		CHECK(w->t, json_is(&r, json_top(&r, "kind"), kind.p),
+		    "%s: not of kind %s", ref.p, kind.p);
+		member_text(&r, "value", &value);
+		at = json_get(list, field, "value");
+		if (at >= 0)
+			json_text(list, at, &shown);
+		CHECK(w->t,
+		    at < 0 || !is_printable(&value) ||
+			strcmp(buf_text(&shown), value.p) == 0,
+		    "%s: not the value that get_item shows", ref.p);
+	}
+	buf_free(&ref);
+	buf_free(&shown);
+	buf_free(&value);
+	buf_free(&kind);
+	json_free(&r);
+}
+
+/* Every item of the account, and random ones: no password is in get_item,
+ * and all references lead back. */
+static void
+t_item_walk(struct t *t)
+{
+	struct json list = { 0 };
+	struct world w;
+	struct den d;
+	size_t i;
+	int k, n;
+
+	if (!den_start(&w, t, &d))
+		return;
+	env_set(&w.env, "OPMCP_AUDIT", "off");
+	policy_put(&w, &d, "permit reveal field *\n");
+	standin_do(&w.s, "random walk 60");
+	account_load(&w);
+	world_serve(&w, LEGACY_NEW);
+	for (i = 0; i < w.acct.n; i++) {
+		const struct row *r = &w.acct.row[i];
+
+		if (strcmp(r->vault, "AI") != 0 || *r->trashed != 'N')
+			continue;
+		call_text(&w, "get_item", "item", r->id, r->title);
+		CHECK(t,
+		    strlen(r->password) < 5 || !buf_has(&w.c.line, r->password),
+		    "get_item of %s holds its password", r->id);
+		if (!result_read(&w, &list, r->title))
+			continue;
+		n = json_top(&list, "fields");
+		for (k = 0; k < json_len(&list, n); k++)
+			field_read(&w, &list, json_item(&list, n, k));
+	}
+	json_free(&list);
+	den_close(&d);
+	world_close(&w);
+}
+
+/* The references of an item lead to it in whatever vault it is, also where
+ * two vaults have one name, or a name that cannot stand in a reference. */
+static void
+t_look_vaults(struct t *t)
+{
+	struct buf args = { 0 };
+	struct json list = { 0 };
+	struct world w;
+	const struct row *r[3];
+	size_t i;
+	int k, n;
+
+	if (!world_open(&w, t, NULL))
+		return;
+	r[0] = find(&w, "AI", "web-01");
+	r[1] = find(&w, "Ops", "Pager");
+	r[2] = find(&w, UNICODE_VAULT, "Sentry");
+	standin_do(&w.s, "rename\t%s\tAI", r[1]->vault_id);
+	env_set(&w.env, "OPMCP_VAULTS", "*");
+	world_serve(&w, LEGACY_NEW);
+	for (i = 0; i < LEN(r); i++) {
+		buf_clear(&args);
+		buf_fmt(&args, "{\"item\":\"%s\",\"vault\":\"%s\"}",
+		    r[i]->title, r[i]->vault_id);
+		call(&w, "get_item", args.p, r[i]->title);
+		if (!result_read(&w, &list, r[i]->title))
+			continue;
+		n = json_top(&list, "fields");
+		CHECK(t, json_len(&list, n) >= 2, "%s: fields", r[i]->title);
+		for (k = 0; k < json_len(&list, n); k++)
+			field_read(&w, &list, json_item(&list, n, k));
+	}
+	buf_free(&args);
+	json_free(&list);
+	world_close(&w);
+}
+
+/* ---- lists ---- */
+
+/* What list_items finds in AI, and one title of it. */
+static const struct {
+	const char *args, *title;
+	int n;
+} searches[] = {
+	{ "{\"query\":\"gist.example\"}", ITEM, 1 },
+	{ "{\"query\":\"GIST.EXAMPLE\"}", ITEM, 1 },
+	{ "{\"query\":\"work/git\"}", ITEM, 1 },
+	{ "{\"query\":\"hub git dev\"}", ITEM, 1 },
+	{ "{\"query\":\"github\"}", ITEM, 2 },
+	{ "{\"query\":\"LLM openai\"}", "OpenAI API", 1 },
+	{ "{\"query\":\"llm\"}", "Anthropic key", 2 },
+	{ "{\"query\":\"octo-bot\"}", NULL, 0 },
+	{ "{\"query\":\"gh-p4ss\"}", NULL, 0 },
+	{ "{\"query\":\"no such thing\"}", NULL, 0 },
+	{ "{\"query\":\"\xe6\x97\xa5\xe6\x9c\xac\"}", NULL, 1 },
+	{ "{\"tag\":\"llm\"}", "OpenAI API", 2 },
+	{ "{\"tag\":\"LLM\"}", "OpenAI API", 2 },
+	{ "{\"tag\":\"work\"}", ITEM, 1 },
+	{ "{\"tag\":\"work/git\"}", ITEM, 1 },
+	{ "{\"tag\":\"wor\"}", NULL, 0 },
+	{ "{\"tag\":\"llm\",\"query\":\"openai\"}", "OpenAI API", 1 },
+	{ "{\"category\":\"Database\"}", "db.prod", 1 },
+	{ "{\"category\":\"database\"}", "db.prod", 1 },
+	{ "{\"category\":\"102\"}", "db.prod", 1 },
+	{ "{\"category\":\"SshKey\"}", "deploy key", 1 },
+	{ "{\"category\":\"Database\",\"query\":\"github\"}", NULL, 0 },
+	{ "{\"query\":\"ghost\"}", "Ghost", 1 },
+	{ "{\"query\":\"ghost\",\"state\":\"active\"}", "Ghost", 1 },
+	{ "{\"query\":\"ghost\",\"state\":\"all\"}", "Ghost", 2 },
+	{ "{\"query\":\"ghost\",\"state\":\"archived\"}", "Ghost", 1 },
+	{ "{\"state\":\"archived\"}", "Archived login", 2 },
+	{ "{\"limit\":1,\"query\":\"llm\"}", "OpenAI API", 1 },
+	{ "{\"limit\":100,\"query\":\"llm\",\"vault\":\"ai\"}", "OpenAI API",
+	    2 },
+};
+
+/* The items of an answer: known members, the right state. */
+static int
+items_good(struct world *w, const struct json *r, const char *what)
+{
+	int list = json_top(r, "items"), i, at;
+	bool good = json_is_type(r, list, JSMN_ARRAY);
+
+	for (i = 0; i < json_len(r, list); i++) {
+		at = json_item(r, list, i);
+		good &= json_get(r, at, "id") >= 0 &&
+		    json_get(r, at, "title") >= 0 &&
+		    json_get(r, at, "category") >= 0 &&
+		    (json_is(r, json_get(r, at, "state"), "active") ||
+			json_is(r, json_get(r, at, "state"), "archived")) &&
+		    json_len(r, at) <= 7 &&
+		    is_time(r, json_get(r, at, "updated_at"));
+	}
+	CHECK(w->t, good, "%s: an item is not as it should be", what);
+	return json_len(r, list);
+}
+
+static void
+t_search_found(struct t *t)
+{
+	struct json r = { 0 };
+	struct buf title = { 0 };
+	struct world w;
+	size_t i;
+
+	if (!world_start(&w, t))
+		return;
+	for (i = 0; i < LEN(searches); i++) {
+		const char *what = searches[i].args;
+
+		if (!call(&w, "list_items", what, what) ||
+		    !result_read(&w, &r, what))
+			continue;
+		CHECK_INT(t, searches[i].n, items_good(&w, &r, what), what);
+		buf_clear(&title);
+		buf_fmt(&title, "\"title\":\"%s\"",
+		    searches[i].title ? searches[i].title : "");
+		CHECK(t,
+		    !searches[i].title || memmem(r.text, r.n, title.p, title.n),
+		    "%s: %s is not there", what, searches[i].title);
+		CHECK(t,
+		    json_is(&r, json_top(&r, "vault"), "AI") &&
+			json_is(&r, json_top(&r, "vault_id"),
+			    find(&w, "AI", ITEM)->vault_id),
+		    "%s: vault", what);
+	}
+	want_untold(&w, "searches");
+	json_free(&r);
+	buf_free(&title);
+	world_close(&w);
+}
+
+static void
+t_search_refused(struct t *t)
+{
+	static const struct {
+		const char *args, *word;
+	} v[] = {
+		{ "{\"limit\":0}", "invalid_argument" },
+		{ "{\"limit\":101}", "invalid_argument" },
+		{ "{\"limit\":-1}", "invalid_argument" },
+		{ "{\"limit\":1.5}", "invalid_argument" },
+		{ "{\"limit\":\"1\"}", "invalid_argument" },
+		{ "{\"state\":\"deleted\"}", "invalid_argument" },
+		{ "{\"category\":\"Nothing\"}", "invalid_argument" },
+		{ "{\"query\":7}", "invalid_argument" },
+		{ "{\"items\":\"x\"}", "invalid_argument" },
+		{ "{\"tag\":\"a\\u202eb\"}", "invalid_name" },
+		{ "{\"vault\":\"a\\n\"}", "invalid_name" },
+		{ "{\"vault\":\"Ops\"}", "vault_not_allowed" },
+		{ "{\"cursor\":\"x\"}", "invalid_argument" },
+		{ "{\"cursor\":\"aaaaaaaaaaaaaaaaaaaaaaaaaa\"}",
+		    "invalid_argument" },
+	};
+	struct json r = { 0 };
+	struct world w;
+	size_t i;
+
+	if (!world_start(&w, t))
+		return;
+	for (i = 0; i < LEN(v); i++)
+		if (call(&w, "list_items", v[i].args, v[i].args))
+			want_word(&w, v[i].word, v[i].args);
+	call(&w, "list_items", "{\"limit\":100}", "after refusals");
+	if (result_read(&w, &r, "after refusals"))
+		CHECK(t, items_good(&w, &r, "after refusals") > 50,
+		    "after refusals");
+	json_free(&r);
+	world_close(&w);
+}
+
+/* A search costs one request when the vault is as it was, else two; what is
+ * found is what is there now. */
+static void
+t_search_cost(struct t *t)
+{
+	struct world w;
+	const char *id;
+	char cursor[80];
+
+	if (!world_open(&w, t, NULL))
+		return;
+	env_set(&w.env, "OPMCP_VAULTS", "AI,Ops");
+	world_serve(&w, LEGACY_NEW);
+	call(&w, "list_items", "{}", "first");
+	want_cost(&w, (struct cost){ 7, 1, 1, 1, 1, 1, 1, 1, 0, 0 }, "first");
+	call(&w, "list_items", "{\"query\":\"marker\"}", "again");
+	CHECK(t, buf_has(&w.c.line, "Marker"), "again: not found");
+	want_cost(&w, (struct cost){ .all = 1, .vault = 1 }, "again");
+	id = find(&w, "AI", "Marker")->id;
+	standin_do(&w.s, "rename\t%s\tRenamed", id);
+	call(&w, "list_items", "{\"query\":\"marker\"}", "changed");
+	CHECK(t, !buf_has(&w.c.line, "Marker"), "changed: an old title");
+	want_cost(&w, (struct cost){ .all = 2, .overviews = 1, .vault = 1 },
+	    "changed");
+	call(&w, "list_items", "{\"query\":\"renamed\"}", "unchanged");
+	CHECK(t, buf_has(&w.c.line, id), "unchanged: not found");
+	want_cost(&w, (struct cost){ .all = 1, .vault = 1 }, "unchanged");
+	call(&w, "list_items", "{\"vault\":\"Ops\"}", "another vault");
+	want_cost(&w, (struct cost){ .all = 1, .overviews = 1 },
+	    "another vault");
+	snprintf(cursor, sizeof(cursor), "{\"cursor\":\"%s\"}",
+	    find(&w, "Ops", ITEM)->id);
+	call(&w, "list_items", cursor, "a cursor of another vault");
+	want_word(&w, "invalid_argument", "a cursor of another vault");
+	call(&w, "get_item", "{\"item\":\"" ITEM "\"}", "get_item");
+	want_cost(&w, (struct cost)COST_ITEM, "get_item");
+	call(&w, "list_vaults", "{}", "list_vaults");
+	CHECK(t, buf_has(&w.c.line, "Ops") && !buf_has(&w.c.line, "Prod"),
+	    "list_vaults: not those that may be used");
+	want_cost(&w, (struct cost){ .all = 1, .vaults = 1 }, "list_vaults");
+	world_close(&w);
+}
+
+/* Counts the rows of AI in this state, by where they are on pages; ids that
+ * come twice or are unknown are failures. */
+static void
+page_count(struct world *w, const struct json *r, unsigned char *seen,
+    const char *first)
+{
+	int list = json_top(r, "items"), i;
+	struct buf id = { 0 };
+	size_t k;
+
+	for (i = 0; i < json_len(r, list); i++) {
+		buf_clear(&id);
+		json_text(r, json_at(r, json_item(r, list, i), "id"), &id);
+		/* In the order of the account: begin where the last was. */
+		for (k = 0; k < w->acct.n; k++)
+			if (strcmp(w->acct.row[k].id, id.p) == 0)
+				break;
+		if (!CHECK(w->t, k < w->acct.n && !seen[k],
+			"%s: an item twice, or an unknown one", first))
+			break;
+		seen[k] = 1;
+	}
+	buf_free(&id);
+}
+
+/* All pages: each item once, for no request after the first page. */
+static void
+walk_pages(struct world *w, const char *more, size_t want, int limit)
+{
+	unsigned char *seen = calloc(w->acct.n + 1, 1);
+	struct buf args = { 0 }, cursor = { 0 };
+	struct json r = { 0 };
+	size_t i, n = 0, pages = 0;
+
+	do {
+		buf_clear(&args);
+		buf_fmt(&args, "{\"limit\":%d%s%s%s%s}", limit, more,
+		    cursor.n ? ",\"cursor\":\"" : "", buf_text(&cursor),
+		    cursor.n ? "\"" : "");
+		if (!call(w, "list_items", args.p, args.p) ||
+		    !result_read(w, &r, args.p))
+			break;
+		CHECK(w->t, json_len(&r, json_top(&r, "items")) <= limit,
+		    "%s: too many", args.p);
+		page_count(w, &r, seen, args.p);
+		member_text(&r, "next_cursor", &cursor);
+		if (pages++ == 0)
+			standin_do(&w->s, "reset");
+	} while (cursor.n && pages < 20000);
+	for (i = 0; i < w->acct.n; i++)
+		n += seen[i];
+	CHECK_INT(w->t, want, n, "items on all pages");
+	want_count(w, NULL, 0, "pages after the first");
+	free(seen);
+	buf_free(&args);
+	buf_free(&cursor);
+	json_free(&r);
+}
+
+static size_t
+count_state(const struct world *w, const char *states)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < w->acct.n; i++)
+		n += strcmp(w->acct.row[i].vault, "AI") == 0 &&
+		    strchr(states, *w->acct.row[i].trashed);
+	return n;
+}
+
+static void
+t_search_pages(struct t *t)
+{
+	static const char *const args[] = { "--items", "10000", NULL };
+	struct world w;
+
+	if (!world_open(&w, t, args) || !world_serve(&w, LEGACY_NEW))
+		return;
+	buf_clear(&w.said);
+	walk_pages(&w, ",\"state\":\"all\"", count_state(&w, "NY"), 100);
+	walk_pages(&w, "", count_state(&w, "N"), 99);
+	walk_pages(&w, ",\"query\":\"generated 0012\"", 11, 3);
+	world_close(&w);
+}
+
+/* What may not be listed is not found, not looked at, and of its fields only
+ * what the rules for revealing say. */
+static void
+t_search_rules(struct t *t)
+{
+	struct world w;
+	struct den d;
+
+	if (!den_start(&w, t, &d))
+		return;
+	policy_put(&w, &d,
+	    "deny list item Mark*\nask list item \"TOTP raw\"\n"
+	    "deny reveal item \"db.prod\" field hostname\n");
+	standin_do(&w.s, "tag %s ai:deny", find(&w, "AI", "Case Test")->id);
+	standin_do(&w.s, "tag %s ai:use-only",
+	    find(&w, "AI", "Long password")->id);
+	world_serve(&w, LEGACY_NEW);
+	call(&w, "list_items", "{\"limit\":100,\"state\":\"all\"}", "rules");
+	want_result(&w, "rules");
+	CHECK(t,
+	    !buf_has(&w.c.line, "\\\"Marker\\\"") &&
+		!buf_has(&w.c.line, "TOTP raw") &&
+		!buf_has(&w.c.line, find(&w, "AI", "Case Test")->id),
+	    "list_items: what is hidden is listed");
+	CHECK(t, buf_has(&w.c.line, find(&w, "AI", "case test")->id),
+	    "list_items: what is not hidden is not listed");
+	call_text(&w, "get_item", "item", "Marker", "deny list");
+	want_word(&w, "policy_denied", "get_item, deny list");
+	call_text(&w, "get_item", "item", find(&w, "AI", "Case Test")->id,
+	    "ai:deny");
+	want_word(&w, "policy_denied", "get_item, ai:deny");
+	read_ref(&w, "op://AI/Marker/username");
+	want_word(&w, "policy_denied", "a username that may not be listed");
+	call_text(&w, "get_item", "item", "db.prod", "deny a field");
+	CHECK(t,
+	    buf_has(&w.c.line, "5432") && !buf_has(&w.c.line, "db.example"),
+	    "get_item: a field that a rule keeps back");
+	read_ref(&w, "op://AI/db.prod/hostname");
+	want_word(&w, "policy_denied", "a field that a rule keeps back");
+	want_secret(&w, "op://AI/db.prod/port", "5432", "Text");
+	read_ref(&w, "op://AI/Long password/username");
+	want_word(&w, "policy_denied", "ai:use-only");
+	buf_clear(&w.said);
+	want_secret(&w, "op://AI/Marker/password", MARKER, "Concealed");
+	world_leave(&w);
+	den_close(&d);
+	world_close(&w);
+}
+
+/* Bait: a look at it locks everything, and it is in the list. */
+static void
+t_search_bait(struct t *t)
+{
+	static const struct {
+		const char *tool, *args;
+	} v[] = {
+		{ "get_item", "{\"item\":\"Marker\"}" },
+		{ "read_secret",
+		    "{\"reference\":\"op://AI/Marker/username\"}" },
+		{ "read_secret",
+		    "{\"reference\":\"op://AI/Marker/password\"}" },
+	};
+	struct world w;
+	struct den d;
+	size_t i;
+
+	if (!den_start(&w, t, &d))
+		return;
+	standin_do(&w.s, "tag %s ai:canary", find(&w, "AI", "Marker")->id);
+	for (i = 0; i < LEN(v); i++) {
+		den_clear(&d);
+		world_serve(&w, LEGACY_NEW);
+		call(&w, "list_items", "{\"query\":\"marker\"}", "bait");
+		CHECK(t, buf_has(&w.c.line, "Marker"), "bait is not listed");
+		call(&w, v[i].tool, v[i].args, v[i].args);
+		want_word(&w, "item_not_found", v[i].args);
+		call(&w, "list_items", "{}", "after bait");
+		want_word(&w, "locked", "after bait");
+		read_ref(&w, "op://AI/GitHub/username");
+		want_word(&w, "locked", "after bait");
+		world_leave(&w);
+		trail_good(&w, &d, "CANARY", NULL, v[i].args);
+	}
+	den_close(&d);
+	world_close(&w);
+}
+
+/* ---- the command line ---- */
+
+/* A command prints exactly this. */
+static void
+want_print(struct world *w, const char *const *args, const char *text,
+    const char *what)
+{
+	struct run r;
+
+	run(w, &r, args);
+	CHECK(w->t, r.status == 0, "%s: exit %d (%.200s)", what, r.status,
+	    buf_text(&r.err));
+	CHECK(w->t,
+	    r.p.got.n == strlen(text) && !strcmp(buf_text(&r.p.got), text),
+	    "%s: %zu bytes are not what is stored", what, r.p.got.n);
+	run_end(&r);
+}
+
+static void
+t_cli_read(struct t *t)
+{
+	static const struct {
+		const char *ref, *says;
+		int status;
+	} bad[] = {
+		{ "op://AI/GitHub", "invalid_reference", 65 },
+		{ "op://Ops/GitHub/password", "vault_not_allowed", 77 },
+		{ "op://AI/Nobody/password", "item_not_found", 66 },
+		{ "op://AI/Duplicate/password", "item_ambiguous", 66 },
+		{ "op://AI/GitHub/Nope/x", "section_not_found", 66 },
+		{ "op://AI/GitHub/nope", "field_not_found", 66 },
+		{ "op://AI/GitHub/password?attribute=otp", "not_a_totp_field",
+		    65 },
+		{ "op://AI/GitHub/password?ssh-format=openssh",
+		    "not_an_ssh_key", 65 },
+		{ "op://AI/All field kinds/k_new", "field_unsupported", 66 },
+		{ "op://AI/With attachments/blob.bin", "file_not_text", 65 },
+		{ "op://AI/TOTP raw/TOTP_bbbb", "policy_denied", 77 },
+	};
+	const char *args[] = { "read", NULL, NULL, NULL };
+	struct world w;
+	size_t i;
+
+	if (!world_open(&w, t, NULL))
+		return;
+	want_status(&w, args, 64, "", "read without a reference");
+	args[1] = "op://AI/GitHub/notes";
+	want_print(&w, args, "Bot account.\nRotate it.\n", "read");
+	args[1] = "op://AI/With attachments/readme.txt";
+	want_print(&w, args, "attached text\n", "read a file");
+	args[1] = "-n";
+	args[2] = "op://AI/GitHub/username";
+	want_print(&w, args, ITEM_USER, "read -n");
+	args[2] = NULL;
+	for (i = 0; i < LEN(bad); i++) {
+		if (t->lab->valgrind && i % 4)
+			continue;
+		args[1] = bad[i].ref;
+		want_status(&w, args, bad[i].status, bad[i].says, bad[i].ref);
+	}
+	world_close(&w);
+}
+
+/* What cannot be written to stdout is no success. */
+static void
+t_cli_full(struct t *t)
+{
+	char command[512];
+	int status;
+
+	snprintf(command, sizeof(command), "'%s' --help >/dev/full 2>&1",
+	    t->lab->opmcp);
+	status = system(command);
+	CHECK(t, WIFEXITED(status) && WEXITSTATUS(status) == 71,
+	    "--help to a full disk: status %d", status);
+	snprintf(command, sizeof(command), "'%s' --help >/dev/null 2>&1",
+	    t->lab->opmcp);
+	CHECK_INT(t, 0, system(command), "--help");
+}
+
+static void
+t_cli_list(struct t *t)
+{
+	const char *tag[] = { "list", "--tag", "llm", NULL };
+	const char *words[] = { "list", "llm openai", NULL };
+	const char *category[] = { "list", "--category", "database", NULL };
+	const char *nothing[] = { "list", "no such thing", NULL };
+	const char *odd[] = { "list", "line", NULL };
+	const char *no[] = { "list", "--category", "Nothing", NULL };
+	const char *ops[] = { "list", "--vault", "Ops", NULL };
+	struct buf b = { 0 };
+	struct world w;
+
+	if (!world_open(&w, t, NULL))
+		return;
+	buf_fmt(&b, "%s\tApiCredentials\tOpenAI API\n",
+	    find(&w, "AI", "OpenAI API")->id);
+	want_print(&w, words, b.p, "list WORDS");
+	buf_fmt(&b, "%s\tPassword\tAnthropic key\n",
+	    find(&w, "AI", "Anthropic key")->id);
+	want_print(&w, tag, b.p, "list --tag");
+	buf_clear(&b);
+	buf_fmt(&b, "%s\tDatabase\tdb.prod\n", find(&w, "AI", "db.prod")->id);
+	want_print(&w, category, b.p, "list --category");
+	want_print(&w, nothing, "", "list, nothing");
+	buf_clear(&b);
+	buf_fmt(&b, "%s\tLogin\tTitle withline feed and [2J\n",
+	    find(&w, "AI", "Title with\nline feed and \x1b[2J")->id);
+	want_print(&w, odd, b.p, "list, a title with a line feed");
+	want_status(&w, no, 64, "category", "list, no such category");
+	want_status(&w, ops, 77, "vault_not_allowed", "list, another vault");
+	buf_free(&b);
+	world_close(&w);
+}
+
+/* Limits, the number of items, tags and OPMCP_REVEAL: of what is protected
+ * they hold as for credentials, of the rest only what rules and tags say. */
+static void
+t_ref_rules(struct t *t)
+{
+	static const struct {
+		const char *policy, *env, *setup;
+		struct {
+			const char *ref, *word; /* NULL: given */
+		} step[4];
+	} v[] = {
+		{ "", "OPMCP_REVEAL=deny", NULL,
+		    { { "op://AI/Marker/password", "policy_denied" },
+			{ "op://AI/Marker/username", NULL },
+			{ "op://AI/GitHub/notes", "policy_denied" },
+			{ "op://AI/GitHub/api", NULL } } },
+		{ "", "OPMCP_MAX_ITEMS=1", NULL,
+		    { { "op://AI/Marker/password", NULL },
+			{ "op://AI/GitHub/password", "too_many_items" },
+			{ "op://AI/GitHub/username", NULL },
+			{ "op://AI/Marker/password", NULL } } },
+		{ "limit 1/1h reveal\n", NULL, NULL,
+		    { { "op://AI/Marker/password", NULL },
+			{ "op://AI/Marker/password", "limit_reached" },
+			{ "op://AI/GitHub/pat", NULL },
+			{ "op://AI/GitHub/password", "limit_reached" } } },
+		{ "limit 1/1h reveal field p*\n", NULL, NULL,
+		    { { "op://AI/GitHub/notes", NULL },
+			{ "op://AI/GitHub/notes", NULL },
+			{ "op://AI/GitHub/pat", NULL },
+			{ "op://AI/GitHub/password", "limit_reached" } } },
+		{ "", NULL, "tag @ ai:ask",
+		    { { "op://AI/Marker/password", "approval_unavailable" },
+			{ "op://AI/Marker/username", "approval_unavailable" },
+			{ "op://AI/GitHub/password", NULL }, { NULL, NULL } } },
+		{ "permit reveal field *\n", NULL, "tag @ ai:deny",
+		    { { "op://AI/Marker/password", "policy_denied" },
+			{ "op://AI/Marker/username", "policy_denied" },
+			{ "op://AI/Marker/nope",
+			    "field_not_found|policy_denied" },
+			{ NULL, NULL } } },
+		{ "deny reveal field pat\n", NULL, NULL,
+		    { { "op://AI/GitHub/pat", "policy_denied" },
+			{ "op://AI/GitHub/personal access token",
+			    "policy_denied" },
+			{ "op://AI/GitHub/Section_tok/pat", "policy_denied" },
+			{ "op://AI/GitHub/password", NULL } } },
+		{ "deny reveal field \"personal access token\"\n", NULL, NULL,
+		    { { "op://AI/GitHub/pat", "policy_denied" },
+			{ "op://AI/GitHub/Tokens/Personal access token",
+			    "policy_denied" },
+			{ "op://AI/GitHub/password", NULL }, { NULL, NULL } } },
+		{ "deny reveal field notesPlain\n", NULL, NULL,
+		    { { "op://AI/GitHub/notes", "policy_denied" },
+			{ "op://AI/GitHub/notesPlain", "policy_denied" },
+			{ NULL, NULL } } },
+		{ "deny reveal\npermit reveal item GitHub\n", NULL, NULL,
+		    { { "op://AI/GitHub/password", NULL },
+			{ "op://AI/Marker/password", "policy_denied" },
+			{ "op://AI/TLS bundle/bundle.pem", "policy_denied" },
+			{ "op://AI/deploy key/private key?ssh-format=openssh",
+			    "policy_denied" } } },
+	};
+	struct buf text = { 0 };
+	struct world w;
+	struct den d;
+	size_t i, k;
+
+	for (i = 0; i < LEN(v); i++) {
+		if (!den_start(&w, t, &d))
+			return;
+		policy_put(&w, &d, v[i].policy);
+		refusal_settings(&w, v[i].env);
+		refusal_text(&w, v[i].setup, &text);
+		if (text.n)
+			standin_do(&w.s, "%s", text.p);
+		world_serve(&w, LEGACY_NEW);
+		for (k = 0; k < LEN(v[i].step) && v[i].step[k].ref; k++)
+			if (!v[i].step[k].word)
+				want_secret(&w, v[i].step[k].ref, NULL, NULL);
+			else if (read_ref(&w, v[i].step[k].ref))
+				want_word(&w, v[i].step[k].word,
+				    v[i].step[k].ref);
+		world_leave(&w);
+		trail_good(&w, &d, NULL, NULL, v[i].policy);
+		den_close(&d);
+		world_close(&w);
+	}
+	buf_free(&text);
+}
+
+/* What a tag keeps back get_item masks; which tag says so is shown. */
+static void
+t_look_tags(struct t *t)
+{
+	static const struct {
+		const char *tag, *word;
+	} v[] = { { "ai:ask", NULL }, { "ai:use-only", NULL },
+		{ "ai:deny", "policy_denied" }, { "plain", NULL } };
+	struct world w;
+	size_t i;
+
+	if (!world_start(&w, t))
+		return;
+	for (i = 0; i < LEN(v); i++) {
+		standin_do(&w.s, "tag %s %s", find(&w, "AI", "Marker")->id,
+		    v[i].tag);
+		call_text(&w, "get_item", "item", "Marker", v[i].tag);
+		if (v[i].word) {
+			want_word(&w, v[i].word, v[i].tag);
+			continue;
+		}
+		CHECK(t, client_ok(&w.c) && buf_has(&w.c.line, v[i].tag),
+		    "%s: seen %s", v[i].tag, client_seen(&w.c));
+		CHECK(t,
+		    buf_has(&w.c.line, "marker-user") ==
+			(strcmp(v[i].tag, "plain") == 0),
+		    "%s: the username", v[i].tag);
+	}
+	want_untold(&w, "get_item");
+	world_close(&w);
+}
+
+/* Commands are on record under their names; without a record nothing is
+ * printed, and nobody is asked who is not there. */
+static void
+t_cli_record(struct t *t)
+{
+	const char *reading[] = { "read", "op://AI/Marker/password", NULL };
+	const char *nothing[] = { "read", "op://AI/Marker/nope", NULL };
+	const char *list[] = { "list", "marker", NULL };
+	struct buf trail = { 0 };
+	struct world w;
+	struct den d;
+
+	if (!den_start(&w, t, &d))
+		return;
+	want_print(&w, reading, MARKER "\n", "read");
+	want_status(&w, nothing, 66, "field_not_found", "read, no field");
+	standin_do(&w.s, "reset");
+	buf_fmt(&trail, "%s\tLogin\tMarker\n", find(&w, "AI", "Marker")->id);
+	want_print(&w, list, trail.p, "list");
+	buf_clear(&trail);
+	buf_read_file(&trail, d.audit);
+	CHECK(t,
+	    trail_count(&w, &trail, "REVEAL", NULL, "read") == 1 &&
+		trail_count(&w, &trail, "FAILED", "field_not_found", "read") ==
+		    1 &&
+		trail_count(&w, &trail, "LIST", NULL, "list") == 1,
+	    "record of commands");
+	CHECK(t, !buf_has(&trail, MARKER), "record of commands: a value");
+	env_set(&w.env, "OPMCP_REVEAL", "ask");
+	want_status(&w, reading, 77, "approval_unavailable", "read, ask");
+	env_set(&w.env, "OPMCP_REVEAL", "deny");
+	want_status(&w, reading, 77, "policy_denied", "read, deny");
+	env_unset(&w.env, "OPMCP_REVEAL");
+	env_set(&w.env, "OPMCP_AUDIT", "/dev/full");
+	want_status(&w, reading, 74, "audit_failed", "read, no record");
+	want_status(&w, list, 74, "audit_failed", "list, no record");
+	buf_free(&trail);
+	den_close(&d);
+	world_close(&w);
+}
+
+/* ====================================================================
+ * 22. Changes
+ *
+ * The four tools that change items. What they say must be true: each case
+ * looks at the stand-in's copy afterwards. Not one byte changes that was not
+ * named, nothing is sent twice, and nothing without a line in the record.
+ * ==================================================================== */
+
+#define CREATE  "create_1password_credential"
+#define UPDATE  "update_1password_credential"
+#define ARCHIVE "archive_1password_credential"
+#define DELETE  "delete_1password_credential"
+
+/* An item as the stand-in stores it; the texts point into line. */
+struct dump {
+	struct buf line;
+	const char *id, *category, *state, *version, *over, *details;
+};
+
+static void
+dump_free(struct dump *d)
+{
+	buf_free(&d->line);
+}
+
+/* Reads an item by id or title; a vault of one word. */
+static bool
+dump_read(struct world *w, const char *vault, const char *item, struct dump *d)
+{
+	const char **part[] = { &d->id, &d->category, &d->state, &d->version,
+		&d->over, &d->details };
+	char *p;
+	size_t i;
+
+	for (i = 0; i < LEN(part); i++)
+		*part[i] = "";
+	if (!CHECK(w->t, standin_do(&w->s, "dump\t%s\t%s", vault, item),
+		"stand-in: no dump of %s", item))
+		return false;
+	buf_clear(&d->line);
+	buf_add(&d->line, w->s.line.p, w->s.line.n);
+	p = d->line.p;
+	for (i = 0; i < LEN(part); i++) {
+		*part[i] = p;
+		p += strcspn(p, "\t");
+		if (*p)
+			*p++ = 0;
+		row_unescape((char *)(uintptr_t)*part[i]);
+	}
+	return true;
+}
+
+/* A stand-in, a den for the record, and OPMCP_WRITE. */
+static bool
+write_open(struct world *w, struct t *t, struct den *d, const char *mode)
+{
+	if (!den_start(w, t, d))
+		return false;
+	if (mode)
+		env_set(&w->env, "OPMCP_WRITE", mode);
+	return true;
+}
+
+static bool
+write_start(struct world *w, struct t *t, struct den *d)
+{
+	return write_open(w, t, d, "allow") && world_serve(w, LEGACY_NEW);
+}
+
+static void
+write_close(struct world *w, struct den *d)
+{
+	world_leave(w);
+	den_close(d);
+	world_close(w);
+}
+
+/* Calls a tool that must succeed; its result is kept if it is wanted. */
+static bool
+want_done(struct world *w, const char *tool, const char *args, struct json *out,
+    const char *what)
+{
+	struct json r = { 0 };
+	bool ok;
+
+	ok = call(w, tool, args, what) && result_read(w, out ? out : &r, what);
+	json_free(&r);
+	return ok;
+}
+
+/* A stored text holds these bytes. */
+static void
+want_stored(struct world *w, const char *text, const char *part,
+    const char *what)
+{
+	CHECK(w->t, strstr(text, part), "%s: %s is not stored", what, part);
+}
+
+/* ---- what is offered ---- */
+
+/* Without OPMCP_WRITE the tools are not there; nothing is sent for them. */
+static void
+t_write_off(struct t *t)
+{
+	static const struct {
+		const char *mode;
+		bool on;
+	} v[] = { { NULL, false }, { "off", false }, { "OFF", false },
+		{ "ask", true }, { "allow", true }, { "on", true },
+		{ "true", true } };
+	struct world w;
+	struct den d;
+	size_t i, k, n;
+
+	if (!write_open(&w, t, &d, NULL))
+		return;
+	for (i = 0; i < LEN(v); i++) {
+		if (v[i].mode)
+			env_set(&w.env, "OPMCP_WRITE", v[i].mode);
+		world_serve(&w, i % 2 ? MODERN : LEGACY_NEW);
+		ask(&w, "tools/list", NULL, "tools/list");
+		n = LEN(tools) - (v[i].on ? 0 : WRITERS);
+		check_tools_of(&w, n);
+		for (k = n; k < LEN(tools); k++) {
+			call(&w, tools[k].name, "{\"item\":\"Marker\"}",
+			    tools[k].name);
+			want_error(&w, PARAMS, tools[k].name);
+		}
+		world_leave(&w);
+	}
+	want_count(&w, NULL, 0, "tools that are not there");
+	env_set(&w.env, "OPMCP_WRITE", "allow");
+	world_serve(&w, LEGACY_NEW);
+	want_done(&w, UPDATE, "{\"item\":\"Marker\",\"username\":\"u\"}", NULL,
+	    "allowed");
+	want_count(&w, "patch", 1, "allowed");
+	write_close(&w, &d);
+}
+
+/* ---- creating ---- */
+
+static const struct {
+	const char *name, *number;
+} makes[] = { { "Login", "001" }, { "CreditCard", "002" },
+	{ "SecureNote", "003" }, { "Identity", "004" }, { "Password", "005" },
+	{ "SoftwareLicense", "100" }, { "BankAccount", "101" },
+	{ "Database", "102" }, { "DriverLicense", "103" },
+	{ "OutdoorLicense", "104" }, { "Membership", "105" },
+	{ "Passport", "106" }, { "Rewards", "107" },
+	{ "SocialSecurityNumber", "108" }, { "Router", "109" },
+	{ "Server", "110" }, { "Email", "111" }, { "ApiCredentials", "112" },
+	{ "MedicalRecord", "113" }, { "CryptoWallet", "115" },
+	{ "Person", "910" } };
+
+/* One item of each category, with a field of its own; what was asked for is
+ * stored and comes back. */
+static void
+t_write_create(struct t *t)
+{
+	struct buf args = { 0 }, ref = { 0 }, id = { 0 };
+	struct dump d = { 0 };
+	struct json r = { 0 };
+	struct world w;
+	struct den den;
+	size_t i;
+
+	if (!write_start(&w, t, &den))
+		return;
+	get_usual(&w, "first");
+	for (i = 0; i < LEN(makes); i++) {
+		buf_clear(&args);
+		buf_fmt(&args,
+		    "{\"title\":\"New %s\",\"category\":\"%s\",\"notes\":"
+		    "\"n\\n\\u00e9\",\"tags\":[\"a\",\"b/c\"],\"password\":"
+		    "\"made-pw-%zu\",\"username\":\"made-user\",\"fields\":"
+		    "[{\"label\":\"plain\",\"value\":\"p\",\"kind\":\"Text\"},"
+		    "{\"label\":\"deep\",\"value\":\"s3\",\"section\":"
+		    "\"More\"}]}",
+		    makes[i].name, makes[i].name, i);
+		standin_do(&w.s, "reset");
+		if (!want_done(&w, CREATE, args.p, &r, makes[i].name))
+			continue;
+		want_cost(&w, (struct cost){ .all = 2, .vault = 1 },
+		    makes[i].name);
+		member_text(&r, "item_id", &id);
+		if (!dump_read(&w, "AI", id.p, &d))
+			continue;
+		CHECK(t,
+		    strcmp(d.category, makes[i].number) == 0 &&
+			*d.state == 'N' &&
+			atol(d.version) == json_long(&r, "version", -1),
+		    "%s: category, state or version", makes[i].name);
+		want_stored(&w, d.over, "\"tags\":[\"a\",\"b/c\"]",
+		    makes[i].name);
+		account_load(&w);
+		buf_clear(&ref);
+		buf_fmt(&ref, "New %s", makes[i].name);
+		call_text(&w, CREDENTIALS, "item_name", ref.p, ref.p);
+		CHECK(t,
+		    buf_has(&w.c.line, "made-user") &&
+			buf_has(&w.c.line, "made-pw-"),
+		    "%s: username or password", makes[i].name);
+		buf_clear(&ref);
+		buf_fmt(&ref, "op://AI/New %s/More/deep", makes[i].name);
+		want_secret(&w, ref.p, "s3", "Concealed");
+		buf_clear(&ref);
+		buf_fmt(&ref, "op://AI/%s/plain", id.p);
+		want_secret(&w, ref.p, "p", "Text");
+		buf_clear(&ref);
+		buf_fmt(&ref, "op://AI/%s/notes", id.p);
+		want_secret(&w, ref.p, "n\n\xc3\xa9", "Notes");
+	}
+	world_leave(&w);
+	trail_good(&w, &den, NULL, NULL, "creating");
+	buf_free(&args);
+	buf_free(&ref);
+	buf_free(&id);
+	dump_free(&d);
+	json_free(&r);
+	write_close(&w, &den);
+}
+
+/* Arguments that cannot be carried out; nothing is written. */
+static const struct {
+	const char *tool, *args, *word;
+} writes_bad[] = {
+	{ CREATE, "{}", "invalid_argument" },
+	{ CREATE, "{\"title\":\"\"}", "invalid_argument" },
+	{ CREATE, "{\"title\":\" x\"}", "invalid_name" },
+	{ CREATE, "{\"title\":\"x\",\"category\":\"Document\"}",
+	    "invalid_argument" },
+	{ CREATE, "{\"title\":\"x\",\"category\":\"SshKey\"}",
+	    "invalid_argument" },
+	{ CREATE, "{\"title\":\"x\",\"category\":\"Nothing\"}",
+	    "invalid_argument" },
+	{ CREATE, "{\"title\":\"x\",\"vault\":\"Ops\"}", "vault_not_allowed" },
+	{ CREATE, "{\"title\":\"x\",\"category\":\"Server\",\"website\":\"h\"}",
+	    "edit_refused" },
+	{ CREATE, "{\"title\":\"x\",\"tags\":[\"a\",\"a\"]}",
+	    "invalid_argument" },
+	{ CREATE, "{\"title\":\"x\",\"tags\":[\"\"]}",
+	    "invalid_argument|invalid_name" },
+	{ CREATE, "{\"title\":\"x\",\"tags\":\"a\"}", "invalid_argument" },
+	{ CREATE, "{\"title\":\"x\",\"fields\":[]}", "invalid_argument" },
+	{ CREATE, "{\"title\":\"x\",\"fields\":[{\"label\":\"l\"}]}",
+	    "invalid_argument" },
+	{ CREATE,
+	    "{\"title\":\"x\",\"fields\":[{\"label\":\"l\",\"value\":1}]}",
+	    "invalid_argument" },
+	{ CREATE,
+	    "{\"title\":\"x\",\"fields\":[{\"label\":\"l\",\"value\":\"v\","
+	    "\"id\":\"i\"}]}",
+	    "invalid_argument" },
+	{ CREATE,
+	    "{\"title\":\"x\",\"fields\":[{\"label\":\"l\",\"value\":\"v\","
+	    "\"kind\":\"File\"}]}",
+	    "invalid_argument" },
+	{ CREATE,
+	    "{\"title\":\"x\",\"fields\":[{\"label\":\"l\",\"value\":\"v\"},"
+	    "{\"label\":\"L\",\"value\":\"w\"}]}",
+	    "invalid_argument" },
+	{ UPDATE, "{\"item\":\"Marker\"}", "invalid_argument" },
+	{ UPDATE, "{\"item\":\"Nobody\",\"notes\":\"n\"}", "item_not_found" },
+	{ UPDATE, "{\"item\":\"Duplicate\",\"notes\":\"n\"}",
+	    "item_ambiguous" },
+	{ UPDATE, "{\"item\":\"Archived login\",\"notes\":\"n\"}",
+	    "item_archived" },
+	{ UPDATE, "{\"item\":\"Marker\",\"notes\":\"n\",\"vault\":\"Ops\"}",
+	    "vault_not_allowed" },
+	{ UPDATE, "{\"item\":\"Marker\",\"title\":\"a\\u202eb\"}",
+	    "invalid_name" },
+	{ UPDATE,
+	    "{\"item\":\"Marker\",\"password\":\"p\",\"generate\":\"20\"}",
+	    "invalid_argument" },
+	{ UPDATE, "{\"item\":\"Marker\",\"generate\":\"letters,3\"}",
+	    "invalid_argument" },
+	{ UPDATE, "{\"item\":\"Marker\",\"generate\":\"words,2\"}",
+	    "invalid_argument" },
+	{ UPDATE, "{\"item\":\"Marker\",\"generate\":\"words,digits\"}",
+	    "invalid_argument" },
+	{ UPDATE, "{\"item\":\"Marker\",\"generate\":\"65\"}",
+	    "invalid_argument" },
+	{ UPDATE, "{\"item\":\"Marker\",\"generate\":\"20,letters\"}",
+	    "invalid_argument" },
+	{ UPDATE, "{\"item\":\"db.prod\",\"website\":\"https://x\"}",
+	    "edit_refused" },
+	{ UPDATE,
+	    "{\"item\":\"Ada Lovelace\",\"fields\":[{\"label\":\"address\","
+	    "\"value\":\"x\",\"section\":\"Address\"}]}",
+	    "edit_refused" },
+	{ UPDATE,
+	    "{\"item\":\"deploy key\",\"fields\":[{\"label\":\"private_key\","
+	    "\"value\":\"x\"}]}",
+	    "edit_refused" },
+	{ UPDATE,
+	    "{\"item\":\"deploy key\",\"fields\":[{\"label\":\"fingerprint\","
+	    "\"value\":\"x\"}]}",
+	    "edit_refused" },
+	{ UPDATE,
+	    "{\"item\":\"With attachments\",\"fields\":[{\"label\":"
+	    "\"readme.txt\",\"value\":\"x\"}]}",
+	    "edit_refused" },
+	{ UPDATE,
+	    "{\"item\":\"All field kinds\",\"fields\":[{\"label\":\"k_new\","
+	    "\"value\":\"x\"}]}",
+	    "edit_refused" },
+	{ UPDATE,
+	    "{\"item\":\"All field kinds\",\"fields\":[{\"label\":\"a date\","
+	    "\"value\":\"2024-02-30\"}]}",
+	    "edit_refused" },
+	{ UPDATE,
+	    "{\"item\":\"All field kinds\",\"fields\":[{\"label\":\"a month\","
+	    "\"value\":\"13/2024\"}]}",
+	    "edit_refused" },
+	{ UPDATE,
+	    "{\"item\":\"All field kinds\",\"fields\":[{\"label\":\"a url\","
+	    "\"value\":\"x\",\"kind\":\"Text\"}]}",
+	    "edit_refused" },
+	{ UPDATE,
+	    "{\"item\":\"TOTP raw\",\"fields\":[{\"label\":\"TOTP_bbbb\","
+	    "\"value\":\"0189!\"}]}",
+	    "edit_refused" },
+	{ UPDATE,
+	    "{\"item\":\"GitHub\",\"fields\":[{\"label\":\"pat\",\"value\":"
+	    "\"x\"},{\"label\":\"personal access token\",\"value\":\"y\"}]}",
+	    "invalid_argument" },
+	{ UPDATE,
+	    "{\"item\":\"Marker\",\"password\":\"p\",\"fields\":[{\"label\":"
+	    "\"password\",\"value\":\"x\"}]}",
+	    "invalid_argument" },
+	{ ARCHIVE, "{}", "invalid_argument" },
+	{ ARCHIVE, "{\"item\":\"Nobody\"}", "item_not_found" },
+	{ ARCHIVE, "{\"item\":\"Archived login\"}", "item_archived" },
+	{ DELETE, "{\"item\":\"Marker\"}", "invalid_argument" },
+	{ DELETE, "{\"item\":\"Marker\",\"title\":\"marker\"}",
+	    "invalid_argument" },
+	{ DELETE, "{\"item\":\"Marker\",\"title\":\"GitHub\"}",
+	    "invalid_argument" },
+	{ DELETE, "{\"item\":\"Marker\",\"title\":\"*\"}", "invalid_argument" },
+};
+
+static void
+t_write_refused(struct t *t)
+{
+	struct world w;
+	struct den d;
+	size_t i;
+
+	if (!write_start(&w, t, &d))
+		return;
+	get_usual(&w, "first");
+	buf_clear(&w.said);
+	for (i = 0; i < LEN(writes_bad); i++) {
+		call(&w, writes_bad[i].tool, writes_bad[i].args,
+		    writes_bad[i].args);
+		want_word(&w, writes_bad[i].word, writes_bad[i].args);
+	}
+	want_untold(&w, "changes that are refused");
+	want_count(&w, "patch", 0, "changes that are refused");
+	want_done(&w, UPDATE,
+	    "{\"item\":\"TOTP raw\",\"fields\":[{\"label\":\"TOTP_bbbb\","
+	    "\"value\":\"GEZDGNBVGY3TQOJQ\"}]}",
+	    NULL, "a seed");
+	want_done(&w, DELETE, "{\"item\":\"Marker\",\"title\":\"Marker\"}",
+	    NULL, "the right title");
+	get_word(&w, "Marker", NULL, "item_not_found", "deleted");
+	get_word(&w, find(&w, "AI", "Marker")->id, NULL, "item_not_found",
+	    "deleted, by id");
+	want_done(&w, ARCHIVE, "{\"item\":\"TOTP raw\"}", NULL, "archive");
+	get_word(&w, "TOTP raw", NULL, "item_archived", "archived");
+	want_count(&w, "patch", 3, "changes that are not");
+	world_leave(&w);
+	trail_good(&w, &d, NULL, NULL, "changes that are refused");
+	write_close(&w, &d);
+}
+
+/* ---- fields ---- */
+
+/* A field of each kind that can be set: new, and then changed. */
+static const struct {
+	const char *kind, *first, *second;
+} kinds[] = {
+	{ "Text", "one", "two" },
+	{ "Concealed", "hidden \\\"1\\\"", "h\\\\2 \xc3\xa9 \xf0\x9f\x9a\x80" },
+	{ "Url", "https://a.example", "https://b.example/?x=1&y" },
+	{ "Email", "a@example.com", "b@example.com" },
+	{ "Phone", "+1 555", "+2 555" },
+	{ "Menu", "one", "two" },
+	{ "CreditCardType", "visa", "mc" },
+	{ "Date", "2024-02-29", "1969-12-31" },
+	{ "MonthYear", "02/2024", "12/1999" },
+	{ "CreditCardNumber", "4111111111111111", "4222222222222" },
+	{ "Totp", "JBSWY3DPEHPK3PXP",
+	    "otpauth://totp/x?secret=GEZDGNBVGY3TQOJQ" },
+};
+
+static void
+t_write_kinds(struct t *t)
+{
+	struct buf args = { 0 }, ref = { 0 }, b = { 0 }, want = { 0 };
+	struct json text = { 0 };
+	struct world w;
+	struct den d;
+	size_t i, k;
+
+	if (!write_open(&w, t, &d, "allow"))
+		return;
+	policy_put(&w, &d, "permit reveal field *\npermit write\n");
+	world_serve(&w, LEGACY_NEW);
+	for (k = 0; k < 2 * LEN(kinds); k++) {
+		i = k / 2;
+		buf_clear(&args);
+		buf_fmt(&args,
+		    "{\"item\":\"Marker\",\"fields\":[{\"label\":\"field %s\","
+		    "\"value\":\"%s\"",
+		    kinds[i].kind, k % 2 ? kinds[i].second : kinds[i].first);
+		buf_fmt(&args, k % 2 ? "}]}" : ",\"kind\":\"%s\"}]}",
+		    kinds[i].kind);
+		want_done(&w, UPDATE, args.p, NULL, args.p);
+		buf_clear(&b);
+		buf_fmt(&b, "[\"%s\"]",
+		    k % 2 ? kinds[i].second : kinds[i].first);
+		buf_clear(&want);
+		if (json_parse(&text, b.p, b.n))
+			json_text(&text, json_item(&text, 0, 0), &want);
+		buf_clear(&ref);
+		buf_fmt(&ref, "op://AI/Marker/field %s", kinds[i].kind);
+		want_secret(&w, ref.p, want.p, kinds[i].kind);
+	}
+	get_row(&w, "Marker", NULL, find(&w, "AI", "Marker"), "the rest");
+	buf_free(&args);
+	buf_free(&ref);
+	buf_free(&b);
+	buf_free(&want);
+	json_free(&text);
+	write_close(&w, &d);
+}
+
+/* ---- generated passwords ---- */
+
+/* The password of a Login as it is stored. */
+static void
+stored_password(const struct dump *d, struct buf *b)
+{
+	struct json j = { 0 };
+	int list, i;
+
+	buf_clear(b);
+	if (json_parse(&j, d->details, strlen(d->details))) {
+		list = json_top(&j, "fields");
+		for (i = 0; i < json_len(&j, list); i++)
+			if (json_is(&j,
+				json_at(&j, json_item(&j, list, i),
+				    "designation"),
+				"password"))
+				json_text(&j,
+				    json_at(&j, json_item(&j, list, i),
+					"value"),
+				    b);
+	}
+	json_free(&j);
+}
+
+/* What a fingerprint of b shows: the first hex digits of its SHA-256, fewer
+ * when so few bits of chance went into it that they would help to guess. */
+static void
+fingerprint(const struct buf *b, long bits, char hex[static 9])
+{
+	int bytes = bits >= 96 ? 4 : bits >= 64 ? 2 : 0;
+	br_sha256_context c;
+	unsigned char h[32];
+	int i;
+
+	br_sha256_init(&c);
+	br_sha256_update(&c, b->p, b->n);
+	br_sha256_out(&c, h);
+	*hex = '\0';
+	for (i = 0; i < bytes; i++)
+		snprintf(hex + 2 * i, 3, "%02x", h[i]);
+}
+
+static bool
+all_of(const struct buf *b, const char *set)
+{
+	return strspn(b->p, set) == b->n;
+}
+
+#define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+#define DIGITS  "0123456789"
+
+static const struct {
+	const char *recipe, *set; /* NULL: any visible ASCII */
+	size_t n;
+} recipes[] = {
+	{ "letters,digits,symbols,32", NULL, 32 },
+	{ "letters,digits,24", LETTERS DIGITS, 24 },
+	{ "letters", LETTERS, 20 },
+	{ "digits,20", DIGITS, 20 },
+	{ "64", NULL, 64 },
+	{ "words,5", "abcdefghijklmnopqrstuvwxyz-", 29 },
+	{ "words", "abcdefghijklmnopqrstuvwxyz-", 23 },
+	{ "symbols,digits", NULL, 20 },
+};
+
+/* What is generated is stored, told by length and fingerprint only, and
+ * occurs nowhere else. */
+static void
+t_write_generate(struct t *t)
+{
+	struct buf args = { 0 }, all = { 0 }, err = { 0 }, trail = { 0 };
+	struct buf made[2 * LEN(recipes)] = { { 0 } };
+	struct dump d = { 0 };
+	struct json r = { 0 };
+	struct world w;
+	struct den den;
+	char hex[9];
+	size_t i, k;
+	int at;
+
+	if (!write_start(&w, t, &den))
+		return;
+	for (i = 0; i < 2 * LEN(recipes); i++) {
+		const char *what = recipes[i / 2].recipe;
+
+		buf_clear(&args);
+		buf_fmt(&args, "{\"%s\":\"Made %zu\",\"generate\":\"%s\"}",
+		    i % 2 ? "item" : "title", i / 2, what);
+		if (!want_done(&w, i % 2 ? UPDATE : CREATE, args.p, &r, what))
+			continue;
+		buf_clear(&args);
+		buf_fmt(&args, "Made %zu", i / 2);
+		dump_read(&w, "AI", args.p, &d);
+		stored_password(&d, &made[i]);
+		fingerprint(&made[i],
+		    json_long(&r, "generated entropy_bits", -1), hex);
+		at = json_top(&r, "generated fingerprint");
+		CHECK(t, *hex ? json_is(&r, at, hex) : at < 0,
+		    "%s: fingerprint", what);
+		CHECK_INT(t, recipes[i / 2].n,
+		    json_long(&r, "generated length", -1), what);
+		CHECK(t,
+		    made[i].n == recipes[i / 2].n &&
+			(!recipes[i / 2].set ||
+			    all_of(&made[i], recipes[i / 2].set)),
+		    "%s: not what is stored", what);
+		CHECK(t, json_long(&r, "generated entropy_bits", 0) >= 32,
+		    "%s: entropy_bits", what);
+		for (k = 0; k < i; k++)
+			CHECK(t, strcmp(made[k].p, made[i].p) != 0,
+			    "%s: twice the same", what);
+		want_stored(&w, d.over, "\"pgrng\":true", what);
+	}
+	proc_err(&w.c.p, &err);
+	world_leave(&w);
+	buf_read_file(&trail, den.audit);
+	buf_add(&all, w.said.p, w.said.n);
+	buf_add(&all, err.p, err.n);
+	buf_add(&all, trail.p, trail.n);
+	for (i = 0; i < LEN(made); i++) {
+		CHECK(t, made[i].n && !buf_has(&all, made[i].p),
+		    "%s: the password is told", recipes[i / 2].recipe);
+		buf_free(&made[i]);
+	}
+	buf_free(&args);
+	buf_free(&all);
+	buf_free(&err);
+	buf_free(&trail);
+	dump_free(&d);
+	json_free(&r);
+	write_close(&w, &den);
+}
+
+/* ---- every byte that was not named ---- */
+
+#define OVER                                                                  \
+	"{ \"zz\" : [1,  2.50e+3,{}],\n\"title\":\"B\\u00e9 \\/ x\",\t"       \
+	"\"ainfo\":\"old-user\" , \"URLs\":[ {\"u\":\"https://old.example\"," \
+	"\"l\":\"x\", \"m\":\"host\"} ,{\"u\":\"second\"}],\"url\":"          \
+	"\"https://old.example\",\"ps\":1 ,\"tags\":[\"\\u0061:b\" ] }"
+#define DETAILS                                                                  \
+	" { \"passkey\":{\"rpId\":\"x\\/y\",\"k\":\"\\u00e9\\ud83d\\ude80\"},\n" \
+	"\t\"htmlForm\":{\"htmlMethod\":\"post\"},\"n\":1e-7,\"more\":[[[]]],"   \
+	"\"fields\":[{\"value\":\"form\",\"id\":\"q\",\"name\":\"q\",\"type\":"  \
+	"\"C\" },{\"designation\" : \"username\",\"value\":\"old-user\","        \
+	"\"id\":\"u;1\",\"name\":\"u\",\"type\":\"E\"},{\"value\":"              \
+	"\"old\\u002dpass\\/1\", \"designation\":\"password\",\"id\":\"p\","     \
+	"\"name\":\"p\",\"type\":\"P\",\"x\":null}],\"notesPlain\":\"old\\nno"   \
+	"tes\",\"passwordHistory\": [ {\"value\":\"older\",\"time\":1} ],"       \
+	"\"sections\":[ {\"title\":\"One\",\"name\":\"s1\",\"fields\":[{"        \
+	"\"t\":\"host\",\"n\":\"h\",\"k\":\"string\",\"a\":{\"guarded\":\"yes\"" \
+	",\"z\":[ ]},\"v\":\"old-host\" , \"extra\":0}, {\"k\":\"date\",\"n\":"  \
+	"\"d\",\"t\":\"day\",\"v\":1709553660}]},{\"name\":\"e\",\"title\":"     \
+	"\"\"}],\"last\":true}\n"
+
+/* Replaces the first occurrence of from by to in a copy of text. */
+static void
+replaced(struct buf *b, const char *from, const char *to)
+{
+	struct buf out = { 0 };
+	const char *at = strstr(b->p, from);
+
+	if (!at)
+		return;
+	buf_add(&out, b->p, (size_t)(at - b->p));
+	buf_str(&out, to);
+	buf_str(&out, at + strlen(from));
+	buf_free(b);
+	*b = out;
+}
+
+/* A change and what it may do to the two texts: pairs of from and to, ended
+ * by NULL. */
+static const struct keep_row {
+	const char *what, *args;
+	const char *over[8], *details[8];
+} keeps[] = {
+	{ "a field of a section",
+	    "\"fields\":[{\"label\":\"host\",\"value\":\"new \\\"h\\\"\"}]",
+	    { NULL }, { "\"old-host\"", "\"new \\\"h\\\"\"" } },
+	{ "two fields",
+	    "\"fields\":[{\"label\":\"day\",\"value\":\"2024-03-05\"},"
+	    "{\"label\":\"h\",\"section\":\"one\",\"value\":\"\"}]",
+	    { NULL }, { "\"old-host\"", "\"\"", "1709553660", "1709640060" } },
+	{ "the username", "\"username\":\"new-user\"",
+	    { "\"old-user\"", "\"new-user\"" },
+	    { "\"old-user\"", "\"new-user\"" } },
+	{ "the notes", "\"notes\":\"a\\nb\"", { NULL },
+	    { "\"old\\nnotes\"", "\"a\\nb\"" } },
+	{ "the title", "\"title\":\"New title\"",
+	    { "\"B\\u00e9 \\/ x\"", "\"New title\"" }, { NULL } },
+	{ "the tags", "\"tags\":[\"one\",\"two\"]",
+	    { "[\"\\u0061:b\" ]", "[\"one\",\"two\"]" }, { NULL } },
+	{ "no tags", "\"tags\":[]", { "[\"\\u0061:b\" ]", "[]" }, { NULL } },
+	{ "the website", "\"website\":\"https://new.example\"",
+	    { "\"https://old.example\"", "\"https://new.example\"",
+		"\"https://old.example\"", "\"https://new.example\"" },
+	    { NULL } },
+	{ "a new field",
+	    "\"fields\":[{\"label\":\"port\",\"value\":\"1\",\"kind\":\"Text\","
+	    "\"section\":\"One\"}]",
+	    { NULL },
+	    { "\"v\":1709553660}]",
+		"\"v\":1709553660},{\"k\":\"string\",\"n\":\"@\",\"t\":"
+		"\"port\",\"v\":\"1\"}]" } },
+	{ "a new field in a section without fields",
+	    "\"fields\":[{\"label\":\"port\",\"value\":\"1\",\"section\":"
+	    "\"E\"}]",
+	    { NULL },
+	    { "\"title\":\"\"}]",
+		"\"title\":\"\",\"fields\":[{\"k\":\"concealed\",\"n\":\"@\","
+		"\"t\":\"port\",\"v\":\"1\"}]}]" } },
+	{ "a new field in no section",
+	    "\"fields\":[{\"label\":\"port\",\"value\":\"1\"}]", { NULL },
+	    { "\"title\":\"\"}]",
+		"\"title\":\"\"},{\"name\":\"\",\"title\":\"\",\"fields\":["
+		"{\"k\":\"concealed\",\"n\":\"@\",\"t\":\"port\","
+		"\"v\":\"1\"}]}]" } },
+	{ "the archive", NULL, { NULL }, { NULL } },
+};
+
+/* A new id, which is not known before, stands as "@" in what is expected. */
+static bool
+same_but_id(const char *want, const char *seen)
+{
+	for (; *want && *seen; want++, seen++) {
+		if (*want == '@' &&
+		    strspn(seen, "abcdefghijklmnopqrstuvwxyz234567") >= 26)
+			seen += 25;
+		else if (*want != *seen)
+			return false;
+	}
+	return !*want && !*seen;
+}
+
+/* Puts the item with the odd spelling; its id is kept. */
+static void
+keep_put(struct world *w, char id[static 27])
+{
+	struct buf b = { 0 };
+
+	buf_str(&b, "{\"templateUuid\":\"001\",\"overview\":");
+	buf_json(&b, OVER);
+	buf_str(&b, ",\"details\":");
+	buf_json(&b, DETAILS);
+	buf_str(&b, "}");
+	item_put(w, "AI", b.p, id);
+	buf_free(&b);
+}
+
+static void
+keep_row(struct world *w, const struct keep_row *k)
+{
+	struct buf over = { 0 }, details = { 0 }, args = { 0 };
+	struct dump d = { 0 };
+	char id[27];
+	size_t i;
+
+	keep_put(w, id);
+	buf_str(&over, OVER);
+	buf_str(&details, DETAILS);
+	for (i = 0; k->over[i]; i += 2)
+		replaced(&over, k->over[i], k->over[i + 1]);
+	for (i = 0; k->details[i]; i += 2)
+		replaced(&details, k->details[i], k->details[i + 1]);
+	buf_fmt(&args, "{\"item\":\"%s\"%s%s}", id, k->args ? "," : "",
+	    k->args ? k->args : "");
+	if (want_done(w, k->args ? UPDATE : ARCHIVE, args.p, NULL, k->what) &&
+	    dump_read(w, "AI", id, &d)) {
+		CHECK(w->t, same_but_id(over.p, d.over),
+		    "%s: overview: expected %s, stored %s", k->what, over.p,
+		    d.over);
+		CHECK(w->t, same_but_id(details.p, d.details),
+		    "%s: details: expected %s, stored %s", k->what, details.p,
+		    d.details);
+		CHECK(w->t,
+		    *d.state == (k->args ? 'N' : 'Y') && atol(d.version) == 2,
+		    "%s: state or version", k->what);
+	}
+	buf_free(&over);
+	buf_free(&details);
+	buf_free(&args);
+	dump_free(&d);
+}
+
+/* A new password: the old one stands first in the history, as it was. */
+static void
+keep_password(struct world *w)
+{
+	struct buf details = { 0 }, args = { 0 };
+	struct dump d = { 0 };
+	const char *at;
+	long now = (long)time(NULL), when = 0;
+	char id[27];
+
+	keep_put(w, id);
+	buf_fmt(&args, "{\"item\":\"%s\",\"password\":\"new-pass-1\"}", id);
+	want_done(w, UPDATE, args.p, NULL, "the password");
+	dump_read(w, "AI", id, &d);
+	at = strstr(d.details, "\"old-pass/1\",\"time\":");
+	if (CHECK(w->t, at, "history: the old password is not in it"))
+		when = strtol(at + 20, NULL, 10);
+	CHECK(w->t, when >= now - 5 && when <= now + 60, "history: time");
+	buf_clear(&args);
+	buf_fmt(&args,
+	    "[{\"value\":\"old-pass/1\",\"time\":%ld}, {\"value\":\"older\"",
+	    when);
+	buf_str(&details, DETAILS);
+	replaced(&details, "\"old\\u002dpass\\/1\"", "\"new-pass-1\"");
+	replaced(&details, "[ {\"value\":\"older\"", args.p);
+	CHECK(w->t, strcmp(details.p, d.details) == 0,
+	    "the password: details: expected %s, stored %s", details.p,
+	    d.details);
+	want_stored(w, d.over, "{ \"zz\" : [1,  2.50e+3,{}],\n", "overview");
+	want_stored(w, d.over, "\"pgrng\":false", "overview");
+	buf_free(&details);
+	buf_free(&args);
+	dump_free(&d);
+}
+
+static void
+t_write_bytes(struct t *t)
+{
+	struct world w;
+	struct den d;
+	size_t i;
+
+	if (!write_start(&w, t, &d))
+		return;
+	for (i = 0; i < LEN(keeps); i++)
+		keep_row(&w, &keeps[i]);
+	keep_password(&w);
+	write_close(&w, &d);
+}
+
+/* The member notesPlain of these details replaced, or added as the last. */
+static void
+notes_expected(const char *details, const char *notes, struct buf *want)
+{
+	struct json j = { 0 };
+	const char *from;
+	size_t n, at;
+	int node;
+
+	buf_clear(want);
+	if (!json_parse(&j, details, strlen(details)))
+		return;
+	node = json_top(&j, "notesPlain");
+	if (node >= 0) {
+		from = json_source(&j, node, &n);
+		at = (size_t)(from - j.text);
+		buf_add(want, details, at);
+		buf_fmt(want, "\"%s\"%s", notes, details + at + n);
+	} else {
+		from = strrchr(details, '}');
+		buf_add(want, details, (size_t)(from - details));
+		buf_fmt(want, "%s\"notesPlain\":\"%s\"%s",
+		    json_len(&j, 0) ? "," : "", notes, from);
+	}
+	json_free(&j);
+}
+
+/* Every item, and random ones: new notes change nothing else. */
+static void
+t_write_walk(struct t *t)
+{
+	struct dump before = { 0 }, after = { 0 };
+	struct buf want = { 0 }, args = { 0 };
+	struct world w;
+	struct den d;
+	size_t i, done = 0, n = 0;
+
+	if (!write_open(&w, t, &d, "allow"))
+		return;
+	standin_do(&w.s, "random walk 60");
+	account_load(&w);
+	world_serve(&w, LEGACY_NEW);
+	for (i = 0; i < w.acct.n; i++) {
+		const struct row *r = &w.acct.row[i];
+
+		if (strcmp(r->vault, "AI") != 0 || *r->trashed != 'N')
+			continue;
+		dump_read(&w, "AI", r->id, &before);
+		n++;
+		buf_clear(&args);
+		buf_fmt(&args, "{\"item\":\"%s\",\"notes\":\"zqzq\"}", r->id);
+		call(&w, UPDATE, args.p, r->id);
+		done += client_ok(&w.c);
+		dump_read(&w, "AI", r->id, &after);
+		notes_expected(before.details, "zqzq", &want);
+		CHECK(t,
+		    strcmp(after.details,
+			client_ok(&w.c) ? want.p : before.details) == 0,
+		    "%s: details are not as expected, seen %s", r->id,
+		    client_seen(&w.c));
+		CHECK(t, strcmp(before.over, after.over) == 0,
+		    "%s: the overview has changed", r->id);
+	}
+	CHECK(t, n > 100 && done == n, "%zu of %zu items changed", done, n);
+	dump_free(&before);
+	dump_free(&after);
+	buf_free(&want);
+	buf_free(&args);
+	write_close(&w, &d);
+}
+
+/* Items with files: their references are signed anew for each change. */
+static void
+t_write_files(struct t *t)
+{
+	static const struct {
+		const char *tool, *args;
+	} v[] = {
+		{ UPDATE,
+		    "{\"item\":\"With attachments\",\"password\":\"p-1\"}" },
+		{ UPDATE,
+		    "{\"item\":\"With attachments\",\"generate\":\"32\"}" },
+		{ UPDATE, "{\"item\":\"TLS bundle\",\"title\":\"Bundle\"}" },
+	};
+	struct world w;
+	struct den d;
+	size_t i;
+
+	if (!write_start(&w, t, &d))
+		return;
+	for (i = 0; i < LEN(v); i++)
+		want_done(&w, v[i].tool, v[i].args, NULL, v[i].args);
+	want_secret(&w, "op://AI/With attachments/readme.txt",
+	    "attached text\n", "File");
+	want_secret(&w, "op://AI/Bundle/bundle.pem", NULL, "File");
+	want_done(&w, ARCHIVE, "{\"item\":\"Bundle\"}", NULL, "archive");
+	want_done(&w, DELETE,
+	    "{\"item\":\"With attachments\",\"title\":\"With attachments\"}",
+	    NULL, "delete");
+	write_close(&w, &d);
+}
+
+/* Two items of one title, the second made or renamed here: a change by title
+ * meets neither of them. */
+static void
+t_write_twins(struct t *t)
+{
+	static const char *const args[][2] = {
+		{ UPDATE, "{\"item\":\"GitHub\",\"password\":\"x-x-x\"}" },
+		{ ARCHIVE, "{\"item\":\"GitHub\"}" },
+		{ DELETE, "{\"item\":\"GitHub\",\"title\":\"GitHub\"}" },
+		{ "get_item", "{\"item\":\"GitHub\"}" },
+		{ UPDATE, "{\"item\":\"Anthropic key\",\"notes\":\"n\"}" },
+		{ DELETE, "{\"item\":\"Anthropic key\",\"title\":"
+		    "\"Anthropic key\"}" },
+	};
+	struct world w;
+	struct den d;
+	size_t i;
+
+	if (!write_start(&w, t, &d))
+		return;
+	get_usual(&w, "the list is known");
+	want_done(&w, CREATE, "{\"title\":\"GitHub\"}", NULL, "a second");
+	want_done(&w, UPDATE, "{\"item\":\"OpenAI API\",\"title\":"
+	    "\"Anthropic key\"}", NULL, "renamed");
+	standin_do(&w.s, "reset");
+	for (i = 0; i < LEN(args); i++) {
+		call(&w, args[i][0], args[i][1], args[i][0]);
+		want_word(&w, "item_ambiguous", args[i][0]);
+	}
+	CHECK_INT(t, 0, standin_count(&w.s, "writes"), "writes");
+	write_close(&w, &d);
+}
+
+/* What was looked for and not there a moment ago is there once it is made;
+ * lists know it at once. */
+static void
+t_write_then_read(struct t *t)
+{
+	struct json r = { 0 };
+	struct world w;
+	struct den d;
+
+	if (!write_start(&w, t, &d))
+		return;
+	get_usual(&w, "first");
+	get_word(&w, "Fresh", NULL, "item_not_found", "not there");
+	want_done(&w, CREATE,
+	    "{\"title\":\"Fresh\",\"username\":\"u\",\"password\":\"p-p-p\"}",
+	    NULL, "made");
+	account_load(&w);
+	standin_do(&w.s, "reset");
+	get_row(&w, "Fresh", NULL, find(&w, "AI", "Fresh"), "there");
+	want_cost(&w, (struct cost){ .all = 2, .overviews = 1, .item = 1 },
+	    "there");
+	want_done(&w, UPDATE, "{\"item\":\"Fresh\",\"title\":\"Stale\"}", NULL,
+	    "renamed");
+	standin_do(&w.s, "reset");
+	want_done(&w, "list_items", "{\"query\":\"stale\"}", &r, "listed");
+	CHECK_INT(t, 1, json_len(&r, json_top(&r, "items")), "listed");
+	want_cost(&w, (struct cost){ .all = 1, .overviews = 1 }, "listed");
+	get_word(&w, "Fresh", NULL, "item_not_found", "the old title");
+	want_done(&w, "list_vaults", "{}", &r, "list_vaults");
+	CHECK(t,
+	    json_source_is(&r, json_top(&r, "vaults 0 writable"), "true") &&
+		json_source_is(&r, json_top(&r, "vaults 0 default"), "true"),
+	    "list_vaults: writable, default");
+	json_free(&r);
+	write_close(&w, &d);
+}
+
+/* Changes sent one after the other without waiting are made in this order,
+ * each on top of the one before. */
+static void
+t_write_queue(struct t *t)
+{
+	enum { N = 8 };
+	struct dump s = { 0 };
+	struct world w;
+	struct den d;
+	char args[80];
+	long first;
+	int i;
+
+	if (!write_start(&w, t, &d))
+		return;
+	get_usual(&w, "first");
+	first = w.c.id + 1;
+	for (i = 0; i < N; i++) {
+		snprintf(args, sizeof(args),
+		    "{\"item\":\"Marker\",\"password\":\"queue-%d\"}", i);
+		client_call(&w.c, UPDATE, args);
+	}
+	for (i = 0; i < N; i++) {
+		next_of(&w, first + i, "in turn");
+		CHECK(t, client_ok(&w.c), "in turn: seen %s",
+		    client_seen(&w.c));
+	}
+	dump_read(&w, "AI", "Marker", &s);
+	CHECK_INT(t, 1 + N, atol(s.version), "version");
+	want_stored(&w, s.details, "[{\"value\":\"queue-6\"", "history");
+	want_stored(&w, s.details, "{\"value\":\"" MARKER "\"", "history");
+	want_count(&w, "patch", N, "in turn");
+	dump_free(&s);
+	write_close(&w, &d);
+}
+
+/* A change that is called off, or whose host goes, while it is under way: it
+ * is made once or not at all, the record has it, and the next call works. */
+static void
+t_write_called_off(struct t *t)
+{
+	static const char *const how[] = { "cancelled", "end of input",
+		"SIGTERM" };
+	struct buf trail = { 0 };
+	struct dump s = { 0 };
+	struct world w;
+	struct den d;
+	char args[80], value[32];
+	size_t i;
+
+	if (!write_open(&w, t, &d, "allow"))
+		return;
+	for (i = 0; i < LEN(how); i++) {
+		den_clear(&d);
+		world_serve(&w, LEGACY_NEW);
+		get_usual(&w, how[i]);
+		standin_do(&w.s, "reset");
+		standin_do(&w.s, "fault patch slow 300 x1");
+		snprintf(value, sizeof(value), "\"zq-off-%zu\"", i);
+		snprintf(args, sizeof(args),
+		    "{\"item\":\"Marker\",\"username\":%s}", value);
+		client_call(&w.c, UPDATE, args);
+		standin_await(&w.s, "patch", 1, 5000);
+		if (i == 0) {
+			client_send(&w.c, CANCEL("{\"requestId\":%ld}"),
+			    w.c.id);
+			want_ping(&w, how[i]);
+			get_usual(&w, "after a cancellation");
+		} else if (i == 2) {
+			kill(w.c.p.pid, SIGTERM);
+			want_end(&w, 0, how[i]);
+		}
+		world_leave(&w);
+		standin_do(&w.s, "clear");
+		dump_read(&w, "AI", "Marker", &s);
+		want_count(&w, "patch", 1, how[i]);
+		CHECK_INT(t, strstr(s.details, value) != NULL,
+		    standin_count(&w.s, "writes"), how[i]);
+		buf_clear(&trail);
+		buf_read_file(&trail, d.audit);
+		CHECK(t,
+		    trail_count(&w, &trail, "WRITE_BEGINS", NULL, UPDATE) == 1,
+		    "%s: no WRITE_BEGINS", how[i]);
+		trail_good(&w, &d, NULL, NULL, how[i]);
+	}
+	buf_free(&trail);
+	dump_free(&s);
+	write_close(&w, &d);
+}
+
+/* Limits of what one call may bring, and values of every size below them. */
+static void
+t_write_sizes(struct t *t)
+{
+	static const size_t size[] = { 0, 1, 1000, 20000, 60000 };
+	struct buf args = { 0 }, value = { 0 };
+	struct world w;
+	struct den d;
+	size_t i;
+
+	if (!write_start(&w, t, &d))
+		return;
+	for (i = 0; i < LEN(size); i++) {
+		buf_clear(&value);
+		while (value.n < size[i])
+			buf_fmt(&value, "%zu-", value.n);
+		value.n = size[i];
+		buf_add(&value, "", 0);
+		buf_clear(&args);
+		buf_fmt(&args, "{\"item\":\"Marker\",\"password\":\"%s\"}",
+		    value.p);
+		want_done(&w, UPDATE, args.p, NULL, "a long value");
+		want_secret(&w, "op://AI/Marker/password", value.p, NULL);
+	}
+	buf_clear(&args);
+	buf_str(&args, "{\"item\":\"Marker\",\"fields\":[");
+	for (i = 0; i < 16; i++)
+		buf_fmt(&args, "%s{\"label\":\"l%zu\",\"value\":\"v%zu\"}",
+		    i ? "," : "", i, i);
+	buf_str(&args, "]}");
+	want_done(&w, UPDATE, args.p, NULL, "16 fields");
+	want_secret(&w, "op://AI/Marker/l15", "v15", "Concealed");
+	replaced(&args, "]}", ",{\"label\":\"more\",\"value\":\"\"}]}");
+	call(&w, UPDATE, args.p, "17 fields");
+	want_word(&w, "invalid_argument", "17 fields");
+	buf_clear(&value);
+	for (i = 0; i < 256; i++)
+		buf_str(&value, "T");
+	buf_clear(&args);
+	buf_fmt(&args, "{\"title\":\"%s\"}", value.p);
+	call(&w, CREATE, args.p, "a title of 256");
+	want_word(&w, "invalid_argument|invalid_name", "a title of 256");
+	buf_clear(&args);
+	buf_fmt(&args, "{\"title\":\"%s\"}", value.p + 1);
+	want_done(&w, CREATE, args.p, NULL, "a title of 255");
+	buf_free(&args);
+	buf_free(&value);
+	write_close(&w, &d);
+}
+
+/* Where other categories keep their password, a new one goes there too. */
+static void
+t_write_password(struct t *t)
+{
+	static const struct {
+		const char *item, *ref, *user;
+	} v[] = {
+		{ "OpenAI API", "op://AI/OpenAI API/credential",
+		    "op://AI/OpenAI API/username" },
+		{ "Anthropic key", "op://AI/Anthropic key/password", NULL },
+		{ "db.prod", "op://AI/db.prod/password",
+		    "op://AI/db.prod/username" },
+		{ "web-01", "op://AI/web-01/password",
+		    "op://AI/web-01/username" },
+		{ "Web form login", NULL, NULL },
+		{ "No password", "op://AI/No password/password",
+		    "op://AI/No password/username" },
+		{ "No user name", "op://AI/No user name/password",
+		    "op://AI/No user name/username" },
+		{ "No fields at all", "op://AI/No fields at all/password",
+		    "op://AI/No fields at all/username" },
+		{ "Nulls", "op://AI/Nulls/password", "op://AI/Nulls/username" },
+		{ "Deploy notes", "op://AI/Deploy notes/password",
+		    "op://AI/Deploy notes/username" },
+		{ "Unknown members", "op://AI/Unknown members/password",
+		    "op://AI/Unknown members/username" },
+	};
+	struct buf args = { 0 };
+	struct world w;
+	struct den d;
+	size_t i;
+
+	if (!write_start(&w, t, &d))
+		return;
+	for (i = 0; i < LEN(v); i++) {
+		buf_clear(&args);
+		buf_fmt(&args, "{\"item\":\"%s\",\"password\":\"pw-%zu\"%s}",
+		    v[i].item, i, v[i].user ? ",\"username\":\"us-1\"" : "");
+		want_done(&w, UPDATE, args.p, NULL, v[i].item);
+		buf_clear(&args);
+		buf_fmt(&args, "pw-%zu", i);
+		if (v[i].ref)
+			want_secret(&w, v[i].ref, args.p, "Concealed");
+		if (v[i].user)
+			want_secret(&w, v[i].user, "us-1", "Text");
+		call_text(&w, CREDENTIALS, "item_name", v[i].item, v[i].item);
+		CHECK(t, buf_has(&w.c.line, args.p), "%s: credentials",
+		    v[i].item);
+		buf_clear(&args);
+		buf_fmt(&args, "{\"item\":\"%s\",\"generate\":\"32\"}",
+		    v[i].item);
+		want_done(&w, UPDATE, args.p, NULL, v[i].item);
+	}
+	buf_free(&args);
+	write_close(&w, &d);
+}
+
+/* A website and tags where there were none, or null, or an older single one:
+ * they are shown afterwards, and what else is known of websites stays. */
+static void
+t_write_website(struct t *t)
+{
+	static const char *const item[] = { "Marker", "Nulls", "Anthropic key",
+		"No fields at all", ITEM };
+	struct json r = { 0 };
+	struct buf args = { 0 };
+	struct world w;
+	struct den d;
+	size_t i;
+
+	if (!write_start(&w, t, &d))
+		return;
+	for (i = 0; i < LEN(item); i++) {
+		buf_clear(&args);
+		buf_fmt(&args,
+		    "{\"item\":\"%s\",\"website\":\"https://w.example\","
+		    "\"tags\":[\"t1\",\"t/2\"]}",
+		    item[i]);
+		want_done(&w, UPDATE, args.p, NULL, item[i]);
+		call_text(&w, "get_item", "item", item[i], item[i]);
+		if (result_read(&w, &r, item[i]))
+			CHECK(t,
+			    json_is(&r, json_top(&r, "websites 0"),
+				"https://w.example") &&
+				json_source_is(&r, json_top(&r, "tags"),
+				    "[\"t1\",\"t/2\"]"),
+			    "%s: website or tags", item[i]);
+	}
+	CHECK(t,
+	    json_is(&r, json_top(&r, "websites 2"), "https://status.example"),
+	    "the other websites have gone");
+	json_free(&r);
+	buf_free(&args);
+	write_close(&w, &d);
+}
+
+/* ---- a person's word, rules and tags ---- */
+
+/* The params of a question about a change: what it names, which answers it
+ * offers, and no value. names is a list separated by "|". */
+static void
+question_good(struct world *w, int params, bool once, const char *names,
+    const char *what)
+{
+	static const char *const choices[] = {
+		"[\"allow once\",\"allow for 10 minutes\",\"refuse\"]",
+		"[\"allow once\",\"refuse\"]"
+	};
+	const struct json *j = &w->c.last;
+	struct buf text = { 0 };
+	char part[80];
+	size_t n;
+	int at;
+
+	at = json_at(j, params, "requestedSchema properties answer enum");
+	CHECK(w->t, json_source_is(j, at, choices[once]),
+	    "%s: not the answers %s", what, choices[once]);
+	at = json_get(j, params, "message");
+	if (at >= 0)
+		json_text(j, at, &text);
+	for (; *names; names += n + (names[n] == '|')) {
+		n = strcspn(names, "|");
+		snprintf(part, sizeof(part), "%.*s", (int)n, names);
+		CHECK(w->t, buf_has(&text, part), "%s: the question lacks %s",
+		    what, part);
+	}
+	CHECK(w->t, !buf_has(&w->c.line, "zq-"), "%s: a value is asked with",
+	    what);
+	world_no_secret(w, &w->c.line, "a question");
+	buf_free(&text);
+}
+
+/* One call that a person is asked about. */
+struct asked {
+	const char *tool, *args;
+	const char *names; /* in the question */
+	bool once;         /* there is no "for 10 minutes" */
+};
+
+static const struct asked asked_update = { UPDATE,
+	"{\"item\":\"Marker\",\"password\":\"zq-1\",\"title\":\"Marker\","
+	"\"fields\":[{\"label\":\"door\",\"value\":\"zq-2\"}]}",
+	"\"Marker\"|\"AI\"|\"password\"|\"door\"|\"title\"|change", false };
+static const struct asked asked_others[] = {
+	{ CREATE,
+	    "{\"title\":\"Brand new\",\"password\":\"zq-3\",\"notes\":\"zq-4\"}",
+	    "\"Brand new\"|\"AI\"|create", true },
+	{ ARCHIVE, "{\"item\":\"Only Upper\"}", "\"Only Upper\"|archive",
+	    true },
+	{ DELETE, "{\"item\":\"Case Test\",\"title\":\"Case Test\"}",
+	    "\"Case Test\"|delete", true },
+};
+
+/* Calls, reads the question, and gives this answer; the call's own answer is
+ * the latest then. */
+static bool
+asked_legacy(struct world *w, const struct asked *a, const char *args,
+    const char *answer, const char *what)
+{
+	char id[32];
+
+	client_call(&w->c, a->tool, args);
+	if (!next_any(w, what) ||
+	    !CHECK(w->t,
+		json_is(&w->c.last, json_top(&w->c.last, "method"),
+		    "elicitation/create"),
+		"%s: expected a question, seen %s", what, client_seen(&w->c)))
+		return false;
+	question_good(w, json_top(&w->c.last, "params"), a->once, a->names,
+	    what);
+	want_count(w, "patch", 0, what);
+	id_copy(w, id);
+	reply(w, id, answer);
+	return next_of(w, w->c.id, what);
+}
+
+/* The modern way; the state is kept. */
+static bool
+asked_modern(struct world *w, const struct asked *a, const char *args,
+    const char *answer, struct buf *state, const char *what)
+{
+	const struct json *j = &w->c.last;
+	const char *p;
+	size_t n;
+	int at;
+
+	modern_call(w, a->tool, args, NULL, NULL, what);
+	at = json_top(j, "result requestState");
+	if (!CHECK(w->t, at >= 0, "%s: expected a question, seen %s", what,
+		client_seen(&w->c)))
+		return false;
+	question_good(w, json_top(j, "result inputRequests approval params"),
+	    a->once, a->names, what);
+	want_count(w, "patch", 0, what);
+	buf_clear(state);
+	p = json_source(j, at, &n);
+	buf_add(state, p, n);
+	return modern_call(w, a->tool, args, answer, state->p, what);
+}
+
+/* The arguments with the id of the active "Case Test" in place of its title,
+ * which two items have. */
+static void
+asked_args(struct world *w, const struct asked *a, struct buf *b)
+{
+	buf_clear(b);
+	buf_str(b, a->args);
+	if (strcmp(a->tool, DELETE) == 0) {
+		char from[] = "\"item\":\"Case Test\"";
+		struct buf to = { 0 };
+
+		buf_fmt(&to, "\"item\":\"%s\"", find(w, "AI", "Case Test")->id);
+		replaced(b, from, to.p);
+		buf_free(&to);
+	}
+}
+
+/* The latest call was carried out, with one patch; the count begins anew. */
+static void
+want_written(struct world *w, const char *what)
+{
+	CHECK(w->t, client_ok(&w->c), "%s: seen %s", what, client_seen(&w->c));
+	want_count(w, "patch", 1, what);
+	standin_do(&w->s, "reset");
+}
+
+static void
+want_unwritten(struct world *w, const char *word, const char *what)
+{
+	want_word(w, word, what);
+	want_count(w, "patch", 0, what);
+	standin_do(&w->s, "reset");
+}
+
+/* Legacy: refused, allowed once, and for ten minutes, which holds for this
+ * item and for changes to it only. */
+static void
+t_write_ask(struct t *t)
+{
+	const struct asked *a = &asked_update;
+	struct buf args = { 0 };
+	struct world w;
+	struct den d;
+	size_t i;
+
+	if (!write_open(&w, t, &d, "ask") || !world_host(&w, LEGACY_NEW, FORM))
+		return;
+	asked_legacy(&w, a, a->args, RESULT(NO), "declined");
+	want_unwritten(&w, REFUSED, "declined");
+	asked_legacy(&w, a, a->args, ACCEPT("refuse"), "refused");
+	want_unwritten(&w, REFUSED, "refused");
+	asked_legacy(&w, a, a->args, RESULT("{\"action\":\"cancel\"}"),
+	    "cancelled");
+	want_unwritten(&w, MISSING, "cancelled");
+	asked_legacy(&w, a, a->args, RESULT(YES), "once");
+	want_written(&w, "once");
+	asked_legacy(&w, a, a->args, RESULT(YES10), "ten minutes");
+	want_written(&w, "ten minutes");
+	call(&w, UPDATE, a->args, "within ten minutes");
+	want_written(&w, "within ten minutes");
+	for (i = 0; i < LEN(asked_others); i++) {
+		asked_args(&w, &asked_others[i], &args);
+		asked_legacy(&w, &asked_others[i], args.p, RESULT(NO),
+		    asked_others[i].tool);
+		want_unwritten(&w, REFUSED, asked_others[i].tool);
+		asked_legacy(&w, &asked_others[i], args.p, RESULT(YES),
+		    asked_others[i].tool);
+		want_written(&w, asked_others[i].tool);
+	}
+	asked_legacy(&w,
+	    &(struct asked){ ARCHIVE, NULL, "\"Marker\"|archive", true },
+	    "{\"item\":\"Marker\"}", RESULT(NO), "archive");
+	want_unwritten(&w, REFUSED, "archive within ten minutes");
+	asked_legacy(&w, &(struct asked){ UPDATE, NULL, "\"GitHub\"", false },
+	    "{\"item\":\"GitHub\",\"notes\":\"zq-5\"}", RESULT(NO), "another");
+	want_unwritten(&w, REFUSED, "another item within ten minutes");
+	world_leave(&w);
+	trail_good(&w, &d, NULL, NULL, "asked");
+	buf_free(&args);
+	write_close(&w, &d);
+}
+
+/* The same in the modern era: a yes holds once, for these arguments. */
+static void
+t_write_input(struct t *t)
+{
+	static const char no[] = "{\"approval\":" NO "}";
+	static const char yes10[] = "{\"approval\":" YES10 "}";
+	const struct asked *a = &asked_update;
+	struct buf args = { 0 }, state = { 0 };
+	struct world w;
+	struct den d;
+	size_t i;
+
+	if (!write_open(&w, t, &d, "ask") || !world_host(&w, MODERN, FORM))
+		return;
+	asked_modern(&w, a, a->args, no, &state, "declined");
+	want_unwritten(&w, REFUSED, "declined");
+	modern_call(&w, UPDATE, a->args, APPROVED, state.p, "a late yes");
+	want_error(&w, PARAMS, "a late yes");
+	asked_modern(&w, a, a->args, APPROVED, &state, "once");
+	want_written(&w, "once");
+	modern_call(&w, UPDATE, a->args, APPROVED, state.p, "twice");
+	want_error(&w, PARAMS, "a yes twice");
+	asked_modern(&w, a, a->args, "{}", &state, "no answer");
+	CHECK(t, json_top(&w.c.last, "result requestState") >= 0,
+	    "no answer: seen %s", client_seen(&w.c));
+	buf_str(&args, a->args);
+	replaced(&args, "zq-1", "zq-9");
+	modern_call(&w, UPDATE, args.p, APPROVED, state.p, "another value");
+	want_error(&w, PARAMS, "a yes for another value");
+	want_count(&w, "patch", 0, "a yes for another value");
+	for (i = 0; i < LEN(asked_others); i++) {
+		asked_args(&w, &asked_others[i], &args);
+		asked_modern(&w, &asked_others[i], args.p, APPROVED, &state,
+		    asked_others[i].tool);
+		want_written(&w, asked_others[i].tool);
+	}
+	asked_modern(&w, a, a->args, yes10, &state, "ten minutes");
+	want_written(&w, "ten minutes");
+	modern_call(&w, UPDATE, a->args, NULL, NULL, "within ten minutes");
+	want_written(&w, "within ten minutes");
+	world_leave(&w);
+	world_host(&w, MODERN, NULL);
+	call(&w, UPDATE, a->args, "nobody to ask");
+	want_error(&w, -32021, "nobody to ask");
+	want_count(&w, "patch", 0, "nobody to ask");
+	buf_free(&args);
+	buf_free(&state);
+	write_close(&w, &d);
+}
+
+/* Rules, tags and settings; word NULL: the change is made. In policy and
+ * setup signs stand for ids as in the refusals above. */
+static const struct {
+	const char *policy, *env, *setup, *tool, *args, *word;
+} write_rules[] = {
+	{ "", NULL, NULL, UPDATE, "{\"item\":\"Marker\",\"notes\":\"n\"}",
+	    NULL },
+	{ "deny write\n", NULL, NULL, UPDATE,
+	    "{\"item\":\"Marker\",\"notes\":\"n\"}", "policy_denied" },
+	{ "deny write\n", NULL, NULL, CREATE, "{\"title\":\"n\"}",
+	    "policy_denied" },
+	{ "deny write item Mark*\n", NULL, NULL, ARCHIVE,
+	    "{\"item\":\"Marker\"}", "policy_denied" },
+	{ "deny write item Mark*\n", NULL, NULL, ARCHIVE,
+	    "{\"item\":\"GitHub\"}", NULL },
+	{ "deny write item @\n", NULL, NULL, DELETE,
+	    "{\"item\":\"Marker\",\"title\":\"Marker\"}", "policy_denied" },
+	{ "deny write vault AI\n", NULL, NULL, CREATE, "{\"title\":\"n\"}",
+	    "policy_denied" },
+	{ "deny write item New*\n", NULL, NULL, CREATE,
+	    "{\"title\":\"New one\"}", "policy_denied" },
+	{ "deny write item New*\n", NULL, NULL, CREATE,
+	    "{\"title\":\"Old one\"}", NULL },
+	{ "deny write category Server\n", NULL, NULL, CREATE,
+	    "{\"title\":\"n\",\"category\":\"Server\"}", "policy_denied" },
+	{ "deny write tag prod\n", NULL, NULL, CREATE,
+	    "{\"title\":\"n\",\"tags\":[\"prod\"]}", "policy_denied" },
+	{ "deny write field password\n", NULL, NULL, UPDATE,
+	    "{\"item\":\"Marker\",\"password\":\"p\"}", "policy_denied" },
+	{ "deny write field password\n", NULL, NULL, UPDATE,
+	    "{\"item\":\"Marker\",\"username\":\"u\"}", NULL },
+	{ "deny write field password\n", NULL, NULL, UPDATE,
+	    "{\"item\":\"Marker\",\"username\":\"u\",\"generate\":\"20\"}",
+	    "policy_denied" },
+	{ "ask write\n", NULL, NULL, UPDATE,
+	    "{\"item\":\"Marker\",\"notes\":\"n\"}", "approval_unavailable" },
+	{ "permit write item Marker\n", "OPMCP_WRITE=ask", NULL, UPDATE,
+	    "{\"item\":\"Marker\",\"notes\":\"n\"}", NULL },
+	{ "permit write item Marker\n", "OPMCP_WRITE=ask", NULL, UPDATE,
+	    "{\"item\":\"GitHub\",\"notes\":\"n\"}", "approval_unavailable" },
+	{ "deny reveal\ndeny use\n", NULL, NULL, UPDATE,
+	    "{\"item\":\"Marker\",\"notes\":\"n\"}", NULL },
+	{ "", NULL, "tag @ ai:deny", UPDATE,
+	    "{\"item\":\"Marker\",\"notes\":\"n\"}", "policy_denied" },
+	{ "permit write\n", NULL, "tag @ ai:deny", ARCHIVE,
+	    "{\"item\":\"Marker\"}", "policy_denied" },
+	{ "", NULL, "tag @ ai:ask", UPDATE,
+	    "{\"item\":\"Marker\",\"notes\":\"n\"}", "approval_unavailable" },
+	{ "permit write\n", NULL, "tag @ ai:use-only", UPDATE,
+	    "{\"item\":\"Marker\",\"notes\":\"n\"}", "policy_denied" },
+	{ "permit write\n", NULL, "tag @ ai:canary", UPDATE,
+	    "{\"item\":\"Marker\",\"notes\":\"n\"}", "item_not_found" },
+	{ "", NULL, "tag @ ai:canary", DELETE,
+	    "{\"item\":\"Marker\",\"title\":\"wrong\"}", "item_not_found" },
+	{ "", NULL, "tag @ ai:canary", UPDATE,
+	    "{\"item\":\"Marker\",\"fields\":[{\"label\":\"username\","
+	    "\"value\":\"1\",\"kind\":\"Date\"}]}",
+	    "item_not_found" },
+	/* no way out of a rule or tag */
+	{ "deny reveal item Marker\n", NULL, NULL, UPDATE,
+	    "{\"item\":\"Marker\",\"title\":\"Other\"}", "policy_denied" },
+	{ "deny reveal item Mark*\n", NULL, NULL, UPDATE,
+	    "{\"item\":\"Marker\",\"title\":\"Mark two\"}", NULL },
+	{ "ask reveal item Marker\n", NULL, NULL, UPDATE,
+	    "{\"item\":\"Marker\",\"title\":\"Other\"}", "policy_denied" },
+	{ "deny list item Marker\n", NULL, NULL, UPDATE,
+	    "{\"item\":\"Marker\",\"title\":\"Other\"}", "policy_denied" },
+	{ "deny reveal tag prod\n", NULL, "tag @ prod x", UPDATE,
+	    "{\"item\":\"Marker\",\"tags\":[\"x\"]}", "policy_denied" },
+	{ "deny reveal tag prod\n", NULL, "tag @ prod x", UPDATE,
+	    "{\"item\":\"Marker\",\"tags\":[\"prod\"]}", NULL },
+	{ "deny reveal\npermit reveal tag open\n", NULL, NULL, UPDATE,
+	    "{\"item\":\"Marker\",\"tags\":[\"open\"]}", "policy_denied" },
+	{ "deny reveal\npermit reveal tag open\n", NULL, "tag @ open", UPDATE,
+	    "{\"item\":\"Marker\",\"tags\":[]}", NULL },
+	{ "deny reveal\npermit reveal item Open*\n", NULL, NULL, UPDATE,
+	    "{\"item\":\"Marker\",\"title\":\"Open sesame\"}",
+	    "policy_denied" },
+	{ "deny write\npermit write item Open*\n", NULL, NULL, CREATE,
+	    "{\"title\":\"Open one\"}", NULL },
+	{ "deny reveal field password item Marker\n", NULL, NULL, UPDATE,
+	    "{\"item\":\"Marker\",\"title\":\"Other\"}", "policy_denied" },
+	{ "limit 1/1h reveal item Marker\n", NULL, NULL, UPDATE,
+	    "{\"item\":\"Marker\",\"title\":\"Other\"}", "policy_denied" },
+	{ "", NULL, "tag @ ai:audit x", UPDATE,
+	    "{\"item\":\"Marker\",\"tags\":[\"x\"]}", "edit_refused" },
+	{ "", NULL, "tag @ ai:audit x", UPDATE,
+	    "{\"item\":\"Marker\",\"tags\":[\"ai:audit\"]}", NULL },
+	{ "", NULL, "acl AI 48", UPDATE,
+	    "{\"item\":\"Marker\",\"notes\":\"n\"}", "access_denied" },
+	{ "", NULL, "acl AI 48", CREATE, "{\"title\":\"n\"}", "access_denied" },
+	{ "", NULL, "acl AI 48", ARCHIVE, "{\"item\":\"Marker\"}",
+	    "access_denied" },
+};
+
+static void
+t_write_rules(struct t *t)
+{
+	struct buf text = { 0 };
+	struct dump d = { 0 };
+	struct world w;
+	struct den den;
+	size_t i;
+
+	for (i = 0; i < LEN(write_rules); i++) {
+		const char *what = write_rules[i].policy;
+
+		if (t->lab->valgrind && i % 5 != 0)
+			continue;
+		if (!write_open(&w, t, &den, "allow"))
+			return;
+		refusal_text(&w, write_rules[i].policy, &text);
+		policy_put(&w, &den, text.p);
+		refusal_settings(&w, write_rules[i].env);
+		refusal_text(&w, write_rules[i].setup, &text);
+		if (text.n)
+			standin_do(&w.s, "%s", text.p);
+		dump_read(&w, "AI", "Marker", &d);
+		world_serve(&w, i % 2 ? MODERN : LEGACY_NEW);
+		call(&w, write_rules[i].tool, write_rules[i].args, what);
+		if (write_rules[i].word)
+			want_word(&w, write_rules[i].word, what);
+		else
+			CHECK(t, client_ok(&w.c), "%s%s: seen %s", what,
+			    write_rules[i].args, client_seen(&w.c));
+		CHECK_INT(t, !write_rules[i].word,
+		    standin_count(&w.s, "writes"), write_rules[i].args);
+		CHECK_INT(t, !write_rules[i].word, standin_count(&w.s, "patch"),
+		    what);
+		world_leave(&w);
+		trail_good(&w, &den, write_rules[i].word ? NULL : "WRITE", NULL,
+		    what);
+		write_close(&w, &den);
+	}
+	buf_free(&text);
+	dump_free(&d);
+}
+
+/* limit write: so many changes, and no fewer. */
+static void
+t_write_limit(struct t *t)
+{
+	static const char args[] = "{\"item\":\"Marker\",\"notes\":\"n\"}";
+	struct world w;
+	struct den d;
+
+	if (!write_open(&w, t, &d, "allow"))
+		return;
+	policy_put(&w, &d, "limit 2/1h write\n");
+	world_serve(&w, LEGACY_NEW);
+	call(&w, UPDATE, args, "first");
+	want_written(&w, "first");
+	call(&w, UPDATE, "{\"item\":\"Marker\",\"generate\":\"9,x\"}", "bad");
+	want_unwritten(&w, "invalid_argument", "a bad call takes nothing");
+	call(&w, UPDATE, args, "second");
+	want_written(&w, "second");
+	call(&w, UPDATE, args, "third");
+	want_unwritten(&w, "limit_reached", "third");
+	CHECK(t, error_says(&w, "retry_after_ms"), "third: not said when");
+	call(&w, UPDATE, "{\"item\":\"GitHub\",\"notes\":\"n\"}", "another");
+	want_written(&w, "another item");
+	get_usual(&w, "reading");
+	write_close(&w, &d);
+}
+
+/* The record: before a change, and after it; refusals with their events.
+ * Where the record cannot be written nothing is. */
+static void
+t_write_record(struct t *t)
+{
+	static const struct {
+		const char *event, *error, *tool;
+		int n;
+	} v[] = {
+		{ "WRITE_BEGINS", NULL, CREATE, 1 },
+		{ "WRITE", NULL, CREATE, 1 },
+		{ "WRITE_BEGINS", NULL, UPDATE, 2 },
+		{ "WRITE", NULL, UPDATE, 1 },
+		{ "FAILED", "conflict", UPDATE, 1 },
+		{ "WRITE_BEGINS", NULL, DELETE, 0 },
+		{ "INVALID", "invalid_argument", DELETE, 1 },
+		{ "WRITE_BEGINS", NULL, ARCHIVE, 0 },
+		{ "REFUSED", "policy_denied", ARCHIVE, 1 },
+		{ "LIST", NULL, "list_items", 1 },
+		{ "LIST", NULL, "list_vaults", 1 },
+		{ "LOOK", NULL, "get_item", 1 },
+		{ "REVEAL", NULL, "read_secret", 1 },
+		{ "FAILED", "field_not_found", "read_secret", 1 },
+	};
+	static const char *const where[] = { "/dev/full", "/nowhere/audit" };
+	struct buf trail = { 0 };
+	struct world w;
+	struct den d;
+	size_t i;
+
+	if (!write_open(&w, t, &d, "allow"))
+		return;
+	policy_put(&w, &d, "deny write item GitHub\n");
+	world_serve(&w, LEGACY_NEW);
+	call(&w, CREATE, "{\"title\":\"zq-t\",\"password\":\"zq-p\"}", "1");
+	call(&w, UPDATE, "{\"item\":\"Marker\",\"notes\":\"zq-n\"}", "2");
+	standin_do(&w.s, "fault patch failed 104 x1");
+	call(&w, UPDATE, "{\"item\":\"Marker\",\"password\":\"zq-q\"}", "3");
+	want_word(&w, "conflict", "3");
+	call(&w, DELETE, "{\"item\":\"Marker\",\"title\":\"x\"}", "4");
+	call(&w, ARCHIVE, "{\"item\":\"GitHub\"}", "5");
+	call(&w, "list_items", "{\"query\":\"zq-l\"}", "6");
+	call(&w, "list_vaults", "{}", "7");
+	call(&w, "get_item", "{\"item\":\"Marker\"}", "8");
+	read_ref(&w, "op://AI/Marker/password");
+	read_ref(&w, "op://AI/Marker/nope");
+	world_leave(&w);
+	trail_good(&w, &d, NULL, NULL, "record");
+	buf_read_file(&trail, d.audit);
+	for (i = 0; i < LEN(v); i++)
+		CHECK(t,
+		    trail_count(&w, &trail, v[i].event, v[i].error,
+			v[i].tool) == v[i].n,
+		    "record: not %d lines %s %s %s", v[i].n, v[i].event,
+		    v[i].error ? v[i].error : "", v[i].tool);
+	buf_add(&trail, w.said.p, w.said.n);
+	CHECK(t,
+	    !buf_has(&trail, "zq-p") && !buf_has(&trail, "zq-n") &&
+		!buf_has(&trail, "zq-q"),
+	    "record or output: a value");
+	for (i = 0; i < LEN(where); i++) {
+		env_set(&w.env, "OPMCP_AUDIT", where[i]);
+		world_serve(&w, LEGACY_NEW);
+		standin_do(&w.s, "reset");
+		call(&w, UPDATE, "{\"item\":\"Marker\",\"notes\":\"x\"}",
+		    where[i]);
+		want_word(&w, "audit_failed", where[i]);
+		call(&w, CREATE, "{\"title\":\"x\"}", where[i]);
+		want_word(&w, "audit_failed", where[i]);
+		read_ref(&w, "op://AI/Marker/password");
+		want_word(&w, "audit_failed", where[i]);
+		want_count(&w, "patch", 0, where[i]);
+		world_leave(&w);
+	}
+	buf_free(&trail);
+	write_close(&w, &d);
+}
+
+/* ---- faults ---- */
+
+/* What goes wrong while an item is changed. words: what the call may say, ""
+ * for nothing wrong; applied: the change is stored afterwards. */
+static const struct {
+	const char *fault, *words;
+	bool applied;
+} spoils[] = {
+	{ "patch failed 100 x1", "service_error", false },
+	{ "patch failed 101 x1", "access_denied", false },
+	{ "patch failed 104 x1", "conflict", false },
+	{ "patch failed 105 x1", "service_error", false },
+	{ "patch failed 106 x1", "too_large", false },
+	{ "patch failed 999 x1", "service_error", false },
+	{ "patch concurrent x1", "conflict", false },
+	{ "item concurrent x1", "conflict", false },
+	{ "patch cut x1", "network_error", false },
+	{ "patch drop x1", "", true },
+	{ "patch reset x1", "", true },
+	{ "patch garbage x1", "", true },
+	{ "patch badjson x1", "", true },
+	{ "patch badtag x1", "", true },
+	{ "patch emptybody x1", "", true },
+	{ "patch truncate 20 x1", "", true },
+	{ "patch badchunk x1", "", true },
+	{ "patch omitted x1", "bad_answer", false },
+	{ "patch omitted applied x1", "", true },
+	{ "patch oddanswer list x1", "", true },
+	{ "patch oddanswer other x1", "", true },
+	{ "patch oddanswer nomaps x1", "", true },
+	{ "patch oddanswer version x1", "", true },
+	{ "patch oddanswer both x1", "", true },
+	{ "patch close x1", "", true },
+	{ "patch quietclose x1", "", true },
+	{ "patch closedelim x1", "", true },
+	{ "patch chunked x1", "", true },
+	{ "patch slow 200 x1", "", true },
+	{ "patch status 400 x1", "service_error", false },
+	{ "patch status 401 x1", "", true },
+	{ "patch expired", "", true },
+	{ "patch status 403 x1", "access_denied", false },
+	{ "patch status 404 x1", "vault_not_allowed|service_error", false },
+	{ "patch status 409 x1", "conflict", false },
+	{ "patch status 429 x1", "rate_limited", false },
+	{ "patch status 500 x1", "service_error", false },
+	{ "patch status 503 x1", "service_error", false },
+	{ "patch redirect x1", "service_error|bad_answer", false },
+	{ "vault status 500 x1", "service_error", false },
+	{ "vault badtag x1", "bad_answer", false },
+	{ "vault cut x1", NULL, false }, /* may be asked again */
+	{ "vault quietclose x1", NULL, false },
+	{ "vault close x1", "", true },
+	{ "item status 500 x1", "service_error", false },
+	{ "item badtag x1", "bad_answer", false },
+	{ "item status 401 x1", "", true },
+};
+
+/* What is stored is the new value or the old one, as said. */
+static void
+spoil_judge(struct world *w, struct dump *d, bool applied, const char *value,
+    const char *was, const char *what)
+{
+	CHECK(w->t, (strstr(d->details, value) != NULL) == applied,
+	    "%s: %s, seen %s", what,
+	    applied ? "not written" : "written all the same",
+	    client_seen(&w->c));
+	CHECK(w->t, applied || strstr(d->details, was),
+	    "%s: the old value has gone", what);
+}
+
+static void
+spoil_row(struct world *w, size_t i)
+{
+	const char *what = spoils[i].fault, *words = spoils[i].words;
+	struct dump d = { 0 };
+	struct json r = { 0 };
+	/* The stand-in can meddle with an item once. */
+	const char *item = strncmp(what, "item conc", 9) ? "Marker" : "GitHub";
+	char args[128], value[32], was[32];
+	bool ok;
+
+	snprintf(was, sizeof(was), "zq-was-%zu", i);
+	snprintf(value, sizeof(value), "zq-new-%zu", i);
+	snprintf(args, sizeof(args), "{\"item\":\"%s\",\"username\":\"%s\"}",
+	    item, was);
+	want_done(w, UPDATE, args, NULL, what);
+	call(w, "list_items", "{}", what); /* so that there is a list */
+	standin_do(&w->s, "reset");
+	CHECK(w->t, standin_do(&w->s, "fault %s", what), "stand-in: %s", what);
+	snprintf(args, sizeof(args), "{\"item\":\"%s\",\"username\":\"%s\"}",
+	    item, value);
+	call(w, UPDATE, args, what);
+	standin_do(&w->s, "clear");
+	ok = client_ok(&w->c);
+	CHECK(w->t, standin_count(&w->s, "writes") <= 1, "%s: written twice",
+	    what);
+	if (!words)
+		words = ok ? "" : "network_error|service_error";
+	dump_read(w, "AI", item, &d);
+	if (*words)
+		want_word(w, words, what);
+	else if (CHECK(w->t, ok, "%s: seen %s", what, client_seen(&w->c)) &&
+	    result_read(w, &r, what))
+		CHECK_INT(w->t, atol(d.version), json_long(&r, "version", -1),
+		    what);
+	spoil_judge(w, &d, spoils[i].words ? spoils[i].applied : ok, value, was,
+	    what);
+	get(w, ITEM, NULL, what); /* the next call works */
+	CHECK(w->t, client_ok(&w->c), "%s: the next call: seen %s", what,
+	    client_seen(&w->c));
+	dump_free(&d);
+	json_free(&r);
+}
+
+static void
+t_write_faults(struct t *t)
+{
+	struct world w;
+	struct den d;
+	size_t i;
+
+	if (!write_start(&w, t, &d))
+		return;
+	for (i = 0; i < LEN(spoils); i++)
+		spoil_row(&w, i);
+	world_leave(&w);
+	trail_good(&w, &d, NULL, NULL, "faults");
+	write_close(&w, &d);
+}
+
+/* New items, archive and deletion whose answers get lost. */
+static void
+t_write_lost(struct t *t)
+{
+	static const struct {
+		const char *fault, *tool, *args, *word;
+	} v[] = {
+		{ "drop", CREATE, "{\"title\":\"Lost 1\"}", NULL },
+		{ "cut", CREATE, "{\"title\":\"Lost 2\"}", "network_error" },
+		{ "omitted", CREATE, "{\"title\":\"Lost 3\"}", "bad_answer" },
+		{ "drop", ARCHIVE, "{\"item\":\"Marker\"}", NULL },
+		{ "cut", ARCHIVE, "{\"item\":\"GitHub\"}", "network_error" },
+		{ "drop", DELETE,
+		    "{\"item\":\"Only Upper\",\"title\":\"Only Upper\"}",
+		    NULL },
+		{ "cut", DELETE,
+		    "{\"item\":\"TOTP raw\",\"title\":\"TOTP raw\"}",
+		    "network_error" },
+	};
+	struct world w;
+	struct den d;
+	size_t i;
+
+	if (!write_start(&w, t, &d))
+		return;
+	for (i = 0; i < LEN(v); i++) {
+		standin_do(&w.s, "reset");
+		standin_do(&w.s, "fault patch %s x1", v[i].fault);
+		call(&w, v[i].tool, v[i].args, v[i].args);
+		if (v[i].word) {
+			want_word(&w, v[i].word, v[i].args);
+			CHECK(t, error_says(&w, "nothing was written"),
+			    "%s: not said that nothing was written", v[i].args);
+		} else {
+			CHECK(t, client_ok(&w.c), "%s: seen %s", v[i].args,
+			    client_seen(&w.c));
+		}
+		CHECK_INT(t, !v[i].word, standin_count(&w.s, "writes"),
+		    v[i].args);
+		want_count(&w, "patch", 1, v[i].args);
+		standin_do(&w.s, "clear");
+	}
+	get_word(&w, "Lost 2", NULL, "item_not_found", "not made");
+	call_text(&w, "get_item", "item", "Lost 1", "made");
+	CHECK(t, client_ok(&w.c), "made: seen %s", client_seen(&w.c));
+	write_close(&w, &d);
+}
+
+/* No answer in time, and the item cannot be read to see: that is said. */
+static void
+t_write_unsure(struct t *t)
+{
+	static const char args[] = "{\"item\":\"Marker\",\"username\":\"zq\"}";
+	struct dump s = { 0 };
+	struct world w;
+	struct den d;
+
+	if (!write_open(&w, t, &d, "allow"))
+		return;
+	env_set(&w.env, "OPMCP_TIMEOUT", "1");
+	world_serve(&w, LEGACY_NEW);
+	get_usual(&w, "first");
+	standin_do(&w.s, "fault patch slow 1500 x1");
+	standin_do(&w.s, "reset");
+	call(&w, UPDATE, args, "too slow");
+	want_word(&w, "write_unconfirmed", "too slow");
+	want_count(&w, "patch", 1, "too slow");
+	get(&w, "Marker", NULL, "the next call");
+	CHECK(t, client_ok(&w.c) && buf_has(&w.c.line, "\"zq\\\""),
+	    "the next call: seen %s", client_seen(&w.c));
+	/* the answer is lost, and the item cannot be read */
+	standin_do(&w.s, "reset");
+	standin_do(&w.s, "fault patch slow 150 x1");
+	standin_do(&w.s, "fault patch drop x1");
+	client_call(&w.c, UPDATE, args);
+	standin_await(&w.s, "patch", 1, 5000);
+	standin_do(&w.s, "fault item status 500 x1");
+	next_of(&w, w.c.id, "cannot be read");
+	want_word(&w, "write_unconfirmed", "cannot be read");
+	standin_do(&w.s, "clear");
+	want_done(&w, UPDATE, args, NULL, "the next change");
+	dump_read(&w, "AI", "Marker", &s);
+	want_stored(&w, s.details, "\"zq\"", "the next change");
+	dump_free(&s);
+	world_leave(&w);
+	trail_good(&w, &d, NULL, NULL, "unsure");
+	write_close(&w, &d);
+}
+
+/* Connections that a server on this port has not closed yet, also those whose
+ * other end is gone: there may be a request left to read. */
+static int
+tcp_served(int port)
+{
+	static const char *const table[] = { "/proc/net/tcp",
+		"/proc/net/tcp6" };
+	struct buf b = { 0 };
+	const char *p;
+	unsigned local, state;
+	int n = 0;
+	size_t i;
+
+	for (i = 0; i < LEN(table); i++) {
+		buf_clear(&b);
+		if (!buf_read_file(&b, table[i]))
+			continue;
+		for (p = b.p; (p = strchr(p, '\n')) != NULL; p++)
+			n += sscanf(p, " %*d: %*[0-9A-F]:%x %*[0-9A-F]:%*x %x",
+				 &local, &state) == 2 &&
+			    (int)local == port && (state == 1 || state == 8);
+	}
+	buf_free(&b);
+	return n;
+}
+
+/* Starts opmcp as leader of a group of its own. */
+static bool
+serve_group(struct world *w)
+{
+	static char setsid_path[] = "/usr/bin/setsid";
+	char *argv[] = { setsid_path, (char *)(uintptr_t)w->t->lab->opmcp,
+		NULL };
+
+	w->ended = false;
+	w->c = (struct client){ .wait_ms = w->t->lab->wait_ms };
+	return CHECK(w->t, proc_start(&w->c.p, argv, &w->env), "not started") &&
+	    CHECK(w->t, client_hello(&w->c, LEGACY_NEW), "handshake");
+}
+
+/* Kills the whole group so many ms after a change was asked for; what is
+ * stored is old or new, sent once at most, and on record before. */
+static void
+kill_row(struct world *w, struct den *den, int k, int ms)
+{
+	const char *verify[] = { "audit", "verify", den->audit, NULL };
+	struct buf trail = { 0 };
+	struct dump d = { 0 };
+	struct run r;
+	char args[80], value[32], what[32];
+	int64_t until;
+	long version;
+	pid_t keeper;
+	bool applied;
+
+	snprintf(what, sizeof(what), "killed after %d ms", ms);
+	snprintf(value, sizeof(value), "\"zq-kill-%d\"", k);
+	snprintf(args, sizeof(args), "{\"item\":\"Marker\",\"username\":%s}",
+	    value);
+	unlink(den->audit);
+	if (!serve_group(w) || !get_usual(w, what))
+		return;
+	dump_read(w, "AI", "Marker", &d);
+	version = atol(d.version);
+	standin_do(&w->s, "reset");
+	client_call(&w->c, UPDATE, args);
+	poll(NULL, 0, ms); /* the moment is what is tested */
+	keeper = pid_child(w->c.p.pid);
+	kill(-w->c.p.pid, SIGKILL);
+	proc_wait(&w->c.p, 5000);
+	if (keeper > 0)
+		CHECK(w->t, pid_gone(keeper, 5000), "%s: a keeper", what);
+	for (until = now_ms() + 5000;
+	     tcp_served(w->s.port) > 0 && now_ms() < until;)
+		tick();
+	dump_read(w, "AI", "Marker", &d);
+	applied = strstr(d.details, value) != NULL;
+	CHECK_INT(w->t, version + applied, atol(d.version), what);
+	CHECK(w->t, standin_count(&w->s, "patch") <= 1, "%s: sent twice", what);
+	CHECK_INT(w->t, applied, standin_count(&w->s, "writes"), what);
+	CHECK(w->t, buf_read_file(&trail, den->audit), "%s: no record", what);
+	CHECK(w->t,
+	    standin_count(&w->s, "patch") == 0 ||
+		trail_count(w, &trail, "WRITE_BEGINS", NULL, UPDATE) == 1,
+	    "%s: a change that is not on record", what);
+	run(w, &r, verify);
+	CHECK(w->t, r.status == 0, "%s: audit verify: %.200s", what,
+	    buf_text(&r.p.got));
+	run_end(&r);
+	w->ended = true;
+	client_stop(&w->c);
+	buf_free(&trail);
+	dump_free(&d);
+}
+
+#define KILLS   40
+#define SLOW_MS 20 /* each of the three requests */
+
+static void
+t_write_killed(struct t *t)
+{
+	struct world w;
+	struct den d;
+	int k;
+
+	if (!write_open(&w, t, &d, "allow"))
+		return;
+	for (k = 0; k < KILLS; k++) {
+		standin_do(&w.s, "clear");
+		standin_do(&w.s, "fault vault slow %d", SLOW_MS);
+		standin_do(&w.s, "fault patch slow %d", SLOW_MS);
+		standin_do(&w.s, "fault item slow %d", SLOW_MS);
+		kill_row(&w, &d, k, k * (3 * SLOW_MS + 20) / KILLS);
+	}
+	standin_do(&w.s, "clear");
+	world_serve(&w, LEGACY_NEW);
+	get_usual(&w, "afterwards");
+	write_close(&w, &d);
+}
+
+/* ====================================================================
+ * 23. Running the cases
  * ==================================================================== */
 
 #define ALONE    1 /* measures time: no other case beside it */
@@ -11253,6 +14857,54 @@ static const struct test {
 	{ "metrics_count", t_metrics, 0 },
 	{ "state_kept", t_state, 0 },
 	{ "token_credentials", t_token_credentials, 0 },
+	{ "ref_values", t_ref_values, 0 },
+	{ "ref_refused", t_ref_refused, 0 },
+	{ "ref_ids", t_ref_ids, 0 },
+	{ "ref_strict", t_ref_strict, 0 },
+	{ "ref_otp", t_ref_otp, 0 },
+	{ "ref_ssh", t_ref_ssh, 0 },
+	{ "ref_faults", t_ref_faults, 0 },
+	{ "ref_seeds", t_ref_seeds, 0 },
+	{ "ref_ask", t_ref_ask, 0 },
+	{ "look_planted", t_item_planted, 0 },
+	{ "look_walk", t_item_walk, 0 },
+	{ "search_found", t_search_found, 0 },
+	{ "search_refused", t_search_refused, 0 },
+	{ "search_cost", t_search_cost, 0 },
+	{ "search_pages", t_search_pages, NO_GRIND },
+	{ "search_rules", t_search_rules, 0 },
+	{ "search_bait", t_search_bait, 0 },
+	{ "cli_read", t_cli_read, 0 },
+	{ "cli_full", t_cli_full, 0 },
+	{ "cli_list", t_cli_list, 0 },
+	{ "write_off", t_write_off, 0 },
+	{ "write_create", t_write_create, 0 },
+	{ "write_refused", t_write_refused, 0 },
+	{ "write_kinds", t_write_kinds, 0 },
+	{ "write_generate", t_write_generate, 0 },
+	{ "write_bytes", t_write_bytes, 0 },
+	{ "look_vaults", t_look_vaults, 0 },
+	{ "write_website", t_write_website, 0 },
+	{ "write_walk", t_write_walk, 0 },
+	{ "write_then_read", t_write_then_read, 0 },
+	{ "write_twins", t_write_twins, 0 },
+	{ "write_queue", t_write_queue, 0 },
+	{ "write_called_off", t_write_called_off, 0 },
+	{ "write_sizes", t_write_sizes, 0 },
+	{ "write_password", t_write_password, 0 },
+	{ "ref_rules", t_ref_rules, 0 },
+	{ "look_tags", t_look_tags, 0 },
+	{ "cli_record", t_cli_record, 0 },
+	{ "write_files", t_write_files, 0 },
+	{ "write_ask", t_write_ask, 0 },
+	{ "write_input", t_write_input, 0 },
+	{ "write_rules", t_write_rules, 0 },
+	{ "write_limit", t_write_limit, 0 },
+	{ "write_record", t_write_record, 0 },
+	{ "write_faults", t_write_faults, 0 },
+	{ "write_lost", t_write_lost, 0 },
+	{ "write_unsure", t_write_unsure, NO_GRIND },
+	{ "write_killed", t_write_killed, NO_GRIND },
 	{ "rest_idle", t_idle, ALONE | NO_GRIND },
 };
 

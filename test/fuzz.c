@@ -7,8 +7,8 @@
  *	clang -g -O1 -fsanitize=fuzzer,address,undefined -DFUZZ_JSON \
  *	    -o fuzz test/fuzz.c -lbearssl && ./fuzz -max_len=4096
  *
- * and the same with HTTP, B64, TOKEN, LINE, ITEM, NAME, URI, ASK, RULES and
- * AUDIT in place of JSON.
+ * and the same with HTTP, B64, TOKEN, LINE, ITEM, NAME, URI, ASK, RULES, AUDIT
+ * and VALUE in place of JSON.
  * With -DFUZZ_MAIN any compiler will do: the program then changes built-in
  * examples by itself. "./fuzz [SEED [COUNT]]" repeats a run; it prints its
  * seed, and the input that failed. Without a kind it runs all of them.
@@ -1781,6 +1781,111 @@ fuzz_audit(struct str in)
 }
 
 /* ====================================================================
+ * Values: references, one-time codes, keys, recipes
+ * ==================================================================== */
+
+/* The slice lies within the text or is empty. */
+static bool
+is_within(struct str s, struct str text)
+{
+	return s.n == 0 || (s.p >= text.p && s.p + s.n <= text.p + text.n);
+}
+
+/* What was taken as a reference is what its parts give again; a lenient
+ * reader takes what the strict one takes, and nothing hidden. */
+static void
+fuzz_value_ref(struct str in)
+{
+	static const char *const query[] = { "", "?attribute=otp",
+		"?ssh-format=openssh" };
+	struct err e = { 0 }, f = { 0 };
+	struct ref strict, r;
+	struct str text, slash;
+	uint32_t cp;
+	bool ok = ref_parse(in, true, &strict, &e);
+
+	MUST_HOLD(ok || (e.code == E_REF && e.what != NULL));
+	if (!ref_parse(in, false, &r, &f)) {
+		MUST_HOLD(!ok && f.code == E_REF && f.what != NULL);
+		return;
+	}
+	slash = r.section.p != NULL ? S("/") : S("");
+	text = JOIN(&T, S("op://"), r.vault, S("/"), r.item, S("/"),
+	    r.section, slash, r.field, str_c(query[r.query]));
+	MUST_HOLD(str_eq(text, in) || (r.query == REF_OTP && str_eq(
+	    str_upto(text, text.n - 3), str_upto(in, in.n - 4)) &&
+	    str_eq(str_from(in, in.n - 4), S("totp"))));
+	for (text = in; text.n > 0;) {
+		MUST_HOLD(utf8_next(&text, &cp) && !text_is_hidden(cp));
+		MUST_HOLD(!ok || cp < 0x80);
+	}
+	MUST_HOLD(!ok || (strict.vault.p == r.vault.p &&
+	    strict.item.p == r.item.p && strict.section.p == r.section.p &&
+	    strict.field.p == r.field.p && strict.query == r.query));
+}
+
+/* Codes are digits, and the next one comes in time. */
+static void
+fuzz_value_totp(struct str in)
+{
+	struct err e = { 0 };
+	struct totp t;
+	unsigned left;
+	u8 code[8];
+
+	if (!totp_parse(in, &t, &e)) {
+		MUST_HOLD(e.code == E_OTP && e.what != NULL);
+		return;
+	}
+	MUST_HOLD(t.key_len > 0 && t.key_len <= in.n);
+	MUST_HOLD(t.digits >= 1 && t.digits <= 8 && t.hash != NULL);
+	totp_code(&t, (int64_t)in.n * 12345678901, code, &left);
+	MUST_HOLD(left >= 1 && left <= t.period && t.period < 3600);
+	for (unsigned i = 0; i < t.digits; i++)
+		MUST_HOLD(code[i] >= '0' && code[i] <= '9');
+}
+
+/* Binary readers stay within the file; what became a key file stays one. */
+static void
+fuzz_value_ssh(struct str in)
+{
+	struct ssh_key k = { NOTHING, { NOTHING } };
+	struct str text, again;
+	struct err e = { 0 };
+
+	(void)!ssh_read_pkcs1(in, &k);
+	(void)!ssh_read_pkcs8(in, &k);
+	(void)!ssh_read_openssh(in, &k, &e);
+	MUST_HOLD(is_within(k.seed, in));
+	for (size_t i = 0; i < RSA_COUNT; i++)
+		MUST_HOLD(is_within(k.rsa[i], in));
+	e = (struct err){ 0 };
+	if (!ssh_to_openssh(&T, in, &text, &e)) {
+		MUST_HOLD(e.code == E_SSH && e.what != NULL);
+		return;
+	}
+	MUST_HOLD(ssh_to_openssh(&T, text, &again, &e));
+	MUST_HOLD(str_eq(text, again));
+}
+
+static void
+fuzz_value(struct str in)
+{
+	struct recipe r;
+	struct err e = { 0 };
+
+	fuzz_value_ref(in);
+	fuzz_value_totp(in);
+	fuzz_value_ssh(in);
+	if (gen_recipe(in, &r, &e)) {
+		MUST_HOLD(gen_bits(&r) >= 32 && r.length <= 64);
+		MUST_HOLD(r.words != (r.letters || r.digits || r.symbols));
+	} else {
+		MUST_HOLD(e.code == E_ARGUMENT && e.what != NULL);
+	}
+}
+
+/* ====================================================================
  * The kinds, and how they are run
  * ==================================================================== */
 
@@ -2018,6 +2123,57 @@ static const struct kind {
 		B("\"prev\":"), B("\"mac\":"), B("0123456789abcdef"), B("\""),
 		B(","), B("A"), B("1"), B("9223372036854775807"),
 	} },
+	{ "VALUE", fuzz_value, {
+		B("op://vault/item/field"),
+		B("op://a b/c.d/e_/f-1?attribute=totp"),
+		B("op://\xc3\xa9/\xe6\x97\xa5/ ?ssh-format=openssh"),
+		B("JBSW Y3DP-EHPK3PXP=="),
+		B("otpauth://totp/a?secret=JBSWY3DP%20AA&digits=8&period=60"
+		    "&algorithm=SHA256"),
+		B("letters,digits,symbols,32"), B("words,5"),
+		B("-----BEGIN PRIVATE KEY-----\n"
+		    "MC4CAQAwBQYDK2VwBCIEIDZl1P+uMZj8SqyNO1AC176QHW1VZX4O"
+		    "MJau5ZthF+tC\n"
+		    "-----END PRIVATE KEY-----\n"),
+		B("-----BEGIN RSA PRIVATE KEY-----\n"
+		    "MBsCAQACASMCAQUCAQUCAQUCAQcCAQECAQUCAQM=\n"
+		    "-----END RSA PRIVATE KEY-----\n"),
+		B("-----BEGIN PRIVATE KEY-----\n"
+		    "MDECAQAwDQYJKoZIhvcNAQEBBQAEHTAbAgEAAgEjAgEFAgEFAgEF"
+		    "AgEHAgEBAgEFAgED\n"
+		    "-----END PRIVATE KEY-----\n"),
+		B("-----BEGIN OPENSSH PRIVATE KEY-----\n"
+		    "b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAAB"
+		    "AAAAMwAAAAtzc2gtZW\n"
+		    "QyNTUxOQAAACBtrfSb1FFNQxi8kTQvKtyFLfxT6/Q6e6lODqkiNp"
+		    "s2JQAAAIg/oF0eP6Bd\n"
+		    "HgAAAAtzc2gtZWQyNTUxOQAAACBtrfSb1FFNQxi8kTQvKtyFLfxT"
+		    "6/Q6e6lODqkiNps2JQ\n"
+		    "AAAEA2ZdT/rjGY/EqsjTtQAte+kB1tVWV+DjCWruWbYRfrQm2t9J"
+		    "vUUU1DGLyRNC8q3IUt\n"
+		    "/FPr9Dp7qU4OqSI2mzYlAAAAAAECAwQF\n"
+		    "-----END OPENSSH PRIVATE KEY-----\n"),
+		B("\x30\x1b\x02\x01\x00\x02\x01\x23\x02\x01\x05\x02\x01"
+		    "\x05\x02\x01\x05\x02\x01\x07\x02\x01\x01\x02\x01\x05"
+		    "\x02\x01\x03"),
+		B("\x30\x2e\x02\x01\x00\x30\x05\x06\x03\x2b\x65\x70\x04"
+		    "\x22\x04\x20\x36\x65\xd4\xff\xae\x31\x98\xfc\x4a\xac"
+		    "\x8d\x3b\x50\x02\xd7\xbe\x90\x1d\x6d\x55\x65\x7e\x0e"
+		    "\x30\x96\xae\xe5\x9b\x61\x17\xeb\x42"),
+	}, {
+		B("op://"), B("/"), B("?"), B("attribute="), B("otp"),
+		B("ssh-format=openssh"), B("&"), B("="), B("\xc3\xa9"),
+		B("\xe2\x80\x8b"), B("otpauth://totp/"), B("secret="),
+		B("digits="), B("period="), B("algorithm="), B("SHA1"),
+		B("sha512"), B("%41"), B("%"), B("+"), B("#"), B("3599"),
+		B("letters"), B("digits"), B("symbols"), B("words"), B(","),
+		B("64"), B("-----BEGIN "), B("-----END "), B("-----"),
+		B("PRIVATE KEY"), B("OPENSSH "), B("RSA "), B("\n"),
+		B("\x30\x81"), B("\x30\x82"), B("\x02\x01"), B("\x04\x20"),
+		B("\0\0\0"), B("\0\0\0\xff"), B("ssh-rsa"),
+		B("ssh-ed25519"), B("openssh-key-v1\0"), B("none"), B("A"),
+		B("b3Bl"), B(":"),
+	} },
 };
 
 static void
@@ -2122,6 +2278,8 @@ change(const struct kind *k, u8 *p, size_t n, size_t max)
 #define FUZZ_FIRST 9
 #elif defined(FUZZ_AUDIT)
 #define FUZZ_FIRST 10
+#elif defined(FUZZ_VALUE)
+#define FUZZ_FIRST 11
 #endif
 
 #ifdef FUZZ_FIRST

@@ -192,11 +192,12 @@ run_check_all() {
 	suite "end to end, ASan and UBSan" e2e --opmcp $B/opmcp-clang \
 	    --skip secret_memory
 	suite "unit tests under valgrind" valgrind -q --error-exitcode=9 \
-	    --leak-check=full $B/unit
+	    --leak-check=full $B/unit -s
 	cc -std=c11 -O1 -g $INC -o $B/opmcp-valgrind opmcp.c $LIB || exit 1
 	suite "end to end under valgrind" e2e --valgrind $only \
 	    --opmcp $B/opmcp-valgrind
-	for kind in JSON HTTP B64 TOKEN LINE ITEM NAME URI ASK RULES AUDIT; do
+	for kind in JSON HTTP B64 TOKEN LINE ITEM NAME URI ASK RULES AUDIT \
+	    VALUE; do
 		check "fuzz $kind, $seconds s" fuzz $kind $seconds
 	done
 	suite "interop" run_interop

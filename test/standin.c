@@ -13,9 +13,9 @@
  * against timing, and it must never serve anything but the loopback device.
  *
  * Contents: 1 Buffers and text codecs; 2 Numbers; 3 Ed25519; 4 Cryptography;
- * 5 JSON; 6 The account; 7 The items; 8 Faults; 9 Connections;
- * 10 HTTP requests; 11 Checks on requests; 12 Sign-in; 13 Data;
- * 14 Answers; 15 Commands; 16 Start.
+ * 5 JSON; 6 The account; 7 The items; 8 Random items; 9 Faults;
+ * 10 Connections; 11 HTTP requests; 12 Checks on requests; 13 Sign-in;
+ * 14 Data; 15 Writes; 16 Answers; 17 Commands; 18 Start.
  *
  * Threads: one per connection plus the main one (listening, commands).
  * Everything that is shared is guarded by `big_lock`; nothing sleeps or
@@ -675,7 +675,7 @@ srp_init(void)
 }
 
 /* ====================================================================
- * 5. JSON: a strict reader of flat objects, and a string writer
+ * 5. JSON: strict readers of flat objects and of slices, a string writer
  * ==================================================================== */
 
 #define MEMBERS_MAX 16
@@ -839,6 +839,336 @@ buf_json(struct buf *b, const char *s, bool ascii)
 	buf_str(b, "\"");
 }
 
+/*
+ * Nested texts are read in place, by slices: js_value() finds the end of a
+ * value and proves its grammar, the rest walks over what it has proved.
+ */
+struct text {
+	const char *p;          /* not terminated */
+	size_t n;               /* 0: there is none */
+};
+
+static const char *
+js_space(const char *p, const char *end)
+{
+	while (p < end && (*p == ' ' || *p == '\t' || *p == '\n' || *p == '\r'))
+		p++;
+	return p;
+}
+
+/* The bytes of the UTF-8 character at p, 0 if it is malformed. */
+static int
+utf8_len(const u8 *p, const u8 *end)
+{
+	int n = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 :
+	    p[0] < 0xf0 ? 3 : p[0] < 0xf5 ? 4 : 0;
+
+	if (end - p < n)
+		return 0;
+	for (int i = 1; i < n; i++)
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+	if (n > 2 && ((p[0] == 0xe0 && p[1] < 0xa0) ||
+	    (p[0] == 0xed && p[1] > 0x9f) || (p[0] == 0xf0 && p[1] < 0x90) ||
+	    (p[0] == 0xf4 && p[1] > 0x8f)))
+		return 0;
+	return n;
+}
+
+/* Behind the string that starts at p; NULL if it is none. */
+static const char *
+js_string(const char *p, const char *end)
+{
+	if (p == end || *p++ != '"')
+		return NULL;
+	while (p < end && *p != '"') {
+		int n = utf8_len((const u8 *)p, (const u8 *)end);
+
+		if (n == 0 || (u8)*p < 0x20)
+			return NULL;
+		if (*p != '\\') {
+			p += n;
+		} else if (end - p > 5 && p[1] == 'u') {
+			for (int i = 2; i < 6; i++)
+				if (!isxdigit((u8)p[i]))
+					return NULL;
+			p += 6;
+		} else if (end - p > 1 && p[1] && strchr("\"\\/bfnrt", p[1])) {
+			p += 2;
+		} else {
+			return NULL;
+		}
+	}
+	return p < end ? p + 1 : NULL;
+}
+
+/* Behind the digits at p, at least one; NULL if there is none. */
+static const char *
+js_digits(const char *p, const char *end)
+{
+	const char *from = p;
+
+	while (p != NULL && p < end && isdigit((u8)*p))
+		p++;
+	return p == from ? NULL : p;
+}
+
+/* Behind the number or word that starts at p; NULL if it is none. */
+static const char *
+js_scalar(const char *p, const char *end)
+{
+	static const char *const words[] = { "true", "false", "null" };
+
+	for (size_t i = 0; i < LEN(words); i++)
+		if ((size_t)(end - p) >= strlen(words[i]) &&
+		    memcmp(p, words[i], strlen(words[i])) == 0)
+			return p + strlen(words[i]);
+	if (p < end && *p == '-')
+		p++;
+	if (p < end && *p == '0')
+		p++;
+	else
+		p = js_digits(p, end);
+	if (p != NULL && p < end && *p == '.')
+		p = js_digits(p + 1, end);
+	if (p == NULL || p == end || (*p != 'e' && *p != 'E'))
+		return p;
+	p++;
+	if (p < end && (*p == '+' || *p == '-'))
+		p++;
+	return js_digits(p, end);
+}
+
+/* Behind the value that starts at p; NULL if its grammar is wrong. */
+static const char *
+js_value(const char *p, const char *end, int depth)
+{
+	bool object = p < end && *p == '{';
+
+	if (p == end || depth > 200)
+		return NULL;
+	if (*p == '"')
+		return js_string(p, end);
+	if (*p != '{' && *p != '[')
+		return js_scalar(p, end);
+	p = js_space(p + 1, end);
+	if (p < end && *p == (object ? '}' : ']'))
+		return p + 1;
+	for (;;) {
+		if (object && (p = js_string(p, end)) != NULL) {
+			p = js_space(p, end);
+			p = p < end && *p == ':' ? js_space(p + 1, end) : NULL;
+		}
+		if (p == NULL || (p = js_value(p, end, depth + 1)) == NULL)
+			return NULL;
+		p = js_space(p, end);
+		if (p == end || (*p != ',' && *p != (object ? '}' : ']')))
+			return NULL;
+		if (*p != ',')
+			return p + 1;
+		p = js_space(p + 1, end);
+	}
+}
+
+/* A whole text that is one value, without the blanks around it. */
+static bool
+js_whole(struct text *out, const char *p, size_t n)
+{
+	const char *end = p + n, *from = js_space(p, end);
+	const char *to = js_value(from, end, 0);
+
+	if (to == NULL || js_space(to, end) != end)
+		return false;
+	*out = (struct text){ from, (size_t)(to - from) };
+	return true;
+}
+
+/* A walk over the members of an object or the elements of an array. */
+struct walk {
+	const char *p, *end;
+	bool object;
+	struct text name, value;        /* name with its quotes */
+};
+
+static struct walk
+js_walk(struct text t)
+{
+	struct walk w = { t.p, t.p + t.n, t.n > 0 && *t.p == '{', { 0 },
+		{ 0 } };
+
+	if (t.n == 0 || (*t.p != '{' && *t.p != '['))
+		w.p = w.end = NULL;
+	else
+		w.p = js_space(w.p + 1, w.end);
+	return w;
+}
+
+/* The next one; false at the end. */
+static bool
+js_next(struct walk *w)
+{
+	const char *to;
+
+	if (w->p == w->end || *w->p == '}' || *w->p == ']')
+		return false;
+	if (w->object) {
+		to = js_string(w->p, w->end);
+		w->name = (struct text){ w->p, (size_t)(to - w->p) };
+		w->p = js_space(js_space(to, w->end) + 1, w->end);
+	}
+	to = js_value(w->p, w->end, 0);
+	w->value = (struct text){ w->p, (size_t)(to - w->p) };
+	w->p = js_space(to, w->end);
+	if (*w->p == ',')
+		w->p = js_space(w->p + 1, w->end);
+	return true;
+}
+
+/* Whether a string is `s`; no escapes, as in the names of members. */
+static bool
+js_is(struct text t, const char *s)
+{
+	return t.n == strlen(s) + 2 && *t.p == '"' &&
+	    memcmp(t.p + 1, s, t.n - 2) == 0;
+}
+
+/* The member `name` of an object; nothing if there is none. */
+static struct text
+js_get(struct text object, const char *name)
+{
+	struct walk w = js_walk(object);
+
+	while (js_next(&w))
+		if (w.object && js_is(w.name, name))
+			return w.value;
+	return (struct text){ 0 };
+}
+
+/* An object without two members of one name. */
+static bool
+js_unique(struct text object)
+{
+	struct walk a = js_walk(object), b;
+
+	if (object.n == 0 || *object.p != '{')
+		return false;
+	while (js_next(&a)) {
+		b = a;
+		while (js_next(&b))
+			if (a.name.n == b.name.n &&
+			    memcmp(a.name.p, b.name.p, a.name.n) == 0)
+				return false;
+	}
+	return true;
+}
+
+static void
+buf_utf8(struct buf *b, unsigned c)
+{
+	char u[4];
+	size_t n = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+
+	for (size_t i = n; i-- > 1; c >>= 6)
+		u[i] = (char)(0x80 | (c & 0x3f));
+	u[0] = (char)(n == 1 ? c : (0xf00u >> n & 0xff) | c);
+	buf_add(b, u, n);
+}
+
+/* The four hex digits at p. */
+static unsigned
+js_unit(const char *p)
+{
+	unsigned c = 0;
+
+	for (int i = 0; i < 4; i++)
+		c = c << 4 | (unsigned)hex_digit((char)tolower((u8)p[i]));
+	return c;
+}
+
+/* Appends what a string means; nothing for what is no string. */
+static void
+js_text(struct buf *b, struct text t)
+{
+	static const char from[] = "bfnrt", to[] = "\b\f\n\r\t";
+
+	for (size_t i = 1; t.n > 1 && *t.p == '"' && i < t.n - 1; i++) {
+		const char *p = t.p + i, *k;
+		unsigned c;
+
+		if (*p != '\\') {
+			buf_add(b, p, 1);
+		} else if (p[1] != 'u') {
+			k = strchr(from, p[1]);
+			buf_add(b, k != NULL ? to + (k - from) : p + 1, 1);
+			i++;
+		} else {
+			c = js_unit(p + 2);
+			i += 5;
+			if (c >> 10 == 0x36 && t.n - i > 7 && p[6] == '\\' &&
+			    p[7] == 'u' && js_unit(p + 8) >> 10 == 0x37) {
+				c = 0x10000 + ((c & 0x3ff) << 10 |
+				    (js_unit(p + 8) & 0x3ff));
+				i += 6;
+			}
+			buf_utf8(b, c);
+		}
+	}
+}
+
+/* The text of a string as a C string of its own; NULL if there is none. */
+static char *
+js_dup(struct text t)
+{
+	struct buf b = { 0 };
+
+	if (t.n == 0 || *t.p != '"')
+		return NULL;
+	buf_str(&b, "");
+	js_text(&b, t);
+	return b.p;
+}
+
+/*
+ * Opens an envelope into `pt` and keeps its nonce, if asked, as base64url in
+ * iv16 (17 bytes).  NULL or what is wrong; `pt` is untouched then.
+ */
+static const char *
+envelope_open(struct buf *pt, const char *js, size_t n, const char *want_kid,
+    const u8 key[32], char *iv16)
+{
+	struct object o;
+	struct buf iv = { 0 }, ct = { 0 };
+	const char *kid, *enc, *cty, *ivs, *data, *bad = NULL;
+	u8 tag[16];
+
+	if (!object_read(&o, js, n, " kid enc cty iv data "))
+		return "body is not an envelope";
+	kid = object_str(&o, "kid");
+	enc = object_str(&o, "enc");
+	cty = object_str(&o, "cty");
+	ivs = object_str(&o, "iv");
+	data = object_str(&o, "data");
+	if (!kid || !enc || !cty || !ivs || !data || strcmp(kid, want_kid) ||
+	    strcmp(enc, "A256GCM") || strcmp(cty, "b5+jwk+json"))
+		bad = "envelope has wrong members";
+	else if (!b64_get(&iv, ivs, strlen(ivs)) || iv.n != 12 ||
+	    !b64_get(&ct, data, strlen(data)) || ct.n < 16)
+		bad = "envelope has bad base64url";
+	else {
+		gcm_run(key, (u8 *)iv.p, 0, ct.p, ct.n - 16, tag);
+		if (memcmp(tag, ct.p + ct.n - 16, 16) != 0)
+			bad = "envelope does not decrypt";
+		else
+			buf_add(pt, ct.p, ct.n - 16);
+		if (iv16 != NULL)
+			memcpy(iv16, ivs, 17);
+	}
+	buf_free(&iv);
+	buf_free(&ct);
+	object_free(&o);
+	return bad;
+}
+
 /* ====================================================================
  * 6. The account: user, keysets, vaults
  *
@@ -966,6 +1296,8 @@ struct item {
 	const char *details;    /* template, see item_expand() */
 	bool ascii;             /* \u escapes for everything but ASCII */
 	int version;
+	char created[40], updated[40];
+	bool raw;               /* given as JSON: not made from the above */
 	char *enc_over, *enc_det;
 };
 
@@ -976,6 +1308,7 @@ struct vault {
 	struct keyset *by;
 	u8 key[32];
 	int attr_version, content_version;
+	unsigned acl;           /* ACL_... */
 	bool broken;
 	struct item **items;
 	size_t n, cap;
@@ -983,6 +1316,13 @@ struct vault {
 };
 
 #define VAULTS_MAX 8
+
+/* What a token may do in a vault. */
+enum {
+	ACL_READ = 16 | 32, ACL_UPDATE = 64, ACL_CREATE = 128,
+	ACL_ARCHIVE = 256, ACL_DELETE = 512,
+	ACL_WRITE = ACL_UPDATE | ACL_CREATE | ACL_ARCHIVE | ACL_DELETE
+};
 
 static struct account {
 	char user[27], device[27], throttle[27];
@@ -1153,6 +1493,7 @@ vault_new(const char *name, char type, struct keyset *by)
 	v->by = by;
 	v->attr_version = 1;
 	v->content_version = 3;
+	v->acl = ACL_READ | ACL_WRITE;
 	v->broken = by->broken;
 	jwk_put(&pt, v->key, v->kid);
 	if (v->broken) {
@@ -1173,6 +1514,18 @@ vault_find(const char *id)
 		if (strcmp(account.vault[i].uuid, id) == 0)
 			return &account.vault[i];
 	return NULL;
+}
+
+/* The same for a person: by id or by name. */
+static struct vault *
+vault_named(const char *name)
+{
+	struct vault *v = vault_find(name);
+
+	for (int i = 0; v == NULL && i < account.nvaults; i++)
+		if (strcmp(account.vault[i].name, name) == 0)
+			v = &account.vault[i];
+	return v;
 }
 
 /* A3-XXXXXX-XXXXXX-XXXXX-...: the alphabet has no I, O, U, 0 and 1. */
@@ -1322,27 +1675,38 @@ item_expand(struct buf *b, const struct item *it, const char *t)
 	buf_free(&title);
 }
 
+/* Seals these two texts as the item's. */
+static void
+item_store(struct item *it, const struct buf *over, const struct buf *det)
+{
+	struct buf out = { 0 };
+	u8 iv[24];
+
+	drbg_get(iv, sizeof(iv));
+	free(it->enc_over);
+	free(it->enc_det);
+	seal(&out, it->v->key, it->v->kid, iv, over->p, over->n);
+	it->enc_over = out.p;
+	memset(&out, 0, sizeof(out));
+	seal(&out, it->v->key, it->v->kid, iv + 12, det->p, det->n);
+	it->enc_det = out.p;
+}
+
 /* Seals an item anew; called whenever it changed. */
 static void
 item_seal(struct item *it)
 {
-	struct buf over = { 0 }, det = { 0 }, out = { 0 };
-	u8 iv[24];
+	struct buf over = { 0 }, det = { 0 };
 
-	drbg_get(iv, sizeof(iv));
+	if (it->raw)
+		return;
 	item_expand(&over, it, it->title ? "{'title':$T,'ainfo':" :
 	    "{'ainfo':");
 	buf_json(&over, it->user ? it->user : "\xe2\x80\x94", it->ascii);
 	item_expand(&over, it, it->tags != NULL ? it->tags : it->over);
 	buf_str(&over, "}");
 	item_expand(&det, it, it->details);
-	free(it->enc_over);
-	free(it->enc_det);
-	seal(&out, it->v->key, it->v->kid, iv, over.p, over.n);
-	it->enc_over = out.p;
-	memset(&out, 0, sizeof(out));
-	seal(&out, it->v->key, it->v->kid, iv + 12, det.p, det.n);
-	it->enc_det = out.p;
+	item_store(it, &over, &det);
 	buf_free(&over);
 	buf_free(&det);
 }
@@ -1363,6 +1727,8 @@ item_new(struct vault *v, const char *tmpl, const char *title,
 	it->version = 1;
 	it->over = "";
 	it->details = "{'fields':[$L]}";
+	strcpy(it->created, "2024-02-01T10:00:00Z");
+	strcpy(it->updated, "2024-02-01T10:01:00Z");
 	if (v->n == v->cap) {
 		v->cap = v->cap ? 2 * v->cap : 64;
 		v->items = realloc(v->items, v->cap * sizeof(it));
@@ -1382,22 +1748,185 @@ item_find(const struct vault *v, const char *id)
 	return NULL;
 }
 
+/* The same in any vault. */
+static struct item *
+item_any(const char *id)
+{
+	struct item *it = NULL;
+
+	for (int i = 0; it == NULL && i < account.nvaults; i++)
+		it = item_find(&account.vault[i], id);
+	return it;
+}
+
 /* Appends the item as the service stores it. */
 static void
 item_put(struct buf *b, const struct item *it, const char *uuid, bool details)
 {
 	buf_fmt(b, "{\"uuid\":\"%s\",\"templateUuid\":\"%s\","
-	    "\"trashed\":\"%c\",\"createdAt\":\"2024-02-01T10:00:00Z\","
-	    "\"updatedAt\":\"2024-02-01T10:01:00Z\",\"changerUuid\":\"%s\","
+	    "\"trashed\":\"%c\",\"createdAt\":\"%s\","
+	    "\"updatedAt\":\"%s\",\"changerUuid\":\"%s\","
 	    "\"packageUuid\":\"\",\"itemVersion\":%d,\"encryptedBy\":\"%s\","
 	    "\"faveIndex\":0,\"encOverview\":", uuid, it->tmpl, it->trashed,
-	    account.user, it->version, it->v->kid);
+	    it->created, it->updated, account.user, it->version, it->v->kid);
 	buf_str(b, it->enc_over);
 	if (details) {
 		buf_str(b, ",\"encDetails\":");
 		buf_str(b, it->enc_det);
 	}
 	buf_str(b, "}");
+}
+
+/* The item's plaintexts, appended. */
+static void
+item_open(const struct item *it, struct buf *over, struct buf *det)
+{
+	const struct vault *v = it->v;
+
+	if (envelope_open(over, it->enc_over, strlen(it->enc_over), v->kid,
+	    v->key, NULL) != NULL || envelope_open(det, it->enc_det,
+	    strlen(it->enc_det), v->kid, v->key, NULL) != NULL)
+		die("an item does not open");
+}
+
+/* The value of the section field or login field that is called `id`. */
+static char *
+details_value(struct text det, const char *id)
+{
+	struct walk f = js_walk(js_get(det, "fields")), sec, in;
+
+	while (js_next(&f))
+		if (js_is(js_get(f.value, "designation"), id))
+			return js_dup(js_get(f.value, "value"));
+	sec = js_walk(js_get(det, "sections"));
+	while (js_next(&sec)) {
+		in = js_walk(js_get(sec.value, "fields"));
+		while (js_next(&in))
+			if (js_is(js_get(in.value, "n"), id))
+				return js_dup(js_get(in.value, "v"));
+	}
+	return NULL;
+}
+
+/* From now on the item is these texts; `list` shows what is found in them. */
+static void
+item_learn(struct item *it, const struct buf *over, const struct buf *det)
+{
+	struct text o = { 0 }, d = { 0 };
+
+	js_whole(&o, over->p, over->n);
+	js_whole(&d, det->p, det->n);
+	it->raw = true;
+	free(it->title);
+	free(it->user);
+	free(it->pass);
+	it->title = js_dup(js_get(o, "title"));
+	it->user = details_value(d, "username");
+	it->pass = js_dup(js_get(d, "password"));
+	if (it->pass == NULL)
+		it->pass = details_value(d, strcmp(it->tmpl, "112") == 0 ?
+		    "credential" : "password");
+}
+
+/* Another client's change: one more member in the details. */
+static void
+item_meddle(struct item *it)
+{
+	struct buf over = { 0 }, det = { 0 }, out = { 0 };
+	struct text whole;
+	struct walk first;
+
+	item_open(it, &over, &det);
+	if (!js_whole(&whole, det.p, det.n) || *whole.p != '{')
+		whole = (struct text){ "{}", 2 };
+	first = js_walk(whole);
+	it->version++;
+	it->v->content_version++;
+	buf_fmt(&out, "{\"meanwhile\":%d%s", it->version,
+	    js_next(&first) ? "," : "");
+	buf_add(&out, whole.p + 1, whole.n - 1);
+	item_store(it, &over, &out);
+	item_learn(it, &over, &out);
+	buf_free(&over);
+	buf_free(&det);
+	buf_free(&out);
+}
+
+/* Files: ciphertexts, found by the documentId that an item names. */
+struct file {
+	char uuid[27];
+	char kid[27];           /* of the signing key, if it was uploaded */
+	struct buf data;
+};
+
+static struct file **files;
+static size_t nfiles;
+
+static struct file *
+file_find(const char *uuid)
+{
+	for (size_t i = 0; i < nfiles; i++)
+		if (strcmp(files[i]->uuid, uuid) == 0)
+			return files[i];
+	return NULL;
+}
+
+static struct file *
+file_new(const char *uuid)
+{
+	struct file *f = xalloc(sizeof(*f));
+
+	snprintf(f->uuid, sizeof(f->uuid), "%s", uuid);
+	files = realloc(files, (nfiles + 1) * sizeof(f));
+	if (files == NULL)
+		die("out of memory");
+	files[nfiles++] = f;
+	return f;
+}
+
+#define FILES_MAX 64
+
+/* The attributes of all files that details name; how many. */
+static int
+details_files(const struct buf *b, struct text out[FILES_MAX])
+{
+	struct text det = { 0 };
+	struct walk sec, in;
+	int n = 0;
+
+	js_whole(&det, b->p, b->n);
+	sec = js_walk(js_get(det, "sections"));
+	out[0] = js_get(det, "documentAttributes");
+	n = out[0].n > 0 && *out[0].p == '{';
+	while (js_next(&sec)) {
+		in = js_walk(js_get(sec.value, "fields"));
+		while (js_next(&in))
+			if (js_is(js_get(in.value, "k"), "file") &&
+			    n < FILES_MAX)
+				out[n++] = js_get(in.value, "v");
+	}
+	return n;
+}
+
+/* The ciphertexts of the fixed items' files, sealed as those items say. */
+static const struct {
+	const char *uuid, *name, *b64;
+} file_rows[] = {
+	{ "z5wxchqtf6fcbirgxtx2ev63iu", "bundle.pem",
+	    "3yzAMW8DblZbvc0KifB4KJrbeGzu4gsCLAdvSg60_0Bst29VHYXDMV7IwFIF"
+	    "_a_9c_V7vKNuTY1vxA" },
+	{ "dtft7bmwj747xpzjhxcrt573v4", "readme.txt",
+	    "R7SkeibguFsM4e4ejS6TJNBI4eVp2JP_lbvp3Svr" },
+	{ "mpgy7v6jp6avooep3ay75kk744", "blob.bin",
+	    "0xbJYAqEryJwJ6wJlFgnz-XqLYPNSXY" },
+};
+
+static void
+files_add(void)
+{
+	for (size_t i = 0; i < LEN(file_rows); i++)
+		b64_get(&file_new(file_rows[i].uuid)->data, file_rows[i].b64,
+		    strlen(file_rows[i].b64));
 }
 
 #define PW_MARKER "mk-7f3e9a-Planted-Marker-do-not-leak"
@@ -1517,7 +2046,16 @@ static const struct row {
 	    SYM_KEY("ON4RC84jeAvxasnFstngkotgN201l5Bpcz5j4fRWYCw",
 	    "hdpbcc6oen4ax4lkzhc3fwpasi") ",'encryptionKey':"
 	    SYM_KEY("bJfQ7pgzLW4spL4ZDsX90b-k9al4-xEyhIfnwoNG0dA",
-	    "gcxf4srhurbx2zytb6hpxkyz2y") "}}]}]}" },
+	    "gcxf4srhurbx2zytb6hpxkyz2y") "}},{'t':'','n':'file_bin',"
+	    "'k':'file','v':{'fileName':'blob.bin','documentId':"
+	    "'mpgy7v6jp6avooep3ay75kk744','unencryptedSize':7,"
+	    "'encryptedSize':23,'integrityHash':"
+	    "'CDdUYLeof8v92YSPNOKVmdT4bfMynLwX7plSqVbNhac',"
+	    "'nonce':'rwPB9Ue6wAGZxv3W','signingKey':"
+	    SYM_KEY("sNtHzJDpjeOMH6u5mPAgYt2lPHideHTOBMkggquRM18",
+	    "wdnupteq5gg6hda7vo4zr4bami") ",'encryptionKey':"
+	    SYM_KEY("itYfvU-TB7E01CrGvYAaFkd9VfwwPOjpuG_kn3lcErY",
+	    "7xwt72cnksxhxdytzx3etpn5zq") "}}]}]}" },
 	{ 0, "001", 'N', "Google Workspace", "admin@example.com", "gw-pw",
 	    NULL, "{'fields':[$L],'sections':[{'name':'Section_otp',"
 	    "'title':'','fields':[{'k':'concealed','n':'TOTP_aaaa',"
@@ -1750,27 +2288,955 @@ account_init(const char *seed, size_t want)
 	v[1] = vault_new("Ops", 'U', &account.ks[1]);
 	v[0] = vault_new("AI", 'U', &account.ks[0]);
 	v[2] = vault_new("Prod – ünïcode ✓", 'E', &account.ks[0]);
+	v[2]->acl = ACL_READ;
 	rows_add(v);
+	files_add();
 	special_items(v[0]);
 	for (int i = 1; v[0]->n < want; i++)
 		generated_item(v[0], i);
 }
 
 /* ====================================================================
- * 8. Faults
+ * 8. Random items: everything a stored item may look like, by a seed
+ *
+ * Well-formed JSON throughout, and overviews and details that the official
+ * SDK can open, but with every oddity inside that a client has to live with.
+ * The same seed and number give the same items, byte for byte.
+ * ==================================================================== */
+
+/* Invented keys in all the forms that are stored. */
+static const struct {
+	const char *type, *pub, *print, *pem;
+} ssh_keys[] = {
+	{ .type = "{'t':'ed25519'}",
+	    .pub =
+		"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOgKb85hagsdpkXs2bve9t"
+		"FJ+BebtF411XKgxsf7F49o",
+	    .print = "SHA256:DMV2F0yh+Zn5wi+UHdb/V78Ip2yct2YpbVZlzI0QOQM",
+	    .pem =
+		"-----BEGIN PRIVATE KEY-----\n"
+		"MC4CAQAwBQYDK2VwBCIEIHdJzwz12ZjRPMVn37tndWJ9UVdnAJcHU7Ge7h9vHqne\n"
+		"-----END PRIVATE KEY-----\n" },
+	{ .type = "{'t':'ed25519'}",
+	    .pub =
+		"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOgKb85hagsdpkXs2bve9t"
+		"FJ+BebtF411XKgxsf7F49o",
+	    .print = "SHA256:DMV2F0yh+Zn5wi+UHdb/V78Ip2yct2YpbVZlzI0QOQM",
+	    .pem =
+		"-----BEGIN OPENSSH PRIVATE KEY-----\n"
+		"b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAMwAAAAtzc2gtZWQyNTUx\n"
+		"OQAAACDoCm/OYWoLHaZF7Nm73vbRSfgXm7ReNdVyoMbH+xePaAAAAIiHySiTh8kokwAAAAtzc2gt\n"
+		"ZWQyNTUxOQAAACDoCm/OYWoLHaZF7Nm73vbRSfgXm7ReNdVyoMbH+xePaAAAAEB3Sc8M9dmY0TzF\n"
+		"Z9+7Z3VifVFXZwCXB1Oxnu4fbx6p3ugKb85hagsdpkXs2bve9tFJ+BebtF411XKgxsf7F49oAAAA\n"
+		"AAECAwQF\n"
+		"-----END OPENSSH PRIVATE KEY-----\n" },
+	{ .type = "{'t':'rsa','c':2048}",
+	    .pub =
+		"ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABAQDlIOvBRgu0Sd7BUqAaLN"
+		"oVDf0ytpbpPKp3z8NPC33SnTp+WLX+Z3YU6RxnWk3cQJWP6IdJM1glUJgA"
+		"yp2OLSQvY5NR+difziZvr3noKxxkolTU13mz/uQrqnFWdSp1jDOHO9XovB"
+		"1+Gedg4FS2XzCiDOc3nwluQeNINmnMAUb/D/Dhp5pCCtkyIHdyiCxhI0LI"
+		"v1fS+Md8TANurnt9opBW/YSGCHkVsnQXx13EdvOxxH16UKLVOdCFRPDXMR"
+		"HagNAf/rW5uKsZtu9IQTNEYbuUkGZGXvWMd+h8X/6LelKXR/MNTAC11Q+M"
+		"1hlpD9BlXEM8vSRx9VMwGn2CbDpVeqip",
+	    .print = "SHA256:QvcHr3gXnHCszxgwt6HRggWcRIOmteE45ph/W1Fs0jU",
+	    .pem =
+		"-----BEGIN PRIVATE KEY-----\n"
+		"MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQDlIOvBRgu0Sd7B\n"
+		"UqAaLNoVDf0ytpbpPKp3z8NPC33SnTp+WLX+Z3YU6RxnWk3cQJWP6IdJM1glUJgA\n"
+		"yp2OLSQvY5NR+difziZvr3noKxxkolTU13mz/uQrqnFWdSp1jDOHO9XovB1+Gedg\n"
+		"4FS2XzCiDOc3nwluQeNINmnMAUb/D/Dhp5pCCtkyIHdyiCxhI0LIv1fS+Md8TANu\n"
+		"rnt9opBW/YSGCHkVsnQXx13EdvOxxH16UKLVOdCFRPDXMRHagNAf/rW5uKsZtu9I\n"
+		"QTNEYbuUkGZGXvWMd+h8X/6LelKXR/MNTAC11Q+M1hlpD9BlXEM8vSRx9VMwGn2C\n"
+		"bDpVeqipAgMBAAECggEAM3nTbU7yxzTHVjBdZrQH5K4JYdDSk6C8/YDQNJx0zpHj\n"
+		"N8pvTLHqveTnLDMGBgL+dt+7MQ9XcL6r/5WFkxECLaFV0hdq+vACA5ptLWMuFE/B\n"
+		"9jVYkr8jfMnkf5OAD/uJAgtH0esdRxzDtih/757wGqACfCT/JeWojasn1py82gVK\n"
+		"dqTUgCb0OPt6WKoTxX7VlYbTlSJET/HSbjX+WkstYqt53gRou2KGsWAoHUvUwJYD\n"
+		"+qDwXmrXELcf6jOazP8T8Jn87SBcQQeVm0+6sr6C9Xpj6XtMyk4d/YAs9R2WpM/S\n"
+		"TM77HskrzsvWKFqAW83k8T9cI4GiHkrqv1lcXVkqLwKBgQD2QJuDpHFTJrdtgOwj\n"
+		"AbIzk9kTI/siAyGsdL9vcCC3URf9IYMD8B2p8HTWH7vi/ofMvqKn/8ysBJCDmvYT\n"
+		"y7B940sRV4hPfydpfZoDIbysO/nm3llXpH0KUIe33KAkzubgq3uY0PrjajmSKvAA\n"
+		"oE1A1I0X2m+ecJgNxSNcSYM14wKBgQDuMspCDJC+yejLRyfdh6FXmbzpOBLpbWjJ\n"
+		"trLrz9xItBelkXZceCPDVLJisBgcoRJO2XuOnBjieVjCX+QkuaUSXvSpNN0/zbds\n"
+		"fr5Y+m7r5M8wwfiFAYO+Q4X1EAUIoMoJRNnSfXRRFWCWOiPMW0eFqQcjn563H2qh\n"
+		"+9MMViGNAwKBgEF8JN75F/nYzeac5i7ZAJ6erpdcdigxVP8bfN0RoGGfexWhl8mw\n"
+		"TPMoMqnOfpR6w3o7J94tNCx6ekPFLbNN831GuGvAL0uUsNJoyFAU5KuYt3ghoPih\n"
+		"kW7ww2atkRi4vMT6VT/qMw3O7chlCrXf6ytWWr8BI7Wqk4T169Va5z2pAoGAM/tF\n"
+		"hFB1rg0mDmaC3qdgoFtejI6+Ic7MlWiXdzqvWfZjSrCJ4fgd5dyv6TWArY7BDhAM\n"
+		"FL0f+Rx+MDz47sLMsUujnOF6fxgHtVebdpOAbV5LkNpjv7Lq6zSVITvTvWRJcuhh\n"
+		"mLvkDGXb5Czf7xLkctjGRBHrcw8aGCt6jTCmtb0CgYEAqsdFCnzM6J4Mli76FKB6\n"
+		"0bnQfy1lDazgukFITrseWJqAsABRuLBNNoQp4Ty4KH3c9yuENE8RulJFwFJ1+lTW\n"
+		"hQgGyTRzCBxWyKDqR9WIdCh1aM6HgNzKKVnU2R/jEp4nHkx205HRwLIz6ZPLSWk5\n"
+		"kjT8FmlWnYFe4WowTjmBgck=\n"
+		"-----END PRIVATE KEY-----\n" },
+	{ .type = "{'t':'rsa','c':2048}",
+	    .pub =
+		"ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABAQDlIOvBRgu0Sd7BUqAaLN"
+		"oVDf0ytpbpPKp3z8NPC33SnTp+WLX+Z3YU6RxnWk3cQJWP6IdJM1glUJgA"
+		"yp2OLSQvY5NR+difziZvr3noKxxkolTU13mz/uQrqnFWdSp1jDOHO9XovB"
+		"1+Gedg4FS2XzCiDOc3nwluQeNINmnMAUb/D/Dhp5pCCtkyIHdyiCxhI0LI"
+		"v1fS+Md8TANurnt9opBW/YSGCHkVsnQXx13EdvOxxH16UKLVOdCFRPDXMR"
+		"HagNAf/rW5uKsZtu9IQTNEYbuUkGZGXvWMd+h8X/6LelKXR/MNTAC11Q+M"
+		"1hlpD9BlXEM8vSRx9VMwGn2CbDpVeqip",
+	    .print = "SHA256:QvcHr3gXnHCszxgwt6HRggWcRIOmteE45ph/W1Fs0jU",
+	    .pem =
+		"-----BEGIN OPENSSH PRIVATE KEY-----\n"
+		"b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAABFwAAAAdzc2gtcnNhAAAA\n"
+		"AwEAAQAAAQEA5SDrwUYLtEnewVKgGizaFQ39MraW6Tyqd8/DTwt90p06fli1/md2FOkcZ1pN3ECV\n"
+		"j+iHSTNYJVCYAMqdji0kL2OTUfnYn84mb6956CscZKJU1Nd5s/7kK6pxVnUqdYwzhzvV6Lwdfhnn\n"
+		"YOBUtl8wogznN58JbkHjSDZpzAFG/w/w4aeaQgrZMiB3cogsYSNCyL9X0vjHfEwDbq57faKQVv2E\n"
+		"hgh5FbJ0F8ddxHbzscR9elCi1TnQhUTw1zER2oDQH/61ubirGbbvSEEzRGG7lJBmRl71jHfofF/+\n"
+		"i3pSl0fzDUwAtdUPjNYZaQ/QZVxDPL0kcfVTMBp9gmw6VXqoqQAAA7iSo9JBkqPSQQAAAAdzc2gt\n"
+		"cnNhAAABAQDlIOvBRgu0Sd7BUqAaLNoVDf0ytpbpPKp3z8NPC33SnTp+WLX+Z3YU6RxnWk3cQJWP\n"
+		"6IdJM1glUJgAyp2OLSQvY5NR+difziZvr3noKxxkolTU13mz/uQrqnFWdSp1jDOHO9XovB1+Gedg\n"
+		"4FS2XzCiDOc3nwluQeNINmnMAUb/D/Dhp5pCCtkyIHdyiCxhI0LIv1fS+Md8TANurnt9opBW/YSG\n"
+		"CHkVsnQXx13EdvOxxH16UKLVOdCFRPDXMRHagNAf/rW5uKsZtu9IQTNEYbuUkGZGXvWMd+h8X/6L\n"
+		"elKXR/MNTAC11Q+M1hlpD9BlXEM8vSRx9VMwGn2CbDpVeqipAAAAAwEAAQAAAQAzedNtTvLHNMdW\n"
+		"MF1mtAfkrglh0NKToLz9gNA0nHTOkeM3ym9Mseq95OcsMwYGAv5237sxD1dwvqv/lYWTEQItoVXS\n"
+		"F2r68AIDmm0tYy4UT8H2NViSvyN8yeR/k4AP+4kCC0fR6x1HHMO2KH/vnvAaoAJ8JP8l5aiNqyfW\n"
+		"nLzaBUp2pNSAJvQ4+3pYqhPFftWVhtOVIkRP8dJuNf5aSy1iq3neBGi7YoaxYCgdS9TAlgP6oPBe\n"
+		"atcQtx/qM5rM/xPwmfztIFxBB5WbT7qyvoL1emPpe0zKTh39gCz1HZakz9JMzvseySvOy9YoWoBb\n"
+		"zeTxP1wjgaIeSuq/WVxdWSovAAAAgQCqx0UKfMzongyWLvoUoHrRudB/LWUNrOC6QUhOux5YmoCw\n"
+		"AFG4sE02hCnhPLgofdz3K4Q0TxG6UkXAUnX6VNaFCAbJNHMIHFbIoOpH1Yh0KHVozoeA3MopWdTZ\n"
+		"H+MSniceTHbTkdHAsjPpk8tJaTmSNPwWaVadgV7hajBOOYGByQAAAIEA9kCbg6RxUya3bYDsIwGy\n"
+		"M5PZEyP7IgMhrHS/b3Agt1EX/SGDA/AdqfB01h+74v6HzL6ip//MrASQg5r2E8uwfeNLEVeIT38n\n"
+		"aX2aAyG8rDv55t5ZV6R9ClCHt9ygJM7m4Kt7mND642o5kirwAKBNQNSNF9pvnnCYDcUjXEmDNeMA\n"
+		"AACBAO4yykIMkL7J6MtHJ92HoVeZvOk4EultaMm2suvP3Ei0F6WRdlx4I8NUsmKwGByhEk7Ze46c\n"
+		"GOJ5WMJf5CS5pRJe9Kk03T/Nt2x+vlj6buvkzzDB+IUBg75DhfUQBQigyglE2dJ9dFEVYJY6I8xb\n"
+		"R4WpByOfnrcfaqH70wxWIY0DAAAAAAEC\n"
+		"-----END OPENSSH PRIVATE KEY-----\n" },
+	{ .type = "{'t':'rsa','c':2048}",
+	    .pub =
+		"ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABAQDlIOvBRgu0Sd7BUqAaLN"
+		"oVDf0ytpbpPKp3z8NPC33SnTp+WLX+Z3YU6RxnWk3cQJWP6IdJM1glUJgA"
+		"yp2OLSQvY5NR+difziZvr3noKxxkolTU13mz/uQrqnFWdSp1jDOHO9XovB"
+		"1+Gedg4FS2XzCiDOc3nwluQeNINmnMAUb/D/Dhp5pCCtkyIHdyiCxhI0LI"
+		"v1fS+Md8TANurnt9opBW/YSGCHkVsnQXx13EdvOxxH16UKLVOdCFRPDXMR"
+		"HagNAf/rW5uKsZtu9IQTNEYbuUkGZGXvWMd+h8X/6LelKXR/MNTAC11Q+M"
+		"1hlpD9BlXEM8vSRx9VMwGn2CbDpVeqip",
+	    .print = "SHA256:QvcHr3gXnHCszxgwt6HRggWcRIOmteE45ph/W1Fs0jU",
+	    .pem =
+		"-----BEGIN RSA PRIVATE KEY-----\n"
+		"MIIEowIBAAKCAQEA5SDrwUYLtEnewVKgGizaFQ39MraW6Tyqd8/DTwt90p06fli1\n"
+		"/md2FOkcZ1pN3ECVj+iHSTNYJVCYAMqdji0kL2OTUfnYn84mb6956CscZKJU1Nd5\n"
+		"s/7kK6pxVnUqdYwzhzvV6LwdfhnnYOBUtl8wogznN58JbkHjSDZpzAFG/w/w4aea\n"
+		"QgrZMiB3cogsYSNCyL9X0vjHfEwDbq57faKQVv2Ehgh5FbJ0F8ddxHbzscR9elCi\n"
+		"1TnQhUTw1zER2oDQH/61ubirGbbvSEEzRGG7lJBmRl71jHfofF/+i3pSl0fzDUwA\n"
+		"tdUPjNYZaQ/QZVxDPL0kcfVTMBp9gmw6VXqoqQIDAQABAoIBADN5021O8sc0x1Yw\n"
+		"XWa0B+SuCWHQ0pOgvP2A0DScdM6R4zfKb0yx6r3k5ywzBgYC/nbfuzEPV3C+q/+V\n"
+		"hZMRAi2hVdIXavrwAgOabS1jLhRPwfY1WJK/I3zJ5H+TgA/7iQILR9HrHUccw7Yo\n"
+		"f++e8BqgAnwk/yXlqI2rJ9acvNoFSnak1IAm9Dj7eliqE8V+1ZWG05UiRE/x0m41\n"
+		"/lpLLWKred4EaLtihrFgKB1L1MCWA/qg8F5q1xC3H+ozmsz/E/CZ/O0gXEEHlZtP\n"
+		"urK+gvV6Y+l7TMpOHf2ALPUdlqTP0kzO+x7JK87L1ihagFvN5PE/XCOBoh5K6r9Z\n"
+		"XF1ZKi8CgYEA9kCbg6RxUya3bYDsIwGyM5PZEyP7IgMhrHS/b3Agt1EX/SGDA/Ad\n"
+		"qfB01h+74v6HzL6ip//MrASQg5r2E8uwfeNLEVeIT38naX2aAyG8rDv55t5ZV6R9\n"
+		"ClCHt9ygJM7m4Kt7mND642o5kirwAKBNQNSNF9pvnnCYDcUjXEmDNeMCgYEA7jLK\n"
+		"QgyQvsnoy0cn3YehV5m86TgS6W1oybay68/cSLQXpZF2XHgjw1SyYrAYHKESTtl7\n"
+		"jpwY4nlYwl/kJLmlEl70qTTdP823bH6+WPpu6+TPMMH4hQGDvkOF9RAFCKDKCUTZ\n"
+		"0n10URVgljojzFtHhakHI5+etx9qofvTDFYhjQMCgYBBfCTe+Rf52M3mnOYu2QCe\n"
+		"nq6XXHYoMVT/G3zdEaBhn3sVoZfJsEzzKDKpzn6UesN6OyfeLTQsenpDxS2zTfN9\n"
+		"RrhrwC9LlLDSaMhQFOSrmLd4IaD4oZFu8MNmrZEYuLzE+lU/6jMNzu3IZQq13+sr\n"
+		"Vlq/ASO1qpOE9evVWuc9qQKBgDP7RYRQda4NJg5mgt6nYKBbXoyOviHOzJVol3c6\n"
+		"r1n2Y0qwieH4HeXcr+k1gK2OwQ4QDBS9H/kcfjA8+O7CzLFLo5zhen8YB7VXm3aT\n"
+		"gG1eS5DaY7+y6us0lSE7071kSXLoYZi75Axl2+Qs3+8S5HLYxkQR63MPGhgreo0w\n"
+		"prW9AoGBAKrHRQp8zOieDJYu+hSgetG50H8tZQ2s4LpBSE67HliagLAAUbiwTTaE\n"
+		"KeE8uCh93PcrhDRPEbpSRcBSdfpU1oUIBsk0cwgcVsig6kfViHQodWjOh4DcyilZ\n"
+		"1Nkf4xKeJx5MdtOR0cCyM+mTy0lpOZI0/BZpVp2BXuFqME45gYHJ\n"
+		"-----END RSA PRIVATE KEY-----\n" },
+};
+
+/* One item in the making. */
+struct gen {
+	struct buf b;
+	u64 s;
+	struct vault *v;
+	struct item **made;     /* those made before, for references */
+	size_t nmade;
+};
+
+/* Steele, Lea and Flood's splitmix64. */
+static u64
+gen_next(struct gen *g)
+{
+	u64 z = g->s += 0x9e3779b97f4a7c15;
+
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
+	z = (z ^ z >> 27) * 0x94d049bb133111eb;
+	return z ^ z >> 31;
+}
+
+/* A number below n. */
+static unsigned
+gen_n(struct gen *g, unsigned n)
+{
+	return (unsigned)(gen_next(g) % n);
+}
+
+/* True in `percent` of 100 cases. */
+static bool
+gen_p(struct gen *g, unsigned percent)
+{
+	return gen_n(g, 100) < percent;
+}
+
+static void
+gen_bytes(struct gen *g, void *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		((u8 *)p)[i] = (u8)gen_next(g);
+}
+
+static void
+gen_uuid(struct gen *g, char out[27])
+{
+	u8 id[16];
+
+	gen_bytes(g, id, sizeof(id));
+	uuid_put(out, id, false);
+}
+
+#define GEN_OF(g, list) ((list)[gen_n(g, LEN(list))])
+
+/* Blanks where JSON allows them: seldom. */
+static void
+gen_blank(struct gen *g)
+{
+	static const char *const blanks[] = { " ", "  ", "\n", "\t", "\r\n",
+		" \n\t " };
+
+	if (gen_p(g, 3))
+		buf_str(&g->b, GEN_OF(g, blanks));
+}
+
+/* A string, one in eight with escapes for all but ASCII. */
+static void
+gen_str(struct gen *g, const char *s)
+{
+	buf_json(&g->b, s, gen_p(g, 12));
+}
+
+/* `"name":` with or without blanks. */
+static void
+gen_name(struct gen *g, const char *name)
+{
+	buf_json(&g->b, name, false);
+	gen_blank(g);
+	buf_str(&g->b, ":");
+	gen_blank(g);
+}
+
+/* Every value and member is followed by a comma; the end takes one back. */
+static void
+gen_comma(struct gen *g)
+{
+	gen_blank(g);
+	buf_str(&g->b, ",");
+}
+
+static void
+gen_close(struct gen *g, const char *with)
+{
+	if (g->b.n > 0 && g->b.p[g->b.n - 1] == ',')
+		g->b.n--;
+	gen_blank(g);
+	buf_str(&g->b, with);
+	gen_comma(g);
+}
+
+/* A whole member that is a string. */
+static void
+gen_member(struct gen *g, const char *name, const char *value)
+{
+	gen_name(g, name);
+	gen_str(g, value);
+	gen_comma(g);
+}
+
+/* A whole member whose value is JSON already. */
+static void
+gen_json(struct gen *g, const char *name, const char *json)
+{
+	gen_name(g, name);
+	buf_str(&g->b, json);
+	gen_comma(g);
+}
+
+static const char *const gen_titles[] = {
+	"GitHub", "github", "GITHUB", "Gitlab", "AWS root", "aws Root", "db",
+	"DB", "Straße", "STRASSE", "Zoë", "zoë", "ZOË", "Пароль", "日本語",
+	"emoji 🔑", "a/b", "a b", " leading", "trailing ", "two  blanks",
+	"with.dot", "with-dash", "with_under", "question?", "per%20cent",
+	"plus+", "\"quoted\"", "back\\slash", "tab\there", "line\nfeed",
+	"password", "username", "notesPlain", "notes", "x", "Caf\xc3\xa9",
+	"Cafe\xcc\x81", "op://AI/GitHub/password", "0", "null", "-",
+	"aaaaaaaaaaaaaaaaaaaaaaaaaa", "\xe2\x80\xaertl", "zero\xe2\x80\x8bw"
+};
+
+static const char *const gen_field_titles[] = {
+	"host", "Host", "HOST", "port", "user", "username", "Username",
+	"password", "Password", "PASSWORD", "token", "api key", "API Key",
+	"notes", "notesPlain", "website", "title", "one-time password", "",
+	"größe", "GRÖSSE", "ключ", "鍵", "a/b", "a.b", "a?b", "🔑", " ",
+	"field name", "private key", "public key", "fingerprint", "key type"
+};
+
+static const char *const gen_texts[] = {
+	"", "plain", "two words", "ünïcödé ✓", "日本語", "🔑🚀", "a\nb\nc",
+	"tab\tbed", "\"q\" \\ / '", "{\"json\":true}", "<b>&amp;</b>", " ",
+	"\x01\x1f\x7f", "null", "17", "op://AI/x/y", "\xe2\x80\xa8",
+	"hunter2", "correct horse battery staple", "p@$$w0rd%20",
+	"-----BEGIN NOTHING-----", "ends with blank ", "\r\n",
+};
+
+static const char *const gen_sections[] = {
+	"", "", "Production", "production", "PRODUCTION", "Staging", "Admin",
+	"Größe", "größe", "Секция", "設定", "with blank", "a/b", "Security",
+	"linked items", "🔧",
+};
+
+/* ---- values of fields, by kind ---------------------------------------- */
+
+/* JSON of other types where a string or number belongs. */
+static const char *const gen_odd[] = {
+	"17", "-1", "0.5", "1e3", "true", "false", "null", "[]", "{}",
+	"[\"a\"]", "{\"a\":1}", "\"\"", "12345678901234567890"
+};
+
+static void
+gen_v_text(struct gen *g)
+{
+	if (gen_p(g, 6))
+		buf_str(&g->b, GEN_OF(g, gen_odd));
+	else
+		gen_str(g, GEN_OF(g, gen_texts));
+}
+
+static void
+gen_v_url(struct gen *g)
+{
+	static const char *const v[] = { "https://example.com/",
+		"http://user:pw@example.com:8080/p?q=a%20b#f", "example.com",
+		"ssh://host", "not a url", "", "https://bücher.example",
+		"javascript:alert(1)" };
+
+	gen_str(g, GEN_OF(g, v));
+}
+
+static void
+gen_v_email(struct gen *g)
+{
+	static const char *const v[] = { "a@example.com", "A@EXAMPLE.COM",
+		"no-at-sign", "", "ü@example.com" };
+
+	gen_str(g, GEN_OF(g, v));
+}
+
+static void
+gen_v_phone(struct gen *g)
+{
+	static const char *const v[] = { "+1 555 0101", "0049-30-123456",
+		"", "call me" };
+
+	gen_str(g, GEN_OF(g, v));
+}
+
+static void
+gen_v_date(struct gen *g)
+{
+	static const char *const v[] = { "1709553660", "0", "-1", "-86400",
+		"1709510400", "\"1709553660\"", "\"\"", "\"2024-03-04\"",
+		"1709553660.5", "1e9", "32503680000", "32503679999",
+		"99999999999999", "-62135596800", "null", "true", "[]", "{}",
+		"951782460", "4107542460" };
+
+	buf_str(&g->b, GEN_OF(g, v));
+}
+
+static void
+gen_v_month(struct gen *g)
+{
+	static const char *const v[] = { "202712", "202701", "202700",
+		"202713", "2712", "\"202712\"", "0", "-202712", "12",
+		"202712.5", "99999912", "\"12/2027\"", "null", "{}", "190001",
+		"6912", "7012" };
+
+	buf_str(&g->b, GEN_OF(g, v));
+}
+
+static void
+gen_v_address(struct gen *g)
+{
+	static const char *const parts[] = { "street", "city", "state",
+		"zip", "country" };
+	static const char *const v[] = { "", "1 Example Way", "Toronto",
+		"ON", "us", "ca", "M5V 1A1", "Großer Weg 3", "a, b" };
+
+	if (gen_p(g, 5)) {
+		buf_str(&g->b, GEN_OF(g, gen_odd));
+		return;
+	}
+	buf_str(&g->b, "{");
+	for (size_t i = 0; i < LEN(parts); i++)
+		if (gen_p(g, 75))
+			gen_member(g, parts[i], GEN_OF(g, v));
+	if (gen_p(g, 10))
+		gen_member(g, "planet", "earth");
+	gen_close(g, "}");
+	g->b.n--;
+}
+
+static void
+gen_v_totp(struct gen *g)
+{
+	static const char *const v[] = {
+		"GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ", "jbsw y3dp ehpk 3pxp",
+		"JBSW-Y3DP-EHPK-3PXP====", "A", "", "0189!", "MZXW6YQ",
+		"otpauth://totp/Ex:a?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ",
+		"otpauth://totp/Ex:a?secret=GEZDGNBVGY3TQOJQ&algorithm=SHA1",
+		"otpauth://totp/?secret=GEZDGNBVGY3TQOJQ&algorithm=SHA256"
+		"&digits=8&period=60",
+		"otpauth://totp/x?secret=GEZDGNBVGY3TQOJQ&algorithm=sha512"
+		"&digits=7",
+		"otpauth://totp/x?secret=GEZDGNBVGY3TQOJQ&algorithm=MD5",
+		"OTPAUTH://totp/x?secret=gezdgnbvgy3tqojq&digits=9&period=0",
+		"otpauth://hotp/x?secret=GEZDGNBVGY3TQOJQ&counter=1",
+		"steam://GEZDGNBVGY3TQOJQ", "otpauth://totp/x",
+		"otpauth://totp/x?Secret=GEZDGNBVGY3TQOJQ",
+		"otpauth://totp/x?secret=GEZD%47NBVGY3TQOJQ&issuer=A%20B",
+	};
+
+	gen_str(g, GEN_OF(g, v));
+}
+
+static void
+gen_v_menu(struct gen *g)
+{
+	static const char *const v[] = { "opt-a", "opt-b", "", "postgresql",
+		"wpa3p", "bearer" };
+
+	gen_str(g, GEN_OF(g, v));
+}
+
+static void
+gen_v_card(struct gen *g)
+{
+	static const char *const v[] = { "visa", "mc", "amex", "", "other",
+		"4111111111111111" };
+
+	gen_str(g, GEN_OF(g, v));
+}
+
+static void
+gen_v_gender(struct gen *g)
+{
+	static const char *const v[] = { "female", "male", "", "divers" };
+
+	gen_str(g, GEN_OF(g, v));
+}
+
+static void
+gen_v_reference(struct gen *g)
+{
+	if (g->nmade > 0 && gen_p(g, 70))
+		gen_str(g, g->made[gen_n(g, (unsigned)g->nmade)]->uuid);
+	else
+		gen_str(g, gen_p(g, 50) ? "not an id" :
+		    "aaaaaaaaaaaaaaaaaaaaaaaaaa");
+}
+
+static void
+gen_v_sso(struct gen *g)
+{
+	buf_str(&g->b, gen_p(g, 50) ? "{\"provider\":\"github\"}" :
+	    "{\"provider\":\"google\",\"item\":{\"vaultUuid\":\"x\"}}");
+}
+
+/* A symmetric key as JSON; the bytes are kept in `key`. */
+static void
+gen_key(struct gen *g, const char *name, u8 key[32])
+{
+	char kid[27];
+
+	gen_bytes(g, key, 32);
+	gen_uuid(g, kid);
+	gen_name(g, name);
+	jwk_put(&g->b, key, kid);
+	gen_comma(g);
+}
+
+/* A file of its own: sealed, kept for download, described. */
+static void
+gen_v_file(struct gen *g)
+{
+	static const char *const names[] = { "readme.txt", "README.TXT",
+		"naïve ü.txt", "blob.bin", "two words.pem", "a\"b.txt", "x",
+		"日本.md" };
+	static const struct { const char *p; size_t n; } content[] = {
+		{ "", 0 }, { "text\n", 5 }, { "ünï\n", 6 }, { "\0\xff\xfe", 3 },
+		{ "-----BEGIN X-----\nAA==\n-----END X-----\n", 39 },
+		{ "cut \xc3", 5 }, { "\xef\xbb\xbf" "bom", 6 },
+	};
+	size_t i = gen_n(g, LEN(content));
+	char id[27];
+	struct file *f;
+	struct buf text = { 0 };
+	u8 key[32], sign[32], nonce[12], tag[16], h[32];
+
+	gen_uuid(g, id);
+	f = file_find(id) ? file_find(id) : file_new(id);
+	f->data.n = 0;
+	gen_bytes(g, nonce, sizeof(nonce));
+	buf_str(&g->b, "{");
+	gen_member(g, "fileName", GEN_OF(g, names));
+	gen_member(g, "documentId", id);
+	gen_key(g, "signingKey", sign);
+	gen_key(g, "encryptionKey", key);
+	buf_add(&f->data, content[i].p, content[i].n);
+	gcm_run(key, nonce, 1, f->data.p, f->data.n, tag);
+	buf_add(&f->data, tag, sizeof(tag));
+	sha256(h, f->data.p, f->data.n);
+	buf_fmt(&g->b, "\"unencryptedSize\":%zu,\"encryptedSize\":%zu,",
+	    content[i].n, f->data.n);
+	buf_b64(&text, h, sizeof(h));
+	gen_member(g, "integrityHash", text.p);
+	text.n = 0;
+	buf_b64(&text, nonce, sizeof(nonce));
+	gen_member(g, "nonce", text.p);
+	gen_close(g, "}");
+	g->b.n--;
+	buf_free(&text);
+}
+
+/* ---- fields and sections ---------------------------------------------- */
+
+static const struct gen_kind {
+	const char *k;
+	void (*value)(struct gen *);
+	const char *prefix;     /* of the field's id */
+	unsigned weight;
+} gen_kinds[] = {
+	{ "string", gen_v_text, "", 14 }, { "concealed", gen_v_text, "", 14 },
+	{ "string", gen_v_text, "ccnum", 1 },
+	{ "concealed", gen_v_totp, "TOTP_", 5 },
+	{ "URL", gen_v_url, "", 4 }, { "email", gen_v_email, "", 3 },
+	{ "phone", gen_v_phone, "", 2 }, { "date", gen_v_date, "", 6 },
+	{ "monthYear", gen_v_month, "", 6 },
+	{ "address", gen_v_address, "", 5 }, { "menu", gen_v_menu, "", 2 },
+	{ "cctype", gen_v_card, "", 2 }, { "gender", gen_v_gender, "", 2 },
+	{ "reference", gen_v_reference, "", 3 },
+	{ "ssoLogin", gen_v_sso, "", 1 }, { "newkind", gen_v_text, "", 1 },
+	{ "file", gen_v_file, "file_", 4 },
+};
+
+static const struct gen_kind *
+gen_kind(struct gen *g)
+{
+	unsigned all = 0, at;
+	const struct gen_kind *k = gen_kinds;
+
+	for (size_t i = 0; i < LEN(gen_kinds); i++)
+		all += gen_kinds[i].weight;
+	for (at = gen_n(g, all); at >= k->weight; k++)
+		at -= k->weight;
+	return k;
+}
+
+static void
+gen_field_more(struct gen *g)
+{
+	if (gen_p(g, 15))
+		gen_json(g, "a", "{\"guarded\":\"yes\",\"generate\":\"on\"}");
+	if (gen_p(g, 5))
+		gen_json(g, "inputTraits", "{\"keyboard\":\"Default\"}");
+	if (gen_p(g, 3))
+		gen_json(g, "hide", "true");
+	if (gen_p(g, 3))
+		gen_json(g, "unknown", "{\"a\":[1,2.50,{\"b\":null}]}");
+}
+
+/* One section field; `n` counts them, so that most ids differ. */
+static void
+gen_field(struct gen *g, int n)
+{
+	const struct gen_kind *k = gen_kind(g);
+	char id[48];
+
+	snprintf(id, sizeof(id), "%sf%d", k->prefix, n);
+	buf_str(&g->b, "{");
+	if (gen_p(g, 97))
+		gen_member(g, "k", k->k);
+	if (gen_p(g, 97))
+		gen_member(g, "n", id);
+	if (gen_p(g, 95))
+		gen_member(g, "t", GEN_OF(g, gen_field_titles));
+	if (gen_p(g, 93) || k->value == gen_v_file) {
+		gen_name(g, "v");
+		k->value(g);
+		gen_comma(g);
+	}
+	gen_field_more(g);
+	gen_close(g, "}");
+}
+
+/* The built-in fields of some categories, as the apps name them. */
+static const struct {
+	const char *tmpl, *n, *t, *k;
+} gen_builtin[] = {
+	{ "002", "cardholder", "cardholder name", "string" },
+	{ "002", "ccnum", "number", "string" },
+	{ "002", "cvv", "verification number", "concealed" },
+	{ "004", "firstname", "first name", "string" },
+	{ "004", "lastname", "last name", "string" },
+	{ "100", "reg_code", "license key", "string" },
+	{ "101", "bankName", "bank name", "string" },
+	{ "102", "hostname", "server", "string" },
+	{ "102", "username", "username", "string" },
+	{ "102", "password", "password", "concealed" },
+	{ "109", "network_name", "network name", "string" },
+	{ "109", "password", "base station password", "concealed" },
+	{ "110", "url", "URL", "string" },
+	{ "110", "username", "username", "string" },
+	{ "110", "password", "password", "concealed" },
+	{ "111", "pop_username", "username", "string" },
+	{ "111", "pop_password", "password", "concealed" },
+	{ "112", "username", "username", "string" },
+	{ "112", "credential", "credential", "concealed" },
+	{ "115", "recoveryPhrase", "recovery phrase", "concealed" },
+};
+
+/* The section without name and title that holds the built-in fields. */
+static void
+gen_builtins(struct gen *g, const char *tmpl)
+{
+	buf_str(&g->b, "{");
+	gen_member(g, "name", "");
+	gen_member(g, "title", "");
+	gen_name(g, "fields");
+	buf_str(&g->b, "[");
+	for (size_t i = 0; i < LEN(gen_builtin); i++) {
+		if (strcmp(gen_builtin[i].tmpl, tmpl) != 0 || gen_p(g, 10))
+			continue;
+		buf_str(&g->b, "{");
+		gen_member(g, "k", gen_builtin[i].k);
+		gen_member(g, "n", gen_builtin[i].n);
+		gen_member(g, "t", gen_builtin[i].t);
+		gen_member(g, "v", GEN_OF(g, gen_texts));
+		gen_field_more(g);
+		gen_close(g, "}");
+	}
+	gen_close(g, "]");
+	gen_close(g, "}");
+}
+
+static void
+gen_ssh(struct gen *g)
+{
+	size_t i = gen_n(g, LEN(ssh_keys));
+	struct buf type = { 0 };
+
+	for (const char *p = ssh_keys[i].type; *p; p++)
+		buf_add(&type, *p == '\'' ? "\"" : p, 1);
+	buf_str(&g->b, "{\"name\":\"\",\"title\":\"\",\"fields\":[{");
+	gen_member(g, "t", "private key");
+	gen_member(g, "n", "private_key");
+	gen_member(g, "k", "sshKey");
+	gen_member(g, "v", ssh_keys[i].pem);
+	buf_str(&g->b, "\"a\":{\"guarded\":\"yes\",\"sshKeyAttributes\":{");
+	gen_member(g, "privateKey", ssh_keys[i].pem);
+	gen_member(g, "publicKey", ssh_keys[i].pub);
+	gen_member(g, "fingerprint", ssh_keys[i].print);
+	buf_fmt(&g->b, "\"keyType\":%s}}}]},", type.p);
+	buf_free(&type);
+}
+
+static void
+gen_section(struct gen *g, int *nfields, int n)
+{
+	char id[32];
+
+	snprintf(id, sizeof(id), "Section_%d", n);
+	buf_str(&g->b, "{");
+	gen_member(g, "name", id);
+	if (gen_p(g, 95))
+		gen_member(g, "title", GEN_OF(g, gen_sections));
+	if (gen_p(g, 95)) {
+		gen_name(g, "fields");
+		buf_str(&g->b, "[");
+		for (unsigned i = gen_n(g, 6); i > 0; i--)
+			gen_field(g, (*nfields)++);
+		gen_close(g, "]");
+	}
+	if (gen_p(g, 3))
+		gen_json(g, "hide", "false");
+	gen_close(g, "}");
+}
+
+static void
+gen_all_sections(struct gen *g, const char *tmpl)
+{
+	int nfields = 0;
+
+	gen_name(g, "sections");
+	buf_str(&g->b, "[");
+	if (strcmp(tmpl, "114") == 0)
+		gen_ssh(g);
+	else if (gen_p(g, 80))
+		gen_builtins(g, tmpl);
+	for (int n = (int)gen_n(g, 4); n > 0; n--)
+		gen_section(g, &nfields, n);
+	gen_close(g, "]");
+}
+
+/* ---- whole items ------------------------------------------------------ */
+
+static void
+gen_login_field(struct gen *g, const char *id, const char *type,
+    const char *designation)
+{
+	buf_str(&g->b, "{");
+	gen_member(g, "value", GEN_OF(g, gen_texts));
+	gen_member(g, "id", id);
+	gen_member(g, "name", id);
+	gen_member(g, "type", type);
+	if (designation[0] != '\0' || gen_p(g, 50))
+		gen_member(g, "designation", designation);
+	gen_close(g, "}");
+}
+
+/* `fields` of a login: the two designated ones, and a saved web form. */
+static void
+gen_login(struct gen *g)
+{
+	gen_name(g, "fields");
+	buf_str(&g->b, "[");
+	if (gen_p(g, 20))
+		gen_login_field(g, "tenant;opid=__0", "T", "");
+	if (gen_p(g, 85))
+		gen_login_field(g, gen_p(g, 80) ? "username" :
+		    "user;opid=__1", gen_p(g, 80) ? "T" : "E", "username");
+	if (gen_p(g, 85))
+		gen_login_field(g, gen_p(g, 80) ? "password" : "pw", "P",
+		    "password");
+	if (gen_p(g, 15))
+		gen_login_field(g, "remember", "C", "");
+	gen_close(g, "]");
+	if (gen_p(g, 15))
+		gen_json(g, "htmlForm", "{\"htmlMethod\":\"post\","
+		    "\"htmlAction\":\"https://example.com/login\"}");
+	if (gen_p(g, 4))
+		gen_json(g, "passkey", "{\"rpId\":\"example.com\"}");
+}
+
+static void
+gen_history(struct gen *g)
+{
+	gen_name(g, "passwordHistory");
+	buf_str(&g->b, "[");
+	for (unsigned i = gen_n(g, 3); i > 0; i--)
+		buf_fmt(&g->b, "{\"value\":\"older-%u\",\"time\":%u},", i,
+		    1600000000 + gen_n(g, 100000000));
+	gen_close(g, "]");
+}
+
+static void
+gen_details(struct gen *g, const char *tmpl)
+{
+	static const char *const notes[] = { "", "a note", "Line 1\nLine 2\n",
+		"ünïcödé ✓", "  blanks  ", "# Markdown\n\n* x" };
+
+	gen_blank(g);
+	buf_str(&g->b, "{");
+	if (strcmp(tmpl, "001") == 0)
+		gen_login(g);
+	if (strcmp(tmpl, "005") == 0 && gen_p(g, 90))
+		gen_member(g, "password", GEN_OF(g, gen_texts));
+	if (strcmp(tmpl, "006") == 0) {
+		gen_name(g, "documentAttributes");
+		gen_v_file(g);
+		gen_comma(g);
+	}
+	if (gen_p(g, 60))
+		gen_member(g, "notesPlain", GEN_OF(g, notes));
+	else if (gen_p(g, 5))
+		gen_json(g, "notesPlain", "null");
+	if (gen_p(g, 85) || strcmp(tmpl, "114") == 0)
+		gen_all_sections(g, tmpl);
+	if (gen_p(g, 25))
+		gen_history(g);
+	if (gen_p(g, 8))
+		gen_json(g, "future", "{\"x\":[1.0,1e-7,\"\\u00fc\\/\"]}");
+	gen_close(g, "}");
+	g->b.n--;
+}
+
+static void
+gen_urls(struct gen *g)
+{
+	static const char *const urls[] = { "https://example.com",
+		"https://example.com/login?a=b&c=d", "http://10.0.0.1:8080",
+		"bücher.example", "", "https://EXAMPLE.com" };
+	static const char *const modes[] = { "default", "host", "never",
+		"newmode" };
+
+	gen_name(g, "URLs");
+	buf_str(&g->b, "[");
+	for (unsigned i = gen_n(g, 4); i > 0; i--) {
+		buf_str(&g->b, "{");
+		gen_member(g, "u", GEN_OF(g, urls));
+		if (gen_p(g, 80))
+			gen_member(g, "l", gen_p(g, 80) ? "website" : "");
+		if (gen_p(g, 80))
+			gen_member(g, "m", GEN_OF(g, modes));
+		gen_close(g, "}");
+	}
+	gen_close(g, "]");
+}
+
+static void
+gen_tags(struct gen *g)
+{
+	static const char *const tags[] = { "dev", "Dev", "work/git", "größe",
+		"日本", "with blank", "prod", "llm", "a,b", "x" };
+	unsigned first = gen_n(g, LEN(tags));
+
+	gen_name(g, "tags");
+	buf_str(&g->b, "[");
+	for (unsigned i = gen_n(g, 4); i > 0; i--) {
+		gen_str(g, tags[(first + i) % LEN(tags)]);
+		gen_comma(g);
+	}
+	gen_close(g, "]");
+}
+
+static void
+gen_overview(struct gen *g, int i)
+{
+	char title[32];
+
+	snprintf(title, sizeof(title), "Random %d", i);
+	buf_str(&g->b, "{");
+	if (gen_p(g, 98))
+		gen_member(g, "title", gen_p(g, 50) ? title :
+		    GEN_OF(g, gen_titles));
+	if (gen_p(g, 90))
+		gen_member(g, "ainfo", GEN_OF(g, gen_texts));
+	if (gen_p(g, 50))
+		gen_urls(g);
+	if (gen_p(g, 40))
+		gen_member(g, "url", "https://example.com/main");
+	if (gen_p(g, 50))
+		gen_tags(g);
+	if (gen_p(g, 30))
+		buf_fmt(&g->b, "\"ps\":%u,\"pbe\":%u.5,\"pgrng\":%s,",
+		    gen_n(g, 101), gen_n(g, 200), gen_p(g, 50) ? "true" :
+		    "false");
+	if (gen_p(g, 10))
+		gen_json(g, "b5UserUUID", "\"NOBODY\"");
+	if (gen_p(g, 5))
+		gen_json(g, "later", "[{\"deep\":[[[]]]},-0,1E+2]");
+	gen_close(g, "}");
+	g->b.n--;
+}
+
+/* The templates, then one that nobody knows. */
+static const char *const gen_templates[] = {
+	"001", "002", "003", "004", "005", "006", "100", "101", "102", "103",
+	"104", "105", "106", "107", "108", "109", "110", "111", "112", "113",
+	"114", "115", "910", "999",
+};
+
+static void
+gen_time(struct gen *g, char out[40])
+{
+	time_t t = 1500000000 + gen_n(g, 250000000);
+	struct tm tm;
+
+	gmtime_r(&t, &tm);
+	strftime(out, 40, "%Y-%m-%dT%H:%M:%SZ", &tm);
+}
+
+/* Item number i; each template comes once, later more logins than others. */
+static struct item *
+gen_item(struct gen *g, int i)
+{
+	const char *tmpl = i < (int)LEN(gen_templates) ? gen_templates[i] :
+	    gen_p(g, 40) ? "001" : GEN_OF(g, gen_templates);
+	struct item *it = item_new(g->v, tmpl, NULL, NULL, NULL);
+	struct buf over;
+	char id[27];
+
+	do {
+		gen_uuid(g, id);        /* another if the seed comes twice */
+	} while (item_any(id) != NULL);
+	memcpy(it->uuid, id, sizeof(id));
+	gen_time(g, it->created);
+	memcpy(it->updated, it->created, sizeof(it->updated));
+	it->trashed = gen_p(g, 8) ? 'Y' : 'N';
+	it->version = 1 + (int)gen_n(g, 20);
+	memset(&g->b, 0, sizeof(g->b));
+	gen_overview(g, i);
+	over = g->b;
+	memset(&g->b, 0, sizeof(g->b));
+	gen_details(g, tmpl);
+	item_store(it, &over, &g->b);
+	item_learn(it, &over, &g->b);
+	buf_free(&over);
+	buf_free(&g->b);
+	return it;
+}
+
+/* Adds n items to a vault. */
+static void
+random_items(struct vault *v, const char *seed, size_t n)
+{
+	struct gen g = { .v = v };
+	u8 h[32];
+
+	sha256(h, seed, strlen(seed));
+	for (int i = 0; i < 8; i++)
+		g.s = g.s << 8 | h[i];
+	g.made = xalloc((n + 1) * sizeof(*g.made));
+	while (g.nmade < n) {
+		g.made[g.nmade] = gen_item(&g, (int)g.nmade);
+		g.nmade++;
+	}
+	v->content_version++;
+	free(g.made);
+}
+
+/* ====================================================================
+ * 9. Faults
  * ==================================================================== */
 
 enum step {
 	S_START, S_AUTH, S_CONFIRM, S_COMPLETE, S_VAULTS, S_KEYSETS, S_VAULT,
-	S_OVERVIEWS, S_ITEM, S_BATCH, S_DEVICE, S_REAUTHORIZE, S_OTHER, S_N
+	S_OVERVIEWS, S_ITEM, S_BATCH, S_PATCH, S_FILE, S_UPLOAD, S_DEVICE,
+	S_REAUTHORIZE, S_OTHER, S_N
 };
 
 static const char *const step_name[S_N] = {
 	"start", "auth", "confirm", "complete", "vaults", "keysets", "vault",
-	"overviews", "item", "batch", "device", "reauthorize", "other"
+	"overviews", "item", "batch", "patch", "file", "upload", "device",
+	"reauthorize", "other"
 };
 
-/* X(identifier, name): every way to misbehave. */
+/*
+ * X(identifier, name): every way to misbehave.  Those for writes:
+ *
+ * patch status 409         refused, nothing is applied
+ * patch failed CODE        failedItems has all items, with CODE (or 104)
+ * patch omitted [applied]  the answer has no maps; applied or not
+ * patch cut                not applied, and the connection ends
+ * patch drop               applied, and the connection ends
+ * patch slow MS            applied, answered later
+ * patch oddanswer KIND     applied; KIND is list, nomaps, version, other
+ *                          (another id) or both (in both maps)
+ * patch concurrent [ITEM]  somebody changes ITEM, or the first item of the
+ *                          patch, just before: contentVersion is stale
+ * vault concurrent ITEM    the same before contentVersion is told, and
+ * item concurrent          after the item is told: itemVersion is stale
+ * patch expired            one 401, and the session is over
+ */
 #define KINDS(X) \
 	X(STATUS, "status") X(SLOW, "slow") X(DRIP, "drip") \
 	X(TRUNCATE, "truncate") X(STALL, "stall") X(CHUNKED, "chunked") \
@@ -1793,7 +3259,9 @@ static const char *const step_name[S_N] = {
 	X(TWOLENGTHS, "twolengths") \
 	X(LENGTHANDCHUNKED, "lengthandchunked") X(GZIP, "gzip") \
 	X(EMPTYBODY, "emptybody") X(NOSUCHVAULTKEY, "nosuchvaultkey") \
-	X(INCOMPLETE, "incomplete")
+	X(INCOMPLETE, "incomplete") X(CUT, "cut") X(FAILED, "failed") \
+	X(OMITTED, "omitted") X(CONCURRENT, "concurrent") \
+	X(ODDANSWER, "oddanswer")
 
 #define AS_ENUM(id, name) K_##id,
 #define AS_NAME(id, name) name,
@@ -1896,7 +3364,7 @@ fault_add(char **w, int n)
 }
 
 /* ====================================================================
- * 9. Connections: plain or TLS, blocking, one thread each
+ * 10. Connections: plain or TLS, blocking, one thread each
  * ==================================================================== */
 
 static enum { TLS_ON, TLS_CLOSE, TLS_SILENT, TLS_PLAIN } tls_mode;
@@ -2041,12 +3509,12 @@ conn_reset(struct conn *c)
 }
 
 /* ====================================================================
- * 10. HTTP requests
+ * 11. HTTP requests
  * ==================================================================== */
 
 #define HEADERS_MAX 48
 #define HEAD_MAX 65536
-#define BODY_MAX 1048576
+#define BODY_MAX 16777216
 
 struct request {
 	char *head;             /* owns all strings below */
@@ -2056,7 +3524,7 @@ struct request {
 	struct { char *name, *value; } h[HEADERS_MAX];
 	int nh;
 	struct buf body;
-	char seg[2][64];        /* variable parts of the path */
+	char seg[3][64];        /* variable parts of the path */
 };
 
 struct session;
@@ -2065,6 +3533,8 @@ struct answer {
 	int status;
 	struct buf body;
 	const struct session *seal_for; /* encrypt for it, or NULL */
+	bool raw;               /* the body is bytes, neither JSON nor sealed */
+	struct buf note;        /* more members for the log: ,"name":value */
 	char why[128];
 	char extra[256];        /* more header lines, each ending in CRLF */
 };
@@ -2209,7 +3679,7 @@ request_read(struct conn *c, struct request *rq, const char **bad)
 }
 
 /* ====================================================================
- * 11. Checks on requests: headers, throttling token, session, MAC
+ * 12. Checks on requests: headers, throttling token, session, MAC
  * ==================================================================== */
 
 #define SESSIONS_MAX 64
@@ -2355,6 +3825,7 @@ check_throttle(const char *tok)
 	const char *bad = NULL, *dot;
 	char msg[80], want[80], footer[64];
 	time_t now = time(NULL), iat, expires;
+	bool swapped;
 
 	if (strcmp(tok, good) == 0 && now < good_until)
 		return NULL;
@@ -2366,10 +3837,13 @@ check_throttle(const char *tok)
 		return "OP-Throttling-Token malformed";
 	}
 	snprintf(msg, sizeof(msg), "%.59s", raw.p);
-	iat = time_get(msg + 8);
-	expires = time_get(msg + 37);
-	snprintf(want, sizeof(want), "{\"iat\":\"%.20s\",\"exp\":\"%.20s\"}",
-	    msg + 8, msg + 37);
+	/* The order of the two differs: the SDK has them in a hash table. */
+	swapped = strncmp(msg, "{\"exp\"", 6) == 0;
+	iat = time_get(msg + (swapped ? 37 : 8));
+	expires = time_get(msg + (swapped ? 8 : 37));
+	snprintf(want, sizeof(want), "{\"%s\":\"%.20s\",\"%s\":\"%.20s\"}",
+	    swapped ? "exp" : "iat", msg + 8, swapped ? "iat" : "exp",
+	    msg + 37);
 	snprintf(footer, sizeof(footer), "{\"kid\":\"%s\"}", account.throttle);
 	throttle_make(&made, msg, footer);
 	if (strcmp(msg, want) != 0 || iat < 0 || expires != iat + 3600)
@@ -2486,41 +3960,14 @@ static bool
 body_open(const struct request *rq, const struct session *s, struct buf *pt,
     struct answer *an)
 {
-	struct object o;
-	struct buf iv = { 0 }, ct = { 0 };
-	const char *kid, *enc, *cty, *ivs, *data;
-	u8 tag[16];
-	bool ok = false;
+	const char *bad = envelope_open(pt, rq->body.p, rq->body.n, s->id,
+	    s->k, NULL);
 
-	if (!object_read(&o, rq->body.p, rq->body.n, " kid enc cty iv data "))
-		return refuse(an, 400, "body is not an envelope");
-	kid = object_str(&o, "kid");
-	enc = object_str(&o, "enc");
-	cty = object_str(&o, "cty");
-	ivs = object_str(&o, "iv");
-	data = object_str(&o, "data");
-	if (!kid || !enc || !cty || !ivs || !data || strcmp(kid, s->id) ||
-	    strcmp(enc, "A256GCM") || strcmp(cty, "b5+jwk+json"))
-		refuse(an, 400, "envelope has wrong members");
-	else if (!b64_get(&iv, ivs, strlen(ivs)) || iv.n != 12 ||
-	    !b64_get(&ct, data, strlen(data)) || ct.n < 16)
-		refuse(an, 400, "envelope has bad base64url");
-	else {
-		gcm_run(s->k, (u8 *)iv.p, 0, ct.p, ct.n - 16, tag);
-		ok = memcmp(tag, ct.p + ct.n - 16, 16) == 0;
-		if (ok)
-			buf_add(pt, ct.p, ct.n - 16);
-		else
-			refuse(an, 400, "envelope does not decrypt");
-	}
-	buf_free(&iv);
-	buf_free(&ct);
-	object_free(&o);
-	return ok;
+	return bad ? refuse(an, 400, bad) : true;
 }
 
 /* ====================================================================
- * 12. Sign-in: start, auth, confirm-key, complete, and the device
+ * 13. Sign-in: start, auth, confirm-key, complete, and the device
  *
  * Handlers return true when `an->body` is the (plain) answer.
  * ==================================================================== */
@@ -2818,7 +4265,7 @@ do_reauthorize(struct call *c)
 }
 
 /* ====================================================================
- * 13. Data: vaults, keysets, overviews, items
+ * 14. Data: vaults, keysets, overviews, items
  * ==================================================================== */
 
 static bool
@@ -2851,11 +4298,11 @@ access_put(struct buf *b, const struct vault *v, const struct vault *keys,
 	random_get(bytes, sizeof(bytes));
 	buf_b64(&noise, bytes, sizeof(bytes));
 	buf_fmt(b, "{\"vaultUuid\":\"%s\",\"accessorType\":\"user\","
-	    "\"accessorUuid\":\"%s\",\"accessVersion\":1,\"acl\":48,"
+	    "\"accessorUuid\":\"%s\",\"accessVersion\":1,\"acl\":%u,"
 	    "\"leaseTimeout\":0,\"vaultKeySN\":1,\"encryptedBy\":\"%s\","
 	    "\"encVaultKey\":{\"kid\":\"%s\",\"enc\":\"%s\","
 	    "\"cty\":\"b5+jwk+json\",\"data\":\"%s\"}}", v->uuid, account.user,
-	    keys->by->uuid, keys->by->uuid, keys->by->rsa->alg,
+	    v->acl, keys->by->uuid, keys->by->uuid, keys->by->rsa->alg,
 	    fx->on[K_NOSUCHVAULTKEY] ? noise.p : keys->enc_key);
 	buf_free(&noise);
 }
@@ -2879,9 +4326,9 @@ vault_put(struct buf *b, const struct vault *v, const char *query,
 	    "\"createdAt\":\"2024-01-01T00:00:00Z\","
 	    "\"updatedAt\":\"2024-01-02T00:00:00Z\",\"attrVersion\":%d,"
 	    "\"contentVersion\":%d,\"activeItemCount\":%d,"
-	    "\"accessorsVersion\":1,\"clientAccess\":48,\"encAttrs\":",
+	    "\"accessorsVersion\":1,\"clientAccess\":%u,\"encAttrs\":",
 	    fx->on[K_WRONGUUID] ? "not-a-vault" : v->uuid, v->type,
-	    v->attr_version, v->content_version, active);
+	    v->attr_version, v->content_version, active, v->acl);
 	vault_attrs(b, v);
 	if (strstr(query, "combined-access") != NULL) {
 		buf_str(b, ",\"combinedAccess\":");
@@ -2930,6 +4377,9 @@ do_vault(struct call *c)
 		return false;
 	if (v == NULL)
 		return refuse(c->an, 404, "vault: no such vault");
+	/* Somebody is quicker: the item named is changed just before. */
+	if (c->fx->on[K_CONCURRENT] && item_find(v, c->fx->arg[K_CONCURRENT]))
+		item_meddle(item_find(v, c->fx->arg[K_CONCURRENT]));
 	if (c->fx->on[K_SWAPITEM])
 		v = vault_next(v);
 	vault_put(&c->an->body, v, c->rq->query, c->fx);
@@ -2988,7 +4438,8 @@ static bool
 do_item(struct call *c)
 {
 	const struct vault *v = vault_find(c->rq->seg[0]);
-	const struct item *it = item_find(v, c->rq->seg[1]);
+	struct item *asked = item_find(v, c->rq->seg[1]);
+	const struct item *it = asked;
 	struct buf *b = &c->an->body;
 
 	if (c->rq->query[0] != '\0')
@@ -3001,6 +4452,9 @@ do_item(struct call *c)
 	item_put(b, it, c->fx->on[K_WRONGUUID] ?
 	    "zzzzzzzzzzzzzzzzzzzzzzzzzz" : it->uuid, true);
 	buf_str(b, "}");
+	/* Somebody changes it between this and the next request. */
+	if (c->fx->on[K_CONCURRENT])
+		item_meddle(asked);
 	return true;
 }
 
@@ -3039,7 +4493,478 @@ do_batch(struct call *c)
 }
 
 /* ====================================================================
- * 14. Answers: routes, what is done with a request, what is sent back
+ * 15. Writes: patches and files
+ * ==================================================================== */
+
+#define WRITES_MAX 100
+#define ITEM_BYTES_MAX 1000000
+
+/* Codes of failedItems. */
+enum { F_NONE = 0, F_BODY = 100, F_RIGHT = 101, F_CONFLICT = 104,
+	F_FILE = 105, F_BIG = 106 };
+
+/* One element of a patch. */
+struct write {
+	struct text el;
+	char uuid[27], tmpl[4], trashed[2], created[40], updated[40];
+	long version;
+	struct buf over, det;
+	char iv[2][17];
+	int code;               /* F_NONE: nothing is wrong with it */
+	bool applied;
+};
+
+static long write_count;        /* items that clients have written */
+static struct buf seen_ivs;     /* nonces that clients have used */
+
+/* The member `name` as a C string; false if it is none or does not fit. */
+static bool
+member_str(struct text el, const char *name, char *out, size_t n)
+{
+	struct text t = js_get(el, name);
+
+	if (t.n < 2 || *t.p != '"' || t.n - 2 >= n ||
+	    memchr(t.p, '\\', t.n) != NULL)
+		return false;
+	memcpy(out, t.p + 1, t.n - 2);
+	out[t.n - 2] = '\0';
+	return true;
+}
+
+static bool
+is_uuid(const char *s)
+{
+	return strlen(s) == 26 &&
+	    strspn(s, "abcdefghijklmnopqrstuvwxyz234567") == 26;
+}
+
+/* All members must be there and no others; files are looked at later. */
+static bool
+write_members(struct write *w)
+{
+	static const char *const names[] = { "uuid", "itemVersion",
+		"encOverview", "encDetails", "trashed", "templateUuid",
+		"createdAt", "updatedAt", "encryptedBy" };
+	struct text version = js_get(w->el, "itemVersion");
+	struct walk m = js_walk(w->el);
+	size_t n = 0;
+
+	for (size_t i = 0; i < LEN(names); i++)
+		if (js_get(w->el, names[i]).n == 0)
+			return false;
+	while (js_next(&m))
+		n += !js_is(m.name, "fileReferences");
+	if (n != LEN(names) || !isdigit((u8)*version.p) || version.n > 9)
+		return false;
+	w->version = strtol(version.p, NULL, 10);
+	return member_str(w->el, "trashed", w->trashed, 2) &&
+	    member_str(w->el, "templateUuid", w->tmpl, 4) &&
+	    member_str(w->el, "createdAt", w->created, 40) &&
+	    member_str(w->el, "updatedAt", w->updated, 40) &&
+	    time_get(w->created) >= 0 && time_get(w->updated) >= 0 &&
+	    strlen(w->tmpl) == 3 && strspn(w->tmpl, "0123456789") == 3 &&
+	    w->trashed[0] != '\0' && strchr("NYD", w->trashed[0]) != NULL;
+}
+
+/* Opens one of the two texts; NULL or what is wrong with it. */
+static const char *
+write_open(struct write *w, const struct vault *v, bool details)
+{
+	struct text t = js_get(w->el, details ? "encDetails" : "encOverview");
+	struct buf *b = details ? &w->det : &w->over;
+	struct text whole;
+	char *iv = w->iv[details];
+	const char *bad = envelope_open(b, t.p, t.n, v->kid, v->key, iv);
+
+	if (bad != NULL)
+		return bad;
+	if (!js_whole(&whole, b->p, b->n) || !js_unique(whole))
+		return "plaintext is not a JSON object";
+	if (seen_ivs.n > 0 && strstr(seen_ivs.p, iv) != NULL)
+		return "nonce used before";
+	for (size_t i = 0; i < v->n; i++)
+		if (strstr(v->items[i]->enc_over, iv) != NULL ||
+		    strstr(v->items[i]->enc_det, iv) != NULL)
+			return "nonce used before";
+	return NULL;
+}
+
+/*
+ * The proof that a client may name a file: HMAC-SHA256 with the signing key
+ * over the key's id, the file's, the item's, and the version replaced.
+ */
+static bool
+file_signed(const struct write *w, struct text attr, const char *id,
+    struct text ref)
+{
+	struct text key = js_get(attr, "signingKey");
+	struct buf k = { 0 }, m = { 0 }, want = { 0 };
+	char *k64 = js_dup(js_get(key, "k")), *kid = js_dup(js_get(key, "kid"));
+	u8 h[32];
+	bool ok = k64 != NULL && kid != NULL &&
+	    b64_get(&k, k64, strlen(k64)) && k.n == 32;
+
+	if (ok) {
+		buf_fmt(&m, "%s%s%s%ld", kid, id, w->uuid, w->version);
+		hmac256(h, (const u8 *)k.p, m.p, m.n);
+		buf_b64(&want, h, 32);
+		ok = js_is(js_get(ref, "signature"), want.p);
+	}
+	buf_free(&k);
+	buf_free(&m);
+	buf_free(&want);
+	free(k64);
+	free(kid);
+	return ok;
+}
+
+/* One file that the details name: it is there and the patch signs it. */
+static bool
+write_file(const struct write *w, struct text attr)
+{
+	struct walk refs = js_walk(js_get(w->el, "fileReferences"));
+	char *id = js_dup(js_get(attr, "documentId"));
+	const struct file *f = id != NULL ? file_find(id) : NULL;
+	bool ok = false;
+
+	while (f != NULL && !ok && js_next(&refs))
+		ok = js_is(js_get(refs.value, "fileId"), id) &&
+		    file_signed(w, attr, id, refs.value);
+	if (ok && f->kid[0] != '\0')
+		ok = js_is(js_get(js_get(attr, "signingKey"), "kid"), f->kid);
+	free(id);
+	return ok;
+}
+
+/* The files named are the files signed. */
+static bool
+write_files(const struct write *w)
+{
+	struct text attr[FILES_MAX];
+	struct walk refs = js_walk(js_get(w->el, "fileReferences"));
+	int n = details_files(&w->det, attr);
+
+	for (int i = 0; i < n; i++)
+		if (!write_file(w, attr[i]))
+			return false;
+	while (js_next(&refs))
+		n--;
+	return n == 0;
+}
+
+/* Is the token allowed to do this to an item, or to make it? */
+static bool
+write_allowed(const struct write *w, const struct vault *v,
+    const struct item *old)
+{
+	unsigned need = ACL_UPDATE;
+
+	if (old == NULL)
+		need = ACL_CREATE;
+	else if (old->trashed != w->trashed[0] && w->trashed[0] == 'Y')
+		need = ACL_ARCHIVE;
+	else if (w->trashed[0] == 'D')
+		need = ACL_DELETE;
+	return (v->acl & need) != 0;
+}
+
+/* Judges one element: sets its code and returns the reason, or NULL. */
+static const char *
+write_judge(struct write *w, const struct vault *v)
+{
+	const struct item *old = item_find(v, w->uuid);
+	const char *bad = NULL;
+	char kid[64];
+
+	w->code = F_BODY;
+	if (!write_members(w))
+		return "member missing, unknown or wrong";
+	if (!member_str(w->el, "encryptedBy", kid, sizeof(kid)) ||
+	    strcmp(kid, v->kid) != 0)
+		return "encryptedBy is not the vault key";
+	w->code = F_RIGHT;
+	if (!write_allowed(w, v, old))
+		return "no permission";
+	w->code = F_CONFLICT;
+	if (w->version != (old ? old->version : 0) ||
+	    (old && old->trashed == 'D'))
+		return "itemVersion is not the current one";
+	w->code = F_BODY;
+	if (old != NULL ? strcmp(old->tmpl, w->tmpl) != 0 :
+	    w->trashed[0] != 'N')
+		return "category changed, or a new item is not active";
+	if ((bad = write_open(w, v, false)) != NULL ||
+	    (bad = write_open(w, v, true)) != NULL)
+		return bad;
+	if (strcmp(w->iv[0], w->iv[1]) == 0)
+		return "nonce used twice";
+	w->code = F_FILE;
+	if (!write_files(w))
+		return "a file is not there or not signed";
+	w->code = F_BIG;
+	if (w->over.n + w->det.n > ITEM_BYTES_MAX)
+		return "item too big";
+	w->code = F_NONE;
+	return NULL;
+}
+
+static char *
+text_dup(struct text t)
+{
+	char *s = xalloc(t.n + 1);
+
+	return memcpy(s, t.p, t.n);
+}
+
+/* Stores what was judged good; the envelopes stay as they were sent. */
+static void
+write_apply(struct write *w, struct vault *v)
+{
+	struct item *it = item_find(v, w->uuid);
+
+	if (it == NULL) {
+		it = item_new(v, xstrdup(w->tmpl), NULL, NULL, NULL);
+		memcpy(it->uuid, w->uuid, sizeof(it->uuid));
+		memcpy(it->created, w->created, sizeof(it->created));
+	}
+	free(it->enc_over);
+	free(it->enc_det);
+	it->enc_over = text_dup(js_get(w->el, "encOverview"));
+	it->enc_det = text_dup(js_get(w->el, "encDetails"));
+	it->trashed = w->trashed[0];
+	it->version = (int)w->version + 1;
+	/* The client's time: the SDK relies on finding what it sent. */
+	memcpy(it->updated, w->updated, sizeof(it->updated));
+	item_learn(it, &w->over, &w->det);
+	buf_fmt(&seen_ivs, "%s %s ", w->iv[0], w->iv[1]);
+	v->content_version++;
+	write_count++;
+	w->applied = true;
+}
+
+/* Reads the array of a patch; the number of elements, or 0. */
+static int
+writes_read(struct write *w, const struct buf *body)
+{
+	struct text whole;
+	struct walk e;
+	int n = 0;
+
+	if (!js_whole(&whole, body->p, body->n) || *whole.p != '[')
+		return 0;
+	e = js_walk(whole);
+	while (js_next(&e)) {
+		if (n == WRITES_MAX || !js_unique(e.value))
+			return 0;
+		w[n].el = e.value;
+		if (!member_str(e.value, "uuid", w[n].uuid, 27) ||
+		    !is_uuid(w[n].uuid))
+			return 0;
+		for (int i = 0; i < n; i++)
+			if (strcmp(w[i].uuid, w[n].uuid) == 0)
+				return 0;
+		n++;
+	}
+	return n;
+}
+
+/* Another client is quicker: with the item named, or the first of these. */
+static void
+writes_meddle(struct vault *v, const struct write *w, const struct fx *fx)
+{
+	const char *id = fx->arg[K_CONCURRENT];
+	struct item *it = item_find(v, id[0] ? id : w->uuid);
+
+	if (it != NULL)
+		item_meddle(it);
+	else
+		v->content_version++;
+}
+
+/* For the log: what was asked for, in order, and what became of it. */
+static void
+writes_note(struct buf *b, const struct write *w, int n)
+{
+	buf_fmt(b, ",\"items\":%d,\"patch\":[", n);
+	for (int i = 0; i < n; i++)
+		buf_fmt(b, "%s{\"uuid\":\"%s\",\"itemVersion\":%ld,"
+		    "\"trashed\":\"%s\",\"failed\":%d,\"applied\":%s}",
+		    i ? "," : "", w[i].uuid, w[i].version, w[i].trashed,
+		    w[i].code, w[i].applied ? "true" : "false");
+	buf_str(b, "]");
+}
+
+/* One of the two maps of the answer. */
+static void
+writes_map(struct buf *b, const struct write *w, int n, bool failed)
+{
+	const char *comma = "";
+
+	for (int i = 0; i < n; i++) {
+		if ((w[i].code != F_NONE) != failed)
+			continue;
+		buf_fmt(b, "%s\"%s\":%ld", comma, w[i].uuid, failed ?
+		    (long)w[i].code : w[i].version + 1);
+		comma = ",";
+	}
+}
+
+/* The answer: as it should be, or as the fault "oddanswer KIND" wants it. */
+static void
+writes_answer(struct buf *b, const struct write *w, int n,
+    const struct vault *v, const struct fx *fx)
+{
+	const char *odd = fx->on[K_ODDANSWER] ? fx->arg[K_ODDANSWER] : "";
+
+	if (strcmp(odd, "list") == 0) {
+		buf_str(b, "[]");
+		return;
+	}
+	buf_fmt(b, "{\"contentVersion\":%d", v->content_version);
+	if (strcmp(odd, "version") == 0) {
+		buf_fmt(b, ",\"updatedItems\":{\"%s\":%ld}}", w->uuid,
+		    w->version);
+		return;
+	}
+	if (strcmp(odd, "other") == 0) {
+		buf_str(b, ",\"updatedItems\":{"
+		    "\"zzzzzzzzzzzzzzzzzzzzzzzzzz\":1}}");
+		return;
+	}
+	if (!fx->on[K_OMITTED] && strcmp(odd, "nomaps") != 0) {
+		buf_str(b, ",\"updatedItems\":{");
+		writes_map(b, w, n, false);
+		buf_str(b, "},\"failedItems\":{");
+		writes_map(b, w, n, true);
+		if (strcmp(odd, "both") == 0)
+			buf_fmt(b, "\"%s\":104", w->uuid);
+		buf_str(b, "}");
+	}
+	buf_str(b, "}");
+}
+
+/* Judges and applies each element by itself, as the faults allow. */
+static void
+writes_run(struct call *c, struct write *w, int n, struct vault *v)
+{
+	const struct fx *fx = c->fx;
+	bool apply = !fx->on[K_OMITTED] ||
+	    strcmp(fx->arg[K_OMITTED], "applied") == 0;
+
+	for (int i = 0; i < n; i++) {
+		const char *bad = write_judge(&w[i], v);
+
+		if (bad != NULL && c->an->why[0] == '\0')
+			snprintf(c->an->why, sizeof(c->an->why),
+			    "patch: %d %s", w[i].code, bad);
+		if (fx->on[K_FAILED])
+			w[i].code = (int)fx_num(fx, K_FAILED, F_CONFLICT);
+		else if (w[i].code == F_NONE && apply)
+			write_apply(&w[i], v);
+	}
+}
+
+static bool
+do_patch(struct call *c)
+{
+	struct vault *v = vault_find(c->rq->seg[0]);
+	struct write *w;
+	char now[16];
+	int n;
+
+	if (c->rq->query[0] != '\0')
+		return refuse(c->an, 400, "patch: unknown query");
+	if (v == NULL)
+		return refuse(c->an, 404, "patch: no such vault");
+	w = xalloc(WRITES_MAX * sizeof(*w));
+	n = writes_read(w, &c->pt);
+	if (n > 0 && c->fx->on[K_CONCURRENT])
+		writes_meddle(v, w, c->fx);
+	snprintf(now, sizeof(now), "%d", v->content_version);
+	if (n == 0) {
+		refuse(c->an, 400, "patch: body malformed");
+	} else if (strcmp(now, c->rq->seg[1]) != 0) {
+		refuse(c->an, 409, "patch: contentVersion is stale");
+	} else {
+		writes_run(c, w, n, v);
+		writes_answer(&c->an->body, w, n, v, c->fx);
+	}
+	writes_note(&c->an->note, w, n);
+	for (int i = 0; i < n; i++) {
+		buf_free(&w[i].over);
+		buf_free(&w[i].det);
+	}
+	free(w);
+	return c->an->status == 200;
+}
+
+/* Whether the item's details name this file. */
+static bool
+item_has_file(const struct item *it, const char *uuid)
+{
+	struct buf over = { 0 }, det = { 0 };
+	struct text attr[FILES_MAX];
+	bool found = false;
+	int n;
+
+	item_open(it, &over, &det);
+	n = details_files(&det, attr);
+	for (int i = 0; i < n; i++)
+		found |= js_is(js_get(attr[i], "documentId"), uuid);
+	buf_free(&over);
+	buf_free(&det);
+	return found;
+}
+
+/* A file's ciphertext, as it is.  badtag: with a bit turned over. */
+static bool
+do_file(struct call *c)
+{
+	const struct vault *v = vault_find(c->rq->seg[0]);
+	const struct item *it = item_find(v, c->rq->seg[1]);
+	const struct file *f = file_find(c->rq->seg[2]);
+
+	if (c->rq->query[0] != '\0')
+		return refuse(c->an, 400, "file: unknown query");
+	if (it == NULL || it->trashed == 'D')
+		return refuse(c->an, 404, "file: no such item");
+	if (f == NULL || !item_has_file(it, f->uuid))
+		return refuse(c->an, 404, "file: the item has no such file");
+	buf_add(&c->an->body, f->data.p, f->data.n);
+	if (c->fx->on[K_BADTAG])
+		c->an->body.p[f->data.n - 1] ^= 1;
+	c->an->raw = true;
+	return true;
+}
+
+/* Takes a ciphertext; it belongs to nobody until an item names it. */
+static bool
+do_upload(struct call *c)
+{
+	const char *type = header(c->rq, "Content-Type");
+	char id[27], kid[27];
+	struct file *f;
+	u8 key[32];
+
+	if (type == NULL || strcmp(type, "application/octet-stream") != 0)
+		return refuse(c->an, 400, "upload: wrong Content-Type");
+	if (c->rq->query[0] != '\0' || c->rq->body.n < 16)
+		return refuse(c->an, 400, "upload: no ciphertext");
+	new_uuid(id, false);
+	new_uuid(kid, false);
+	drbg_get(key, sizeof(key));
+	f = file_new(id);
+	memcpy(f->kid, kid, sizeof(f->kid));
+	buf_add(&f->data, c->rq->body.p, c->rq->body.n);
+	buf_fmt(&c->an->body, "{\"fileId\":\"%s\",\"signingKey\":", id);
+	jwk_put(&c->an->body, key, kid);
+	buf_str(&c->an->body, "}");
+	buf_fmt(&c->an->note, ",\"file\":\"%s\"", id);
+	return true;
+}
+
+/* ====================================================================
+ * 16. Answers: routes, what is done with a request, what is sent back
  * ==================================================================== */
 
 /* `seal`: MAC, envelopes; `stage`: where the session must be. */
@@ -3048,7 +4973,7 @@ static const struct route {
 	const char *method, *path;      /* each * is one variable part */
 	bool (*run)(struct call *);
 	enum stage stage;
-	bool seal, sealed_body;
+	bool seal, sealed_body; /* an->raw keeps the answer from sealing */
 } routes[] = {
 	{ S_START, "POST", "/api/v3/auth/start", do_start, ST_FREE, 0, 0 },
 	{ S_AUTH, "POST", "/api/v2/auth", do_auth, ST_STARTED, 0, 0 },
@@ -3068,11 +4993,15 @@ static const struct route {
 	{ S_ITEM, "GET", "/api/v1/vault/*/item/*", do_item, ST_OPEN, 1, 0 },
 	{ S_BATCH, "POST", "/api/v3/vault/*/items/batch", do_batch, ST_OPEN,
 	    1, 1 },
+	{ S_PATCH, "PATCH", "/api/v3/vault/*/*/items", do_patch, ST_OPEN,
+	    1, 1 },
+	{ S_FILE, "GET", "/api/v2/file/*/*/*", do_file, ST_OPEN, 1, 0 },
+	{ S_UPLOAD, "POST", "/api/v3/file", do_upload, ST_OPEN, 1, 0 },
 };
 
 /* Matches `path` against a pattern and keeps the variable parts. */
 static bool
-path_match(const char *pat, const char *path, char seg[2][64])
+path_match(const char *pat, const char *path, char seg[3][64])
 {
 	int n = 0;
 
@@ -3147,6 +5076,8 @@ fault_instead(struct call *c)
 		if (c->s != NULL)
 			c->s->stage = ST_FREE;
 		refuse(c->an, 401, "");
+	} else if (fx->on[K_CUT]) {
+		fx->on[K_DROP] = true;
 	} else {
 		return false;
 	}
@@ -3221,8 +5152,9 @@ answer_make(struct request *rq, const struct route *r, struct answer *an,
 		refuse(an, 404, "no such endpoint");
 	} else if (check_headers(rq, an) && check_session(r, &c) &&
 	    r->run(&c)) {
-		an->seal_for = r->seal ? c.s : NULL;
-		answer_seal(an, fx);
+		an->seal_for = r->seal && !an->raw ? c.s : NULL;
+		if (!an->raw)
+			answer_seal(an, fx);
 	}
 	if (an->why[0] == '\0')
 		snprintf(an->why, sizeof(an->why), "%s", fx->names);
@@ -3258,6 +5190,7 @@ log_request(const struct conn *c, const struct request *rq, enum step step,
 	buf_fmt(&b, ",\"status\":%d,\"bytes\":%zu,\"step\":\"%s\",\"why\":",
 	    an->status, an->body.n, step_name[step]);
 	buf_json(&b, an->why, false);
+	buf_add(&b, an->note.p, an->note.n);
 	buf_str(&b, "}\n");
 	fwrite(b.p, 1, b.n, log_file);
 	fflush(log_file);
@@ -3326,9 +5259,10 @@ put_head(struct buf *b, const struct answer *an, const struct fx *fx)
 
 	if (fx->on[K_CONTINUE])
 		buf_str(b, "HTTP/1.1 100 Continue\r\n\r\n");
-	buf_fmt(b, "HTTP/1.%d %d %s\r\nContent-Type: application/json\r\n"
+	buf_fmt(b, "HTTP/1.%d %d %s\r\nContent-Type: application/%s\r\n"
 	    "Cache-Control: no-store\r\n%s", fx->on[K_HTTP10] ? 0 : 1,
-	    an->status, reason(an->status), an->extra);
+	    an->status, reason(an->status), an->raw ? "octet-stream" : "json",
+	    an->extra);
 	if (fx->on[K_OBSFOLD])
 		buf_str(b, "X-Folded: one\r\n two\r\n");
 	if (fx->on[K_GZIP])
@@ -3484,6 +5418,7 @@ serve_one(struct conn *c)
 	open = answer_send(c, &an, &fx, conn && !strcasecmp(conn, "close"));
 	request_free(&rq);
 	buf_free(&an.body);
+	buf_free(&an.note);
 	return open;
 }
 
@@ -3513,7 +5448,7 @@ conn_main(void *arg)
 }
 
 /* ====================================================================
- * 15. Commands on standard input
+ * 17. Commands on standard input
  * ==================================================================== */
 
 #define WORDS_MAX 16
@@ -3544,16 +5479,6 @@ words_cut(char *line, char **w)
 			n++;
 	}
 	return n;
-}
-
-static struct item *
-item_any(const char *id)
-{
-	struct item *it = NULL;
-
-	for (int i = 0; it == NULL && i < account.nvaults; i++)
-		it = item_find(&account.vault[i], id);
-	return it;
 }
 
 static void
@@ -3587,6 +5512,8 @@ cmd_item(char **w, int n)
 		say("ok");
 	} else if (it == NULL) {
 		say("error no such item");
+	} else if (it->raw && takes_text) {
+		say("error the item was given as JSON");
 	} else {
 		if (strcmp(w[0], "rename") == 0)
 			text_set(&it->title, w[2]);
@@ -3605,8 +5532,9 @@ cmd_tag(char **w, int n)
 	struct item *it = n > 1 ? item_any(w[1]) : NULL;
 	struct buf b = { 0 };
 
-	if (it == NULL) {
-		say("error no such item");
+	if (it == NULL || it->raw) {
+		say(it ? "error the item was given as JSON" :
+		    "error no such item");
 		return;
 	}
 	buf_str(&b, ",'tags':[");
@@ -3624,12 +5552,9 @@ cmd_tag(char **w, int n)
 static void
 cmd_add(char **w, int n)
 {
-	struct vault *v = n > 1 ? vault_find(w[1]) : NULL;
+	struct vault *v = n > 1 ? vault_named(w[1]) : NULL;
 	struct item *it;
 
-	for (int i = 0; n > 1 && v == NULL && i < account.nvaults; i++)
-		if (strcmp(account.vault[i].name, w[1]) == 0)
-			v = &account.vault[i];
 	if (n != 5 || v == NULL) {
 		say("error add VAULT TITLE USER PASS");
 		return;
@@ -3657,10 +5582,12 @@ list_text(const char *s)
 }
 
 static void
-cmd_list(void)
+cmd_list(char **w, int n)
 {
 	size_t total = 0;
 
+	(void)w;
+	(void)n;
 	for (int i = 0; i < account.nvaults; i++)
 		total += account.vault[i].n;
 	printf("ok %zu\n", total);
@@ -3680,9 +5607,149 @@ cmd_list(void)
 	fflush(stdout);
 }
 
+/* The item that is called so, by id or title; an active one comes first. */
+static struct item *
+item_named(const struct vault *v, const char *name)
+{
+	struct item *it = item_find(v, name);
+
+	for (int archived = 0; archived < 2; archived++)
+		for (size_t i = 0; v && it == NULL && i < v->n; i++)
+			if (v->items[i]->title != NULL &&
+			    strcmp(v->items[i]->title, name) == 0 &&
+			    (v->items[i]->trashed != 'N') == archived)
+				it = v->items[i];
+	return it;
+}
+
+/*
+ * dump VAULT ITEM: id, template, state, version, overview and details as
+ * they are stored, on one line with the escapes of `list`.
+ */
+static void
+cmd_dump(char **w, int n)
+{
+	struct vault *v = n == 3 ? vault_named(w[1]) : NULL;
+	struct item *it = v != NULL ? item_named(v, w[2]) : NULL;
+	struct buf over = { 0 }, det = { 0 };
+
+	if (it == NULL) {
+		say("error dump VAULT ITEM");
+		return;
+	}
+	item_open(it, &over, &det);
+	printf("ok %s\t%s\t%c\t%d", it->uuid, it->tmpl, it->trashed,
+	    it->version);
+	list_text(over.p);
+	list_text(det.p);
+	say("%s", "");
+	buf_free(&over);
+	buf_free(&det);
+}
+
+/* The value's own bytes; a string stands for its text, whatever that is. */
+static bool
+put_text(struct buf *b, struct text t)
+{
+	buf_str(b, "");
+	if (t.n > 0 && *t.p == '"')
+		js_text(b, t);
+	else
+		buf_add(b, t.p, t.n);
+	return t.n > 0;
+}
+
+/* Makes the item of a put, or replaces the one of that uuid. */
+static struct item *
+put_item(struct vault *v, struct text js)
+{
+	struct buf over = { 0 }, det = { 0 };
+	struct item *it = NULL;
+	char tmpl[8], uuid[27] = "", trashed[2] = "N";
+
+	member_str(js, "uuid", uuid, sizeof(uuid));
+	member_str(js, "trashed", trashed, sizeof(trashed));
+	if (member_str(js, "templateUuid", tmpl, sizeof(tmpl)) &&
+	    put_text(&over, js_get(js, "overview")) &&
+	    put_text(&det, js_get(js, "details"))) {
+		it = item_find(v, uuid);
+		if (it == NULL)
+			it = item_new(v, "", NULL, NULL, NULL);
+		else
+			it->version++;
+		if (uuid[0] != '\0')
+			strcpy(it->uuid, uuid);
+		it->tmpl = xstrdup(tmpl);
+		it->trashed = trashed[0];
+		v->content_version++;
+		item_store(it, &over, &det);
+		item_learn(it, &over, &det);
+	}
+	buf_free(&over);
+	buf_free(&det);
+	return it;
+}
+
+/*
+ * put VAULT {"templateUuid":"001","overview":{...},"details":{...}}, and if
+ * wanted "trashed" and "uuid".  The line is taken as it is, so that every
+ * byte of the two texts is kept; as JSON strings they may be anything.
+ */
+static void
+cmd_put(char *line)
+{
+	char *js = strchr(line, '{');
+	struct vault *v = NULL;
+	struct item *it = NULL;
+	struct text whole;
+
+	if (js != NULL && js > line && js_whole(&whole, js, strlen(js))) {
+		js[-1] = '\0';
+		v = vault_named(line);
+	}
+	if (v != NULL)
+		it = put_item(v, whole);
+	if (it == NULL)
+		say("error put VAULT {templateUuid, overview, details}");
+	else
+		say("ok %s", it->uuid);
+}
+
+/* random SEED N [VAULT]: N more items in the vault, AI if none is named. */
+static void
+cmd_random(char **w, int n)
+{
+	struct vault *v = n > 2 ? vault_named(n > 3 ? w[3] : "AI") : NULL;
+
+	if (v == NULL) {
+		say("error random SEED N [VAULT]");
+		return;
+	}
+	random_items(v, w[1], strtoul(w[2], NULL, 10));
+	say("ok");
+}
+
+/* acl VAULT BITS: what the token may do there; 48 is reading only. */
+static void
+cmd_acl(char **w, int n)
+{
+	struct vault *v = n == 3 ? vault_named(w[1]) : NULL;
+
+	if (v == NULL) {
+		say("error acl VAULT BITS");
+		return;
+	}
+	v->acl = (unsigned)strtoul(w[2], NULL, 10);
+	say("ok");
+}
+
 static void
 cmd_count(char **w, int n)
 {
+	if (n > 1 && strcmp(w[1], "writes") == 0) {
+		say("ok %ld", write_count);
+		return;
+	}
 	for (int i = 0; n > 1 && i < S_N; i++)
 		if (strcmp(w[1], step_name[i]) == 0) {
 			say("ok %ld", step_count[i]);
@@ -3718,55 +5785,79 @@ cmd_fault(char **w, int n)
 }
 
 static void
-sessions_forget(void)
+cmd_clear(char **w, int n)
 {
+	(void)w;
+	(void)n;
+	fault_clear(K_N);
+	say("ok");
+}
+
+static void
+cmd_expire(char **w, int n)
+{
+	(void)w;
+	(void)n;
 	for (int i = 0; i < SESSIONS_MAX; i++)
 		sessions[i].stage = ST_FREE;
+	say("ok");
 }
+
+static void
+cmd_revoke(char **w, int n)
+{
+	(void)n;
+	account.revoked = w[0][0] == 'r';
+	say("ok");
+}
+
+static void
+cmd_reset(char **w, int n)
+{
+	(void)w;
+	(void)n;
+	log_count = 0;
+	write_count = 0;
+	memset(step_count, 0, sizeof(step_count));
+	say("ok");
+}
+
+static const struct {
+	const char *name;
+	void (*run)(char **words, int n);
+} commands[] = {
+	{ "fault", cmd_fault }, { "clear", cmd_clear },
+	{ "count", cmd_count }, { "reset", cmd_reset },
+	{ "list", cmd_list }, { "dump", cmd_dump }, { "add", cmd_add },
+	{ "random", cmd_random }, { "tag", cmd_tag },
+	{ "rename", cmd_item }, { "setpass", cmd_item },
+	{ "archive", cmd_item }, { "delete", cmd_item }, { "acl", cmd_acl },
+	{ "token", cmd_token }, { "expire", cmd_expire },
+	{ "revoke", cmd_revoke }, { "unrevoke", cmd_revoke },
+};
 
 /* Runs one command line; the lock is held. */
 static void
 command(char *line)
 {
 	char *w[WORDS_MAX];
-	int n = words_cut(line, w);
-	const char *c = n > 0 ? w[0] : "";
+	int n;
 
-	if (strcmp(c, "fault") == 0) {
-		cmd_fault(w, n);
-	} else if (strcmp(c, "count") == 0) {
-		cmd_count(w, n);
-	} else if (strcmp(c, "token") == 0) {
-		cmd_token(w, n);
-	} else if (strcmp(c, "list") == 0) {
-		cmd_list();
-	} else if (strcmp(c, "add") == 0) {
-		cmd_add(w, n);
-	} else if (strcmp(c, "tag") == 0) {
-		cmd_tag(w, n);
-	} else if (strcmp(c, "rename") == 0 || strcmp(c, "archive") == 0 ||
-	    strcmp(c, "delete") == 0 || strcmp(c, "setpass") == 0) {
-		cmd_item(w, n);
-	} else if (strcmp(c, "clear") == 0) {
-		fault_clear(K_N);
-		say("ok");
-	} else if (strcmp(c, "expire") == 0) {
-		sessions_forget();
-		say("ok");
-	} else if (strcmp(c, "revoke") == 0 || strcmp(c, "unrevoke") == 0) {
-		account.revoked = c[0] == 'r';
-		say("ok");
-	} else if (strcmp(c, "reset") == 0) {
-		log_count = 0;
-		memset(step_count, 0, sizeof(step_count));
-		say("ok");
-	} else {
-		say("error unknown command");
+	if (strncmp(line, "put ", 4) == 0 || strncmp(line, "put\t", 4) == 0) {
+		cmd_put(line + 4);
+		return;
 	}
+	n = words_cut(line, w);
+	for (size_t i = 0; n > 0 && i < LEN(commands); i++)
+		if (strcmp(w[0], commands[i].name) == 0) {
+			commands[i].run(w, n);
+			return;
+		}
+	say("error unknown command");
 }
 
 /* ====================================================================
- * 16. Start: certificates, sockets, options
+ * 18. Start: certificates, sockets, options
  * ==================================================================== */
 
 static void
@@ -3956,7 +6047,8 @@ static void __attribute__((noreturn))
 usage(void)
 {
 	die("usage: standin [--port N] [--items N] [--pki DIR] [--log FILE] "
-	    "[--host NAME]\n    [--seed S] [--broken] [--fault SPEC]... "
+	    "[--host NAME]\n    [--seed S] [--random SEED N] [--broken] "
+	    "[--fault SPEC]...\n    "
 	    "[--tls rsa|plain|silent|close-in-handshake|\n    cert=expired|"
 	    "cert=wronghost|cert=selfsigned|cert=otherca]");
 }
@@ -3994,8 +6086,8 @@ fault_option(const char *spec)
 
 struct options {
 	int port;
-	size_t items;
-	const char *pki, *cert, *seed;
+	size_t items, random;
+	const char *pki, *cert, *seed, *random_seed;
 };
 
 static void
@@ -4021,7 +6113,10 @@ options_read(struct options *o, int argc, char **argv)
 			opt_host = v;
 		else if (strcmp(name, "--seed") == 0)
 			o->seed = v;
-		else if (strcmp(name, "--fault") == 0)
+		else if (strcmp(name, "--random") == 0 && ++i < argc) {
+			o->random_seed = v;
+			o->random = strtoul(argv[i], NULL, 10);
+		} else if (strcmp(name, "--fault") == 0)
 			fault_option(v);
 		else if (strcmp(name, "--tls") == 0)
 			o->cert = tls_option(v);
@@ -4035,7 +6130,8 @@ options_read(struct options *o, int argc, char **argv)
 int
 main(int argc, char **argv)
 {
-	struct options o = { 0, 0, "test/pki", "server", "opmcp stand-in" };
+	struct options o = { 0, 0, 0, "test/pki", "server", "opmcp stand-in",
+		NULL };
 	int fds[2];
 	char *tok;
 
@@ -4046,6 +6142,8 @@ main(int argc, char **argv)
 	pki_load(o.pki, o.cert);
 	srp_init();
 	account_init(o.seed, o.items);
+	if (o.random > 0)
+		random_items(vault_named("AI"), o.random_seed, o.random);
 	listen_both(fds, o.port);
 	tok = token_make("plain", NULL);
 	say("ready %d %s", port, tok);

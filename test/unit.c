@@ -4,7 +4,7 @@
  * renamed, and so sees every static function and needs no test hooks there.
  * Run from the top of the source tree: it reads test/data/ and test/pki/.
  *
- *	cc -std=c11 -g -o unit test/unit.c -lbearssl && ./unit [-v] [PREFIX]
+ *	cc -std=c11 -g -o unit test/unit.c -lbearssl && ./unit [-vs] [PREFIX]
  *
  * Sections and their numbers are those of opmcp.c; most tests are tables of
  * {input, expected}. A failure prints a line with its place; the last line is
@@ -170,8 +170,16 @@ hex(const u8 *p, size_t n)
 	return out_str(&o);
 }
 
-/* A small generator (xorshift64*), the same on every run. */
-static uint64_t seed = 88172645463325252u;
+/* A small generator (xorshift64*), the same on every run and for every test,
+ * whichever ran before it. */
+#define SEED 88172645463325252u
+
+static uint64_t seed = SEED;
+
+/* unit -s: under valgrind, which is fifty times slower and does not survive
+ * what the box refuses to it. */
+static bool slow;
+#define ROUNDS(n) (slow ? (n) / 50u : (n) + 0u)
 
 static uint32_t
 rnd(uint32_t below)
@@ -1888,6 +1896,36 @@ rule_number(const struct json *s, uint32_t schema, struct str name,
 	return other;
 }
 
+/* A list against the rules about its length. */
+static bool
+fits_count(const struct json *s, uint32_t schema, const struct json *j,
+    uint32_t list)
+{
+	uint64_t n = 0;
+
+	for (uint32_t k = json_first(j, list); k; k = json_next(j, list, k))
+		n++;
+	return n >= rule_number(s, schema, S("minItems"), 0) &&
+	    n <= rule_number(s, schema, S("maxItems"), UINT64_MAX);
+}
+
+/* An integer against the rules about its size, which are not negative. */
+static bool
+fits_number(const struct json *s, uint32_t schema, struct str digits)
+{
+	uint64_t lo = rule_number(s, schema, S("minimum"), 0), n = 0;
+
+	if (digits.p[0] == '-')
+		return json_get(s, schema, S("minimum")) == 0;
+	for (size_t i = 0; i < digits.n; i++) {
+		if (n > UINT64_MAX / 10 - 9)
+			return json_get(s, schema, S("maximum")) == 0;
+		n = n * 10 + digits.p[i] - '0';
+	}
+	return n >= lo && n <= rule_number(s, schema, S("maximum"),
+	    UINT64_MAX);
+}
+
 /* A value against the rules about itself. */
 static bool
 fits_itself(const struct json *s, uint32_t schema, const struct json *j,
@@ -1901,6 +1939,10 @@ fits_itself(const struct json *s, uint32_t schema, const struct json *j,
 	if (!json_get_str(s, schema, S("type"), &type) ||
 	    !is_of_type(j, node, type))
 		return false;
+	if (str_eq(type, S("array")))
+		return fits_count(s, schema, j, node);
+	if (str_eq(type, S("integer")))
+		return found && fits_number(s, schema, json_raw(j, node));
 	if (!json_str(j, node, &text))
 		return found;
 	for (size_t i = 0; i < text.n; i++)
@@ -2530,6 +2572,398 @@ test_json_writer(void)
 	CHECK(o.over);
 }
 
+/* Each letter is a change of the member "x", with 1, 2, ... as the value:
+ * r replace, a add an element, f add one in front, m give its member "k" a
+ * value, n its member "n"; M and N likewise of the whole text. "'" stands for
+ * a quote. */
+static struct str
+quotes(const char *text)
+{
+	u8 *p = (u8 *)cstr(str_c(text));
+
+	for (size_t i = 0; p[i] != '\0'; i++)
+		if (p[i] == '\'')
+			p[i] = '"';
+	return (struct str){ p, strlen(text) };
+}
+
+static void
+edit_letter(struct edits *x, char letter, struct str json)
+{
+	uint32_t node = json_get(x->j, ROOT, S("x"));
+
+	switch (letter) {
+	case 'r':
+		edit_replace(x, node, json);
+		break;
+	case 'a':
+		edit_add(x, node, json);
+		break;
+	case 'f':
+		edit_front(x, node, json);
+		break;
+	default:
+		edit_member(x, &T, letter < 'a' ? ROOT : node, letter == 'm' ||
+		    letter == 'M' ? S("k") : S("n"), json);
+		break;
+	}
+}
+
+static void
+test_edit_rows(void)
+{
+	static const struct {
+		const char *text, *edits, *want;
+	} rows[] = {
+		{ "{'x':0}", "", "{'x':0}" },
+		{ "{'x':0}", "r", "{'x':1}" },
+		{ " { 'x' : null , 'y' : 2 } ", "r",
+		    " { 'x' : 1 , 'y' : 2 } " },
+		{ "{'x':'long text','y':2}", "r", "{'x':1,'y':2}" },
+		{ "{'x':{'a':[1,2]},'y':2}", "r", "{'x':1,'y':2}" },
+		{ "{'x':''}", "r", "{'x':1}" },
+		{ "{'x':[]}", "a", "{'x':[1]}" },
+		{ "{'x':[]}", "aaa", "{'x':[1,2,3]}" },
+		{ "{'x':[ ]}", "a", "{'x':[ 1]}" },
+		{ "{'x':[ ]}", "aa", "{'x':[ 1,2]}" },
+		{ "{'x':[0]}", "a", "{'x':[0,1]}" },
+		{ "{'x':[0]}", "aa", "{'x':[0,1,2]}" },
+		{ "{'x':[ 0 ]}", "a", "{'x':[ 0 ,1]}" },
+		{ "{'x':[[]]}", "a", "{'x':[[],1]}" },
+		{ "{'x':[{'z':[]}]}", "aa", "{'x':[{'z':[]},1,2]}" },
+		{ "{'x':[']','[']}", "a", "{'x':[']','[',1]}" },
+		{ "{'x':[]}", "f", "{'x':[1]}" },
+		{ "{'x':[ ]}", "f", "{'x':[1 ]}" },
+		{ "{'x':[0]}", "f", "{'x':[1,0]}" },
+		{ "{'x':[ 0]}", "f", "{'x':[1, 0]}" },
+		{ "{'x':[0]}", "fa", "{'x':[1,0,2]}" },
+		{ "{'x':[0]}", "af", "{'x':[2,0,1]}" },
+		{ "{'x':[]}", "fa", "{'x':[1,2]}" },
+		{ "{'x':{}}", "m", "{'x':{'k':1}}" },
+		{ "{'x':{ }}", "m", "{'x':{ 'k':1}}" },
+		{ "{'x':{'k':0}}", "m", "{'x':{'k':1}}" },
+		{ "{'x':{'j':0}}", "m", "{'x':{'j':0,'k':1}}" },
+		{ "{'x':{'j':0}}", "mn", "{'x':{'j':0,'k':1,'n':2}}" },
+		{ "{'x':{}}", "mn", "{'x':{'k':1,'n':2}}" },
+		{ "{'x':{'n':0}}", "mn", "{'x':{'n':2,'k':1}}" },
+		{ "{'x':{'K':0,'kk':0}}", "m", "{'x':{'K':0,'kk':0,'k':1}}" },
+		{ "{'x':{'\\u006b':'\\u0041'}}", "m",
+		    "{'x':{'\\u006b':1}}" },
+		{ "{'\\u0078':[7],'\\u006b':[]}", "aM",
+		    "{'\\u0078':[7,1],'\\u006b':2}" },
+		{ "{'x':{'k\\u0000':0}}", "m", "{'x':{'k\\u0000':0,'k':1}}" },
+		{ "{'x':{'k':{'k':5}}}", "m", "{'x':{'k':1}}" },
+		{ "{'x':{'y':{'k':5}}}", "m", "{'x':{'y':{'k':5},'k':1}}" },
+		{ "{'k':[],'x':[]}", "aM", "{'k':2,'x':[1]}" },
+		{ "{'x':[],'k':[]}", "Ma", "{'x':[2],'k':1}" },
+		{ "{'x':[]}", "aMN", "{'x':[1],'k':2,'n':3}" },
+		{ "{'x':[]}", "MNa", "{'x':[3],'k':1,'n':2}" },
+		{ "\t{\r\n'x'\n:\t[\n]\n}\n", "aaM",
+		    "\t{\r\n'x'\n:\t[\n1,2]\n,'k':3}\n" },
+		{ "{'y':'\xc3\xa9\\ud83d\\udd11\\/','x':0}", "r",
+		    "{'y':'\xc3\xa9\\ud83d\\udd11\\/','x':1}" },
+		{ "{'x':1e400,'y':-0.0E+00}", "r", "{'x':1,'y':-0.0E+00}" },
+	};
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		struct json j, after;
+		struct edits x = { .j = &j };
+		struct str text = NOTHING;
+		struct err e = { 0 };
+
+		run.row = rows[i].want;
+		if (!CHECK(parses(&j, quotes(rows[i].text))))
+			continue;
+		for (size_t k = 0; rows[i].edits[k] != '\0'; k++) {
+			char digit[2] = { (char)('1' + k), '\0' };
+
+			edit_letter(&x, rows[i].edits[k],
+			    str_c(cstr(str_c(digit))));
+		}
+		CHECK(edit_done(&x, &T, &text, &e));
+		FAILED(e, E_NONE);
+		SAME(text, quotes(rows[i].want));
+		CHECK(parses(&after, text));
+		SAME(j.text, quotes(rows[i].text));     /* not touched */
+	}
+}
+
+/* More changes than there is room for, text that could not be built, and an
+ * arena without room: an error, never half of the changes. */
+static void
+test_edit_full(void)
+{
+	struct json j;
+	struct str text = NOTHING;
+	struct out o;
+
+	CHECK(parses(&j, S("{\"x\":[0]}")));
+	for (size_t n = EDITS_MAX / 2 - 1; n <= EDITS_MAX / 2 + 1; n++) {
+		struct edits x = { .j = &j };
+		struct err e = { 0 };
+		bool fit = n <= EDITS_MAX / 2;
+
+		for (size_t i = 0; i < n; i++)  /* comma and element */
+			edit_letter(&x, 'a', S("1"));
+		EQUAL(edit_done(&x, &T, &text, &e), fit);
+		FAILED(e, fit ? E_NONE : E_LARGE);
+		if (fit)
+			EQUAL(text.n, 9 + 2 * n);
+	}
+	for (const char *letter = "rafmnMN"; *letter != '\0'; letter++) {
+		struct edits x = { .j = &j };
+		struct err e = { 0 };
+
+		CHECK(parses(&j, *letter == 'm' || *letter == 'n' ?
+		    S("{\"x\":{}}") : S("{\"x\":[0]}")));
+		edit_letter(&x, *letter, NOTHING);
+		CHECK(!edit_done(&x, &T, &text, &e));
+		FAILED(e, E_LARGE);
+	}
+	out_open(&o, &T);
+	for (size_t i = 0; i < 100000; i++)
+		out_put(&o, S("[],"));
+	CHECK(parses(&j, JOIN(&T, S("{\"y\":["), out_close(&o, &T),
+	    S("0],\"x\":[0]}"))));
+	for (size_t room = 0; room < 400000; room += 20000) {
+		struct edits x = { .j = &j };
+		struct arena small = { 0 };
+		struct err e = { 0 };
+		bool ok;
+
+		if (!CHECK(mem_open(&small, 1 << 19)))
+			return;
+		(void)mem_alloc(&small, small.cap - room);
+		edit_letter(&x, 'a', S("1"));
+		ok = edit_done(&x, &small, &text, &e);
+		EQUAL(ok, room > j.text.n + 2);
+		FAILED(e, ok ? E_NONE : E_LARGE);
+		if (ok)
+			EQUAL(text.n, j.text.n + 2);
+		EQUAL(json_quoted(&small, j.text).p != NULL, false);
+		(void)munmap(small.base, small.cap);
+	}
+}
+
+/* The model of the editor: a text in pieces, one for each token and each
+ * stretch of white space. It knows nothing of places in the text. */
+static struct {
+	struct str piece[4000];
+	bool touched[4000];
+	size_t pieces;
+	struct model_node {
+		size_t open, close;     /* pieces; the same for a scalar */
+		u8 kind;                /* of bracket, 0 for a scalar */
+		size_t kids;
+		struct str key;         /* the last child's, decoded */
+		uint32_t value;         /* and its node */
+		bool is_key, added;
+	} node[2000];
+	uint32_t nodes;
+} model;
+
+static void
+model_piece(struct str s)
+{
+	if (model.pieces < LEN(model.piece))
+		model.piece[model.pieces++] = s;
+}
+
+static void
+model_space(void)
+{
+	static const char *const space[] = { "", "", "", " ", "\n", "\t ",
+		"\r\n  " };
+
+	model_piece(str_c(space[rnd(LEN(space))]));
+}
+
+/* Make up a value: at most so deep. */
+static void
+model_grow(int depth)
+{
+	static const char *const scalar[] = { "0", "-1.5e3", "true", "null",
+		"\"\"", "\"a\\\"]}\"", "\"\\u005d\"", "\"\xc3\xa9\\\\\"",
+		"[]", "{}", "false", "12345678901234567890" };
+	uint32_t me = model.nodes++;
+	struct model_node *m = &model.node[me];
+	bool box = depth > 0 && model.nodes < 400 && rnd(3) > 0;
+
+	*m = (struct model_node){ 0 };
+	model_space();
+	m->open = model.pieces;
+	m->kind = !box ? 0 : rnd(2) > 0 ? '[' : '{';
+	if (!box) {
+		model_piece(str_c(scalar[rnd(LEN(scalar) - 4 * (depth == 0))]));
+		if (model.piece[m->open].p[0] == '[' ||
+		    model.piece[m->open].p[0] == '{')
+			m->is_key = true;       /* one piece: left alone */
+	} else {
+		model_piece(m->kind == '[' ? S("[") : S("{"));
+		for (uint32_t n = rnd(5); n > 0; n--) {
+			if (m->kids > 0)
+				model_piece(S(","));
+			if (m->kind == '{') {
+				char key[16];
+
+				model_space();
+				(void)snprintf(key, sizeof key, rnd(3) > 0 ?
+				    "\"k%zu\"" : "\"\\u006b%zu\"", m->kids);
+				model.node[model.nodes++] = (struct model_node){
+					.open = model.pieces, .is_key = true };
+				model_piece(str_c(cstr(str_c(key))));
+				model_space();
+				model_piece(S(":"));
+				(void)snprintf(key, sizeof key, "k%zu",
+				    m->kids);
+				m->key = str_c(cstr(str_c(key)));
+			}
+			m->value = model.nodes;
+			model_grow(depth - 1);
+			m->kids++;
+		}
+		model_space();
+		model_piece(m->kind == '[' ? S("]") : S("}"));
+	}
+	m->close = model.pieces - 1;
+	model_space();
+}
+
+/* The whole text. */
+static struct str
+model_text(void)
+{
+	struct out o;
+
+	out_open(&o, &T);
+	for (size_t i = 0; i < model.pieces; i++)
+		out_put(&o, model.piece[i]);
+	return out_close(&o, &T);
+}
+
+/* Has any change been made from one piece to another? */
+static bool
+model_is_touched(size_t from, size_t to)
+{
+	bool any = false;
+
+	for (size_t i = from; i <= to; i++)
+		any |= model.touched[i];
+	return any;
+}
+
+static void
+model_replace(const struct model_node *m, struct str json)
+{
+	for (size_t i = m->open; i <= m->close; i++) {
+		model.piece[i] = i == m->open ? json : NOTHING;
+		model.touched[i] = true;
+	}
+}
+
+/* Put before the closing bracket, after white space. */
+static void
+model_add(struct model_node *m, struct str json)
+{
+	struct str old = model.piece[m->close];
+
+	model.piece[m->close] = JOIN(&T, str_upto(old, old.n - 1),
+	    m->kids > 0 ? S(",") : S(""), json, str_from(old, old.n - 1));
+	model.touched[m->close] = true;
+	m->kids++;
+	m->added = true;
+}
+
+/* Make one change to a node that allows it, in the model and the editor. */
+static void
+model_change(struct edits *x, uint32_t node, size_t number)
+{
+	struct model_node *m = &model.node[node];
+	struct str json, name;
+	char text[40];
+
+	(void)snprintf(text, sizeof text, rnd(2) > 0 ? "%zu" :
+	    "{\"n\\u0031\":[ %zu ]}", number);
+	json = str_c(cstr(str_c(text)));
+	if (m->is_key)
+		return;
+	if (rnd(3) == 0 && !model_is_touched(m->open, m->close)) {
+		edit_replace(x, node, json);
+		model_replace(m, json);
+		return;
+	}
+	if (m->kind == 0 || model.piece[m->open].n != 1 ||
+	    model.piece[m->close].n == 0)
+		return;                 /* none, or replaced, or fronted */
+	if (m->kind == '[' && rnd(3) == 0 && m->kids > 0 && !m->added &&
+	    !model_is_touched(model.node[node + 1].open,
+	    model.node[node + 1].open)) {
+		edit_front(x, node, json);
+		model.piece[m->open] = JOIN(&T, S("["), json, S(","));
+		model.touched[m->open] = true;
+	} else if (m->kind == '[') {
+		edit_add(x, node, json);
+		model_add(m, json);
+	} else if (m->key.n > 0 && rnd(2) > 0 && !model_is_touched(
+	    model.node[m->value].open, model.node[m->value].close)) {
+		edit_member(x, &T, node, m->key, json);
+		model_replace(&model.node[m->value], json);
+	} else {
+		(void)snprintf(text, sizeof text, "new%zu", number);
+		name = str_c(cstr(str_c(text)));
+		edit_member(x, &T, node, name, json);
+		model_add(m, JOIN(&T, S("\""), name, S("\":"), json));
+	}
+}
+
+/* Random texts and changes: the editor and the model agree to the byte, and
+ * what comes out can be read again. */
+static void
+test_edit_model(void)
+{
+	size_t mark = T.used, changed = 0;
+
+	for (unsigned round = 0; round < ROUNDS(20000); round++) {
+		uint64_t began = seed;
+		struct json j, after;
+		struct edits x = { .j = &j };
+		struct str text = NOTHING;
+		struct err e = { 0 };
+
+		model.pieces = 0;
+		model.nodes = ROOT;
+		memset(model.touched, 0, sizeof model.touched);
+		model_grow(4);
+		if (!CHECK(parses(&j, model_text())) ||
+		    !EQUAL(model.nodes, j.n))
+			return;
+		for (size_t n = rnd(30), i = 0; i < n; i++) {
+			uint32_t at = ROOT + rnd(model.nodes - ROOT);
+
+			/* a node in what was replaced is gone */
+			if (!model_is_touched(model.node[at].open,
+			    model.node[at].open) || model.node[at].added)
+				model_change(&x, at, i);
+		}
+		changed += x.n;
+		if (!CHECK(edit_done(&x, &T, &text, &e)) ||
+		    !CHECK(parses(&after, text)) || !CHECK(str_eq(text,
+		    model_text()))) {
+			(void)printf("  seed: %llu\n  before: ",
+			    (unsigned long long)began);
+			show(j.text);
+			(void)printf("\n  got:    ");
+			show(text);
+			(void)printf("\n  want:   ");
+			show(model_text());
+			(void)printf("\n");
+			return;
+		}
+		mem_reset(&T, mark);
+	}
+	CHECK(changed > ROUNDS(20000));
+}
+
 /* Reading leaves the arena as long as it needs it and no secret behind. */
 static void
 test_json_scratch(void)
@@ -2824,6 +3258,54 @@ test_cfg_numbers(void)
 		else
 			SAME(bad, str_c(rows[i].env));
 	}
+}
+
+/* Other names for the same settings, as they are used elsewhere. */
+static void
+test_cfg_synonyms(void)
+{
+	static const struct {
+		const char *name, *value;
+		int want;               /* -1: refused */
+	} rows[] = {
+		{ "OPMCP_WRITE", "off", DENY }, { "OPMCP_WRITE", "ask", ASK },
+		{ "OPMCP_WRITE", "allow", ALLOW }, { "OPMCP_WRITE", "ON", ASK },
+		{ "OPMCP_WRITE", "True", ASK }, { "OPMCP_WRITE", "1", ASK },
+		{ "OPMCP_WRITE", "yes", ASK }, { "OPMCP_WRITE", "no", DENY },
+		{ "OPMCP_WRITE", "False", DENY }, { "OPMCP_WRITE", "0", DENY },
+		{ "OPMCP_WRITE", "2", -1 }, { "OPMCP_WRITE", "deny", -1 },
+		{ "OPMCP_WRITE", "warning", -1 }, { "OPMCP_WRITE", "y", -1 },
+		{ "DESTRUCTIVE_ACTIONS", "true", ASK },
+		{ "DESTRUCTIVE_ACTIONS", "off", DENY },
+		{ "DESTRUCTIVE_ACTIONS", "maybe", -1 },
+		{ "LOG_LEVEL", "warning", LOG_WARN },
+		{ "LOG_LEVEL", "WARNING", LOG_WARN },
+		{ "OPMCP_LOG", "warn", LOG_WARN },
+		{ "OPMCP_LOG", "true", -1 }, { "OPMCP_LOG", "1", -1 },
+		{ "OPMCP_REVEAL", "on", -1 }, { "OPMCP_REVEAL", "true", -1 },
+		{ "OPMCP_SANDBOX", "on", -1 }, { "OPMCP_SANDBOX", "no", -1 },
+		{ "OPMCP_SANDBOX", "0", -1 },
+		{ "OPMCP_REFERENCES", "wide", 0 },
+		{ "OPMCP_REFERENCES", "Strict", 1 },
+		{ "OPMCP_REFERENCES", "on", -1 },
+		{ "OPMCP_REFERENCES", "1", -1 },
+	};
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		struct cfg cfg;
+		struct str bad;
+		bool log = strstr(rows[i].name, "LOG") != NULL;
+
+		run.row = cstr(JOIN(&T, str_c(rows[i].name), S("="),
+		    str_c(rows[i].value)));
+		if (!EQUAL(cfg_with(&cfg, rows[i].name, rows[i].value, &bad),
+		    rows[i].want >= 0) || rows[i].want < 0)
+			continue;
+		EQUAL(log ? cfg.log : strstr(rows[i].name, "REF") != NULL ?
+		    cfg.references : cfg.write, rows[i].want);
+	}
+	run.row = NULL;
+	clean_env();
 }
 
 static void
@@ -4670,11 +5152,766 @@ test_tls_cut(void)
 }
 
 /* ====================================================================
+ * 10. Values: references, one-time passwords, SSH keys, new passwords
+ * ==================================================================== */
+
+#define REF_PREFIX "reference does not begin with op://"
+#define REF_FORMAT "reference does not have three or four parts and at most " \
+	"one parameter"
+#define REF_CHAR "reference has a character that is not permitted"
+#define REF_KEY "reference has an unknown parameter"
+#define REF_VALUE "reference has an unknown value"
+
+/* What the official SDK says of 135 references: whatever it can parse we
+ * can, and the rest has the same of five faults. */
+static void
+test_ref_vectors(void)
+{
+	static const struct {
+		const char *theirs, *ours;
+	} rows[] = {
+		{ "secret reference is not prefixed", REF_PREFIX },
+		{ "secret reference has invalid format", REF_FORMAT },
+		{ "invalid character in secret reference", REF_CHAR },
+		{ "secret reference has invalid query parameter key", REF_KEY },
+		{ "secret reference has invalid query parameter value",
+		    REF_VALUE },
+	};
+	struct str theirs = S("error resolving secret reference: the secret "
+	    "reference could not be parsed: "), text;
+	unsigned seen[LEN(rows)] = { 0 }, parsed = 0;
+
+	load("test/data/resolve.json");
+	EACH(c, at(ROOT, "cases")) {
+		struct ref r = { .field = S("untouched") };
+		struct err e = { 0 };
+		bool ok;
+
+		run.row = cstr(text_at(c, "ref"));
+		ok = ref_parse(text_at(c, "ref"), true, &r, &e);
+		text = text_at(c, "error");
+		if (!str_is_start(text, theirs)) {
+			CHECK(ok);
+			parsed++;
+			continue;
+		}
+		CHECK(!ok);
+		FAILED(e, E_REF);
+		SAME(r.field, S("untouched"));
+		text = str_from(text, theirs.n);
+		for (size_t i = 0; i < LEN(rows); i++)
+			if (str_is_start(text, str_c(rows[i].theirs))) {
+				SAME(str_c(e.what), str_c(rows[i].ours));
+				seen[i]++;
+			}
+	}
+	run.row = NULL;
+	for (size_t i = 0; i < LEN(rows); i++)
+		CHECK(seen[i] > 0);
+	CHECK(parsed > 100);
+}
+
+/* Each accepted reference and its parts; each refused one and why. */
+static void
+test_ref_parse(void)
+{
+	static const struct {
+		struct str text;
+		const char *vault, *item, *section, *field;
+		enum ref_query query;
+	} good[] = {
+		{ B("op://a/b/c"), "a", "b", NULL, "c", REF_PLAIN },
+		{ B("op://a/b/c/d"), "a", "b", "c", "d", REF_PLAIN },
+		{ B("op://a/b//d"), "a", "b", "", "d", REF_PLAIN },
+		{ B("op:////"), "", "", NULL, "", REF_PLAIN },
+		{ B("op://A z/0-9/_./ "), "A z", "0-9", "_.", " ", REF_PLAIN },
+		{ B("op://a/b/c?attribute=otp"), "a", "b", NULL, "c", REF_OTP },
+		{ B("op://a/b/c/?attribute=totp"), "a", "b", "c", "", REF_OTP },
+		{ B("op://a/b/c?ssh-format=openssh"), "a", "b", NULL, "c",
+		    REF_OPENSSH },
+	};
+	static const struct {
+		struct str text;
+		const char *what;
+	} bad[] = {
+		{ B(""), REF_PREFIX }, { B("op:/"), REF_PREFIX },
+		{ B("op:/a/b/c"), REF_PREFIX }, { B("Op://a/b/c"), REF_PREFIX },
+		{ B("\xef\xbb\xbfop://a/b/c"), REF_PREFIX },
+		{ B("op://"), REF_FORMAT }, { B("op://a"), REF_FORMAT },
+		{ B("op://a/b"), REF_FORMAT },
+		{ B("op://a/b/c/d/e"), REF_FORMAT },
+		{ B("op://a/b/c/d/"), REF_FORMAT },
+		{ B("op:///////"), REF_FORMAT },
+		{ B("op://a/b?attribute=otp"), REF_FORMAT },
+		{ B("op://a/b?attribute=otp/c"), REF_FORMAT },
+		{ B("op://?"), REF_FORMAT }, { B("op://a/b/c?"), REF_FORMAT },
+		{ B("op://a/b/c?&"), REF_FORMAT },
+		{ B("op://a/b/c?attribute=otp&"), REF_FORMAT },
+		{ B("op://a/b/c?attribute=otp&attribute=otp"), REF_FORMAT },
+		{ B("op://a/b/c\n"), REF_CHAR }, { B("op://a/b/\0"), REF_CHAR },
+		{ B("op://a/b/c%20"), REF_CHAR }, { B("op://a/b+/c"), REF_CHAR },
+		{ B("op://a/b/c#d"), REF_CHAR }, { B("op://a/b/c&d"), REF_CHAR },
+		{ B("op://a:b/b/c"), REF_CHAR }, { B("op://a/b\\/c"), REF_CHAR },
+		{ B("op://a/\x7f/c"), REF_CHAR }, { B("op://a/\t/c"), REF_CHAR },
+		{ B("op://a/\xff/c"), REF_CHAR },       /* not UTF-8 */
+		{ B("op://a/\xc3/c"), REF_CHAR },
+		{ B("op://a/\xe2\x80\x8b/c"), REF_CHAR },       /* hidden */
+		{ B("op://a/\xe2\x80\xae/c"), REF_CHAR },
+		{ B("op://a/\xc2\xad/c"), REF_CHAR },
+		{ B("op://a/%/c?x=y"), REF_CHAR },
+		{ B("op://a/b/c?x"), REF_KEY }, { B("op://a/b/c?="), REF_KEY },
+		{ B("op://a/b/c??attribute=otp"), REF_KEY },
+		{ B("op://a/b/c?Attribute=otp"), REF_KEY },
+		{ B("op://a/b/c?attribute =otp"), REF_KEY },
+		{ B("op://a/b/c?attribute"), REF_VALUE },
+		{ B("op://a/b/c?attribute="), REF_VALUE },
+		{ B("op://a/b/c?attribute=otp="), REF_VALUE },
+		{ B("op://a/b/c?attribute=OTP"), REF_VALUE },
+		{ B("op://a/b/c?attribute=openssh"), REF_VALUE },
+		{ B("op://a/b/c?ssh-format=otp"), REF_VALUE },
+	};
+	struct err e = { 0 };
+	struct ref r;
+
+	for (size_t i = 0; i < LEN(good); i++) {
+		run.row = cstr(good[i].text);
+		e = (struct err){ 0 };
+		if (!CHECK(ref_parse(good[i].text, true, &r, &e)))
+			continue;
+		SAME(r.vault, str_c(good[i].vault));
+		SAME(r.item, str_c(good[i].item));
+		EQUAL(r.section.p != NULL, good[i].section != NULL);
+		SAME(r.section, str_c(good[i].section));
+		SAME(r.field, str_c(good[i].field));
+		EQUAL(r.query, good[i].query);
+	}
+	for (size_t i = 0; i < LEN(bad); i++)
+		for (int strict = 0; strict < 2; strict++) {
+			run.row = cstr(bad[i].text);
+			e = (struct err){ 0 };
+			CHECK(!ref_parse(bad[i].text, strict, &r, &e));
+			FAILED(e, E_REF);
+			SAME(str_c(e.what), str_c(bad[i].what));
+		}
+	run.row = NULL;
+	CHECK(!ref_parse(NOTHING, false, &r, &e));
+}
+
+/* Letters beyond ASCII: only where they are asked for, and in names only. */
+static void
+test_ref_unicode(void)
+{
+	struct str text = S("op://Caf\xc3\xa9/\xe6\x97\xa5 1/"
+	    "\xf0\x9f\x9a\x80?attribute=otp");
+	struct err e = { 0 };
+	struct ref r;
+
+	CHECK(!ref_parse(text, true, &r, &e));
+	SAME(str_c(e.what), S(REF_CHAR));
+	if (CHECK(ref_parse(text, false, &r, &e))) {
+		SAME(r.vault, S("Caf\xc3\xa9"));
+		SAME(r.item, S("\xe6\x97\xa5 1"));
+		SAME(r.field, S("\xf0\x9f\x9a\x80"));
+		EQUAL(r.query, REF_OTP);
+	}
+	e = (struct err){ 0 };
+	CHECK(!ref_parse(S("op://a/b/c?attribute=\xc3\xa9"), false, &r, &e));
+	SAME(str_c(e.what), S(REF_VALUE));
+}
+
+/* The code that a stored value gives at a time; what is wrong with it. */
+static struct str
+totp_of(struct str value, int64_t now, unsigned *left)
+{
+	u8 *code = mem_alloc(&T, 8);
+	struct err e = { 0 };
+	struct totp t;
+
+	if (!totp_parse(value, &t, &e)) {
+		FAILED(e, E_OTP);
+		return str_c(e.what);
+	}
+	CHECK(t.digits >= 1 && t.digits <= 8);
+	totp_code(&t, now, code, left);
+	CHECK(*left >= 1 && *left <= t.period);
+	EQUAL(((uint64_t)now + *left) % t.period, 0);
+	return (struct str){ code, t.digits };
+}
+
+/* RFC 6238 appendix B, and what the official SDK takes and refuses. */
+static void
+test_totp_vectors(void)
+{
+	unsigned n = 0, left;
+
+	load("test/data/totp.json");
+	EACH(c, at(ROOT, "cases")) {
+		row_of(c);
+		SAME(totp_of(text_at(c, "value"), (int64_t)number_at(c, "time"),
+		    &left), text_at(c, "code"));
+		n++;
+	}
+	EACH(c, at(ROOT, "errors")) {
+		run.row = cstr(text_at(c, "value"));
+		SAME(totp_of(text_at(c, "value"), 0, &left), text_at(c,
+		    "error"));
+		n++;
+	}
+	run.row = NULL;
+	EQUAL(n, 37 + 11);
+}
+
+/* What the vectors leave open. U stands for a good URI. */
+static void
+test_totp_parse(void)
+{
+#define U "otpauth://totp/a?secret=JBSWY3DPEHPK3PXP"
+#define GOOD "324550"
+	static const struct {
+		const char *value, *want;
+	} rows[] = {
+		{ U "&period=30", GOOD }, { U "&period=-1", GOOD },
+		{ U "&period=x", GOOD }, { U "&period=", GOOD },
+		{ U "&period=3600", GOOD }, { U "&period", GOOD },
+		{ U "&period=99999999999999999999", GOOD },
+		{ U "&period=300&period=30", "588998" },
+		{ U "&digits=9", GOOD }, { U "&digits=-6", GOOD },
+		{ U "&digits=06", GOOD }, { U "&digits=7", "2324550" },
+		{ U "&algorithm=sHa1", GOOD }, { U "#&digits=8", GOOD },
+		{ U "&secret=AAAA", GOOD }, { " " U " ", GOOD },
+		{ U "%3D%3d", GOOD }, { U "++", GOOD }, { U "%4A", GOOD },
+		{ "otpauth://totp?secret=%4ABSW%79+3DP&x", "229775" },
+		{ "otpauth://totp?x=y&secret=JBSWY3DPEHPK3PXP", GOOD },
+		{ "otpauth://totp/?#?secret=JBSWY3DPEHPK3PXP", "NoSecret" },
+		{ "otpauth://totp", "NoSecret" },
+		{ "otpauth://totp/a?secre=t&SECRET=AA", "NoSecret" },
+		{ "otpauth://totp/a?secret", "SecretTooShort" },
+		{ "otpauth://totp/a?secret=A", "SecretTooShort" },
+		{ "otpauth://", "InvalidUriHost" },
+		{ "otpauth://totp:1/a?secret=AA", "InvalidUriHost" },
+		{ "otpauth://x@totp/a?secret=AA", "InvalidUriHost" },
+		{ "otpauth://totpx/a?secret=AA", "InvalidUriHost" },
+		{ "://totp/a?secret=AA", "InvalidScheme" },
+		{ "otpauthx://totp/a?secret=AA", "InvalidScheme" },
+		{ U "&algorithm=", "InvalidAlgorithm" },
+		{ U "&algorithm=SHA-1", "InvalidAlgorithm" },
+		{ U "%", "SecretNotBase32" }, { U "%4", "SecretNotBase32" },
+		{ U "%4G", "SecretNotBase32" }, { U "%5GA", "SecretNotBase32" },
+		{ U "%00", "SecretNotBase32" }, { U "1", "SecretNotBase32" },
+		{ "JBSW+Y3DP", "SecretNotBase32" },
+		{ "JBSW%20Y3DP", "SecretNotBase32" },
+		{ "JBSWY3DP8", "SecretNotBase32" },
+		{ "JBSWY3DP\n1", "SecretNotBase32" },
+		{ "otpauth:totp/a?secret=AA", "SecretNotBase32" },
+		{ "\xc3\x81\xc3\x81", "SecretNotBase32" },
+		{ " - =", "SecretTooShort" },
+	};
+	unsigned left;
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		run.row = rows[i].value;
+		SAME(totp_of(str_c(rows[i].value), 1700000000, &left),
+		    str_c(rows[i].want));
+	}
+	run.row = NULL;
+	SAME(totp_of((struct str)B("AAAA\0AAAA"), 0, &left),
+	    S("SecretNotBase32"));
+#undef U
+#undef GOOD
+}
+
+/* Every byte as a digit: 32 of them count, in either case, and three are
+ * passed over. */
+static void
+test_totp_digits(void)
+{
+	static const char set[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+	struct err e;
+	struct totp t;
+
+	for (unsigned c = 0; c < 256; c++) {
+		u8 text[8] = { (u8)c, 'A', 'A', 'A', 'A', 'A', 'A', 'A' };
+		u8 upper = c >= 'a' && c <= 'z' ? (u8)(c - 32) : (u8)c;
+		const char *at = c != 0 ? strchr(set, upper) : NULL;
+		bool skip = c == ' ' || c == '-' || c == '=';
+
+		e = (struct err){ 0 };
+		if (totp_parse((struct str){ text, 8 }, &t, &e) !=
+		    (at != NULL || skip || c == '\t')) {
+			FAIL("a byte");
+			return;
+		}
+		if (at != NULL) {
+			EQUAL(t.key[0] >> 3, at - set);
+			EQUAL(t.key_len, 5);
+		}
+	}
+}
+
+/* The longest secret, one more, and the time left. */
+static void
+test_totp_limits(void)
+{
+	static u8 text[(TOTP_KEY_MAX + 1) * 8 / 5 + 1];
+	struct err e = { 0 };
+	struct totp t;
+	unsigned left = 0;
+
+	memset(text, 'A', sizeof text);
+	CHECK(totp_parse((struct str){ text, (TOTP_KEY_MAX * 8 + 4) / 5 }, &t,
+	    &e));
+	EQUAL(t.key_len, TOTP_KEY_MAX);
+	CHECK(!totp_parse((struct str){ text, sizeof text }, &t, &e));
+	SAME(str_c(e.what), S("secret too long"));
+	(void)totp_of(S("AA"), 0, &left);
+	EQUAL(left, 30);
+	(void)totp_of(S("AA"), 29, &left);
+	EQUAL(left, 1);
+	(void)totp_of(S("otpauth://totp?secret=AA&period=3599"), 3600, &left);
+	EQUAL(left, 3598);
+	SAME(totp_of(S("AA"), INT64_MAX, &left), totp_of(S("AA"),
+	    INT64_MAX - 1, &left));
+	e = (struct err){ 0 };
+	CHECK(totp_parse(S("AA"), &t, &e));
+	totp_code(&t, -5, text, &left);         /* before 1970 */
+	SAME(((struct str){ text, 6 }), totp_of(S("AA"), 0, &left));
+}
+
+/* Convert in an arena of its own; what, if it fails. */
+static struct str
+ssh_of(struct str pem, size_t room)
+{
+	struct str text = NOTHING;
+	struct err e = { 0 };
+	struct arena a;
+
+	if (!mem_carve(&a, &T, room))
+		abort();
+	if (ssh_to_openssh(&a, pem, &text, &e))
+		return text;
+	CHECK(e.code == E_SSH || e.code == E_LARGE);
+	return str_c(e.what);
+}
+
+/* Keys that openssl and ssh-keygen have made: the same text for all ways to
+ * store one; and what is no such key. */
+static void
+test_ssh_vectors(void)
+{
+	unsigned n = 0;
+
+	load("test/data/ssh.json");
+	EACH(c, at(ROOT, "cases")) {
+		struct str in = text_at(c, "in"), want = text_at(c, "openssh");
+
+		row_of(c);
+		SAME(ssh_of(in, 1 << 18), want);
+		SAME(ssh_of(want, 1 << 18), want);
+		n++;
+	}
+	EACH(c, at(ROOT, "refused")) {
+		struct str what = ssh_of(text_at(c, "in"), 1 << 18);
+
+		row_of(c);
+		SAME(what, strncmp(run.row, "encrypted", 9) == 0 ?
+		    S("the key is encrypted") :
+		    S("not an Ed25519 or RSA private key"));
+		n++;
+	}
+	run.row = NULL;
+	CHECK(n > 50);
+}
+
+/* The binary of a PEM text. */
+static struct str
+ssh_binary(struct str pem)
+{
+	struct str label, blob = NOTHING;
+	struct err e = { 0 };
+
+	CHECK(ssh_read_pem(&T, pem, &label, &blob, &e));
+	return blob;
+}
+
+/* The official SDK's answers are the same but for the check numbers. */
+static void
+test_ssh_sdk(void)
+{
+	static const char *const items[] = { "deploy key", "legacy rsa key" };
+	struct str stored, sdk, ours;
+	u8 *p, *q;
+
+	load("test/data/resolve.json");
+	for (size_t i = 0; i < LEN(items); i++) {
+		stored = sdk = NOTHING;
+		EACH(v, at(ROOT, "vaults")) {
+			EACH(k, at(v, "items")) {
+				if (!str_eq(text_at(k, "title"),
+				    str_c(items[i])))
+					continue;
+				stored = text_at(json_first(&vec, at(
+				    json_first(&vec, at(at(k, "details"),
+				    "sections")), "fields")), "v");
+			}
+		}
+		EACH(c, at(ROOT, "cases"))
+			if (str_search(text_at(c, "ref"), str_c(items[i])) <
+			    text_at(c, "ref").n && str_search(text_at(c, "ref"),
+			    S("/private key?ssh-format=openssh")) <
+			    text_at(c, "ref").n)
+				sdk = text_at(c, "value");
+		run.row = items[i];
+		ours = ssh_of(stored, 1 << 18);
+		SAME(ssh_of(sdk, 1 << 18), ours);
+		EQUAL(ours.n, sdk.n);
+		sdk = ssh_binary(sdk);
+		ours = ssh_binary(ours);
+		if (!CHECK(sdk.n == ours.n && sdk.n > 0))
+			continue;
+		/* The private part begins behind its kind's second place. */
+		p = memmem(sdk.p + 60, sdk.n - 60, i == 0 ? "ssh-ed25519" :
+		    "ssh-rsa", 7);
+		q = T.base + (ours.p - T.base) + (p - sdk.p);
+		memcpy(q - 12, p - 12, 8);
+		SAME(ours, sdk);
+	}
+	run.row = NULL;
+}
+
+/* Any byte changed or cut off does no harm, and little room is an error. */
+static void
+test_ssh_broken(void)
+{
+	struct str in, out;
+	bool fits = false;
+	size_t mark;
+	u8 *p;
+
+	load("test/data/ssh.json");
+	in = text_at(json_first(&vec, at(ROOT, "cases")), "in");
+	out = ssh_of(in, 1 << 18);
+	mark = T.used;
+	for (size_t i = 0; i < in.n; i++) {
+		struct str cut = str_dup(&T, str_upto(in, i));
+
+		if (i < in.n - 6)       /* all but the last dashes */
+			CHECK(str_is_start(ssh_of(cut, 1 << 14), S("not ")));
+		p = T.base + (str_dup(&T, in).p - T.base);
+		p[i] ^= 1u << rnd(8);
+		(void)ssh_of((struct str){ p, in.n }, 1 << 14);
+		mem_reset(&T, mark);
+	}
+	for (size_t room = 0; room < 8192; room += 16) {
+		struct str got = ssh_of(in, room);
+
+		fits |= str_eq(got, out);
+		if (!str_eq(got, fits ? out : S("private key")))
+			FAIL("too little room");
+		mem_reset(&T, mark);
+	}
+	CHECK(fits);
+}
+
+/* The public key by the vectors that signing is tested with. */
+static void
+test_ssh_public(void)
+{
+	u8 pub[32];
+
+	load("test/data/ed25519.json");
+	EACH(c, at(ROOT, "cases")) {
+		row_of(c);
+		cry_ed25519_public(pub, hex_at(c, "seed").p);
+		SAME(((struct str){ pub, 32 }), hex_at(c, "pub"));
+	}
+	run.row = NULL;
+}
+
+/* Recipes, and those refused with the reason. */
+static void
+test_gen_recipe(void)
+{
+	static const struct {
+		const char *text;
+		bool words, letters, digits, symbols;
+		unsigned length, bits;
+	} good[] = {
+		{ "", false, true, true, true, 20, 121 },
+		{ "20", false, true, true, true, 20, 121 },
+		{ "letters,digits,symbols,32", false, true, true, true, 32,
+		    194 },
+		{ "symbols, digits ,letters,32", false, true, true, true, 32,
+		    194 },
+		{ "letters", false, true, false, false, 20, 114 },
+		{ "letters,6", false, true, false, false, 6, 34 },
+		{ "letters,64", false, true, false, false, 64, 364 },
+		{ "digits,10", false, false, true, false, 10, 33 },
+		{ "digits,letters,6", false, true, true, false, 6, 35 },
+		{ "digits,digits,10", false, false, true, false, 10, 33 },
+		{ "symbols,13", false, false, false, true, 13, 33 },
+		{ "letters,digits,symbols,6", false, true, true, true, 6, 34 },
+		{ "words", true, false, false, false, 4, 66 },
+		{ "words,3", true, false, false, false, 3, 49 },
+		{ "words,15", true, false, false, false, 15, 249 },
+	};
+	static const struct {
+		const char *text, *what;
+	} bad[] = {
+		{ "letters,5", "32 bits" }, { "5", "32 bits" },
+		{ "1", "32 bits" }, { "symbols,2,", "up to 64" },
+		{ "digits,9", "32 bits" }, { "symbols,12", "32 bits" },
+		{ "letters,digits,symbols,2", "32 bits" },
+		{ "letters,65", "up to 64" }, { "letters,0", "up to 64" },
+		{ "letters,-1", "up to 64" }, { "letters,x", "up to 64" },
+		{ "letters,", "up to 64" }, { ",letters", "up to 64" },
+		{ ",", "up to 64" }, { "20,letters", "up to 64" },
+		{ "letters,20,20", "up to 64" }, { "Letters,20", "up to 64" },
+		{ "letter,20", "up to 64" }, { "letters 20", "up to 64" },
+		{ "letters;20", "up to 64" }, { " ", "up to 64" },
+		{ "99999999999999999999", "up to 64" },
+		{ "words,2", "words" }, { "words,16", "words" },
+		{ "words,1", "words" }, { "words,letters,20", "words" },
+		{ "words,digits", "words" }, { "symbols,words,5", "words" },
+	};
+	struct recipe r;
+	struct err e;
+
+	for (size_t i = 0; i < LEN(good); i++) {
+		run.row = good[i].text;
+		e = (struct err){ 0 };
+		if (!CHECK(gen_recipe(str_c(good[i].text), &r, &e)))
+			continue;
+		EQUAL(r.words, good[i].words);
+		EQUAL(r.letters, good[i].letters);
+		EQUAL(r.digits, good[i].digits);
+		EQUAL(r.symbols, good[i].symbols);
+		EQUAL(r.length, good[i].length);
+		EQUAL(gen_bits(&r), good[i].bits);
+	}
+	for (size_t i = 0; i < LEN(bad); i++) {
+		run.row = bad[i].text;
+		e = (struct err){ 0 };
+		r.length = 12345;
+		CHECK(!gen_recipe(str_c(bad[i].text), &r, &e));
+		EQUAL(r.length, 12345);
+		FAILED(e, E_ARGUMENT);
+		CHECK(e.what != NULL && str_is_start(str_c(e.what),
+		    S("generate: ")) && strstr(e.what, bad[i].what) != NULL);
+	}
+	run.row = NULL;
+	e = (struct err){ 0 };
+	CHECK(gen_recipe(NOTHING, &r, &e));
+	CHECK(!gen_recipe((struct str)B("letters\0,20"), &r, &e));
+}
+
+/* Bits against counting: every string over the classes, up to length 4. */
+static void
+test_gen_bits(void)
+{
+	static const unsigned size[] = { 52, 10, 6 };
+
+	for (unsigned set = 1; set < 8; set++)
+		for (unsigned len = 1; len <= 4; len++) {
+			struct recipe r = { false, set & 1, set >> 1 & 1,
+			    set >> 2, len };
+			uint64_t n = 0;
+			unsigned bits = 0;
+
+			/* Inclusion and exclusion of what is left out. */
+			for (unsigned out = 0; out < 8; out++) {
+				uint64_t all = 0, power = 1;
+
+				if ((out & ~set) != 0)
+					continue;
+				for (unsigned c = 0; c < 3; c++)
+					all += (set & ~out) >> c & 1 ?
+					    size[c] : 0;
+				for (unsigned i = 0; i < len; i++)
+					power *= all;
+				if (__builtin_popcount(out) % 2 == 0)
+					n += power;
+				else
+					n -= power;
+			}
+			while (n >> 1 >> bits != 0)
+				bits++;
+			EQUAL(gen_bits(&r), bits);
+		}
+}
+
+/* How often each byte came, against all equally often: chi-square, and its
+ * mean and deviation for so many kinds give the limit (six deviations; the
+ * randomness is the same on every run). */
+static void
+gen_is_even(const unsigned seen[static 256], struct str set)
+{
+	double sum = 0, chi = 0, mean;
+
+	for (size_t i = 0; i < set.n; i++)
+		sum += seen[set.p[i]];
+	mean = sum / (double)set.n;
+	for (size_t i = 0; i < set.n; i++)
+		chi += (seen[set.p[i]] - mean) * (seen[set.p[i]] - mean) / mean;
+	/* (chi - k)^2 < 36 * 2 * k, k degrees of freedom */
+	mean = (double)(set.n - 1);
+	CHECK(chi < mean || (chi - mean) * (chi - mean) < 72 * mean);
+	/* too even is wrong as well, where there are enough to tell */
+	CHECK(chi > mean / 4 || mean < 20);
+}
+
+/* 10,000 passwords for each recipe: as long as wanted, of the right classes,
+ * all of them there, no character more often than another of its class, and
+ * no two alike. */
+static void
+test_gen_password(void)
+{
+	static const char *const recipes[] = { "letters,digits,symbols,32",
+		"", "letters,6", "digits,10", "symbols,13",
+		"letters,digits,symbols,6", "letters,symbols,9",
+		"digits,symbols,10", "letters,digits,64" };
+	static const char *const sets[] = { "digits", "letters", "symbols" };
+	unsigned seen[256];
+	struct recipe r;
+	struct str text, last;
+
+	for (size_t i = 0; i < LEN(recipes); i++) {
+		struct err e = { 0 };
+		size_t mark = T.used, wrong = 0;
+
+		run.row = recipes[i];
+		memset(seen, 0, sizeof seen);
+		last = NOTHING;
+		CHECK(gen_recipe(str_c(recipes[i]), &r, &e));
+		for (unsigned k = 0; k < 10000; k++) {
+			bool letter = false, digit = false, symbol = false;
+
+			wrong += !gen_password(&fake_os, &r, &T, &text, &e);
+			wrong += text.n != r.length || str_eq(text, last);
+			for (size_t c = 0; c < text.n; c++) {
+				u8 b = text.p[c], low = str_lower(b);
+
+				seen[b]++;
+				if (low >= 'a' && low <= 'z')
+					letter = true;
+				else if (b >= '0' && b <= '9')
+					digit = true;
+				else
+					symbol = true;
+			}
+			wrong += letter != r.letters || digit != r.digits ||
+			    symbol != r.symbols;
+			last = text;
+			if (k % 100 == 99) {
+				mem_reset(&T, mark);
+				last = NOTHING;
+			}
+		}
+		EQUAL(wrong, 0);
+		for (size_t c = 0; c < LEN(sets); c++)
+			for (size_t k = 0; k < LEN(gen_classes); k++)
+				if (strcmp(gen_classes[k].name, sets[c]) == 0 &&
+				    seen[(u8)gen_classes[k].set[0]] > 0)
+					gen_is_even(seen, str_c(
+					    gen_classes[k].set));
+		wrong = 0;
+		for (unsigned c = 0; c < 256; c++)
+			wrong += seen[c] > 0 && (c == 0 || strchr("abcdefghijkl"
+			    "mnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+			    "!@.-_*", (int)c) == NULL);
+		EQUAL(wrong, 0);
+	}
+	run.row = NULL;
+}
+
+/* The same for words: b a b a b, with dashes between. */
+static void
+test_gen_words(void)
+{
+	struct str vowels = S("aeiou"), others = S("bdfghjklmnprstvz");
+	unsigned seen[256] = { 0 };
+	size_t wrong = 0, mark = T.used;
+	struct err e = { 0 };
+	struct recipe r;
+	struct str text;
+
+	for (unsigned k = 0; k < 10000; k++) {
+		struct str set;
+
+		r = (struct recipe){ .words = true, .length = 3 + k % 13 };
+		wrong += !gen_password(&fake_os, &r, &T, &text, &e);
+		wrong += text.n != r.length * 6 - 1;
+		for (size_t i = 0; i < text.n; i++) {
+			set = i % 6 == 5 ? S("-") : i % 6 % 2 != 0 ? vowels :
+			    others;
+			wrong += str_find(set, text.p[i]) == set.n;
+			seen[text.p[i]]++;
+		}
+		mem_reset(&T, mark);
+	}
+	EQUAL(wrong, 0);
+	gen_is_even(seen, vowels);
+	gen_is_even(seen, others);
+}
+
+static unsigned gen_left;
+
+static bool
+gen_random_ends(u8 *p, size_t n)
+{
+	memset(p, 7, n);
+	return gen_left > 0 && gen_left-- > 0;
+}
+
+static bool
+gen_random_stuck(u8 *p, size_t n)
+{
+	memset(p, (int)gen_left, n);
+	return true;
+}
+
+/* No randomness, stuck randomness, no room: an error, never a password. */
+static void
+test_gen_refused(void)
+{
+	struct os os = fake_os;
+	struct recipe r = { .letters = true, .digits = true, .length = 20 };
+	struct str text = S("untouched");
+	struct arena a;
+	struct err e = { 0 };
+
+	os.random = gen_random_ends;
+	for (unsigned k = 0; k < 20; k++) {
+		gen_left = k;
+		e = (struct err){ 0 };
+		CHECK(!gen_password(&os, &r, &T, &text, &e));
+		FAILED(e, E_INTERNAL);
+	}
+	SAME(text, S("untouched"));
+	os.random = gen_random_stuck;
+	for (gen_left = 0; gen_left < 256; gen_left++) {
+		e = (struct err){ 0 };
+		CHECK(!gen_password(&os, &r, &T, &text, &e));
+		FAILED(e, E_INTERNAL);
+	}
+	SAME(text, S("untouched"));
+	r.digits = false;               /* 0 is an a, and nothing is missing */
+	gen_left = 0;
+	e = (struct err){ 0 };
+	CHECK(gen_password(&os, &r, &T, &text, &e));
+	SAME(text, S("aaaaaaaaaaaaaaaaaaaa"));
+	if (!mem_carve(&a, &T, 16))
+		abort();
+	CHECK(!gen_password(&fake_os, &r, &a, &text, &e));
+	FAILED(e, E_INTERNAL);
+}
+
+/* ====================================================================
  * 11. Items: vault, item and field, and what a back end offers
  * ==================================================================== */
 
-#define F(i, t, use, v) { B(i), B(t), use, B(v) }
-#define NO_VALUE(i, t, use) { B(i), B(t), use, { NULL, 0 } }
+#define F(i, t, use, v) { B(i), B(t), NULL, KIND_TEXT, use, B(v), 0, 0 }
+#define NO_VALUE(i, t, use) \
+	{ B(i), B(t), NULL, KIND_OTHER, use, { NULL, 0 }, 0, 0 }
 
 /* An item with at most 8 fields; the rest of the room has no id. */
 struct item_row {
@@ -4800,10 +6037,111 @@ test_item_find(void)
 		if (rows[i].want != NULL)
 			SAME(value_of(f), str_c(rows[i].want));
 		else
-			FAILED(e, E_FIELD);
+			FAILED(e, str_nocase_eq(str_c(rows[i].name),
+			    S("twin")) ? E_FIELD_MANY : E_FIELD);
 	}
 	it.fields = 0;
 	CHECK(item_login_field(&it, FOR_USERNAME) == NULL);
+}
+
+static void
+test_item_is_protected(void)
+{
+	static const struct {
+		const char *id, *title;
+		enum kind kind;
+		enum purpose purpose;
+		bool want;
+	} rows[] = {
+		{ "a", "b", KIND_TEXT, FOR_NOTHING, false },
+		{ "", "", KIND_TEXT, FOR_NOTHING, false },
+		{ "a", "b", KIND_CONCEALED, FOR_NOTHING, true },
+		{ "a", "b", KIND_URL, FOR_NOTHING, false },
+		{ "a", "b", KIND_EMAIL, FOR_NOTHING, false },
+		{ "a", "b", KIND_PHONE, FOR_NOTHING, false },
+		{ "a", "b", KIND_MENU, FOR_NOTHING, false },
+		{ "a", "b", KIND_CARD_TYPE, FOR_NOTHING, false },
+		{ "a", "b", KIND_REFERENCE, FOR_NOTHING, false },
+		{ "a", "b", KIND_DATE, FOR_NOTHING, false },
+		{ "a", "b", KIND_MONTH_YEAR, FOR_NOTHING, false },
+		{ "a", "b", KIND_ADDRESS, FOR_NOTHING, false },
+		{ "a", "b", KIND_SSH_KEY, FOR_NOTHING, true },
+		{ "a", "b", KIND_FILE, FOR_NOTHING, true },
+		{ "a", "b", KIND_CARD, FOR_NOTHING, true },
+		{ "a", "b", KIND_TOTP, FOR_NOTHING, true },
+		{ "a", "b", KIND_NOTES, FOR_NOTHING, true },
+		{ "a", "b", KIND_SSH_FACT, FOR_NOTHING, false },
+		{ "a", "b", KIND_OTHER, FOR_NOTHING, true },
+		{ "a", "b", KIND_TEXT, FOR_PASSWORD, true },
+		{ "a", "b", KIND_TEXT, FOR_USERNAME, false },
+		{ "password", "token", KIND_TEXT, FOR_USERNAME, false },
+		{ "a", "b", KIND_CONCEALED, FOR_USERNAME, true },
+		{ "a", "API token", KIND_TEXT, FOR_NOTHING, true },
+		{ "TOKEN", "b", KIND_TEXT, FOR_NOTHING, true },
+		{ "a", "My Recovery Codes", KIND_TEXT, FOR_NOTHING, true },
+		{ "reg_code", "license", KIND_TEXT, FOR_NOTHING, true },
+		{ "a", "License Key", KIND_TEXT, FOR_NOTHING, true },
+		{ "accountNo", "number", KIND_TEXT, FOR_NOTHING, true },
+		{ "iban", "IBAN", KIND_TEXT, FOR_NOTHING, true },
+		{ "a", "Client Secret", KIND_MENU, FOR_NOTHING, true },
+		{ "a", "secret", KIND_URL, FOR_NOTHING, true },
+		{ "a", "recovery", KIND_EMAIL, FOR_NOTHING, true },
+		{ "a", "PIN", KIND_DATE, FOR_NOTHING, false },
+		{ "a", "PIN", KIND_TEXT, FOR_NOTHING, true },
+		{ "pi", "n", KIND_TEXT, FOR_NOTHING, false },
+		{ "hostname", "server", KIND_TEXT, FOR_NOTHING, false },
+		{ "port", "port", KIND_TEXT, FOR_NOTHING, false },
+		{ "username", "username", KIND_TEXT, FOR_NOTHING, false },
+		{ "passwor", "toke", KIND_TEXT, FOR_NOTHING, false },
+	};
+	static const struct {
+		const char *value;
+		bool want;
+		const char *shown;      /* as a website; NULL: not one */
+	} telling[] = {
+		{ "otpauth://totp/x?secret=JBSW", true, NULL },
+		{ "OTPAUTH://totp/x", true, NULL },
+		{ "otpauth", false, NULL },
+		{ "x\n-----BEGIN PRIVATE KEY-----\nMC4", true, NULL },
+		{ "-----BEGIN OPENSSH PRIVATE KEY-----", true, NULL },
+		{ "-----BEGIN PUBLIC KEY-----", false, NULL },
+		{ "https://u:pw@host/x", true, "https://host/x" },
+		{ "https://u:p@w@host?x", true, "https://host?x" },
+		{ "ftp://u@host", true, "ftp://host" },
+		{ "https://host/u@x", false, "https://host/u@x" },
+		{ "https://host?u@x", false, "https://host?u@x" },
+		{ "https://host#u@x", false, "https://host#u@x" },
+		{ "user@host", false, "user@host" },
+		{ "a@b://", false, "a@b://" }, { "://", false, "://" },
+		{ "", false, "" },
+	};
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		struct field f = { str_c(rows[i].id), str_c(rows[i].title),
+			NULL, rows[i].kind, rows[i].purpose, { NULL, 0 }, 0, 0 };
+		char label[64];
+
+		(void)snprintf(label, sizeof label, "%zu: %s %s", i,
+		    rows[i].id, rows[i].title);
+		run.row = label;
+		EQUAL(item_is_protected(&f), rows[i].want);
+	}
+	for (size_t i = 0; i < LEN(telling); i++) {
+		struct field f = { S("a"), S("b"), NULL, KIND_TEXT,
+			FOR_NOTHING, { (const u8 *)telling[i].value,
+			strlen(telling[i].value) }, 0, 0 };
+		size_t mark = T.used;
+
+		run.row = telling[i].value;
+		EQUAL(item_is_protected(&f), telling[i].want);
+		f.kind = KIND_URL;
+		EQUAL(item_is_protected(&f), telling[i].want);
+		if (telling[i].shown != NULL)
+			SAME(item_url_shown(&T, str_c(telling[i].value)),
+			    str_c(telling[i].shown));
+		mem_reset(&T, mark);
+	}
+	run.row = NULL;
 }
 
 static void
@@ -5245,14 +6583,14 @@ test_sa_seal(void)
 		struct str box, again, plain;
 		struct json j;
 
-		CHECK(sa_seal(sa, str_c(rows[i]), &box, &e));
-		CHECK(sa_seal(sa, str_c(rows[i]), &again, &e));
+		CHECK(sa_seal(sa, &sa->key, str_c(rows[i]), &box, &e));
+		CHECK(sa_seal(sa, &sa->key, str_c(rows[i]), &again, &e));
 		CHECK(!str_eq(box, again));     /* a fresh nonce */
 		if (CHECK(parses(&j, box)) && CHECK(sa_open(sa, &j, ROOT,
 		    &sa->key, &plain, &e)))
 			SAME(plain, str_c(rows[i]));
 		fake_random_fails = true;
-		CHECK(!sa_seal(sa, str_c(rows[i]), &box, &e));
+		CHECK(!sa_seal(sa, &sa->key, str_c(rows[i]), &box, &e));
 		FAILED(e, E_INTERNAL);
 		fake_random_fails = false;
 	}
@@ -5499,6 +6837,15 @@ test_sa_limits(void)
 	(void)munmap(keys.base, keys.cap);
 }
 
+static struct str
+member_of(const struct json *j, uint32_t node, const char *name)
+{
+	struct str s = NOTHING;
+
+	(void)!json_get_str(j, node, str_c(name), &s);
+	return s;
+}
+
 /* The item's part is what the vectors say. */
 static void
 part_same(struct sa *sa, const struct sa_vault *v, uint32_t box, uint32_t want,
@@ -5518,44 +6865,154 @@ part_same(struct sa *sa, const struct sa_vault *v, uint32_t box, uint32_t want,
 	}
 }
 
-/* A field of the view that the item holds as text. */
+/* Shown by the SDKs as a field: not the notes, files and facts of an SSH key,
+ * which the item holds as fields too. */
 static bool
-view_is_text(uint32_t f)
+view_has(const struct field *f)
 {
-	static const char *const kinds[] = { "Text", "Concealed", "Url",
-		"Email", "Phone", "Menu", "Totp", "CreditCardType",
-		"CreditCardNumber", "Reference" };
-
-	for (size_t i = 0; i < LEN(kinds); i++)
-		if (json_is_str(&vec, f, S("fieldType"), str_c(kinds[i])))
-			return true;
-	return false;
+	return f->kind != KIND_NOTES && f->kind != KIND_FILE &&
+	    f->kind != KIND_SSH_FACT && f->kind != KIND_WEB;
 }
 
-/* The item's fields are those of the view; dates and the like, which are
- * stored as numbers or objects, have no text here. */
+/* The fact of an SSH key with this id, from the item. */
+static struct str
+fact_of(const struct item *it, const char *id)
+{
+	struct str value = NOTHING;
+
+	for (size_t i = 0; i < it->fields; i++)
+		if (it->field[i].kind == KIND_SSH_FACT &&
+		    str_eq(it->field[i].id, str_c(id)))
+			value = value_of(&it->field[i]);
+	return value;
+}
+
+/* What the view tells about a field besides its value. */
+static void
+details_same(const struct item *it, const struct field *f, uint32_t details)
+{
+	static const char *const part[] = { "street", "city", "state", "zip",
+		"country" };
+	uint32_t more = at(details, "content");
+	uint32_t v = json_get(&it->details, f->node, S("v"));
+
+	EQUAL(details != 0, f->kind == KIND_SSH_KEY ||
+	    f->kind == KIND_ADDRESS || f->kind == KIND_TOTP);
+	if (f->kind == KIND_TOTP)
+		SAME(text_at(details, "type"), S("Otp"));
+	for (size_t i = 0; i < LEN(part) && f->kind == KIND_ADDRESS; i++) {
+		struct str s = NOTHING;
+
+		(void)!json_get_str(&it->details, v, str_c(part[i]), &s);
+		SAME(s, text_at(more, part[i]));
+	}
+	if (f->kind != KIND_SSH_KEY)
+		return;
+	SAME(fact_of(it, "public_key"), text_at(more, "publicKey"));
+	SAME(fact_of(it, "fingerprint"), text_at(more, "fingerprint"));
+	SAME(fact_of(it, "key type"), str_is_start(text_at(more, "keyType"),
+	    S("RSA, ")) ? S("rsa") : str_eq(text_at(more, "keyType"),
+	    S("Ed25519")) ? S("ed25519") : S("?"));
+}
+
+/* The item's fields are those of the view, in its order, and no others. */
 static void
 fields_same(const struct item *it, uint32_t view)
 {
-	uint32_t list = at(view, "fields");
-	size_t texts = 0;
+	uint32_t list = at(view, "fields"), details;
+	size_t i = 0;
 
-	EACH(f, list) {
-		const struct field *found = NULL;
-		struct err e = { 0 };
+	EACH(k, list) {
+		const struct field *f;
 
-		if (!CHECK(item_find(it, text_at(f, "id"), &found, &e)))
-			continue;
-		SAME(found->id, text_at(f, "id"));
-		SAME(found->title, text_at(f, "title"));
-		if (view_is_text(f) && text_at(f, "value").n > 0) {
-			SAME(value_of(found), text_at(f, "value"));
-			texts++;
+		while (i < it->fields && !view_has(&it->field[i]))
+			i++;
+		if (!CHECK(i < it->fields))
+			return;
+		f = &it->field[i++];
+		SAME(f->id, text_at(k, "id"));
+		SAME(f->title, text_at(k, "title"));
+		SAME(str_c(kinds[f->kind].name), text_at(k, "fieldType"));
+		SAME(value_of(f), text_at(k, "value"));
+		EQUAL(value_of(f).p == NULL, f->kind == KIND_OTHER);
+		if (f->kind == KIND_OTHER) {
+			/* The SDK shows no section, but finds it by that. */
+			CHECK(json_is_null(&vec, at(k, "sectionId")));
 		} else {
-			SAME(value_of(found), NOTHING);
+			EQUAL(f->in == NULL, json_is_null(&vec, at(k,
+			    "sectionId")));
+			SAME(f->in != NULL ? f->in->id : NOTHING,
+			    text_at(k, "sectionId"));
 		}
+		details = at(k, "details");
+		details_same(it, f, json_is_null(&vec, details) ? 0 : details);
 	}
-	CHECK(texts <= it->fields);
+	while (i < it->fields && !view_has(&it->field[i]))
+		i++;
+	EQUAL(i, it->fields);
+}
+
+/* What names a file, in the item's details, and what the view says. */
+static void
+file_same(const struct item *it, const struct field *f, uint32_t view)
+{
+	SAME(f->title, text_at(view, "name"));
+	CHECK(value_of(f).p == NULL);
+	SAME(member_of(&it->details, f->node, "documentId"),
+	    text_at(view, "id"));
+	EQUAL(f->size, number_at(view, "size"));
+}
+
+/* The item's files, notes and document are those of the view. */
+static void
+files_same(const struct item *it, uint32_t view)
+{
+	uint32_t list = at(view, "files"), k = json_first(&vec, list);
+	uint32_t doc = at(view, "document");
+	struct str notes = NOTHING;
+	bool has_document = false;
+
+	for (size_t i = 0; i < it->fields; i++) {
+		const struct field *f = &it->field[i];
+
+		if (f->kind == KIND_NOTES)
+			notes = value_of(f);
+		if (f->kind != KIND_FILE)
+			continue;
+		if (f->in == NULL) {
+			has_document = true;
+			EQUAL(f->node, json_get(&it->details, ROOT,
+			    S("documentAttributes")));
+			file_same(it, f, doc);
+			continue;
+		}
+		if (!CHECK(k != 0))
+			return;
+		SAME(f->id, text_at(k, "fieldId"));
+		SAME(f->in->id, text_at(k, "sectionId"));
+		file_same(it, f, at(k, "attributes"));
+		k = json_next(&vec, list, k);
+	}
+	EQUAL(k, 0);
+	EQUAL(has_document, !json_is_null(&vec, doc));
+	SAME(notes, text_at(view, "notes"));
+}
+
+/* A list of texts is that of the view; with a member named, of objects. */
+static void
+texts_same(const struct str *s, size_t n, uint32_t list, const char *member)
+{
+	size_t i = 0;
+
+	EACH(k, list) {
+		struct str want = NOTHING;
+
+		CHECK(json_str(&vec, member == NULL ? k : at(k, member),
+		    &want));
+		if (CHECK(i < n))
+			SAME(s[i++], want);
+	}
+	EQUAL(i, n);
 }
 
 /* The value in the view of the login's own field, or of the field so named
@@ -5574,23 +7031,30 @@ view_value(uint32_t view, struct str category, struct str name)
 	return value;
 }
 
-static struct str
-base_name(struct str category)
+/* The whole view of an item. */
+static void
+view_same(const struct item *it, uint32_t view)
 {
-	static const char *const names[][2] = {
-		{ "001", "Login" }, { "002", "CreditCard" },
-		{ "003", "SecureNote" }, { "004", "Identity" },
-		{ "005", "Password" }, { "006", "Document" },
-		{ "100", "SoftwareLicense" }, { "102", "Database" },
-		{ "109", "Router" }, { "110", "Server" },
-		{ "112", "ApiCredentials" }, { "114", "SshKey" },
-		{ "999", "Unsupported" },
-	};
+	uint32_t list = at(view, "sections");
+	size_t i = 0;
 
-	for (size_t i = 0; i < LEN(names); i++)
-		if (str_eq(category, str_c(names[i][0])))
-			return str_c(names[i][1]);
-	return NOTHING;
+	SAME(it->ref.title, text_at(view, "title"));
+	SAME(item_category_name(it->ref.category), text_at(view, "category"));
+	texts_same(it->ref.tag, it->ref.tags, at(view, "tags"), NULL);
+	texts_same(it->ref.url, it->ref.urls, at(view, "websites"), "url");
+	fields_same(it, view);
+	files_same(it, view);
+	EACH(k, list) {
+		if (!CHECK(i < it->sections))
+			break;
+		SAME(it->section[i].id, text_at(k, "id"));
+		SAME(it->section[i++].title, text_at(k, "title"));
+	}
+	EQUAL(i, it->sections);
+	SAME(value_of(item_login_field(it, FOR_USERNAME)),
+	    view_value(view, it->ref.category, S("username")));
+	SAME(value_of(item_login_field(it, FOR_PASSWORD)),
+	    view_value(view, it->ref.category, S("password")));
 }
 
 static void
@@ -5600,8 +7064,6 @@ item_case(struct sa *sa, const struct sa_vault *v, uint32_t k)
 	struct item it = { .ref.category = text_at(stored,
 		"templateUuid") };
 	struct err e = { 0 };
-	struct json part;
-	struct str title;
 
 	row_of(k);
 	part_same(sa, v, at(stored, "encOverview"), at(k, "overview"),
@@ -5612,19 +7074,14 @@ item_case(struct sa *sa, const struct sa_vault *v, uint32_t k)
 	    S("trashed"), S("N")) ? ITEM_ACTIVE : ITEM_ARCHIVED);
 	if (view == 0)
 		return;
-	if (CHECK(sa_item_part(sa, v, &vec, at(stored, "encOverview"), &part,
-	    &e)) && CHECK(json_get_str(&part, ROOT, S("title"), &title)))
-		SAME(title, text_at(view, "title"));
 	SAME(text_at(stored, "uuid"), text_at(view, "id"));
-	SAME(text_at(view, "category"), base_name(it.ref.category));
-	if (!CHECK(sa_item_part(sa, v, &vec, at(stored, "encDetails"), &part,
-	    &e)) || !CHECK(sa_item_fields(sa, &it, &part, &e)))
-		return;
-	fields_same(&it, view);
-	SAME(value_of(item_login_field(&it, FOR_USERNAME)),
-	    view_value(view, it.ref.category, S("username")));
-	SAME(value_of(item_login_field(&it, FOR_PASSWORD)),
-	    view_value(view, it.ref.category, S("password")));
+	EQUAL(number_at(stored, "itemVersion"), number_at(view, "version"));
+	if (CHECK(sa_item_part(sa, v, &vec, at(stored, "encOverview"),
+	    &it.over, &e)) && CHECK(sa_item_names(sa->scratch, &it.over,
+	    &it.ref)) && CHECK(sa_item_part(sa, v, &vec, at(stored,
+	    "encDetails"), &it.details, &e)) &&
+	    CHECK(sa_item_fields(sa, &it, &e)))
+		view_same(&it, view);
 }
 
 static void
@@ -5679,7 +7136,7 @@ test_sa_item_fields(void)
 		    ":\"u\"}]}", "username=u;" },
 		{ "001", "{\"fields\":[{\"designation\":\"password\",\"value\""
 		    ":\"p\"},{\"designation\":\"x\",\"value\":\"y\"},1,null,"
-		    "[]]}", "password=p;" },
+		    "[]]}", "password=p;=y;" },
 		{ "001", "{\"fields\":[{\"designation\":\"username\"}]}",
 		    "username=;" },
 		{ "001", "{\"fields\":[{\"designation\":\"username\",\"value\""
@@ -5687,16 +7144,16 @@ test_sa_item_fields(void)
 		{ "001", "{\"password\":\"p\"}", "" },
 		{ "005", "{\"password\":\"p\"}", "password=p;" },
 		{ "005", "{\"password\":\"\"}", "password=;" },
-		{ "005", "{\"password\":null}", "" },
+		{ "005", "{\"password\":null}", "password=;" },
 		{ "005", "{\"password\":7}", "password=;" },
 		{ "005", "{\"fields\":[{\"designation\":\"username\",\"value\""
-		    ":\"u\"}]}", "" },
+		    ":\"u\"}]}", "password=;" },
 		{ "110", "{\"sections\":[{\"fields\":[{\"k\":\"string\",\"n\":"
 		    "\"a\",\"t\":\"A\",\"v\":\"1\"}]}]}", "a/A=1;" },
 		{ "110", "{\"sections\":[{\"fields\":[{\"k\":\"string\",\"n\":"
-		    "\"a\",\"v\":\"1\"}]}]}", "a=1;" },
+		    "\"a\",\"v\":\"1\"}]}]}", "a/=1;" },
 		{ "110", "{\"sections\":[{\"fields\":[{\"k\":\"string\",\"n\":"
-		    "\"a\",\"t\":1,\"v\":\"1\"}]}]}", "a=1;" },
+		    "\"a\",\"t\":1,\"v\":\"1\"}]}]}", "a/=1;" },
 		{ "110", "{\"sections\":[{\"fields\":[{\"n\":\"a\",\"v\":\"1\""
 		    "}]}]}", "" },
 		{ "110", "{\"sections\":[{\"fields\":[{\"k\":\"string\",\"v\":"
@@ -5704,20 +7161,20 @@ test_sa_item_fields(void)
 		{ "110", "{\"sections\":[{\"fields\":[{\"k\":1,\"n\":\"a\"}]}"
 		    "]}", "" },
 		{ "110", "{\"sections\":[{\"fields\":[{\"k\":\"date\",\"n\":"
-		    "\"a\",\"v\":1}]}]}", "a;" },
+		    "\"a\",\"v\":1}]}]}", "a/=1970-01-01;" },
 		{ "110", "{\"sections\":[{\"fields\":[{\"k\":\"file\",\"n\":"
-		    "\"a\",\"v\":{\"x\":\"y\"}}]}]}", "a;" },
+		    "\"a\",\"v\":{\"x\":\"y\"}}]}]}", "a/;" },
 		{ "110", "{\"sections\":[{\"fields\":null},{},1,null,[],"
 		    "{\"fields\":[1,null,\"x\",[]]},{\"fields\":[{\"k\":"
 		    "\"string\",\"n\":\"b\",\"v\":\"\\u0000\"}]}]}",
-		    "b=\\u0000;" },
+		    "b/=\\u0000;" },
 		{ "110", "{\"sections\":[{\"fields\":[{\"k\":\"URL\",\"n\":"
 		    "\"a\",\"v\":\"1\"},{\"k\":\"menu\",\"n\":\"a\",\"v\":"
-		    "\"2\"}]}]}", "a=1;a=2;" },
+		    "\"2\"}]}]}", "a/=1;a/=2;" },
 		{ "110", "{\"sections\":[{\"fields\":[{\"k\":\"sshKey\",\"n\":"
 		    "\"a\",\"v\":\"1\"},{\"k\":\"string\",\"n\":\"b\"},{\"k\":"
 		    "\"concealed\",\"n\":\"c\",\"v\":null}]}]}",
-		    "a;b=;c=;" },
+		    "a/=1;b/=;c/=;" },
 		{ "110", "{\"fields\":[{\"designation\":\"username\",\"value\""
 		    ":\"u\"}],\"password\":\"p\"}", "username=u;" },
 	};
@@ -5726,13 +7183,12 @@ test_sa_item_fields(void)
 		struct sa *sa = sa_bare();
 		struct item it = { .ref.category = str_c(rows[i].category) };
 		struct err e = { 0 };
-		struct json j;
 		u8 room[256];
 		struct out o;
 
 		run.row = rows[i].details;
-		if (!CHECK(parses(&j, str_c(rows[i].details))) ||
-		    !CHECK(sa_item_fields(sa, &it, &j, &e)))
+		if (!CHECK(parses(&it.details, str_c(rows[i].details))) ||
+		    !CHECK(sa_item_fields(sa, &it, &e)))
 			continue;
 		out_init(&o, room, sizeof room);
 		for (size_t f = 0; f < it.fields; f++) {
@@ -5748,6 +7204,550 @@ test_sa_item_fields(void)
 		}
 		SAME(out_str(&o), str_c(rows[i].want));
 	}
+}
+
+/* An item of one section whose fields are given as JSON. */
+static struct item
+item_with(struct str fields)
+{
+	struct item it = { .ref.category = S("110") };
+	struct err e = { 0 };
+
+	CHECK(parses(&it.details, JOIN(&T, S("{\"sections\":[{\"name\":\"s\","
+	    "\"title\":\"S\",\"fields\":["), fields, S("]}]}"))));
+	CHECK(sa_item_fields(sa_bare(), &it, &e));
+	FAILED(e, E_NONE);
+	return it;
+}
+
+/* What a field of this kind and value shows. */
+static struct str
+shown_as(const char *kind, const char *value)
+{
+	struct item it = item_with(JOIN(&T, S("{\"k\":\""), str_c(kind),
+	    S("\",\"n\":\"a\",\"v\":"), str_c(value), S("}")));
+
+	if (!EQUAL(it.fields, 1))
+		return NOTHING;
+	CHECK(it.field[0].in == &it.section[0]);
+	return value_of(&it.field[0]);
+}
+
+static void
+test_sa_dates(void)
+{
+	static const struct {
+		const char *kind, *value, *want;
+	} rows[] = {
+		{ "date", "0", "1970-01-01" }, { "date", "-0", "1970-01-01" },
+		{ "date", "1709553660", "2024-03-04" },
+		{ "date", "\"1709553660\"", "2024-03-04" },
+		{ "date", "-1", "1969-12-31" },
+		{ "date", "-86400", "1969-12-31" },
+		{ "date", "-86401", "1969-12-30" },
+		{ "date", "\"-86401\"", "1969-12-30" },
+		{ "date", "951782400", "2000-02-29" },
+		{ "date", "68169600", "1972-02-29" },
+		{ "date", "1078012800", "2004-02-29" },
+		{ "date", "-2203891200", "1900-03-01" },
+		{ "date", "-2203891201", "1900-02-28" },
+		{ "date", "4107542399", "2100-02-28" },
+		{ "date", "4107542400", "2100-03-01" },
+		{ "date", "32503679999", "2999-12-31" },
+		{ "date", "32503680000", "" },
+		{ "date", "-62135596800", "0001-01-01" },
+		{ "date", "-62135596801", "" },
+		{ "date", "-62167219200", "" },
+		{ "date", "-999999999999999", "" },
+		{ "date", "99999999999999999999", "" },
+		{ "date", "1.5", "" }, { "date", "1e9", "" },
+		{ "date", "\"x\"", "" }, { "date", "\"\"", "" },
+		{ "date", "\"-\"", "" }, { "date", "\"+1\"", "" },
+		{ "date", "\" 1\"", "" }, { "date", "\"1.0\"", "" },
+		{ "date", "null", "" }, { "date", "true", "" },
+		{ "date", "[1]", "" }, { "date", "{\"v\":1}", "" },
+		{ "monthYear", "202712", "12/2027" },
+		{ "monthYear", "202701", "01/2027" },
+		{ "monthYear", "202700", "" }, { "monthYear", "202713", "" },
+		{ "monthYear", "2712", "12/2027" },
+		{ "monthYear", "9912", "12/2099" },
+		{ "monthYear", "101", "01/2001" },
+		{ "monthYear", "1", "01/2000" }, { "monthYear", "0", "" },
+		{ "monthYear", "999912", "12/9999" },
+		{ "monthYear", "1000001", "" },
+		{ "monthYear", "-202712", "" }, { "monthYear", "-1", "" },
+		{ "monthYear", "202712.0", "" },
+		{ "monthYear", "\"202712\"", "12/2027" },
+		{ "monthYear", "null", "" }, { "monthYear", "false", "" },
+		{ "monthYear", "[]", "" }, { "monthYear", "{}", "" },
+		{ "gender", "\"f\"", "f" }, { "menu", "3", "" },
+		{ "cctype", "\"mc\"", "mc" }, { "phone", "null", "" },
+		{ "newkind", "\"x\"", "" }, { "ssoLogin", "{}", "" },
+		{ "Date", "0", "" }, { "", "\"x\"", "" },
+	};
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		struct str got;
+
+		run.row = cstr(JOIN(&T, str_c(rows[i].kind), S(" "),
+		    str_c(rows[i].value)));
+		got = shown_as(rows[i].kind, rows[i].value);
+		SAME(got, str_c(rows[i].want));
+		EQUAL(got.p == NULL, item_kind(str_c(rows[i].kind), S("a")) ==
+		    KIND_OTHER);
+	}
+}
+
+/* The same day as the C library's, in the years 1 to 9999. */
+static void
+test_time_put_day(void)
+{
+	for (int64_t i = 0; i < (int64_t)ROUNDS(100000); i++) {
+		time_t t = (time_t)(-62135596800 + (int64_t)(((uint64_t)rnd(
+		    UINT32_MAX) << 32 | rnd(UINT32_MAX)) % 315537897600));
+		struct tm tm;
+		char want[64];
+		u8 room[16];
+		struct out o;
+
+		if (i < 4000)           /* around each end of a day */
+			t = (time_t)((i / 2 - 1000) * 86400 - i % 2);
+		out_init(&o, room, sizeof room);
+		time_put_day(&o, t);
+		(void)gmtime_r(&t, &tm);
+		(void)snprintf(want, sizeof want, "%04d-%02d-%02d",
+		    tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday);
+		if (!str_eq(out_str(&o), str_c(want)))
+			SAME(out_str(&o), str_c(want));
+		run.passed++;
+	}
+}
+
+/* An address with every subset of its parts; what is not there is missing,
+ * empty, or no string. */
+static void
+test_sa_addresses(void)
+{
+	static const char *const part[] = { "street", "city", "state", "zip",
+		"country" };
+	static const char *const none[] = { NULL, "\"\"", "null", "7", "{}" };
+
+	for (unsigned set = 0; set < 32 * LEN(none); set++) {
+		const char *gone = none[set / 32];
+		struct out o, want;
+		struct str line;
+		size_t middle;
+
+		out_open(&o, &T);
+		out_put(&o, S("{\"x\":\"y\""));
+		for (size_t i = 0; i < LEN(part); i++)
+			if ((set >> i & 1) != 0)
+				OUT(&o, S(",\""), str_c(part[i]), S("\":\""),
+				    str_c(part[i]), S("\""));
+			else if (gone != NULL)
+				OUT(&o, S(",\""), str_c(part[i]), S("\":"),
+				    str_c(gone));
+		out_put(&o, S("}"));
+		run.row = cstr(out_close(&o, &T));
+		out_open(&want, &T);
+		if ((set & 1) != 0)
+			out_put(&want, S("street"));
+		if ((set & 1) != 0 && (set & 14) != 0)
+			out_put(&want, S(", "));
+		middle = want.n;
+		for (size_t i = 1; i < 4; i++)
+			if ((set >> i & 1) != 0)
+				OUT(&want, want.n > middle ? S(" ") : S(""),
+				    str_c(part[i]));
+		if ((set & 16) != 0)
+			OUT(&want, want.n > 0 ? S(", ") : S(""), S("country"));
+		line = out_close(&want, &T);    /* the arena is free again */
+		SAME(shown_as("address", run.row), line);
+	}
+	run.row = "escapes";
+	SAME(shown_as("address", "{\"zip\":\"Gro\\u00dfer Weg 3\",\"city\":"
+	    "\"a\\\\b\",\"street\":\"\\\"q\\\"\"}"),
+	    S("\"q\", a\\b Gro\xc3\x9f" "er Weg 3"));
+	run.row = "no object";
+	SAME(shown_as("address", "\"street\""), S(""));
+	SAME(shown_as("address", "[]"), S(""));
+	SAME(shown_as("address", "null"), S(""));
+}
+
+/* Split a reference that is known to be well formed. */
+static struct ref
+ref_of(struct str text, struct str *query)
+{
+	struct str s = str_from(text, strlen("op://")), part[4];
+	struct ref r = { .section = NOTHING };
+	size_t n = 0, mark = str_find(s, '?');
+
+	*query = mark < s.n ? str_from(s, mark + 1) : NOTHING;
+	s = str_upto(s, mark);
+	while (n < 4 && str_cut(&s, '/', &part[n]))
+		n++;
+	if (!CHECK(n == 3 || n == 4))
+		return r;
+	r.vault = part[0];
+	r.item = part[1];
+	r.field = part[n - 1];
+	if (n == 4)
+		r.section = part[2];
+	return r;
+}
+
+/* The nodes of a list that an id, exactly, or a name means; archived ones
+ * only by id. */
+static size_t
+matches(uint32_t list, const char *title, struct str name, uint32_t *found)
+{
+	size_t n = 0;
+
+	EACH(k, list) {
+		bool active = !json_is_str(&vec, k, S("trashed"), S("Y"));
+
+		if (json_is_word(&vec, at(k, "readable"), S("false")) ||
+		    (!json_is_str(&vec, k, S("id"), name) && (!active ||
+		    !str_nocase_eq(text_at(k, title), name))))
+			continue;
+		*found = k;
+		n++;
+	}
+	return n;
+}
+
+static bool
+str_has(struct str s, const char *part)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (str_is_start(str_from(s, i), str_c(part)))
+			return true;
+	return false;
+}
+
+/* The field of an item is what the SDK found, or it failed likewise. */
+static void
+resolve_same(const struct item *it, const struct ref *r, struct str query,
+    uint32_t k)
+{
+	static const struct {
+		const char *part;
+		enum err_code code;
+	} rows[] = { { "no section matched", E_SECTION },
+	    { "more than one field", E_FIELD_MANY },
+	    { "specified field cannot", E_FIELD } };
+	struct str error = text_at(k, "error");
+	const struct field *f = NULL;
+	enum err_code code = E_NONE;
+	struct err e = { 0 };
+	bool ok = item_resolve(it, r, &f, &e);
+
+	for (size_t i = 0; i < LEN(rows); i++)
+		if (str_has(error, rows[i].part))
+			code = rows[i].code;
+	FAILED(e, code);
+	EQUAL(ok, code == E_NONE);
+	if (!ok || code != E_NONE)
+		return;
+	if (str_has(error, "unable to read value"))
+		CHECK(f->kind == KIND_OTHER && value_of(f).p == NULL);
+	else if (str_has(error, "only text files"))
+		CHECK(f->kind == KIND_FILE && value_of(f).p == NULL);
+	else if (str_has(error, "TOTP code could not"))
+		EQUAL(f->kind, KIND_TOTP);
+	else if (str_has(error, "TOTP attribute can only"))
+		CHECK(f->kind != KIND_TOTP);
+	else if (str_has(error, "SSH key formatting can only"))
+		CHECK(f->kind != KIND_SSH_KEY);
+	else if (!EQUAL(error.n, 0))
+		show(error);
+	else if (query.n > 0)
+		EQUAL(f->kind, str_is_start(query, S("ssh")) ? KIND_SSH_KEY :
+		    KIND_TOTP);
+	else if (f->kind != KIND_FILE)
+		SAME(value_of(f), text_at(k, "value"));
+}
+
+/* One reference, looked for in the account of the vectors. */
+static void
+resolve_case(uint32_t k, unsigned by[static 5])
+{
+	struct str error = text_at(k, "error"), query;
+	struct ref r = ref_of(text_at(k, "ref"), &query);
+	struct item it = { .fields = 0 };
+	uint32_t vault = 0, item = 0;
+	struct err e = { 0 };
+	size_t n = matches(at(ROOT, "vaults"), "name", r.vault, &vault);
+	bool both = json_is_str(&vec, vault, S("id"), r.vault) &&
+	    id_is_valid(r.item, 'a');
+
+	if (n == 1)
+		n = 10 + matches(at(vault, "items"), "title", r.item, &item);
+	if (n == 11 && json_is_str(&vec, item, S("trashed"), S("Y"))) {
+		/* asked for by both ids, the SDK forgets the first error */
+		CHECK(str_has(error, both ? "no vault" : "active state"));
+		by[0]++;
+		return;
+	}
+	EQUAL(n == 0, str_has(error, "no vault"));
+	EQUAL(n == 10, str_has(error, "no item matched"));
+	EQUAL(n > 11, str_has(error, "more than one item"));
+	by[n == 0 ? 1 : n == 10 ? 2 : n > 11 ? 3 : 4]++;
+	if (n != 11)
+		return;
+	it.ref.category = text_at(item, "templateUuid");
+	if (CHECK(parses(&it.details, json_raw(&vec, at(item, "details")))) &&
+	    CHECK(sa_item_fields(sa_bare(), &it, &e)))
+		resolve_same(&it, &r, query, k);
+}
+
+/* Which field wins where several bear a name. */
+static void
+test_item_resolve_order(void)
+{
+	static const struct {
+		const char *section, *field;
+		enum err_code code;
+		const char *want;
+	} rows[] = {
+		{ NULL, "x", E_NONE, "1" }, { NULL, "X", E_NONE, "1" },
+		{ "a", "x", E_NONE, "1" }, { "", "x", E_NONE, "1" },
+		{ "B", "x", E_FIELD_MANY, "" }, { "bb", "x", E_NONE, "2" },
+		{ "d", "x", E_NONE, "7" }, { NULL, "y", E_NONE, "3" },
+		{ "b", "w", E_NONE, "6" }, { NULL, "z", E_FIELD_MANY, "" },
+		{ "", "z", E_FIELD_MANY, "" }, { "c", "z", E_NONE, "4" },
+		{ NULL, "notes", E_NONE, "n" }, { "B", "notes", E_NONE, "8" },
+		{ NULL, "NOTESPLAIN", E_NONE, "n" },
+		{ "B", "notesPlain", E_FIELD, "" },
+		{ "", "notes", E_FIELD, "" }, { "e", "x", E_SECTION, "" },
+		{ NULL, "q", E_FIELD, "" }, { "empty", "x", E_FIELD, "" },
+		{ NULL, "", E_NONE, "9" },
+	};
+	struct item it = { .ref.category = S("110") };
+	struct err e = { 0 };
+
+#define ONE(id, title, v) "{\"k\":\"string\",\"n\":\"" id "\",\"t\":\"" \
+	title "\",\"v\":\"" v "\"}"
+	CHECK(parses(&it.details, S("{\"notesPlain\":\"n\",\"sections\":["
+	    "{\"name\":\"bb\",\"title\":\"B\",\"fields\":[" ONE("i2", "x",
+	    "2") "," ONE("y", "y", "3") "," ONE("i8", "notes", "8") "]},"
+	    "{\"name\":\"a\",\"title\":\"\",\"fields\":[" ONE("i1", "x",
+	    "1") "]},{\"name\":\"c\",\"fields\":[" ONE("i4", "z", "4") "]},"
+	    "{\"name\":\"c2\",\"title\":\"\",\"fields\":[" ONE("z", "k",
+	    "5") "]},{\"name\":\"d\",\"title\":\"b\",\"fields\":["
+	    ONE("w", "w", "6") "," ONE("x", "i7", "7") "," ONE("i9", "", "9")
+	    "]},{\"name\":\"empty\"}]}")));
+	CHECK(sa_item_fields(sa_bare(), &it, &e));
+	for (size_t i = 0; i < LEN(rows); i++) {
+		struct ref r = { .section = str_c(rows[i].section),
+			.field = str_c(rows[i].field) };
+		const struct field *f = NULL;
+
+		run.row = cstr(JOIN(&T, str_c(rows[i].section), S("/"),
+		    str_c(rows[i].field)));
+		e = (struct err){ 0 };
+		EQUAL(item_resolve(&it, &r, &f, &e), rows[i].code == E_NONE);
+		FAILED(e, rows[i].code);
+		if (e.code == E_NONE)
+			SAME(value_of(f), str_c(rows[i].want));
+	}
+	run.row = NULL;
+}
+
+/* The references of the vectors find what 1Password's SDK finds. */
+static void
+test_item_resolve(void)
+{
+	unsigned by[5] = { 0 }, syntax = 0;
+	uint32_t list;
+
+	load("test/data/resolve.json");
+	list = at(ROOT, "cases");
+	EACH(k, list) {
+		run.row = cstr(text_at(k, "ref"));
+		if (str_has(text_at(k, "error"), "could not be parsed"))
+			syntax++;
+		else
+			resolve_case(k, by);
+	}
+	run.row = NULL;
+	EQUAL(syntax, 20);
+	EQUAL(by[0], 2);                /* archived */
+	EQUAL(by[1], 5);                /* no vault */
+	EQUAL(by[2], 5);
+	EQUAL(by[3], 1);
+	EQUAL(by[4], 102);
+}
+
+/* The facts of an SSH key, as fields beside it. */
+static void
+test_sa_ssh_facts(void)
+{
+	static const struct {
+		const char *more, *want;
+	} rows[] = {
+		{ "", "k;" }, { ",\"a\":null", "k;" },
+		{ ",\"a\":{}", "k;" },
+		{ ",\"a\":{\"guarded\":\"yes\"}", "k;" },
+		{ ",\"a\":{\"sshKeyAttributes\":null}", "k;" },
+		{ ",\"a\":{\"sshKeyAttributes\":[]}", "k;" },
+		{ ",\"a\":{\"sshKeyAttributes\":{\"publicKey\":\"P\"}}",
+		    "k;public_key/public key=P;" },
+		{ ",\"a\":{\"sshKeyAttributes\":{\"fingerprint\":\"F\"}}",
+		    "k;fingerprint/fingerprint=F;" },
+		{ ",\"a\":{\"sshKeyAttributes\":{\"keyType\":{\"t\":"
+		    "\"rsa\",\"c\":2048}}}", "k;key type/key type=rsa;" },
+		{ ",\"a\":{\"sshKeyAttributes\":{\"keyType\":\"rsa\"}}",
+		    "k;" },
+		{ ",\"a\":{\"sshKeyAttributes\":{\"publicKey\":5}}",
+		    "k;public_key/public key=;" },
+		{ ",\"a\":{\"sshKeyAttributes\":{\"privateKey\":\"X\","
+		    "\"publicKey\":\"P\",\"fingerprint\":\"F\",\"keyType\":"
+		    "{\"t\":\"ed25519\"}}}", "k;public_key/public key=P;"
+		    "fingerprint/fingerprint=F;key type/key type=ed25519;" },
+	};
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		struct item it = item_with(JOIN(&T, S("{\"k\":\"sshKey\",\"n\":"
+		    "\"k\",\"v\":\"PEM\""), str_c(rows[i].more), S("}")));
+		struct out o;
+
+		run.row = rows[i].more;
+		out_open(&o, &T);
+		for (size_t f = 0; f < it.fields; f++) {
+			OUT(&o, it.field[f].id);
+			EQUAL(it.field[f].kind, f == 0 ? KIND_SSH_KEY :
+			    KIND_SSH_FACT);
+			EQUAL(it.field[f].node == 0, f > 0);
+			EQUAL(item_is_protected(&it.field[f]), f == 0);
+			/* the facts stand in no section, as in the SDKs */
+			CHECK(it.field[f].in == (f == 0 ? &it.section[0] :
+			    NULL));
+			if (f > 0)
+				OUT(&o, S("/"), it.field[f].title, S("="),
+				    value_of(&it.field[f]));
+			out_put(&o, S(";"));
+		}
+		SAME(out_close(&o, &T), str_c(rows[i].want));
+	}
+}
+
+/* Whatever became of an item's details, its fields are in order. */
+static void
+fields_are_sound(struct sa *sa, struct item *it)
+{
+	static const char *const names[] = { "password", "a", "", "notes" };
+	struct err e = { 0 };
+	const struct field *f;
+	struct ref r = { .section = NOTHING };
+	bool sound = true;
+
+	if (!CHECK(sa_item_fields(sa, it, &e)))
+		return;
+	for (size_t i = 0; i < it->fields; i++) {
+		f = &it->field[i];
+		sound = sound && f->id.p != NULL && f->title.p != NULL &&
+		    (f->in == NULL || (f->in >= it->section &&
+		    f->in < it->section + it->sections)) &&
+		    f->node < it->details.n && (f->value.p != NULL) ==
+		    (f->kind != KIND_OTHER && f->kind != KIND_FILE);
+		(void)item_is_protected(f);
+	}
+	CHECK(sound && it->fields <= it->details.n + 4 &&
+	    it->sections <= it->details.n);
+	for (size_t i = 0; i < LEN(names); i++) {
+		r.field = str_c(names[i]);
+		r.section = i % 2 != 0 ? S("") : NOTHING;
+		e = (struct err){ 0 };
+		sound = item_resolve(it, &r, &f, &e);
+		EQUAL(sound, e.code == E_NONE);
+		(void)item_login_field(it, FOR_USERNAME);
+	}
+}
+
+/* Each value of a text replaced by each of these, in turn; what still is JSON
+ * is handed to try(). */
+static unsigned
+each_odd(struct str text, void (*try)(struct sa *, struct json *, void *),
+    void *arg)
+{
+	static const char *const odd[] = { "null", "1", "\"x\"", "[]", "{}",
+		"-1", "\"\"", "[null]", "{\"k\":{}}" };
+	struct sa *sa = sa_bare();
+	struct json whole, j;
+	unsigned tries = 0;
+
+	if (!CHECK(parses(&whole, text)))
+		return 0;
+	for (uint32_t i = ROOT; i < whole.n; i++) {
+		struct str raw = json_raw(&whole, i);
+		size_t from = (size_t)(raw.p - whole.text.p);
+
+		for (size_t k = 0; k < LEN(odd); k++) {
+			size_t mark = T.used;
+			struct err e = { 0 };
+			struct str now = JOIN(&T, str_upto(whole.text, from),
+			    str_c(odd[k]), str_from(whole.text, from + raw.n));
+
+			if (json_parse(&j, &T, now, &e)) {
+				try(sa, &j, arg);
+				tries++;
+			}
+			mem_reset(&T, mark);
+		}
+	}
+	return tries;
+}
+
+static void
+odd_details(struct sa *sa, struct json *j, void *category)
+{
+	struct item it = { .ref.category = *(struct str *)category,
+		.details = *j };
+
+	fields_are_sound(sa, &it);
+}
+
+static void
+odd_overview(struct sa *sa, struct json *j, void *arg)
+{
+	struct item_ref ref = { .tags = 0 };
+
+	(void)arg;
+	if (!CHECK(sa_item_names(sa->scratch, j, &ref)))
+		return;
+	CHECK(ref.title.p != NULL && ref.tags < j->n && ref.urls <= j->n);
+	for (size_t i = 0; i < ref.tags; i++)
+		CHECK(ref.tag[i].p != NULL);
+	for (size_t i = 0; i < ref.urls; i++)
+		CHECK(ref.url[i].p != NULL);
+}
+
+/* Members of the wrong type everywhere. */
+static void
+test_sa_item_oddities(void)
+{
+	unsigned tries = 0, names = 0, rows = 0;
+	uint32_t list;
+
+	load("test/data/items.json");
+	list = at(ROOT, "cases");
+	EACH(k, list) {
+		struct str category = text_at(at(k, "stored"),
+		    "templateUuid"), own = S("005");
+		struct str over = json_raw(&vec, at(k, "overview"));
+
+		row_of(k);
+		if (at(k, "details") == 0 || (slow && rows++ % 8 != 0))
+			continue;
+		tries += each_odd(json_raw(&vec, at(k, "details")),
+		    odd_details, &category);
+		tries += each_odd(json_raw(&vec, at(k, "details")),
+		    odd_details, &own);
+		names += each_odd(over, odd_overview, NULL);
+	}
+	run.row = NULL;
+	CHECK(tries > ROUNDS(5000) && names > ROUNDS(500));
 }
 
 static void
@@ -5802,6 +7802,14 @@ static struct {
 	struct str log;         /* paths asked for, one letter each */
 	u8 log_room[256];
 	struct str cut;         /* vault list; n = 0: from the vectors */
+	unsigned content;       /* version of the vault's content */
+	struct str file;        /* what every file is, as it travels */
+	struct str patch[4];    /* changes that came, opened; in T */
+	struct str patch_box[4];        /* and as they came */
+	unsigned patches;
+	const char *patched;    /* answer to a change; NULL: none */
+	enum reads { READ_USUAL, READ_OURS, READ_OLD, READ_OTHER, READ_GONE,
+		READ_FAILS } reads;     /* the item, after a change came */
 } onep;
 
 static void
@@ -5823,15 +7831,11 @@ onep_load(void)
 	onep.requests = 0;
 	onep.log = (struct str){ onep.log_room, 0 };
 	onep.cut = NOTHING;
-}
-
-static struct str
-member_of(const struct json *j, uint32_t node, const char *name)
-{
-	struct str s = NOTHING;
-
-	(void)!json_get_str(j, node, str_c(name), &s);
-	return s;
+	onep.content = 3;
+	onep.file = NOTHING;
+	onep.patches = 0;
+	onep.patched = NULL;
+	onep.reads = READ_USUAL;
 }
 
 /* An envelope under the session key. */
@@ -5864,7 +7868,11 @@ onep_items(struct str id)
 
 	out_open(&o, &T);
 	out_put(&o, id.n > 0 ? S("{\"item\":") :
-	    S("{\"batchComplete\":true,\"items\":["));
+	    S("{\"contentVersion\":"));
+	if (id.n == 0) {
+		out_u64(&o, onep.content);
+		out_put(&o, S(",\"batchComplete\":true,\"items\":["));
+	}
 	for (uint32_t k = json_first(&onep.items, list); k;
 	    k = json_next(&onep.items, list, k)) {
 		uint32_t stored = json_get(&onep.items, k, S("stored"));
@@ -5894,6 +7902,19 @@ onep_vaults(void)
 		OUT(&o, o.p[o.n - 1] == '[' ? S("") : S(","),
 		    json_raw(&onep.keys, json_get(&onep.keys, k, S("json"))));
 	out_byte(&o, ']');
+	return out_close(&o, &T);
+}
+
+/* What the small request for the version of a vault's content is told. */
+static struct str
+onep_version(void)
+{
+	struct out o;
+
+	out_open(&o, &T);
+	out_put(&o, S("{\"uuid\":\"" VAULT "\",\"contentVersion\":"));
+	out_u64(&o, onep.content);
+	out_put(&o, S("}"));
 	return out_close(&o, &T);
 }
 
@@ -5929,6 +7950,83 @@ onep_member(const char *name, const char *from)
 	return out_close(&o, &T);
 }
 
+/* In the place of an answer: whatever is sent is taken, with the next
+ * version. */
+static const char onep_takes_all[] = "all";
+
+static struct str
+onep_next(struct str version)
+{
+	uint64_t n = 0;
+	struct out o;
+
+	CHECK(str_u64(version, UINT32_MAX, &n));
+	out_init(&o, mem_alloc(&T, 20), 20);
+	out_u64(&o, n + 1);
+	return out_str(&o);
+}
+
+/* Take in a change: open the envelope and keep what is in it. */
+static struct str
+onep_patch(struct str sent)
+{
+	struct cry_gcm gcm = onep.gcm;
+	struct str iv = NOTHING, data = NOTHING;
+	u8 nonce[GCM_IV], *room;
+	struct json box;
+	size_t n = 0;
+
+	if (!CHECK(parses(&box, sent)) || !CHECK(onep.patches < 4))
+		return NOTHING;
+	CHECK(json_is_str(&box, ROOT, S("kid"), S(SESSION)));
+	CHECK(json_is_str(&box, ROOT, S("enc"), S("A256GCM")));
+	CHECK(json_is_str(&box, ROOT, S("cty"), S("b5+jwk+json")));
+	CHECK(json_get_str(&box, ROOT, S("iv"), &iv) &&
+	    json_get_str(&box, ROOT, S("data"), &data));
+	room = mem_alloc(&T, data.n);
+	if (CHECK(room != NULL && b64_decode_exact(nonce, sizeof nonce, iv)) &&
+	    CHECK(b64_decode(room, data, &n)) &&
+	    CHECK(cry_gcm_open(&gcm, nonce, room, n, &n)))
+		onep.patch[onep.patches] = (struct str){ room, n };
+	onep.patch_box[onep.patches++] = sent;
+	if (onep.patched == onep_takes_all)
+		return JOIN(&T, S("{\"updatedItems\":{\""), text_of(
+		    onep.patch[onep.patches - 1], "0>uuid"), S("\":"),
+		    onep_next(path_at(onep.patch[onep.patches - 1],
+		    "0>itemVersion")), S("}}"));
+	return onep.patched != NULL ? str_c(onep.patched) : NOTHING;
+}
+
+/* The item as it is read after a change came. */
+static struct str
+onep_changed(struct str usual)
+{
+	struct json j;
+	uint32_t sent, old;
+	struct str details;
+	bool ours = onep.reads == READ_OURS;
+
+	if (onep.reads == READ_GONE || !parses(&j, onep.patch[0]))
+		return NOTHING;
+	sent = json_first(&j, ROOT);
+	details = json_raw(&j, json_get(&j, sent, S("encDetails")));
+	if (onep.reads != READ_OURS) {
+		old = json_first(&onep.items, json_get(&onep.items, ROOT,
+		    S("cases")));
+		details = json_raw(&onep.items, json_get(&onep.items,
+		    json_get(&onep.items, old, S("stored")),
+		    S("encDetails")));
+	}
+	if (onep.reads == READ_OLD)
+		return usual;
+	return JOIN(&T, S("{\"item\":{\"uuid\":"), json_raw(&j, json_get(&j,
+	    sent, S("uuid"))), S(",\"templateUuid\":\"001\",\"itemVersion\":"),
+	    ours ? S("8") : S("9"), S(",\"trashed\":"), json_raw(&j,
+	    json_get(&j, sent, S("trashed"))), S(",\"encOverview\":"),
+	    json_raw(&j, json_get(&j, sent, S("encOverview"))),
+	    S(",\"encDetails\":"), details, S("}}"));
+}
+
 /* The body for this request, and whether it travels sealed. NOTHING: no such
  * thing. */
 static struct str
@@ -5958,21 +8056,32 @@ onep_body(struct str method, struct str path, struct str sent, bool *sealed)
 	*sealed = true;
 	if (str_eq(path, S("/api/v2/auth/complete")))
 		return S("{\"userUuid\":\"DW73RG42OIMWPYU53K46FCQZUM\"}");
+	if (str_is_start(path, S("/api/v3/vault/" VAULT "/"))) {
+		SAME(method, S("PATCH"));
+		return onep_patch(sent);
+	}
 	CHECK(str_eq(method, S("GET")));
+	if (str_is_start(path, S("/api/v2/file/" VAULT "/")))
+		return onep.file;
 	if (str_eq(path, S("/api/v2/account/keysets")))
 		return json_raw(&onep.keys, json_get(&onep.keys, ROOT,
 		    S("keysetsResponse")));
 	if (str_is_start(path, S("/api/v1/vaults?")))
 		return onep_vaults();
+	if (str_eq(path, S("/api/v3/vault/" VAULT "?attrs=combined-access")))
+		return onep_version();
 	if (str_eq(path, S("/api/v1/vault/" VAULT "/items/overviews")))
 		return onep_items(NOTHING);
+	if (str_is_start(path, item) && onep.patches > 0 &&
+	    onep.reads != READ_USUAL)
+		return onep_changed(onep_items(str_from(path, item.n)));
 	if (str_is_start(path, item))
 		return onep_items(str_from(path, item.n));
 	return NOTHING;
 }
 
 /* Letters for the log: s step 1, d device, a b c steps 2 to 4, k keysets,
- * v vaults, l list, i item. */
+ * v vaults, l list, i item, o a vault's version, f file, p a change. */
 static u8
 onep_letter(struct str path)
 {
@@ -5986,6 +8095,9 @@ onep_letter(struct str path)
 		{ "/api/v2/account/keysets", 'k' }, { "/api/v1/vaults", 'v' },
 		{ "/api/v1/vault/" VAULT "/items/overviews", 'l' },
 		{ "/api/v1/vault/" VAULT "/item/", 'i' },
+		{ "/api/v3/vault/" VAULT "?", 'o' },
+		{ "/api/v3/vault/" VAULT "/", 'p' },
+		{ "/api/v2/file/" VAULT "/", 'f' },
 	};
 
 	for (size_t i = 0; i < LEN(rows); i++)
@@ -6039,8 +8151,13 @@ onep_answer(void)
 		onep.log_room[onep.log.n++] = onep_letter(path);
 	body = onep_body(method, path, sent, &sealed);
 	onep_check_head(text, onep_letter(path) == 's', sealed);
+	if (onep_letter(path) == 'f')
+		sealed = false;         /* a file comes as it is */
 	if (body.p == NULL)
 		status = 404;
+	if (onep.patches > 0 && onep.reads == READ_FAILS &&
+	    onep_letter(path) == 'i')
+		status = 500;
 	if (f->path != NULL && f->times > 0 &&
 	    str_is_start(path, str_c(f->path)) &&
 	    (strcmp(f->path, "/api/v2/auth") != 0 ||
@@ -6157,7 +8274,7 @@ keeper_call(struct keeper *k, const char *params, struct err *e)
 
 	if (e->code != E_NONE)
 		return got;
-	CHECK(parses(&j, got) && parses(&s, str_c(cat_tool(&opmcp_catalog,
+	CHECK(parses(&j, got) && parses(&s, str_c(cat_tool(&opmcp_writing,
 	    text_of(str_c(params), "name"))->output)));
 	CHECK(fits(&s, ROOT, &j, json_get(&j, ROOT, S("data"))));
 	return json_raw(&j, json_get(&j, ROOT, S("data")));
@@ -6560,6 +8677,1392 @@ test_sa_random_fails(void)
 	CHECK(is_zero(k.keys.base + k.keys.used, k.keys.cap - k.keys.used));
 	(void)credentials(&k, "GitHub", NULL, &e);
 	FAILED(e, E_NONE);
+	keeper_end(&k);
+}
+
+/* A keeper who knows the vaults; the log is empty. */
+static struct sa *
+sa_begun(struct cfg *cfg, struct keeper *k)
+{
+	const struct vault *list;
+	struct err e = { 0 };
+	bool fresh = false;
+	size_t n;
+
+	keeper_start(cfg, k);
+	keep_start(k);
+	CHECK(sa_vaults(k->sa, &fresh, &list, &n, &e));
+	FAILED(e, E_NONE);
+	onep.log.n = 0;
+	return k->sa;
+}
+
+/* A list is read anew only when the vault has changed. */
+static void
+test_sa_items_fresh(void)
+{
+	static const struct {
+		bool fresh;
+		unsigned content;
+		const char *log;
+		bool want;
+	} rows[] = {
+		{ false, 3, "l", true }, { false, 3, "", false },
+		{ false, 4, "", false }, { true, 3, "o", true },
+		{ true, 4, "ol", true }, { true, 4, "o", true },
+		{ true, 3, "ol", true },        /* it went back: odd */
+	};
+	struct keeper k;
+	struct cfg cfg;
+	struct sa *sa = sa_begun(&cfg, &k);
+	const struct item_ref *list;
+	size_t n = 0;
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		struct err e = { 0 };
+		bool fresh = rows[i].fresh;
+
+		onep.log.n = 0;
+		sa->http.call++;
+		onep.content = rows[i].content;
+		CHECK(sa_items(sa, S(VAULT), &fresh, &list, &n, &e));
+		FAILED(e, E_NONE);
+		EQUAL(n, 33);
+		EQUAL(fresh, rows[i].want);
+		SAME(onep.log, str_c(rows[i].log));
+		SAME(list[0].title, S("GitHub"));
+		EQUAL(list[0].urls, 3);
+		EQUAL(list[0].updated.n, 20);
+	}
+	keeper_end(&k);
+}
+
+/* Answers to the question for the version that are none. */
+static void
+test_sa_version(void)
+{
+	static const struct {
+		int status;
+		const char *body;
+		enum err_code code;
+	} rows[] = {
+		{ 0, "{}", E_ANSWER }, { 0, "[]", E_ANSWER },
+		{ 0, "{\"contentVersion\":3}", E_ANSWER },
+		{ 0, "{\"uuid\":\"" VAULT "\"}", E_ANSWER },
+		{ 0, "{\"uuid\":\"" VAULT "\",\"contentVersion\":\"3\"}",
+		    E_ANSWER },
+		{ 0, "{\"uuid\":\"" VAULT "\",\"contentVersion\":3.5}",
+		    E_ANSWER },
+		{ 0, "{\"uuid\":\"" VAULT "\",\"contentVersion\":-1}",
+		    E_ANSWER },
+		{ 0, "{\"uuid\":\"aaaaaaaaaaaaaaaaaaaaaaaaaa\","
+		    "\"contentVersion\":3}", E_ANSWER },
+		{ 404, "{}", E_VAULT }, { 403, "{}", E_DENIED },
+		{ 500, "{}", E_SERVICE }, { -1, NULL, E_NONE },
+	};
+	struct keeper k;
+	struct cfg cfg;
+	struct sa *sa = sa_begun(&cfg, &k);
+	struct sa_vault *v;
+	struct err e = { 0 };
+	uint64_t version;
+
+	CHECK(sa_vault_get(sa, S(VAULT), &v, &e));
+	for (size_t i = 0; i < LEN(rows); i++) {
+		run.row = rows[i].body;
+		e = (struct err){ 0 };
+		onep.fault = (struct fault){ "/api/v3/vault/" VAULT "?",
+			rows[i].status, rows[i].body, rows[i].status > 0, NULL,
+			1 };
+		EQUAL(sa_version(sa, v, &version, &e),
+		    rows[i].code == E_NONE);
+		FAILED(e, rows[i].code);
+	}
+	run.row = NULL;
+	keeper_end(&k);
+}
+
+/* An item with one file, as the vectors have it. The attributes stand in a
+ * field or make the item a document. */
+static struct item
+item_of_file(struct str attr, bool document, uint32_t *node)
+{
+	struct item it = item_with(JOIN(&T, S("{\"k\":\"file\",\"n\":\"f\","
+	    "\"v\":"), attr, S("}")));
+	struct err e = { 0 };
+
+	if (document) {
+		it.ref.category = CATEGORY_DOCUMENT;
+		CHECK(parses(&it.details, JOIN(&T,
+		    S("{\"documentAttributes\":"), attr, S("}"))));
+		CHECK(sa_item_fields(sa_bare(), &it, &e));
+	}
+	it.ref.id = S("x7ptdccw5lfbskxs55ml6eyoxq");
+	*node = 0;
+	if (EQUAL(it.fields, 1) && EQUAL(it.field[0].kind, KIND_FILE))
+		*node = it.field[0].node;
+	return it;
+}
+
+/* The bytes of a base64url text. */
+static struct str
+unb64(struct str text)
+{
+	u8 *p = mem_alloc(&T, text.n);
+	size_t n = 0;
+
+	CHECK(p != NULL && b64_decode(p, text, &n));
+	return (struct str){ p, n };
+}
+
+static void
+test_sa_file(void)
+{
+	struct keeper k;
+	struct cfg cfg;
+	struct sa *sa = sa_begun(&cfg, &k);
+	unsigned rows = 0;
+	uint32_t list, node;
+
+	load("test/data/files.json");
+	for (int round = 0; round < 4; round++) {
+		list = at(ROOT, round < 2 ? "cases" : "refuse");
+		EACH(c, list) {
+			struct item it = item_of_file(json_raw(&vec, at(c,
+			    "attributes")), round % 2 != 0, &node);
+			struct str text = NOTHING;
+			struct err e = { 0 };
+
+			row_of(c);
+			onep.log.n = 0;
+			onep.file = unb64(text_at(c, "ciphertext"));
+			EQUAL(sa_file(sa, S(VAULT), &it,
+			    &(struct field){ .node = node }, &text, &e),
+			    round < 2);
+			FAILED(e, round < 2 ? E_NONE : E_ANSWER);
+			SAME(onep.log, S("f"));
+			if (round < 2)
+				SAME(text, hex_at(c, "plaintext"));
+			rows++;
+		}
+	}
+	EQUAL(rows, 10);
+	run.row = NULL;
+	keeper_end(&k);
+}
+
+/* Replace part of a text, once. */
+static struct str
+swapped(struct str s, const char *from, const char *to)
+{
+	size_t at = 0;
+
+	while (at < s.n && !str_is_start(str_from(s, at), str_c(from)))
+		at++;
+	CHECK(at < s.n);
+	return JOIN(&T, str_upto(s, at), str_c(to), str_from(s, at +
+	    strlen(from)));
+}
+
+/* What else is no file: in the attributes, before anything is sent, and in
+ * the answer. */
+static void
+test_sa_file_refused(void)
+{
+	static const struct {
+		const char *from, *to;
+		int status;
+		enum err_code code;
+		const char *log;
+	} rows[] = {
+		{ "\"documentId\":", "\"x\":", 0, E_KIND, "" },
+		{ "\"documentId\": \"z5", "\"documentId\": \"../", 0, E_KIND,
+		    "" },
+		{ "\"documentId\": \"z5", "\"documentId\": \"Z5", 0, E_KIND,
+		    "" },
+		{ "\"nonce\":", "\"x\":", 0, E_KIND, "" },
+		{ "\"nonce\": \"", "\"nonce\": \"AAAA", 0, E_KIND, "" },
+		{ "\"nonce\": \"q", "\"nonce\": \"r", 0, E_ANSWER, "f" },
+		{ "\"encryptionKey\":", "\"x\":", 0, E_ANSWER, "f" },
+		{ "\"k\": \"Ov", "\"k\": \"Pv", 0, E_ANSWER, "f" },
+		{ "\"k\": \"Ov", "\"k\": \"v", 0, E_ANSWER, "f" },
+		{ "\"encryptedSize\": 58", "\"encryptedSize\": 57", 0,
+		    E_ANSWER, "f" },
+		{ "\"encryptedSize\": 58", "\"encryptedSize\": \"58\"", 0,
+		    E_ANSWER, "f" },
+		{ "\"integrityHash\": \"", "\"integrityHash\": \"A", 0,
+		    E_ANSWER, "f" },
+		{ "\"integrityHash\": \"3", "\"integrityHash\": \"4", 0,
+		    E_ANSWER, "f" },
+		{ "", "", 404, E_FIELD, "f" }, { "", "", 403, E_DENIED, "f" },
+		{ "", "", 500, E_SERVICE, "f" }, { "", "", 429, E_RATE, "f" },
+	};
+	struct keeper k;
+	struct cfg cfg;
+	struct sa *sa = sa_begun(&cfg, &k);
+	uint32_t first, node;
+
+	load("test/data/files.json");
+	first = json_first(&vec, at(ROOT, "cases"));
+	for (size_t i = 0; i < LEN(rows); i++) {
+		struct str attr = json_raw(&vec, at(first, "attributes"));
+		struct str sealed = unb64(text_at(first, "ciphertext")), text;
+		struct err e = { 0 };
+		struct item it;
+
+		run.row = rows[i].to;
+		if (rows[i].from[0] != '\0')
+			attr = swapped(attr, rows[i].from, rows[i].to);
+		it = item_of_file(attr, false, &node);
+		onep.log.n = 0;
+		onep.file = sealed;
+		sa->pause_until = 0;
+		onep.fault = (struct fault){ "/api/v2/file/", rows[i].status,
+			"{}", true, NULL, rows[i].status != 0 };
+		CHECK(!sa_file(sa, S(VAULT), &it,
+			    &(struct field){ .node = node }, &text, &e));
+		FAILED(e, rows[i].code);
+		SAME(onep.log, str_c(rows[i].log));
+	}
+	run.row = "an answer that is too short";
+	sa->pause_until = 0;
+	for (size_t n = 0; n < 20; n++) {
+		struct item it = item_of_file(swapped(swapped(json_raw(&vec,
+		    at(first, "attributes")), "encryptedSize", "y"),
+		    "integrityHash", "z"), false, &node);
+		struct str text;
+		struct err e = { 0 };
+
+		onep.file = str_upto(unb64(text_at(first, "ciphertext")), n);
+		CHECK(!sa_file(sa, S(VAULT), &it,
+			    &(struct field){ .node = node }, &text, &e));
+		FAILED(e, E_ANSWER);
+	}
+	run.row = NULL;
+	keeper_end(&k);
+}
+
+#define DRAFT_ID "x7ptdccw5lfbskxs55ml6eyoxq"
+#define DRAFT_OVER "{\"title\":\"T \xc3\xa9\"}"
+#define DRAFT_DETAILS "{\"notesPlain\":\"n\"}"
+
+/* A draft of version 7, and a service that takes changes. */
+static struct draft
+draft_of(enum item_state state, uint64_t version)
+{
+	char *patched = mem_alloc(&T, 100);
+
+	onep.patches = 0;
+	onep.log.n = 0;
+	onep.reads = READ_USUAL;
+	onep.fault = (struct fault){ 0 };
+	(void)snprintf(patched, 100, "{\"contentVersion\":4,\"updatedItems\":{"
+	    "\"" DRAFT_ID "\":%llu}}", (unsigned long long)version + 1);
+	onep.patched = patched;
+	return (struct draft){ S(DRAFT_ID), S("001"),
+		S("2024-02-01T10:00:00Z"), S(DRAFT_OVER), S(DRAFT_DETAILS),
+		NOTHING, version, state };
+}
+
+/* Send a draft to a vault named by its id. */
+MUST static bool
+send_draft(struct sa *sa, struct str vault, const struct draft *c,
+    uint64_t *version, struct err *e)
+{
+	struct sa_vault *v;
+
+	sa->http.call++;
+	return sa_vault_get(sa, vault, &v, e) && sa_send(sa, v, c, version, e);
+}
+
+/* A sealed part of a change is the draft's, under the vault's key. */
+static void
+sealed_same(struct sa *sa, const struct json *j, uint32_t box, struct str want)
+{
+	struct sa_vault *v = NULL;
+	struct err e = { 0 };
+	struct json part;
+
+	if (CHECK(sa_vault_get(sa, S(VAULT), &v, &e)) &&
+	    CHECK(sa_item_part(sa, v, j, box, &part, &e)))
+		SAME(part.text, want);
+	SAME(member_of(j, box, "kid"), ID(v->key_id));
+	SAME(member_of(j, box, "cty"), S("b5+jwk+json"));
+	SAME(member_of(j, box, "enc"), S("A256GCM"));
+}
+
+/* A change that came is the draft, member for member, and nothing else. */
+static void
+patch_same(struct sa *sa, struct str patch, const struct draft *c,
+    const char *trashed)
+{
+	static const char *const members[] = { "uuid", "itemVersion",
+		"encOverview", "encDetails", "trashed", "templateUuid",
+		"createdAt", "updatedAt", "encryptedBy" };
+	struct json j;
+	uint32_t one;
+	uint64_t version = 99;
+	struct sa_vault *v = NULL;
+	struct err e = { 0 };
+	size_t n = 0;
+
+	if (!CHECK(parses(&j, patch)) || !CHECK(json_is_array(&j, ROOT)) ||
+	    !CHECK(sa_vault_get(sa, S(VAULT), &v, &e)))
+		return;
+	one = json_first(&j, ROOT);
+	EQUAL(json_next(&j, ROOT, one), 0);
+	for (uint32_t k = json_first(&j, one); k; k = json_next(&j, one, k))
+		n++;
+	EQUAL(n, LEN(members));
+	for (size_t i = 0; i < LEN(members); i++)
+		CHECK(json_get(&j, one, str_c(members[i])) != 0);
+	SAME(member_of(&j, one, "uuid"), c->id);
+	CHECK(json_is_integer(&j, json_get(&j, one, S("itemVersion"))) &&
+	    str_u64(json_raw(&j, json_get(&j, one, S("itemVersion"))),
+	    UINT32_MAX, &version));
+	EQUAL(version, c->version);
+	SAME(member_of(&j, one, "trashed"), str_c(trashed));
+	SAME(member_of(&j, one, "templateUuid"), c->category);
+	SAME(member_of(&j, one, "createdAt"), c->created);
+	SAME(member_of(&j, one, "updatedAt"), S("2026-01-02T03:04:05Z"));
+	SAME(member_of(&j, one, "encryptedBy"), ID(v->key_id));
+	sealed_same(sa, &j, json_get(&j, one, S("encOverview")), c->over);
+	sealed_same(sa, &j, json_get(&j, one, S("encDetails")), c->details);
+	CHECK(!str_eq(member_of(&j, json_get(&j, one, S("encOverview")),
+	    "iv"), member_of(&j, json_get(&j, one, S("encDetails")), "iv")));
+}
+
+/* New, changed, archived and deleted: one question and one change each. */
+static void
+test_sa_write(void)
+{
+	static const struct {
+		enum item_state state;
+		uint64_t version;
+		const char *trashed;
+		unsigned content;
+	} rows[] = {
+		{ ITEM_ACTIVE, 0, "N", 3 }, { ITEM_ACTIVE, 7, "N", 4 },
+		{ ITEM_ARCHIVED, 7, "Y", 0 }, { ITEM_DELETED, 7, "D", 3 },
+		{ ITEM_ACTIVE, UINT32_MAX - 1, "N", UINT32_MAX },
+	};
+	struct keeper k;
+	struct cfg cfg;
+	struct sa *sa = sa_begun(&cfg, &k);
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		struct draft c = draft_of(rows[i].state, rows[i].version);
+		struct err e = { 0 };
+		uint64_t version = 0;
+		char line[128];
+
+		run.row = rows[i].trashed;
+		onep.content = rows[i].content;
+		CHECK(send_draft(sa, S(VAULT), &c, &version, &e));
+		FAILED(e, E_NONE);
+		EQUAL(version, rows[i].version + 1);
+		SAME(onep.log, S("op"));
+		if (EQUAL(onep.patches, 1))
+			patch_same(sa, onep.patch[0], &c, rows[i].trashed);
+		(void)snprintf(line, sizeof line, "PATCH /api/v3/vault/" VAULT
+		    "/%u/items HTTP/1.1\r\n", rows[i].content);
+		CHECK(str_is_start(out_str(&peer.out), str_c(line)));
+	}
+	run.row = NULL;
+	keeper_end(&k);
+}
+
+/* What a refused change means; it is not sent again, and nothing is read. */
+static void
+test_sa_write_refused(void)
+{
+#define FAILED_CODE(n) "{\"contentVersion\":4,\"failedItems\":{\"" DRAFT_ID \
+	"\":" n "}}"
+	static const struct {
+		int status;
+		const char *body;
+		enum err_code code;
+	} rows[] = {
+		{ 0, FAILED_CODE("1"), E_SERVICE },
+		{ 0, FAILED_CODE("100"), E_SERVICE },
+		{ 0, FAILED_CODE("101"), E_DENIED },
+		{ 0, FAILED_CODE("103"), E_SERVICE },
+		{ 0, FAILED_CODE("104"), E_CONFLICT },
+		{ 0, FAILED_CODE("105"), E_SERVICE },
+		{ 0, FAILED_CODE("106"), E_LARGE },
+		{ 0, FAILED_CODE("0"), E_SERVICE },
+		{ 0, FAILED_CODE("999"), E_SERVICE },
+		{ 0, FAILED_CODE("\"104\""), E_SERVICE },
+		{ 0, FAILED_CODE("null"), E_SERVICE },
+		{ 409, "{}", E_CONFLICT }, { 403, "{}", E_DENIED },
+		{ 404, "{}", E_VAULT }, { 429, "{}", E_RATE },
+		{ 400, "{}", E_SERVICE }, { 413, "{}", E_SERVICE },
+	};
+	struct keeper k;
+	struct cfg cfg;
+	struct sa *sa = sa_begun(&cfg, &k);
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		struct draft c = draft_of(ITEM_ACTIVE, 7);
+		struct err e = { 0 };
+		uint64_t version;
+
+		run.row = rows[i].body;
+		sa->pause_until = 0;
+		if (rows[i].status == 0)
+			onep.patched = rows[i].body;
+		onep.fault = (struct fault){ "/api/v3/vault/" VAULT "/",
+			rows[i].status, "{}", true, NULL,
+			rows[i].status != 0 };
+		CHECK(!send_draft(sa, S(VAULT), &c, &version, &e));
+		FAILED(e, rows[i].code);
+		SAME(onep.log, S("op"));
+		EQUAL(onep.patches, 1);
+	}
+	run.row = "the question fails";
+	for (int i = 0; i < 3; i++) {
+		static const int status[] = { 403, 404, 500 };
+		struct draft c = draft_of(ITEM_ACTIVE, 7);
+		struct err e = { 0 };
+		uint64_t version;
+
+		onep.fault = (struct fault){ "/api/v3/vault/" VAULT "?",
+			status[i], "{}", true, NULL, 1 };
+		sa->pause_until = 0;
+		CHECK(!send_draft(sa, S(VAULT), &c, &version, &e));
+		FAILED(e, i == 0 ? E_DENIED : i == 1 ? E_VAULT : E_SERVICE);
+		SAME(onep.log, S("o"));
+		EQUAL(onep.patches, 0);
+	}
+	run.row = NULL;
+	keeper_end(&k);
+}
+
+/* A session that has ended: sent once more, in a new envelope, with the same
+ * content. Twice: an error. */
+static void
+test_sa_write_session(void)
+{
+	struct keeper k;
+	struct cfg cfg;
+	struct sa *sa = sa_begun(&cfg, &k);
+
+	for (unsigned times = 1; times <= 3; times++) {
+		struct draft c = draft_of(ITEM_ACTIVE, 7);
+		struct err e = { 0 };
+		uint64_t version = 0;
+
+		onep.fault = (struct fault){ "/api/v3/vault/" VAULT "/", 401,
+			"{}", true, NULL, times };
+		EQUAL(send_draft(sa, S(VAULT), &c, &version, &e), times == 1);
+		FAILED(e, times == 1 ? E_NONE : E_SIGN_IN);
+		SAME(onep.log, times == 1 ? S("opsabcp") : S("sabcopsabcp"));
+		if (!EQUAL(onep.patches, 2))
+			continue;
+		SAME(onep.patch[1], onep.patch[0]);
+		CHECK(!str_eq(onep.patch_box[1], onep.patch_box[0]));
+		patch_same(sa, onep.patch[0], &c, "N");
+		sa->signed_in = false;
+	}
+	keeper_end(&k);
+}
+
+/* An answer that does not come, or does not tell: what became of the item is
+ * read, and never sent again. */
+static void
+test_sa_write_lost(void)
+{
+	static const struct {
+		const char *name;
+		int status;             /* of the answer; 0: the body below */
+		const char *body;
+		enum reads reads;
+		enum item_state state;
+		uint64_t version;
+		enum err_code code;
+		uint64_t want;
+	} rows[] = {
+#define BOTH "{\"contentVersion\":4,\"updatedItems\":{\"" DRAFT_ID \
+	"\":8},\"failedItems\":{\"" DRAFT_ID "\":104}}"
+#define NEITHER "{\"contentVersion\":4}"
+		{ "lost, but done", -1, NULL, READ_OURS, ITEM_ACTIVE, 7,
+		    E_NONE, 8 },
+		{ "lost and not done", -1, NULL, READ_OLD, ITEM_ACTIVE, 1,
+		    E_NET, 0 },
+		{ "lost, another was faster", -1, NULL, READ_OTHER,
+		    ITEM_ACTIVE, 7, E_UNSURE, 0 },
+		{ "lost, reading fails", -1, NULL, READ_FAILS, ITEM_ACTIVE, 7,
+		    E_UNSURE, 0 },
+		{ "lost, item gone", -1, NULL, READ_GONE, ITEM_ACTIVE, 7,
+		    E_UNSURE, 0 },
+		{ "lost, new, not there", -1, NULL, READ_GONE, ITEM_ACTIVE, 0,
+		    E_NET, 0 },
+		{ "lost, new, there", -1, NULL, READ_OURS, ITEM_ACTIVE, 0,
+		    E_NONE, 8 },
+		{ "lost, deleted", -1, NULL, READ_GONE, ITEM_DELETED, 7,
+		    E_NONE, 0 },        /* no version is left to tell */
+		{ "lost, deleted, still there", -1, NULL, READ_OURS,
+		    ITEM_DELETED, 7, E_NONE, 8 },
+		{ "lost, archived", -1, NULL, READ_OURS, ITEM_ARCHIVED, 7,
+		    E_NONE, 8 },
+		{ "500, but done", 500, "{}", READ_OURS, ITEM_ACTIVE, 7,
+		    E_NONE, 8 },
+		{ "500, not done", 500, "{}", READ_OLD, ITEM_ACTIVE, 1,
+		    E_SERVICE, 0 },
+		{ "503, nobody knows", 503, "{}", READ_FAILS, ITEM_ACTIVE, 7,
+		    E_UNSURE, 0 },
+		{ "neither map, done", 0, NEITHER, READ_OURS, ITEM_ACTIVE, 7,
+		    E_NONE, 8 },
+		{ "neither map, not done", 0, NEITHER, READ_OLD, ITEM_ACTIVE,
+		    1, E_ANSWER, 0 },
+		{ "both maps, done", 0, BOTH, READ_OURS, ITEM_ACTIVE, 7,
+		    E_NONE, 8 },
+		{ "both maps, not done", 0, BOTH, READ_OLD, ITEM_ACTIVE, 1,
+		    E_ANSWER, 0 },
+		{ "the old version", 0, "{\"updatedItems\":{\"" DRAFT_ID
+		    "\":7}}", READ_OURS, ITEM_ACTIVE, 7, E_NONE, 8 },
+		{ "neither map, nobody knows", 0, NEITHER, READ_OTHER,
+		    ITEM_ACTIVE, 7, E_UNSURE, 0 },
+		{ "another item's maps", 0, "{\"updatedItems\":{\"" VAULT
+		    "\":8},\"failedItems\":{\"" VAULT "\":104}}",
+		    READ_OLD, ITEM_ACTIVE, 1, E_ANSWER, 0 },
+		{ "a version that is none", 0, "{\"updatedItems\":{\"" DRAFT_ID
+		    "\":\"8\"}}", READ_OURS, ITEM_ACTIVE, 7, E_NONE, 8 },
+		{ "maps of the wrong type", 0, "{\"updatedItems\":[],"
+		    "\"failedItems\":1}", READ_FAILS, ITEM_ACTIVE, 7, E_UNSURE,
+		    0 },
+		{ "no object", 0, "[]", READ_OURS, ITEM_ACTIVE, 7, E_NONE, 8 },
+		{ "no JSON", 0, "x", READ_OURS, ITEM_ACTIVE, 7, E_NONE, 8 },
+	};
+	struct keeper k;
+	struct cfg cfg;
+	struct sa *sa = sa_begun(&cfg, &k);
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		struct draft c = draft_of(rows[i].state, rows[i].version);
+		struct err e = { 0 };
+		uint64_t version = 0;
+
+		run.row = rows[i].name;
+		onep.reads = rows[i].reads;
+		if (rows[i].body != NULL && rows[i].status == 0)
+			onep.patched = rows[i].body;
+		onep.fault = (struct fault){ "/api/v3/vault/" VAULT "/",
+			rows[i].status, "{}", true, NULL,
+			rows[i].status != 0 };
+		EQUAL(send_draft(sa, S(VAULT), &c, &version, &e),
+		    rows[i].code == E_NONE);
+		FAILED(e, rows[i].code);
+		if (rows[i].code == E_NONE && rows[i].reads != READ_GONE)
+			EQUAL(version, rows[i].want);
+		SAME(onep.log, S("opi"));
+		EQUAL(onep.patches, 1);
+	}
+	run.row = NULL;
+	keeper_end(&k);
+}
+
+/* Randomness that fails, and a vault that is not known: no change is sent. */
+static void
+test_sa_write_unsent(void)
+{
+	struct keeper k;
+	struct cfg cfg;
+	struct sa *sa = sa_begun(&cfg, &k);
+	struct draft c = draft_of(ITEM_ACTIVE, 7);
+	struct err e = { 0 };
+	uint64_t version;
+
+	CHECK(!send_draft(sa, S("aaaaaaaaaaaaaaaaaaaaaaaaaa"), &c, &version,
+	    &e));
+	FAILED(e, E_VAULT);
+	e = (struct err){ 0 };
+	fake_random_fails = true;
+	CHECK(!send_draft(sa, S(VAULT), &c, &version, &e));
+	FAILED(e, E_INTERNAL);
+	fake_random_fails = false;
+	EQUAL(onep.patches, 0);
+	keeper_end(&k);
+}
+
+/* ---- wishes: from what an item is to become to the text that is sent ---- */
+
+/* An item as sa_item() makes it, of both texts; "'" stands for a quote. */
+static struct item
+wish_item(struct sa *sa, const char *category, struct str over,
+    struct str details)
+{
+	struct item it = { .ref = { .id = S(DRAFT_ID),
+		.category = str_c(category) }, .version = 7,
+		.created = S("2024-02-01T10:00:00Z") };
+	struct err e = { 0 };
+
+	CHECK(parses(&it.over, over) && parses(&it.details, details));
+	CHECK(sa_item_fields(sa, &it, &e));
+	return it;
+}
+
+/* What came of one part of the change that was sent: the text. */
+static struct str
+wish_part(struct sa *sa, const char *member)
+{
+	struct sa_vault *v = NULL;
+	struct err e = { 0 };
+	struct json j, part = { .n = 0 };
+
+	if (!EQUAL(onep.patches, 1) || !CHECK(parses(&j, onep.patch[0])) ||
+	    !CHECK(sa_vault_get(sa, S(VAULT), &v, &e)) ||
+	    !CHECK(sa_item_part(sa, v, &j, json_get(&j, json_first(&j, ROOT),
+	    str_c(member)), &part, &e)))
+		return NOTHING;
+	return str_dup(&T, part.text);
+}
+
+/* Write an item as it is wished for, to a service that takes it. */
+MUST static bool
+wish_write(struct sa *sa, struct item *it, const struct wish *w,
+    struct err *e)
+{
+	(void)draft_of(ITEM_ACTIVE, 7);
+	onep.patched = onep_takes_all;
+	*e = (struct err){ 0 };
+	return sa_write(sa, S(VAULT), it, w, e);
+}
+
+/* A field of a wish: the one of this id, or a new one. */
+struct wish_cell {
+	const char *old, *section, *label, *value;
+	enum kind kind;
+	enum purpose purpose;
+};
+
+static void
+wish_put(struct wish *w, const struct item *it, const struct wish_cell *c)
+{
+	struct wish_field f = { NULL, str_c(c->section), str_c(c->label),
+		str_c(c->value), c->kind, c->purpose };
+
+	for (size_t i = 0; c->old != NULL && i < it->fields; i++)
+		if (str_eq(it->field[i].id, str_c(c->old)) && f.old == NULL)
+			f.old = &it->field[i];
+	EQUAL(f.old != NULL, c->old != NULL);
+	if (f.old != NULL) {
+		f.kind = f.old->kind;
+		f.purpose = f.old->purpose;
+	}
+	w->field[w->fields++] = f;
+}
+
+/* One thing each, and what both texts are afterwards; want with p NULL is as
+ * before. All new ids are NEW here. */
+#define NEW "aaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define HAS_LOGIN "'fields':[{'value':'u','id':'username','name':'n'," \
+	"'type':'T','designation':'username'},{'value':'p','id':'password'," \
+	"'name':'x','type':'P','designation':'password'}]"
+
+struct wish_row {
+	const char *name, *category, *over, *details;
+	struct wish_cell cell[3];
+	enum err_code code;
+	const char *want_over, *want_details;
+};
+
+static const struct wish_row wish_rows[] = {
+	{ "nothing", "001", "{ 'title' : 'T' }", "{ 'sections' : [ ] }",
+	    { { 0 } }, E_NONE, NULL, NULL },
+	{ "user name", "001", "{'title':'T','ainfo':'u'}", "{" HAS_LOGIN "}",
+	    { { "username", NULL, "username", "v", 0, 0 } }, E_NONE,
+	    "{'title':'T','ainfo':'v'}", "{'fields':[{'value':'v','id':"
+	    "'username','name':'n','type':'T','designation':'username'},"
+	    "{'value':'p','id':'password','name':'x','type':'P',"
+	    "'designation':'password'}]}" },
+	{ "password", "001", "{'title':'T','ps':1,'pbe':0.5}",
+	    "{" HAS_LOGIN "}",
+	    { { "password", NULL, "password", "aB3$", 0, 0 } }, E_NONE,
+	    "{'title':'T','ps':28,'pbe':28,'pgrng':false}",
+	    "{'fields':[{'value':'u','id':'username','name':'n','type':'T',"
+	    "'designation':'username'},{'value':'aB3$','id':'password',"
+	    "'name':'x','type':'P','designation':'password'}],"
+	    "'passwordHistory':[{'value':'p','time':1767323045}]}" },
+	{ "history in front", "001", "{}", "{'passwordHistory':[{'value':'o',"
+	    "'time':1}]," HAS_LOGIN "}",
+	    { { "password", NULL, "password", "", 0, 0 } }, E_NONE,
+	    "{'pbe':0,'ps':0,'pgrng':false}",
+	    "{'passwordHistory':[{'value':'p','time':1767323045},{'value':'o',"
+	    "'time':1}],'fields':[{'value':'u','id':'username','name':'n',"
+	    "'type':'T','designation':'username'},{'value':'','id':'password',"
+	    "'name':'x','type':'P','designation':'password'}]}" },
+	{ "history that is none", "001", "{}", "{'passwordHistory':null,"
+	    HAS_LOGIN "}", { { "password", NULL, "password", "q", 0, 0 } },
+	    E_NONE, "{'pbe':5,'ps':5,'pgrng':false}",
+	    "{'passwordHistory':[{'value':'p','time':1767323045}],'fields':"
+	    "[{'value':'u','id':'username','name':'n','type':'T',"
+	    "'designation':'username'},{'value':'q','id':'password',"
+	    "'name':'x','type':'P','designation':'password'}]}" },
+	{ "the same password", "001", "{}", "{'passwordHistory':[],"
+	    HAS_LOGIN "}", { { "password", NULL, "password", "p", 0, 0 } },
+	    E_NONE, "{'pbe':5,'ps':5,'pgrng':false}",
+	    "{'passwordHistory':[]," HAS_LOGIN "}" },
+	{ "a password without value", "001", "{}", "{'fields':[{'designation':"
+	    "'password'}]}", { { "password", NULL, "password", "q", 0, 0 } },
+	    E_NONE, "{'pbe':5,'ps':5,'pgrng':false}",
+	    "{'fields':[{'designation':'password','value':'q'}]}" },
+	{ "a login without password", "001", "{}", "{'fields':[]}",
+	    { { NULL, NULL, "password", "q", KIND_CONCEALED, FOR_PASSWORD } },
+	    E_NONE, "{'pbe':5,'ps':5,'pgrng':false}", "{'fields':[{'value':"
+	    "'q','id':'password','name':'password','type':'P','designation':"
+	    "'password'}]}" },
+	{ "a login without fields", "001", "{}", "{}",
+	    { { NULL, NULL, "username", "q", KIND_TEXT, FOR_USERNAME },
+	    { NULL, NULL, "password", "", KIND_CONCEALED, FOR_PASSWORD } },
+	    E_NONE, "{'ainfo':'q','pbe':0,'ps':0,'pgrng':false}",
+	    "{'fields':[{'value':'q','id':'username','name':'username','type':"
+	    "'T','designation':'username'},{'value':'','id':"
+	    "'password','name':'password','type':'P','designation':'password'"
+	    "}]}" },
+	{ "a password item", "005", "{}", "{'password':'old','sections':[]}",
+	    { { "password", NULL, "password", "q", 0, 0 } }, E_NONE,
+	    "{'pbe':5,'ps':5,'pgrng':false}",
+	    "{'password':'q','sections':[],'passwordHistory':[{'value':'old',"
+	    "'time':1767323045}]}" },
+	{ "a password item without one", "005", "{}", "{}",
+	    { { "password", NULL, "password", "q", 0, 0 } }, E_NONE,
+	    "{'pbe':5,'ps':5,'pgrng':false}", "{'password':'q'}" },
+	{ "a field of a section", "110", "{'ainfo':'u'}",
+	    "{'sections':[{'name':'','title':'','fields':[{'k':'string','n':"
+	    "'url','t':'URL','v':'x','a':{'guarded':'yes'}},{'k':'concealed',"
+	    "'n':'pw','t':'password','v':'s'}]}]}",
+	    { { "pw", NULL, "password", "q\"\\\n", 0, 0 } }, E_NONE, NULL,
+	    "{'sections':[{'name':'','title':'','fields':[{'k':'string','n':"
+	    "'url','t':'URL','v':'x','a':{'guarded':'yes'}},{'k':'concealed',"
+	    "'n':'pw','t':'password','v':'q\\'\\\\\\n'}]}],"
+	    "'passwordHistory':[{'value':'s','time':1767323045}]}" },
+	{ "without a value so far", "110", "{}", "{'sections':[{'fields':[{'k':"
+	    "'string','n':'url','t':'URL'}]}]}",
+	    { { "url", NULL, "URL", "q", 0, 0 } }, E_NONE, NULL,
+	    "{'sections':[{'fields':[{'k':'string','n':'url','t':'URL','v':'q'"
+	    "}]}]}" },
+	{ "a value of another type", "110", "{}", "{'sections':[{'fields':[{"
+	    "'k':'string','n':'url','v':{'a':[1]}}]}]}",
+	    { { "url", NULL, "url", "q", 0, 0 } }, E_NONE, NULL,
+	    "{'sections':[{'fields':[{'k':'string','n':'url','v':'q'}]}]}" },
+	{ "the line below a server", "110", "{'ainfo':'u'}", "{'sections':[{"
+	    "'fields':[{'k':'string','n':'username','v':'u'}]}]}",
+	    { { "username", NULL, "username", "w", 0, 0 } }, E_NONE,
+	    "{'ainfo':'w'}", "{'sections':[{'fields':[{'k':'string','n':"
+	    "'username','v':'w'}]}]}" },
+	{ "a new field", "110", "{}", "{'sections':[{'name':'','title':'',"
+	    "'fields':[]}]}",
+	    { { NULL, NULL, "pin", "1", KIND_CONCEALED, 0 } }, E_NONE, NULL,
+	    "{'sections':[{'name':'','title':'','fields':[{'k':'concealed',"
+	    "'n':'" NEW "','t':'pin','v':'1'}]}]}" },
+	{ "two new fields", "110", "{}", "{'sections':[{'name':'','title':'',"
+	    "'fields':[]}]}",
+	    { { NULL, NULL, "a", "1", KIND_TEXT, 0 },
+	    { NULL, NULL, "b", "2", KIND_URL, 0 } }, E_NONE, NULL,
+	    "{'sections':[{'name':'','title':'','fields':[{'k':'string',"
+	    "'n':'" NEW "','t':'a','v':'1'},{'k':'URL','n':'" NEW "','t':'b',"
+	    "'v':'2'}]}]}" },
+	{ "a section by its title", "110", "{}", "{'sections':[{'name':'x',"
+	    "'title':'One','fields':[]},{'name':'y','title':'Two'}]}",
+	    { { NULL, "tWO", "a", "1", KIND_TEXT, 0 },
+	    { NULL, "X", "b", "2", KIND_TEXT, 0 } }, E_NONE, NULL,
+	    "{'sections':[{'name':'x','title':'One','fields':[{'k':'string',"
+	    "'n':'" NEW "','t':'b','v':'2'}]},{'name':'y','title':'Two',"
+	    "'fields':[{'k':'string','n':'" NEW "','t':'a','v':'1'}]}]}" },
+	{ "one section by two names", "110", "{}", "{'sections':[{'name':'x',"
+	    "'title':'One'}]}",
+	    { { NULL, "One", "a", "1", KIND_TEXT, 0 },
+	    { NULL, "X", "b", "2", KIND_TEXT, 0 } }, E_NONE, NULL,
+	    "{'sections':[{'name':'x','title':'One','fields':[{'k':'string',"
+	    "'n':'" NEW "','t':'a','v':'1'},{'k':'string','n':'" NEW "','t':"
+	    "'b','v':'2'}]}]}" },
+	{ "fields that are no list", "110", "{}", "{'sections':[{'name':'',"
+	    "'fields':null}]}",
+	    { { NULL, NULL, "a", "1", KIND_TEXT, 0 } }, E_NONE, NULL,
+	    "{'sections':[{'name':'','fields':[{'k':'string','n':'" NEW
+	    "','t':'a','v':'1'}]}]}" },
+	{ "two fields in a new section", "110", "{}", "{'sections':[]}",
+	    { { NULL, "New", "a", "1", KIND_TEXT, 0 },
+	    { NULL, "nEW", "b", "2", KIND_EMAIL, 0 } }, E_NONE, NULL,
+	    "{'sections':[{'name':'Section_" NEW "','title':'New','fields':[{"
+	    "'k':'string','n':'" NEW "','t':'a','v':'1'},{'k':'email','n':'"
+	    NEW "','t':'b','v':'2'}]}]}" },
+	{ "two new sections", "110", "{}", "{'sections':[{'name':'z'}]}",
+	    { { NULL, "New", "a", "1", KIND_PHONE, 0 },
+	    { NULL, NULL, "b", "2", KIND_MENU, 0 } }, E_NONE, NULL,
+	    "{'sections':[{'name':'z'},{'name':'Section_" NEW "','title':'New',"
+	    "'fields':[{'k':'phone','n':'" NEW "','t':'a','v':'1'}]},{'name':"
+	    "'','title':'','fields':[{'k':'menu','n':'" NEW "','t':'b','v':"
+	    "'2'}]}]}" },
+	{ "no sections", "110", "{}", "{'notesPlain':'n'}",
+	    { { NULL, "New", "a", "1", KIND_CARD_TYPE, 0 } }, E_NONE, NULL,
+	    "{'notesPlain':'n','sections':[{'name':'Section_" NEW "','title':"
+	    "'New','fields':[{'k':'cctype','n':'" NEW "','t':'a','v':'1'}]}]}" },
+	{ "sections that are no list", "110", "{}", "{'sections':{'a':1}}",
+	    { { NULL, "New", "a", "1", KIND_TEXT, 0 } }, E_NONE, NULL,
+	    "{'sections':[{'name':'Section_" NEW "','title':'New','fields':[{"
+	    "'k':'string','n':'" NEW "','t':'a','v':'1'}]}]}" },
+	{ "seed and card number", "110", "{}", "{'sections':[]}",
+	    { { NULL, NULL, "a", "JBSWY3DPEHPK3PXP", KIND_TOTP, 0 },
+	    { NULL, NULL, "b", "4111", KIND_CARD, 0 } }, E_NONE, NULL,
+	    "{'sections':[{'name':'','title':'','fields':[{'k':'concealed',"
+	    "'n':'TOTP_" NEW "','t':'a','v':'JBSWY3DPEHPK3PXP'},{'k':'string',"
+	    "'n':'ccnum_" NEW "','t':'b','v':'4111'}]}]}" },
+	{ "date and month", "110", "{}", "{'sections':[]}",
+	    { { NULL, NULL, "a", "2027-02-28", KIND_DATE, 0 },
+	    { NULL, NULL, "b", "07/2031", KIND_MONTH_YEAR, 0 } }, E_NONE, NULL,
+	    "{'sections':[{'name':'','title':'','fields':[{'k':'date',"
+	    "'n':'" NEW "','t':'a','v':1803816060},{'k':'monthYear',"
+	    "'n':'" NEW "','t':'b','v':203107}]}]}" },
+	{ "an old date", "110", "{}", "{'sections':[{'fields':[{'k':'date',"
+	    "'n':'d','v':1,'t':'D'}]}]}",
+	    { { "d", NULL, "D", "1969-07-20", 0, 0 } }, E_NONE, NULL,
+	    "{'sections':[{'fields':[{'k':'date','n':'d','v':-14212740,'t':"
+	    "'D'}]}]}" },
+	{ "an array", "110", "[]", "{}", { { 0 } }, E_EDIT, NULL, NULL },
+	{ "an array, too", "110", "{}", "[]", { { 0 } }, E_EDIT, NULL, NULL },
+	{ "a text", "110", "'x'", "{}", { { 0 } }, E_EDIT, NULL, NULL },
+};
+
+static void
+test_sa_write_fields(void)
+{
+	static u8 zeros[ID_LEN];
+	struct keeper k;
+	struct cfg cfg;
+	struct sa *sa = sa_begun(&cfg, &k);
+
+	for (size_t i = 0; i < LEN(wish_rows); i++) {
+		const struct wish_row *r = &wish_rows[i];
+		struct item it = wish_item(sa, r->category, quotes(r->over),
+		    quotes(r->details));
+		struct wish w = { .state = ITEM_ACTIVE };
+		struct err e;
+		struct json j;
+
+		run.row = r->name;
+		for (size_t n = 0; n < 3 && r->cell[n].label != NULL; n++)
+			wish_put(&w, &it, &r->cell[n]);
+		fake_bytes = (struct str){ zeros, sizeof zeros };
+		EQUAL(wish_write(sa, &it, &w, &e), r->code == E_NONE);
+		fake_bytes = NOTHING;
+		FAILED(e, r->code);
+		EQUAL(onep.patches, r->code == E_NONE);
+		EQUAL(it.version, r->code == E_NONE ? 8 : 7);
+		if (r->code != E_NONE)
+			continue;
+		SAME(wish_part(sa, "encOverview"), quotes(r->want_over !=
+		    NULL ? r->want_over : r->over));
+		SAME(wish_part(sa, "encDetails"), quotes(r->want_details !=
+		    NULL ? r->want_details : r->details));
+		CHECK(parses(&j, wish_part(sa, "encDetails")));
+		mem_reset(&k.scratch, 0);
+	}
+	run.row = NULL;
+	keeper_end(&k);
+}
+
+/* Title, notes, website and tags. */
+static void
+test_sa_write_texts(void)
+{
+	static const struct {
+		const char *over, *title, *website;
+		bool retag;
+		struct str tag[2];
+		const char *want;
+	} rows[] = {
+		{ "{'title':'T'}", "\xc3\xa9\"", NULL, false, { NOTHING },
+		    "{'title':'\xc3\xa9\\''}" },
+		{ "{}", "N", NULL, false, { NOTHING }, "{'title':'N'}" },
+		{ "{'title':7,'x':1}", "N", NULL, false, { NOTHING },
+		    "{'title':'N','x':1}" },
+		{ "{'URLs':[{'l':'website','u':'a','m':'default'},{'u':'b'}],"
+		    "'url':'a'}", NULL, "https://c", false, { NOTHING },
+		    "{'URLs':[{'l':'website','u':'https://c','m':'default'},"
+		    "{'u':'b'}],'url':'https://c'}" },
+		{ "{}", NULL, "c", false, { NOTHING },
+		    "{'URLs':[{'u':'c','l':'website','m':'default'}]}" },
+		{ "{'URLs':[]}", NULL, "c", false, { NOTHING },
+		    "{'URLs':[{'u':'c','l':'website','m':'default'}]}" },
+		{ "{'URLs':null,'url':''}", NULL, "c", false, { NOTHING },
+		    "{'URLs':[{'u':'c','l':'website','m':'default'}],"
+		    "'url':'c'}" },
+		{ "{'URLs':{'u':'a'}}", NULL, "c", false, { NOTHING },
+		    "{'URLs':[{'u':'c','l':'website','m':'default'}]}" },
+		{ "{'URLs':[['u']]}", NULL, "c", false, { NOTHING },
+		    "{'URLs':[['u'],{'u':'c','l':'website','m':'default'}]}" },
+		{ "{'URLs':[null,{'l':'x'},{'u':'a'}]}", NULL, "c", false,
+		    { NOTHING }, "{'URLs':[null,{'l':'x'},{'u':'c'}]}" },
+		{ "{'tags':['a','b']}", NULL, NULL, true, { B("c"),
+		    B("d\"e") }, "{'tags':['c','d\\'e']}" },
+		{ "{'tags':['a','b']}", NULL, NULL, true, { NOTHING },
+		    "{'tags':[]}" },
+		{ "{'tags':'a'}", NULL, NULL, true, { B("c") },
+		    "{'tags':['c']}" },
+		{ "{}", NULL, NULL, true, { B("c") }, "{'tags':['c']}" },
+		{ "{'tags':['a']}", NULL, NULL, false, { B("c") },
+		    "{'tags':['a']}" },
+	};
+	struct keeper k;
+	struct cfg cfg;
+	struct sa *sa = sa_begun(&cfg, &k);
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		struct item it = wish_item(sa, "001", quotes(rows[i].over),
+		    S("{\"notesPlain\":null,\"x\":[ ]}"));
+		struct wish w = { .title = str_c(rows[i].title),
+			.website = str_c(rows[i].website),
+			.notes = S("two\nlines"), .retag = rows[i].retag };
+		struct err e;
+
+		run.row = rows[i].want;
+		for (; w.tags < 2 && rows[i].tag[w.tags].n > 0; w.tags++)
+			w.tag[w.tags] = rows[i].tag[w.tags];
+		CHECK(wish_write(sa, &it, &w, &e));
+		FAILED(e, E_NONE);
+		SAME(wish_part(sa, "encOverview"), quotes(rows[i].want));
+		SAME(wish_part(sa, "encDetails"),
+		    S("{\"notesPlain\":\"two\\nlines\",\"x\":[ ]}"));
+	}
+	run.row = NULL;
+	keeper_end(&k);
+}
+
+/* Dates by what they show as afterwards: the same; wrong ones are refused
+ * and nothing is sent. */
+static void
+test_sa_write_dates(void)
+{
+	static const struct {
+		enum kind kind;
+		const char *text;
+		bool good;
+	} rows[] = {
+		{ KIND_DATE, "1970-01-01", true },
+		{ KIND_DATE, "1969-12-31", true },
+		{ KIND_DATE, "1900-02-28", true },
+		{ KIND_DATE, "1904-02-29", true },
+		{ KIND_DATE, "1000-01-01", true },
+		{ KIND_DATE, "2000-02-29", true },
+		{ KIND_DATE, "2999-12-31", true },
+		{ KIND_DATE, "2024-04-30", true },
+		{ KIND_DATE, "1900-02-29", false },
+		{ KIND_DATE, "2023-02-29", false },
+		{ KIND_DATE, "2024-04-31", false },
+		{ KIND_DATE, "2024-00-01", false },
+		{ KIND_DATE, "2024-13-01", false },
+		{ KIND_DATE, "2024-01-00", false },
+		{ KIND_DATE, "2024-01-32", false },
+		{ KIND_DATE, "3000-01-01", false },
+		{ KIND_DATE, "0000-01-01", false },
+		{ KIND_DATE, "2024-1-01", false },
+		{ KIND_DATE, "24-01-01", false },
+		{ KIND_DATE, "2024/01/01", false },
+		{ KIND_DATE, "2024-01-01 ", false },
+		{ KIND_DATE, "+024-01-01", false },
+		{ KIND_DATE, "2024--1-01", false },
+		{ KIND_DATE, "2024-01-0x", false },
+		{ KIND_DATE, "07/2031", false }, { KIND_DATE, "x", false },
+		{ KIND_MONTH_YEAR, "01/2000", true },
+		{ KIND_MONTH_YEAR, "12/2999", true },
+		{ KIND_MONTH_YEAR, "12/1000", true },
+		{ KIND_MONTH_YEAR, "00/2031", false },
+		{ KIND_MONTH_YEAR, "13/2031", false },
+		{ KIND_MONTH_YEAR, "1/2031", false },
+		{ KIND_MONTH_YEAR, "01/31", false },
+		{ KIND_MONTH_YEAR, "01/0031", false },
+		{ KIND_MONTH_YEAR, "01-2031", false },
+		{ KIND_MONTH_YEAR, "01/3000", false },
+		{ KIND_MONTH_YEAR, "2031/01", false },
+		{ KIND_MONTH_YEAR, "203101", false },
+		{ KIND_MONTH_YEAR, "x", false },
+	};
+	struct keeper k;
+	struct cfg cfg;
+	struct sa *sa = sa_begun(&cfg, &k);
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		struct item it = wish_item(sa, "110", S("{}"), JOIN(&T,
+		    S("{\"sections\":[{\"fields\":[{\"n\":\"f\",\"k\":\""),
+		    str_c(kinds[rows[i].kind].wire), S("\"}]}]}")));
+		struct wish w = { .fields = 0 };
+		struct err e;
+
+		run.row = rows[i].text;
+		wish_put(&w, &it, &(struct wish_cell){ "f", NULL, "f",
+		    rows[i].text, 0, 0 });
+		EQUAL(wish_write(sa, &it, &w, &e), rows[i].good);
+		FAILED(e, rows[i].good ? E_NONE : E_EDIT);
+		EQUAL(onep.patches, rows[i].good);
+		w.field[0].old = NULL;
+		EQUAL(sa_value(sa, &w.field[0]).p != NULL, rows[i].good);
+		if (!rows[i].good)
+			continue;
+		it = wish_item(sa, "110", S("{}"), wish_part(sa,
+		    "encDetails"));
+		SAME(value_of(&it.field[0]), str_c(rows[i].text));
+	}
+	run.row = NULL;
+	keeper_end(&k);
+}
+
+/* Every category, new: what is sent can be read again, has version 0, an id
+ * and the fields that the wish names. */
+static void
+test_sa_write_blank(void)
+{
+	struct keeper k;
+	struct cfg cfg;
+	struct sa *sa = sa_begun(&cfg, &k);
+	struct str last = NOTHING;
+
+	for (size_t i = 0; i < LEN(categories); i++) {
+		struct str number = str_c(categories[i].number), details;
+		struct wish w = { .title = S("New one"), .notes = S("n") };
+		struct item it = { 0 }, now;
+		struct err e = { 0 };
+		struct json j;
+		uint32_t one;
+
+		run.row = categories[i].name;
+		CHECK(sa_blank(sa, number, &it, &e));
+		FAILED(e, E_NONE);
+		SAME(it.ref.category, number);
+		EQUAL(it.version, 0);
+		EQUAL(it.ref.id.n, 0);
+		for (size_t f = 0; f < it.fields; f++) {
+			w.field[w.fields++] = (struct wish_field){
+				&it.field[f], NOTHING, it.field[f].title,
+				S("v"), it.field[f].kind,
+				it.field[f].purpose };
+			EQUAL(it.field[f].value.n, 0);
+		}
+		wish_put(&w, &it, &(struct wish_cell){ NULL, "More", "own",
+		    "o", KIND_CONCEALED, 0 });
+		if (str_eq(number, CATEGORY_NOTE))      /* has notes itself */
+			w.field[0] = w.field[--w.fields];
+		CHECK(wish_write(sa, &it, &w, &e));
+		FAILED(e, E_NONE);
+		EQUAL(it.version, 1);
+		CHECK(id_is_valid(it.ref.id, 'a'));
+		CHECK(!str_eq(it.ref.id, last));
+		last = str_dup(&T, it.ref.id);
+		if (!CHECK(parses(&j, onep.patch[0])))
+			continue;
+		one = json_first(&j, ROOT);
+		SAME(member_of(&j, one, "uuid"), it.ref.id);
+		SAME(json_raw(&j, json_get(&j, one, S("itemVersion"))),
+		    S("0"));
+		SAME(member_of(&j, one, "templateUuid"), number);
+		SAME(member_of(&j, one, "createdAt"),
+		    S("2026-01-02T03:04:05Z"));
+		SAME(member_of(&j, one, "trashed"), S("N"));
+		SAME(text_of(wish_part(sa, "encOverview"), "title"),
+		    S("New one"));
+		details = wish_part(sa, "encDetails");
+		now = wish_item(sa, categories[i].number, S("{}"), details);
+		EQUAL(now.fields, w.fields + 1);        /* the notes */
+		for (size_t f = 0; f < now.fields; f++)
+			SAME(value_of(&now.field[f]),
+			    now.field[f].kind == KIND_NOTES ? S("n") :
+			    str_eq(now.field[f].title, S("own")) ? S("o") :
+			    S("v"));
+	}
+	run.row = NULL;
+	keeper_end(&k);
+}
+
+/* Files stay when the item is written: each is signed for with its own key,
+ * over the version that is replaced. The figures were seen in the official
+ * SDK's requests. */
+static void
+test_sa_write_files(void)
+{
+#define FILE_ITEM "coczc7agivw4w25uhc4jken27i"
+#define FILE_ID "cer34stzibcmkt7c3jblpg3oxi"
+	static const struct {
+		uint64_t version;
+		const char *signature;
+	} rows[] = {
+		{ 2, "_TIlEIkEggHpZGkrRvFVduatMppNmFv5eqqQWygqSB8" },
+		{ 3, "JciYfzfWtXI2EGKQ1gC3Tn0RbrqJJuieeXcKidSgfHA" },
+		{ 4, "-SneCOhVjj4Vcs54CGLPWEgi1vbcHPIBcx_2XA8wYxA" },
+	};
+	struct keeper k;
+	struct cfg cfg;
+	struct sa *sa = sa_begun(&cfg, &k);
+	u8 key[] = { 0xdc, 0xdc, 0xa3, 0x1a, 0x35, 0x9f, 0xf2, 0xd6, 0xdb,
+		0x32, 0x3f, 0x81, 0x04, 0xf2, 0x08, 0x11, 0xe5, 0xfd, 0x88,
+		0x10, 0x36, 0x12, 0x3b, 0xc4, 0x7f, 0xfa, 0xd1, 0x8a, 0xcd,
+		0x9c, 0xc8, 0x51 };
+	struct str attr, jwk, file;
+	struct out o;
+
+	out_open(&o, &T);
+	out_put(&o, S("{\"alg\":\"A256GCM\",\"k\":\""));
+	b64_put_url(&o, (struct str){ key, sizeof key });
+	out_put(&o, S("\",\"kid\":\"vvmtsu5myaovac22alp2ffe2hu\"}"));
+	jwk = out_close(&o, &T);
+	attr = JOIN(&T, S("{\"fileName\":\"f\",\"documentId\":\"" FILE_ID
+	    "\",\"signingKey\":"), jwk, S("}"));
+	file = JOIN(&T, S("{\"k\":\"file\",\"n\":\"a\",\"v\":"), attr, S("}"));
+	for (size_t i = 0; i < 4 * LEN(rows); i++) {
+		bool document = i % 2 > 0, two = i % 4 > 1 && !document;
+		struct str details = document ? JOIN(&T,
+		    S("{\"documentAttributes\":"), attr, S("}")) : JOIN(&T,
+		    S("{\"sections\":[{\"fields\":["), file, two ? S(",") :
+		    S(""), two ? file : S(""), S("]}]}"));
+		struct item it = wish_item(sa, document ? "006" : "001",
+		    S("{}"), details);
+		struct wish w = { .title = S("T"), .state = i < 4 ?
+			ITEM_ACTIVE : i < 8 ? ITEM_ARCHIVED : ITEM_DELETED };
+		struct str one = JOIN(&T, S("{\"fileId\":\"" FILE_ID
+		    "\",\"signature\":\""), str_c(rows[i / 4].signature),
+		    S("\"}"));
+		struct err e;
+
+		it.ref.id = S(FILE_ITEM);
+		it.version = rows[i / 4].version;
+		CHECK(wish_write(sa, &it, &w, &e));
+		FAILED(e, E_NONE);
+		SAME(path_at(onep.patch[0], "0>fileReferences"),
+		    JOIN(&T, S("["), one, two ? S(",") : S(""), two ? one :
+		    S(""), S("]")));
+		SAME(wish_part(sa, "encDetails"), details);
+	}
+	for (int i = 0; i < 4; i++) {   /* a file that cannot be signed for */
+		static const char *const from[] = { "signingKey", "documentId",
+			"A256GCM", "k\":\"3N" };
+		struct item it = wish_item(sa, "001", S("{}"), swapped(JOIN(&T,
+		    S("{\"sections\":[{\"fields\":["), file, S("]}]}")),
+		    from[i], i < 3 ? "x" : "x\":\"3N"));
+		struct wish w = { .title = S("T") };
+		struct err e;
+
+		run.row = from[i];
+		CHECK(!wish_write(sa, &it, &w, &e));
+		FAILED(e, E_EDIT);
+		EQUAL(onep.patches, 0);
+	}
+	run.row = NULL;
+	keeper_end(&k);
+#undef FILE_ITEM
+#undef FILE_ID
+}
+
+/* The item of the vectors, as it is read. */
+static struct item
+wish_vector(struct sa *sa, uint32_t k)
+{
+	uint32_t stored = json_get(&onep.items, k, S("stored"));
+	struct item it = { .version = 7, .created = S("2024") };
+	struct sa_vault *v = NULL;
+	struct err e = { 0 };
+
+	it.ref.category = member_of(&onep.items, stored, "templateUuid");
+	it.ref.id = member_of(&onep.items, stored, "uuid");
+	CHECK(sa_vault_get(sa, S(VAULT), &v, &e) &&
+	    sa_item_part(sa, v, &onep.items, json_get(&onep.items, stored,
+	    S("encOverview")), &it.over, &e) && sa_item_part(sa, v,
+	    &onep.items, json_get(&onep.items, stored, S("encDetails")),
+	    &it.details, &e) && sa_item_fields(sa, &it, &e));
+	return it;
+}
+
+/* Make up a wish for an item: some of its fields that can be set, and new
+ * ones. */
+static void
+wish_random(struct wish *w, const struct item *it)
+{
+	static const char *const value[] = { "", "x", "q\"\\\n\xc3\xa9",
+		"\xf0\x9f\x94\x91 secret" };
+	static const char *const section[] = { NULL, "New", "new", "Two" };
+	static const enum kind kind[] = { KIND_TEXT, KIND_CONCEALED,
+		KIND_DATE, KIND_TOTP, KIND_MENU };
+
+	*w = (struct wish){ .state = ITEM_ACTIVE };
+	if (rnd(3) == 0)
+		w->title = str_c(value[rnd(LEN(value))]);
+	if (rnd(4) == 0)
+		w->website = str_c(value[rnd(LEN(value))]);
+	if (rnd(4) == 0)
+		w->notes = str_c(value[rnd(LEN(value))]);
+	w->retag = rnd(4) == 0;
+	for (; w->tags < rnd(4); w->tags++)
+		w->tag[w->tags] = str_c(value[w->tags]);
+	for (size_t i = 0; i < it->fields && w->fields < 10; i++) {
+		const struct field *f = &it->field[i];
+		bool plain = f->kind <= KIND_CARD_TYPE || f->kind == KIND_DATE
+		    || f->kind == KIND_MONTH_YEAR || f->kind == KIND_CARD ||
+		    f->kind == KIND_TOTP;
+
+		if (plain && rnd(3) == 0)
+			w->field[w->fields++] = (struct wish_field){ f,
+				NOTHING, f->title, f->kind == KIND_DATE ?
+				S("2024-02-29") : f->kind == KIND_MONTH_YEAR ?
+				S("02/2024") : str_c(value[rnd(LEN(value))]),
+				f->kind, f->purpose };
+	}
+	for (uint32_t n = rnd(4); n > 0; n--) {
+		struct wish_field f = { NULL, str_c(section[rnd(LEN(section))]),
+			str_c(value[1 + rnd(3)]), S("2024-02-29"),
+			kind[rnd(LEN(kind))], FOR_NOTHING };
+
+		w->field[w->fields++] = f;
+	}
+}
+
+/* Real items and random wishes: what is read afterwards is what was wished
+ * for, and every other field is as it was. */
+static void
+test_sa_write_round_trip(void)
+{
+	struct keeper k;
+	struct cfg cfg;
+	struct sa *sa = sa_begun(&cfg, &k);
+	uint32_t list = json_get(&onep.items, ROOT, S("cases"));
+	size_t mark = T.used;
+	unsigned good = 0;
+
+	for (unsigned round = 0; round < ROUNDS(40); round++)
+	for (uint32_t c = json_first(&onep.items, list); c;
+	    c = json_next(&onep.items, list, c)) {
+		struct item it = wish_vector(sa, c), now;
+		struct wish w;
+		struct err e;
+		size_t fresh = 0, at = 0;
+
+		run.row = cstr(member_of(&onep.items, c, "name"));
+		wish_random(&w, &it);
+		if (!CHECK(wish_write(sa, &it, &w, &e))) {
+			FAILED(e, E_NONE);
+			continue;
+		}
+		now = wish_item(sa, cstr(it.ref.category), wish_part(sa,
+		    "encOverview"), wish_part(sa, "encDetails"));
+		for (size_t i = 0; i < w.fields; i++)
+			fresh += w.field[i].old == NULL;
+		EQUAL(now.fields, it.fields + fresh + (w.notes.p != NULL &&
+		    json_get(&it.details, ROOT, S("notesPlain")) == 0));
+		for (size_t i = 0; i < it.fields; i++) {
+			const struct field *f = &it.field[i];
+			struct str want = value_of(f);
+
+			for (size_t n = 0; n < w.fields; n++)
+				if (w.field[n].old == f)
+					want = w.field[n].value;
+			if (f->kind == KIND_NOTES && w.notes.p != NULL)
+				want = w.notes;
+			while (at < now.fields && (!str_eq(f->id,
+			    now.field[at].id) || !str_eq(f->title,
+			    now.field[at].title)))
+				at++;
+			if (!CHECK(at < now.fields))
+				break;
+			EQUAL(now.field[at].kind, f->kind);
+			SAME(value_of(&now.field[at]), want);
+			at++;
+		}
+		good++;
+		mem_reset(&k.scratch, 0);
+		mem_reset(&T, mark);
+	}
+	CHECK(good > 30);
+	run.row = NULL;
+	keeper_end(&k);
+}
+
+/* Items with anything in the place of anything: no crash, and what is sent
+ * can be read. */
+static void
+test_sa_write_odd_types(void)
+{
+	static const char *const odd[] = { "null", "true", "0", "-1.5", "\"\"",
+		"\"x\"", "[]", "{}", "[[]]", "[null]", "{\"a\":1}",
+		"{\"v\":[]}", "[{\"fields\":0}]", "[{\"u\":null}]" };
+	struct keeper k;
+	struct cfg cfg;
+	struct sa *sa = sa_begun(&cfg, &k);
+	uint32_t list = json_get(&onep.items, ROOT, S("cases"));
+	size_t mark = T.used;
+	unsigned sent = 0;
+
+	for (unsigned round = 0; round < ROUNDS(100); round++)
+	for (uint32_t c = json_first(&onep.items, list); c;
+	    c = json_next(&onep.items, list, c)) {
+		struct item it = wish_vector(sa, c);
+		struct json *part[2] = { &it.over, &it.details };
+		struct wish w;
+		struct err e = { 0 };
+		struct json j;
+
+		run.row = cstr(member_of(&onep.items, c, "name"));
+		for (size_t n = 1 + rnd(3); n > 0; n--) {
+			struct json *p = part[rnd(4) > 0];
+			struct edits x = { .j = p };
+			uint32_t at = ROOT + (uint32_t)rnd(p->n - ROOT);
+			struct str text = NOTHING;
+
+			edit_replace(&x, at, str_c(odd[rnd(LEN(odd))]));
+			if (edit_done(&x, &T, &text, &e) && parses(&j, text))
+				*p = j;
+		}
+		if (!CHECK(sa_item_fields(sa, &it, &e)))
+			continue;
+		wish_random(&w, &it);
+		if (wish_write(sa, &it, &w, &e)) {
+			sent++;
+			CHECK(parses(&j, wish_part(sa, "encOverview")));
+			CHECK(parses(&j, wish_part(sa, "encDetails")));
+		} else {
+			FAILED(e, E_EDIT);
+		}
+		mem_reset(&k.scratch, 0);
+		mem_reset(&T, mark);
+	}
+	CHECK(sent > ROUNDS(500));
+	run.row = NULL;
+	keeper_end(&k);
+}
+
+/* Wishes that are too large, and a system without randomness. */
+static void
+test_sa_write_large(void)
+{
+	struct keeper k;
+	struct cfg cfg;
+	struct sa *sa = sa_begun(&cfg, &k);
+	struct wish w = { .title = S("T") };
+	struct str big;
+	struct item it;
+	struct out o;
+	struct err e;
+
+	out_open(&o, &T);
+	while (o.n < WISH_ROOM / 16)
+		out_byte(&o, 'x');
+	big = out_close(&o, &T);
+	it = wish_item(sa, "110", S("{}"), S("{}"));
+	for (size_t i = 0; i < WISH_FIELDS_MAX; i++)
+		w.field[w.fields++] = (struct wish_field){ NULL, NOTHING,
+			S("l"), big, KIND_TEXT, FOR_NOTHING };
+	CHECK(!wish_write(sa, &it, &w, &e));
+	FAILED(e, E_LARGE);
+	EQUAL(onep.patches, 0);
+	w.fields = 3;                   /* as much as the peer takes */
+	CHECK(wish_write(sa, &it, &w, &e));
+	fake_random_fails = true;
+	it = wish_item(sa, "110", S("{}"), S("{}"));
+	CHECK(!wish_write(sa, &it, &w, &e));
+	FAILED(e, E_INTERNAL);
+	EQUAL(onep.patches, 0);
+	it.ref.id = NOTHING;
+	w.fields = 0;
+	CHECK(!wish_write(sa, &it, &w, &e));
+	FAILED(e, E_INTERNAL);
+	fake_random_fails = false;
 	keeper_end(&k);
 }
 
@@ -7168,7 +10671,7 @@ test_pol_glob_eq(void)
 		EQUAL(pol_glob_eq(rows[i].glob, rows[i].text), rows[i].want);
 		EQUAL(slow_glob(rows[i].glob, rows[i].text), rows[i].want);
 	}
-	for (unsigned i = 0; i < 200000; i++) {
+	for (unsigned i = 0; i < ROUNDS(200000); i++) {
 		u8 glob[64], text[64];
 		uint32_t n = rnd(8);
 		bool want;
@@ -7188,7 +10691,7 @@ test_pol_glob_eq(void)
 		FAIL("a pattern decides otherwise");
 	}
 	run.row = NULL;
-	CHECK(equal > 10000 && equal < 190000);
+	CHECK(equal > ROUNDS(10000) && equal < ROUNDS(190000));
 	/* a title no glob was made for: it must end */
 	out_open(&g, &T);
 	out_open(&t, &T);
@@ -7407,12 +10910,12 @@ test_pol_judge(void)
 		{ B(ID2), B("Work"), false, false },
 		{ B(ID4), B("my vault"), false, false } };
 	static const struct field own = { B("passphrase"), B("UserName"),
-		FOR_NOTHING, { NULL, 0 } };
+		NULL, KIND_TEXT, FOR_NOTHING, { NULL, 0 }, 0, 0 };
 	unsigned by[3] = { 0 }, from_rule = 0;
 	size_t mark = T.used;
 	struct policy *p;
 
-	for (unsigned i = 0; i < 100000; i++) {
+	for (unsigned i = 0; i < ROUNDS(100000); i++) {
 		struct str text, tag[4];
 		struct item_ref item = { .tag = tag, .tags = rnd(4) };
 		struct cfg cfg = { .reveal = rnd(3) };
@@ -7458,9 +10961,10 @@ test_pol_judge(void)
 		}
 	}
 	run.row = NULL;
-	CHECK(by[DENY] > 10000 && by[ASK] > 5000 && by[ALLOW] > 10000);
-	CHECK(from_rule > 20000);
-	run.passed += 100000;
+	CHECK(by[DENY] > ROUNDS(10000) && by[ASK] > ROUNDS(5000) &&
+	    by[ALLOW] > ROUNDS(10000));
+	CHECK(from_rule > ROUNDS(10000));
+	run.passed += ROUNDS(100000);
 }
 
 /* ====================================================================
@@ -7689,7 +11193,7 @@ test_aud_runs(void)
 	SAME(str_c(r.problem), NOTHING);
 	/* as many runs as there is room for, and one more */
 	(void)unlink(path);
-	for (unsigned i = 0; i <= AUD_RUNS_MAX; i++) {
+	for (unsigned i = 0; i <= AUD_RUNS_MAX && !slow; i++) {
 		struct aud_line l = aud_some(i);
 
 		a[0] = aud_of(path, "ops_token");
@@ -8202,7 +11706,7 @@ test_box_acts(void)
 		fd = open(boxed.in_state, O_WRONLY | O_CREAT | O_TRUNC, 0600);
 		CHECK(write(fd, "{}\n", 3) == 3);
 		(void)close(fd);
-		got = BOX_SANITIZED ? 2 : box_try(row, keeper ? &paths :
+		got = BOX_SANITIZED || slow ? 2 : box_try(row, keeper ? &paths :
 		    NULL);
 		absent += got == 2;
 		if (got != 2)
@@ -8211,7 +11715,7 @@ test_box_acts(void)
 	run.row = NULL;
 	if (absent > 0)
 		(void)printf("note: %u of %zu acts not tried: %s\n", absent,
-		    2 * LEN(box_rows), BOX_SANITIZED ? "sanitizer" :
+		    2 * LEN(box_rows), BOX_SANITIZED || slow ? "a sanitizer" :
 		    "the kernel has no such box");
 	(void)unlink(boxed.in_state);
 	(void)unlink(path_of("state/quota"));
@@ -8332,6 +11836,7 @@ test_cat_checker(void)
 {
 #define TEXT "{\"type\":\"string\",\"minLength\":2,\"maxLength\":3}"
 #define BOX "{\"type\":\"object\",\"properties\":{\"a\":" TEXT "},"
+#define RANGE "{\"type\":\"integer\",\"minimum\":1,\"maximum\":100}"
 	static const struct {
 		const char *schema, *value;
 		bool fits;
@@ -8359,6 +11864,14 @@ test_cat_checker(void)
 		{ "{\"type\":\"array\",\"items\":" TEXT "}",
 		    "[\"ab\",\"a\"]", false },
 		{ "{\"type\":\"array\"}", "{}", false },
+		{ "{\"type\":\"array\",\"maxItems\":2}", "[1,2]", true },
+		{ "{\"type\":\"array\",\"maxItems\":2}", "[1,2,3]", false },
+		{ "{\"type\":\"array\",\"minItems\":1}", "[]", false },
+		{ "{\"type\":\"array\",\"minItems\":1}", "[1]", true },
+		{ RANGE, "1", true }, { RANGE, "100", true },
+		{ RANGE, "0", false }, { RANGE, "101", false },
+		{ RANGE, "-1", false }, { RANGE, "-0", false },
+		{ RANGE, "18446744073709551617", false },
 		{ BOX "\"required\":[\"a\"]}", "{\"a\":\"ab\",\"b\":1}",
 		    true },
 		{ BOX "\"required\":[\"a\"]}", "{\"b\":1}", false },
@@ -8371,6 +11884,7 @@ test_cat_checker(void)
 	};
 #undef TEXT
 #undef BOX
+#undef RANGE
 
 	for (size_t i = 0; i < LEN(rows); i++) {
 		struct json s, j;
@@ -8398,29 +11912,113 @@ put_letters(struct out *o, size_t n)
 	out_byte(o, '"');
 }
 
-/* Append a value: mostly of the kind that is asked for. */
+/* Append a text of any length, of those just permitted or just not. */
 static void
-put_value(struct out *o, enum arg_kind kind)
+put_text(struct out *o, size_t max)
+{
+	size_t edge[] = { 0, 1, 2, max - 1, max, max + 1, 2 * max };
+
+	put_letters(o, rnd(2) > 0 ? edge[rnd(LEN(edge))] : 1 + rnd(20));
+}
+
+/* Append a list of texts; unless good, at times of other things, or long. */
+static void
+put_tags(struct out *o, bool good)
+{
+	uint32_t n = rnd(4) == 0 ? 22 + rnd(good ? 3 : 6) : rnd(4);
+
+	out_byte(o, '[');
+	for (uint32_t i = 0; i < n; i++) {
+		if (i > 0)
+			out_byte(o, ',');
+		if (!good && rnd(20) == 0)
+			out_put(o, rnd(2) > 0 ? S("null") : S("[\"x\"]"));
+		else
+			put_letters(o, rnd(5));
+	}
+	out_byte(o, ']');
+}
+
+/* Append a list of fields; unless good, with members that are missing, too
+ * many or of another type. */
+static void
+put_fields(struct out *o, bool good)
+{
+	static const char *const name[] = { "value", "l\\u0061bel", "section",
+		"kind", "Label", "id" };
+	uint32_t n = rnd(4) == 0 ? 14 + rnd(good ? 3 : 5) :
+	    rnd(3) + good;
+
+	out_byte(o, '[');
+	for (uint32_t i = 0; i < n; i++) {
+		bool any = false;
+
+		out_put(o, i > 0 ? S(",{") : S("{"));
+		for (size_t m = 0; m < LEN(name); m++) {
+			if (m < 2 ? !good && rnd(20) == 0 : m < 4 ?
+			    rnd(2) > 0 : good || rnd(20) > 0)
+				continue;
+			OUT(o, any ? S(",\"") : S("\""), str_c(name[m]),
+			    S("\":"));
+			if (!good && rnd(30) == 0)
+				out_put(o, rnd(2) > 0 ? S("7") : S("{}"));
+			else
+				put_letters(o, rnd(5));
+			any = true;
+		}
+		out_byte(o, '}');
+	}
+	out_byte(o, ']');
+}
+
+/* Append a value of the kind that is asked for; unless good, only nearly. */
+static void
+put_value(struct out *o, enum arg_kind kind, bool good)
 {
 	static const char *const other[] = { "null", "0", "-1", "1.5", "1e3",
 		"[]", "{}", "[\"x\"]", "{\"a\":\"b\"}", "[true]", "\"true\"",
-		"\"false\"", "\"null\"" };
-	static const size_t edge[] = { 0, 1, 2, NAME_MAX_LEN - 1,
-		NAME_MAX_LEN, NAME_MAX_LEN + 1, 2 * NAME_MAX_LEN };
+		"\"false\"", "\"null\"", "true" };
+	static const char *const count[] = { "1", "7", "99", "100", "101", "0",
+		"-1", "-0", "1.0", "1e1", "99999999999999999999" };
+	static const char *const state[] = { "\"active\"", "\"all\"",
+		"\"archived\"", "\"a\\u006cl\"", "\"Active\"", "\"\"",
+		"\"deleted\"", "\"all\\u0000\"" };
 
-	if (rnd(6) == 0)
+	if (!good && rnd(6) == 0) {
 		out_put(o, str_c(other[rnd(LEN(other))]));
-	else if ((kind == ARG_BOOL) != (rnd(8) == 0))
+		return;
+	}
+	switch (kind) {
+	case ARG_BOOL:
 		out_put(o, rnd(2) > 0 ? S("true") : S("false"));
-	else if (rnd(2) > 0)
-		put_letters(o, edge[rnd(LEN(edge))]);
-	else
-		put_letters(o, 1 + rnd(20));
+		break;
+	case ARG_COUNT:
+		out_put(o, str_c(count[rnd(good ? 4 : LEN(count))]));
+		break;
+	case ARG_STATE:
+		out_put(o, str_c(state[rnd(good ? 4 : LEN(state))]));
+		break;
+	case ARG_TAGS:
+		put_tags(o, good);
+		break;
+	case ARG_FIELDS:
+		put_fields(o, good);
+		break;
+	case ARG_TEXT:
+	case ARG_REF:
+	case ARG_VALUE:
+		if (good)
+			put_letters(o, 1 + rnd(20));
+		else
+			put_text(o, kind == ARG_REF ? REF_MAX : NAME_MAX_LEN);
+		break;
+	}
 }
 
 /* Append a member's name, now and then with an escape for its first byte. */
 static void
-put_member(struct out *o, bool *first, struct str name, enum arg_kind kind)
+put_member(struct out *o, bool *first, struct str name, enum arg_kind kind,
+    bool good)
 {
 	u8 room[8];
 
@@ -8432,31 +12030,32 @@ put_member(struct out *o, bool *first, struct str name, enum arg_kind kind)
 		out_put(o, name);
 	}
 	out_put(o, S("\":"));
-	put_value(o, kind);
+	put_value(o, kind, good);
 	*first = false;
 }
 
 /* Arguments for a tool: most of its own in any order, at times an unknown
- * one. */
+ * one; every second time all that is needed, and right. */
 static struct str
 random_args(const struct tool *t)
 {
 	static const char *const wrong[] = { "", "x", "Vault", "probe ",
 		"item_nam", "item_name\\u0000", "type", "properties" };
 	size_t at = rnd((uint32_t)t->args + 1);
-	bool first = true;
+	bool first = true, good = rnd(2) > 0;
 	struct out o;
 
 	out_open(&o, &T);
 	out_byte(&o, '{');
-	if (rnd(8) == 0)
+	if (rnd(good ? 16 : 4) == 0)
 		put_member(&o, &first, str_c(wrong[rnd(LEN(wrong))]),
-		    ARG_TEXT);
+		    ARG_TEXT, good);
 	for (size_t i = 0; i < t->args; i++) {
 		const struct arg *arg = &t->arg[(at + i) % t->args];
 
-		if (rnd(6) > 0)
-			put_member(&o, &first, str_c(arg->name), arg->kind);
+		if (rnd(6) > 0 || (good && arg->required))
+			put_member(&o, &first, str_c(arg->name), arg->kind,
+			    good);
 	}
 	out_byte(&o, '}');
 	return out_close(&o, &T);
@@ -8468,6 +12067,7 @@ static const struct arg own_args[] = {
 	{ "flag", "needed too", ARG_BOOL, true, COMPLETE_NOTHING },
 	{ "more", "may be missing", ARG_TEXT, false, COMPLETE_NOTHING },
 	{ "also", "may be missing", ARG_BOOL, false, COMPLETE_NOTHING },
+	{ "count", "a number", ARG_COUNT, false, COMPLETE_NOTHING },
 };
 static const struct tool own_tool = { "own", "Own", "A tool of the tests",
 	"", NULL, NULL, own_args, LEN(own_args), NULL };
@@ -8557,7 +12157,8 @@ check_portable(const struct json *j, uint32_t schema, bool input)
 {
 	static const char *const known[] = { "type", "properties", "required",
 		"additionalProperties", "minLength", "maxLength", "minimum",
-		"maximum", "enum", "items", "description" };
+		"maximum", "enum", "items", "minItems", "maxItems",
+		"description" };
 	uint32_t props = json_get(j, schema, S("properties"));
 	struct str key, help;
 
@@ -8580,7 +12181,7 @@ check_portable(const struct json *j, uint32_t schema, bool input)
 		    &help) && help.n > 0));
 	}
 	if (json_get(j, schema, S("items")) != 0)
-		check_portable(j, json_get(j, schema, S("items")), input);
+		check_portable(j, json_get(j, schema, S("items")), false);
 }
 
 /* What is published of each tool. */
@@ -8612,7 +12213,9 @@ test_cat_schema(void)
 	    "\"description\":\"needed too\"},\"more\":{\"type\":\"string\","
 	    "\"minLength\":1,\"maxLength\":255,\"description\":"
 	    "\"may be missing\"},\"also\":{\"type\":\"boolean\","
-	    "\"description\":\"may be missing\"}},\"required\":[\"text\","
+	    "\"description\":\"may be missing\"},\"count\":{\"type\":"
+	    "\"integer\",\"minimum\":1,\"maximum\":100,\"description\":"
+	    "\"a number\"}},\"required\":[\"text\","
 	    "\"flag\"],\"additionalProperties\":false}"));
 	own.input = raw;
 	SAME(schema_of(&own), str_c(raw));
@@ -8987,15 +12590,23 @@ shown(struct str name)
 static struct {
 	struct item_ref ref[300];
 	size_t refs;
-	struct field field[2];
+	struct field field[48];         /* of whichever item is read */
+	size_t fields;
+	struct section section[4];
 	enum err_code fails;            /* whatever is asked, unless E_NONE */
-	unsigned vaults, lists, items, fresh;
+	enum err_code write_fails;      /* only that */
+	struct str file;                /* what every file holds */
+	struct wish wish;               /* the last one */
+	struct item_ref written;        /* of what item; likewise */
+	size_t audit_at_write;          /* length of the audit file then */
+	struct audit *cut;              /* a record that ends then */
+	unsigned vaults, lists, items, fresh, files, writes;
 } shelf;
 
 #define SHELF(n) "aaaaaaaaaaaaaaaaaaaaaaaaa" n
 
 static struct vault shelf_vault[] = {
-	{ B(SHELF("2")), B("AI"), false, false },
+	{ B(SHELF("2")), B("AI"), false, true },
 	{ B(SHELF("3")), B("Work"), false, false },
 	{ B(SHELF("4")), B("Private"), false, false },
 	{ B(SHELF("5")), B(""), true, false },
@@ -9038,14 +12649,93 @@ shelf_item(void *ctx, struct str vault, struct str id, struct item *it,
 		return err_set(e, shelf.fails, "", 0);
 	for (size_t i = 0; i < shelf.refs; i++)
 		if (str_eq(shelf.ref[i].id, id)) {
-			*it = (struct item){ shelf.ref[i], shelf.field, 2 };
+			*it = (struct item){ .ref = shelf.ref[i],
+				.field = shelf.field, .fields = shelf.fields,
+				.section = shelf.section, .sections = LEN(
+				shelf.section), .version = 7 };
 			return true;
 		}
 	return fail(e, E_ITEM, "");
 }
 
+MUST static bool
+shelf_file(void *ctx, struct str vault, const struct item *it,
+    const struct field *f, struct str *text, struct err *e)
+{
+	(void)ctx;
+	(void)vault;
+	(void)it;
+	EQUAL(f->kind, KIND_FILE);
+	shelf.files++;
+	*text = shelf.file.p != NULL ? shelf.file : S("a small text\n");
+	return shelf.fails == E_NONE || err_set(e, shelf.fails, "", 0);
+}
+
+/* A new item of the shelf: a login with its two fields, else nothing. */
+MUST static bool
+shelf_blank(void *ctx, struct str category, struct item *it, struct err *e)
+{
+	static struct field login[] = {
+		{ B("username"), B("username"), NULL, KIND_TEXT, FOR_USERNAME,
+		    B(""), 5, 0 },
+		{ B("password"), B("password"), NULL, KIND_CONCEALED,
+		    FOR_PASSWORD, B(""), 9, 0 },
+	};
+
+	(void)ctx;
+	*it = (struct item){ .ref.category = category, .field = login,
+		.fields = str_eq(category, CATEGORY_LOGIN) ? LEN(login) : 0 };
+	return shelf.fails == E_NONE || err_set(e, shelf.fails, "", 0);
+}
+
+/* Where the texts of a wish are kept: T is in use while a frame is built. */
+static struct arena shelf_room;
+
+/* Keep the wish; nothing on the shelf changes. */
+MUST static bool
+shelf_write(void *ctx, struct str vault, struct item *it,
+    const struct wish *w, struct err *e)
+{
+	enum err_code code = shelf.fails != E_NONE ? shelf.fails :
+	    shelf.write_fails;
+	struct str *text[] = { &shelf.wish.title, &shelf.wish.website,
+		&shelf.wish.notes };
+	struct stat st;
+
+	(void)ctx;
+	CHECK(str_eq(vault, shelf_vault[0].id));        /* the writable one */
+	shelf.writes++;
+	shelf.wish = *w;
+	shelf.written = it->ref;
+	shelf.audit_at_write = stat(audit_where, &st) == 0 ?
+	    (size_t)st.st_size : 0;
+	for (size_t i = 0; i < LEN(text); i++)
+		if (text[i]->p != NULL)
+			*text[i] = str_dup(&shelf_room, *text[i]);
+	for (size_t i = 0; i < w->tags; i++)
+		shelf.wish.tag[i] = str_dup(&shelf_room, w->tag[i]);
+	for (size_t i = 0; i < w->fields; i++) {
+		struct wish_field *f = &shelf.wish.field[i];
+
+		f->label = str_dup(&shelf_room, f->label);
+		f->value = str_dup(&shelf_room, f->value);
+		if (f->section.p != NULL)
+			f->section = str_dup(&shelf_room, f->section);
+	}
+	if (code != E_NONE)
+		return err_set(e, code, "", 0);
+	if (shelf.cut != NULL) {
+		(void)close(shelf.cut->fd);
+		shelf.cut->fd = -1;
+	}
+	it->version++;
+	if (it->ref.id.n == 0)
+		it->ref.id = S(SHELF("7"));
+	return true;
+}
+
 static const struct backend shelf_backend = { shelf_vaults, shelf_items,
-	shelf_item };
+	shelf_item, shelf_file, shelf_blank, shelf_write };
 
 /* Put an item on the shelf; its id is made of the number. */
 static void
@@ -9056,8 +12746,9 @@ shelf_put(const char *title, enum item_state state)
 	memset(id, 'b', 26);
 	for (size_t n = ++shelf.refs, at = 25; n > 0; n /= 24)
 		id[at--] = (u8)('c' + n % 24);
-	shelf.ref[shelf.refs - 1] = (struct item_ref){ { id, 26 },
-		str_dup(&T, str_c(title)), S("001"), NULL, 0, state };
+	shelf.ref[shelf.refs - 1] = (struct item_ref){ .id = { id, 26 },
+		.title = str_dup(&T, str_c(title)), .category = S("001"),
+		.state = state };
 }
 
 /* A keeper with that back end, and one login on the shelf. */
@@ -9069,10 +12760,14 @@ shelf_start(struct cfg *cfg, struct keeper *k)
 	cfg->vaults = "AI,Work";
 	shelf_vault[0].name = S("AI");
 	memset(&shelf, 0, sizeof shelf);
-	shelf.field[0] = (struct field){ S("username"), S("username"),
-		FOR_USERNAME, { (const u8 *)"octo", 4 } };
-	shelf.field[1] = (struct field){ S("password"), S("password"),
-		FOR_PASSWORD, { (const u8 *)"s3cret", 6 } };
+	if (shelf_room.base == NULL && !mem_open(&shelf_room, 1 << 20))
+		abort();
+	mem_reset(&shelf_room, 0);
+	shelf.field[0] = (struct field){ S("username"), S("username"), NULL,
+		KIND_TEXT, FOR_USERNAME, { (const u8 *)"octo", 4 }, 0, 0 };
+	shelf.field[1] = (struct field){ S("password"), S("password"), NULL,
+		KIND_CONCEALED, FOR_PASSWORD, { (const u8 *)"s3cret", 6 }, 0, 0 };
+	shelf.fields = 2;
 	shelf_put("GitHub", ITEM_ACTIVE);
 }
 
@@ -9653,9 +13348,9 @@ test_tool_by_title(void)
 		{ "GITHUB", VAULT, E_NONE, "gh-p4ss/w0rd?&", "i" },
 		{ "x7ptdccw5lfbskxs55ml6eyoxq", NULL, E_NONE,
 		    "gh-p4ss/w0rd?&", "i" },
-		{ "no such item", NULL, E_ITEM, NULL, "l" },
+		{ "no such item", NULL, E_ITEM, NULL, "o" },
 		{ "no such item", NULL, E_ITEM, NULL, "" },
-		{ "aaaaaaaaaaaaaaaaaaaaaaaaaa", NULL, E_ITEM, NULL, "il" },
+		{ "aaaaaaaaaaaaaaaaaaaaaaaaaa", NULL, E_ITEM, NULL, "io" },
 		{ "GitHub", "Two", E_VAULT, NULL, "" },
 		{ "GitHub", "None", E_VAULT, NULL, "" },
 		{ "GitHub", "ftdrl544hbcoha5c3qs2bmte2y", E_VAULT, NULL, "" },
@@ -9697,9 +13392,9 @@ test_tool_miss(void)
 	} rows[] = {
 		{ 0, "no such item", NULL, "sabckvl" },
 		{ MISS_MS - 1, "no such item", NULL, "" },
-		{ 1, "no such item", NULL, "l" },
+		{ 1, "no such item", NULL, "o" },
 		{ 0, "no such item", "One", "" },
-		{ 0, "no such items", NULL, "l" },
+		{ 0, "no such items", NULL, "o" },
 	};
 	struct keeper k;
 	struct cfg cfg;
@@ -10190,19 +13885,19 @@ test_resource_status(void)
 static void
 test_resource_vaults(void)
 {
+#define ROW(id, name, own) "{\"id\":\"" SHELF(id) "\",\"name\":\"" name \
+	"\",\"default\":" own ",\"writable\":false}"
 	static const struct {
 		const char *vaults, *want;
 	} rows[] = {
-		{ "AI,Work", "{\"vaults\":[{\"id\":\"" SHELF("2") "\",\"name\""
-		    ":\"AI\"},{\"id\":\"" SHELF("3") "\",\"name\":\"Work\"}]}"
-		},
-		{ "work", "{\"vaults\":[{\"id\":\"" SHELF("3") "\",\"name\":"
-		    "\"Work\"}]}" },
+		{ "AI,Work", "{\"vaults\":[" ROW("2", "AI", "true") ","
+		    ROW("3", "Work", "false") "]}" },
+		{ "work", "{\"vaults\":[" ROW("3", "Work", "true") "]}" },
 		{ SHELF("5"), "{\"vaults\":[]}" },      /* it is locked */
 		{ "none", "{\"vaults\":[]}" }, { "", "{\"vaults\":[]}" },
-		{ "*", "{\"vaults\":[{\"id\":\"" SHELF("2") "\",\"name\":"
-		    "\"AI\"},{\"id\":\"" SHELF("3") "\",\"name\":\"Work\"},{"
-		    "\"id\":\"" SHELF("4") "\",\"name\":\"Private\"}]}" },
+		{ "*", "{\"vaults\":[" ROW("2", "AI", "false") ","
+		    ROW("3", "Work", "false") "," ROW("4", "Private", "false")
+		    "]}" },
 	};
 	struct keeper k;
 	struct cfg cfg;
@@ -10620,7 +14315,11 @@ test_gate_matrix(void)
 		enum verdict v;
 	} tags[] = { { B("ai:deny"), DENY }, { B("AI:use-only"), DENY },
 		{ B("ai:ASK"), ASK }, { B("prod"), ALLOW },
-		{ B("ai:canary"), DENY }, { B(""), ALLOW } };
+		{ B("ai:canary"), DENY }, { B(""), ALLOW },
+		{ B("\xef\xb8\x8f" "ai:deny"), DENY },
+		{ B("ai\xf3\xa0\x84\x80:deny"), DENY },
+		{ B("\xe2\xa0\x80" "ai:deny\xe2\xa0\x80"), DENY },
+		{ B("ai\xe2\xa0\x80:deny"), ALLOW } };
 	struct keeper k;
 	struct cfg cfg;
 
@@ -10819,16 +14518,16 @@ test_gate_pass(void)
 
 		(void)snprintf(id, sizeof id, "%026u", i);
 		fake_ms++;
-		CHECK(!tool_pass_is_valid(&k, ACT_REVEAL, str_c(id), false));
-		CHECK(tool_pass_is_valid(&k, ACT_REVEAL, str_c(id), true));
-		CHECK(tool_pass_is_valid(&k, ACT_REVEAL, str_c(id), false));
-		CHECK(!tool_pass_is_valid(&k, ACT_WRITE, str_c(id), false));
+		CHECK(!tool_pass_is_valid(&k, ACT_REVEAL, str_c(id), NOTHING, false));
+		CHECK(tool_pass_is_valid(&k, ACT_REVEAL, str_c(id), NOTHING, true));
+		CHECK(tool_pass_is_valid(&k, ACT_REVEAL, str_c(id), NOTHING, false));
+		CHECK(!tool_pass_is_valid(&k, ACT_WRITE, str_c(id), NOTHING, false));
 	}
 	for (unsigned i = 0; i < PASSES_MAX; i++) {
 		char id[ID_LEN + 1];
 
 		(void)snprintf(id, sizeof id, "%026u", i);
-		CHECK(tool_pass_is_valid(&k, ACT_REVEAL, str_c(id), false));
+		CHECK(tool_pass_is_valid(&k, ACT_REVEAL, str_c(id), NOTHING, false));
 	}
 	ENDED(wanted(&k, "GitHub", true), E_ASK);
 	keeper_end(&k);
@@ -11218,6 +14917,1131 @@ test_keep_audit_fails(void)
 	audit_where = "off";
 }
 
+/* ---- lists, masks, references and changes on the shelf ---- */
+
+/* A tool call: the frame's payload. ask says that the host can ask. */
+static struct str
+tool_called_asking(struct keeper *k, const char *name, const char *args,
+    bool ask)
+{
+	return keeper_frame(k, JOIN(&T, S("{\"method\":\"tools/call\","
+	    "\"ask\":"), ask ? S("true") : S("false"), S(",\"params\":{"
+	    "\"name\":\""), str_c(name), S("\",\"arguments\":"),
+	    quotes(args), S("}}")));
+}
+
+static struct str
+tool_called(struct keeper *k, const char *name, const char *args)
+{
+	return tool_called_asking(k, name, args, false);
+}
+
+/* Every word of the query in title, tags or websites; tag, category and
+ * state. */
+static void
+test_tool_is_found(void)
+{
+	static const struct {
+		struct search q;
+		bool found;
+	} rows[] = {
+		{ { .active = true }, true }, { { .archived = true }, false },
+		{ { B("git"), .active = true }, true },
+		{ { B("GIT HUB"), .active = true }, true },
+		{ { B("hub git"), .active = true }, true },
+		{ { B("  git  "), .active = true }, true },
+		{ { B("git prod"), .active = true }, true },
+		{ { B("git EXAMPLE.com"), .active = true }, true },
+		{ { B("git no"), .active = true }, false },
+		{ { B("githubs"), .active = true }, false },
+		{ { B(" "), .active = true }, true },
+		{ { B(""), .active = true }, true },
+		{ { B("git"), .archived = true }, false },
+		{ { .tag = B("env"), .active = true }, true },
+		{ { .tag = B("ENV/Prod"), .active = true }, true },
+		{ { .tag = B("env/pro"), .active = true }, false },
+		{ { .tag = B("en"), .active = true }, false },
+		{ { .category = B("001"), .active = true }, true },
+		{ { .category = B("002"), .active = true }, false },
+		{ { B("git"), B("env"), B("001"), true, true }, true },
+		{ { B("git"), B("env"), B("003"), true, true }, false },
+	};
+	static const struct str tag = B("env/prod");
+	static const struct str url = B("https://example.com/x");
+	/* bait is not labelled */
+	static const struct str label[] = { B("AI:Canary"), B("work"),
+		B("ai:canary/x") };
+	static const char *const never[] = { "canary", "ai:", "AI:CANARY",
+		"ai:canary/x" };
+	struct item_ref bait;
+	u8 room[64];
+	struct out o;
+	struct jw w = { &o, false };
+	struct item_ref it = { .title = S("GitHub"), .tag = &tag, .url = &url,
+		.tags = 1, .urls = 1, .category = S("001") };
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		char row[16];
+
+		(void)snprintf(row, sizeof row, "%zu", i);
+		run.row = row;
+		EQUAL(tool_is_found(&rows[i].q, &it), rows[i].found);
+		it.state = ITEM_ARCHIVED;
+		EQUAL(tool_is_found(&rows[i].q, &it), rows[i].q.archived &&
+		    (rows[i].found || !rows[i].q.active));
+		it.state = ITEM_ACTIVE;
+	}
+	run.row = NULL;
+	bait = (struct item_ref){ .title = S("x"), .tag = label,
+		.tags = LEN(label) };
+	for (size_t i = 0; i < LEN(never); i++) {
+		run.row = never[i];
+		CHECK(!tool_is_found(&(struct search){ .query =
+		    str_c(never[i]), .active = true }, &bait));
+		CHECK(!tool_is_found(&(struct search){ .tag = str_c(never[i]),
+		    .active = true }, &bait));
+	}
+	run.row = NULL;
+	CHECK(tool_is_found(&(struct search){ .tag = S("work"),
+	    .active = true }, &bait));
+	out_init(&o, room, sizeof room);
+	tool_put_names(&w, S("tags"), label, LEN(label));
+	SAME(out_str(&o), S("\"tags\":[\"work\"]"));
+	out_init(&o, room, sizeof room);
+	w.comma = false;
+	tool_put_names(&w, S("tags"), label, 1);
+	SAME(out_str(&o), S(""));
+	CHECK(tool_is_in(S("abc"), S("BC")) && !tool_is_in(S("ab"), S("abc")));
+	CHECK(tool_is_in(S("x\xc3\xa9"), S("\xc3\xa9")) &&
+	    tool_is_in(NOTHING, S("")) && !tool_is_in(NOTHING, S("a")));
+}
+
+/* Pages of every size show each item that fits once, in the order of the
+ * list, and none that is hidden. */
+static void
+test_tool_pages(void)
+{
+	static const size_t limit[] = { 1, 2, 7, 50, 100 };
+	static const struct str hidden = B("ai:deny");
+	struct keeper k;
+	struct cfg cfg;
+
+	shelf_start(&cfg, &k);
+	for (int i = 1; i < 130; i++) {
+		char title[16];
+
+		(void)snprintf(title, sizeof title, "Item %d", i);
+		shelf_put(title, i % 5 == 0 ? ITEM_ARCHIVED : i % 11 == 0 ?
+		    ITEM_DELETED : ITEM_ACTIVE);
+		if (i % 7 == 0) {
+			shelf.ref[shelf.refs - 1].tag = &hidden;
+			shelf.ref[shelf.refs - 1].tags = 1;
+		}
+	}
+	for (size_t i = 0; i < 2 * LEN(limit); i++) {
+		struct str cursor = NOTHING, got;
+		size_t at = 0, pages = 0;
+		bool all = i % 2 > 0;
+
+		do {
+			char args[160], path[32];
+			size_t n = 0;
+
+			(void)snprintf(args, sizeof args, "{'vault':'AI',"
+			    "'limit':%zu%s%s%.*s%s}", limit[i / 2], all ?
+			    ",'state':'all'" : "", cursor.p != NULL ?
+			    ",'cursor':'" : "", FMT(cursor), cursor.p != NULL ?
+			    "'" : "");
+			got = tool_called(&k, "list_items", args);
+			ENDED(got, E_NONE);
+			for (;; n++, at++) {
+				struct str id;
+
+				(void)snprintf(path, sizeof path,
+				    "data>items>%zu>id", n);
+				id = text_of(got, path);
+				if (id.n == 0)
+					break;
+				while (at < shelf.refs && (shelf.ref[at].tags >
+				    0 || shelf.ref[at].state == ITEM_DELETED ||
+				    (!all && shelf.ref[at].state !=
+				    ITEM_ACTIVE)))
+					at++;
+				if (CHECK(at < shelf.refs))
+					SAME(id, shelf.ref[at].id);
+			}
+			cursor = text_of(got, "data>next_cursor");
+			CHECK(n <= limit[i / 2]);
+			EQUAL(cursor.n > 0 ? n : limit[i / 2], limit[i / 2]);
+		} while (cursor.n > 0 && ++pages < 200);
+		for (; at < shelf.refs; at++)
+			CHECK(shelf.ref[at].tags > 0 || shelf.ref[at].state !=
+			    ITEM_ACTIVE);
+	}
+	ENDED(tool_called(&k, "list_items", "{'cursor':'x'}"), E_ARGUMENT);
+	ENDED(tool_called(&k, "list_items", "{'category':'Nope'}"),
+	    E_ARGUMENT);
+	ENDED(tool_called(&k, "list_items", "{'tag':' x'}"), E_NAME);
+	ENDED(tool_called(&k, "list_items", "{'vault':'Private'}"), E_VAULT);
+	ENDED(tool_called(&k, "list_items", "{'limit':0}"), E_ARGUMENT);
+	SAME(path_at(tool_called(&k, "list_items", "{'vault':'Work'}"),
+	    "data>items"), S("[]"));
+	keeper_end(&k);
+}
+
+/* Make up fields whose ids, titles and sections collide as often as not. */
+static void
+shelf_random_fields(void)
+{
+	static const char *const name[] = { "a", "A", "b", "notes", "password",
+		"", "with/slash", "q?x", " b", "\xc3\xa9", "n.o-t_e s",
+		"notesPlain" };
+
+	shelf.fields = 1 + rnd(10);
+	for (size_t i = 0; i < LEN(shelf.section); i++)
+		shelf.section[i] = (struct section){
+			str_c(name[rnd(LEN(name))]),
+			str_c(name[rnd(LEN(name))]) };
+	for (size_t i = 0; i < shelf.fields; i++)
+		shelf.field[i] = (struct field){ str_c(name[rnd(LEN(name))]),
+			str_c(name[rnd(LEN(name))]), rnd(3) == 0 ? NULL :
+			&shelf.section[rnd(LEN(shelf.section))], rnd(6) == 0 ?
+			KIND_NOTES : KIND_TEXT, FOR_NOTHING,
+			{ (const u8 *)"v", 1 }, 0, 0 };
+}
+
+/* Each reference that get_item gives out means its own field and no other,
+ * followed as read_secret does. */
+static void
+test_tool_put_reference(void)
+{
+	struct keeper k;
+	struct cfg cfg;
+	size_t mark, given = 0, none = 0;
+
+	shelf_start(&cfg, &k);
+	mark = T.used;
+	for (unsigned round = 0; round < ROUNDS(1000); round++) {
+		bool title = rnd(2) > 0;
+		struct str got, args;
+
+		shelf_random_fields();
+		args = JOIN(&T, S("{'item':'"), title ? S("GitHub") :
+		    shelf.ref[0].id, S("'}"));
+		got = tool_called(&k, "get_item", cstr(args));
+		ENDED(got, E_NONE);
+		for (size_t i = 0; i < shelf.fields; i++) {
+			struct item it;
+			struct shown s;
+			const struct vault *vault;
+			struct ref r;
+			struct err e = { 0 };
+			struct str text;
+			char path[48];
+
+			(void)snprintf(path, sizeof path,
+			    "data>fields>%zu>reference", i);
+			text = text_of(got, path);
+			given += text.n > 0;
+			none += text.n == 0;
+			if (text.n == 0)
+				continue;
+			if (!CHECK(ref_parse(text, true, &r, &e)) ||
+			    !CHECK(tool_follow(&k, &r, &vault, &it, &s, &e)) ||
+			    !EQUAL(s.field - shelf.field, i)) {
+				show(text);
+				(void)printf("\n");
+			}
+			SAME(vault->id, shelf_vault[0].id);
+		}
+		mem_reset(&k.scratch, 0);
+		mem_reset(&T, mark);
+	}
+	CHECK(given > ROUNDS(1000) && none > 0);
+	keeper_end(&k);
+}
+
+/* Whatever the kind that protects, get_item shows none of it; and what a rule
+ * keeps back is masked as well. */
+static void
+test_tool_look_masks(void)
+{
+	static const char *const policy[] = { "", "deny reveal", "ask reveal",
+		"deny reveal field *" };
+	struct keeper k;
+	struct cfg cfg;
+
+	shelf_start(&cfg, &k);
+	for (size_t round = 0; round < LEN(policy); round++) {
+		struct str got;
+		size_t n = 0, seen = 0;
+
+		k.policy = policy_of(str_c(policy[round]));
+		for (size_t i = 0; i < LEN(kinds); i++)
+			for (int p = FOR_NOTHING; p <= FOR_PASSWORD && n <
+			    LEN(shelf.field); p += 2)
+				shelf.field[n++] = (struct field){ S("id"),
+					S("title"), NULL, (enum kind)i,
+					(enum purpose)p, { (const u8 *)
+					"s3cret", 6 }, 0, 0 };
+		shelf.fields = n;
+		for (size_t i = 0; i < n; i++)
+			if (round == 0 && !item_is_protected(&shelf.field[i]))
+				shelf.field[i].value = (struct secret){
+					(const u8 *)"open", 4 };
+		got = tool_called(&k, "get_item", "{'item':'GitHub'}");
+		ENDED(got, E_NONE);
+		EQUAL(str_search(got, S("s3cret")) == got.n, true);
+		for (size_t i = 0; i < n; i++) {
+			char path[48];
+
+			(void)snprintf(path, sizeof path,
+			    "data>fields>%zu>value", i);
+			seen += path_at(got, path).n > 0;
+			EQUAL(path_at(got, path).n > 0, round == 0 &&
+			    !item_is_protected(&shelf.field[i]));
+		}
+		EQUAL(seen > 5, round == 0);
+	}
+	for (int i = 0; i < 3; i++) {   /* by what it is called */
+		static const char *const title[] = { "Account number",
+			"API key", "recovery code" };
+
+		shelf.fields = 1;
+		shelf.field[0] = (struct field){ S("x"), str_c(title[i]), NULL,
+			KIND_TEXT, FOR_NOTHING, { (const u8 *)"s3cret", 6 },
+			0, 0 };
+		k.policy = policy_of(S(""));
+		ENDED(tool_called(&k, "get_item", "{'item':'GitHub'}"),
+		    E_NONE);
+		k.policy = policy_of(S("deny list"));
+		ENDED(tool_called(&k, "get_item", "{'item':'GitHub'}"),
+		    E_POLICY);
+	}
+	keeper_end(&k);
+}
+
+/* Every item of the vectors, as get_item shows it: none of its protected
+ * values is in the frame, and every reference leads to its field. */
+static void
+test_tool_look_vectors(void)
+{
+	struct keeper k;
+	struct cfg cfg;
+	uint32_t list;
+	unsigned fields = 0, hidden = 0;
+
+	keeper_start(&cfg, &k);
+	list = json_get(&onep.items, ROOT, S("cases"));
+	for (uint32_t c = json_first(&onep.items, list); c;
+	    c = json_next(&onep.items, list, c)) {
+		uint32_t stored = json_get(&onep.items, c, S("stored"));
+		struct str id = member_of(&onep.items, stored, "uuid"), got;
+		size_t mark = T.used;
+		struct err e = { 0 };
+		struct item it;
+
+		run.row = cstr(member_of(&onep.items, c, "name"));
+		k.gate->calls.full_ms = 0;
+		got = keeper_call(&k, cstr(JOIN(&T, S("{\"name\":\"get_item\","
+		    "\"arguments\":{\"item\":\""), id, S("\"}}"))), &e);
+		if (!json_is_str(&onep.items, stored, S("trashed"), S("N"))) {
+			FAILED(e, E_ARCHIVED);
+			continue;
+		}
+		FAILED(e, E_NONE);
+		keep_start(&k);
+		CHECK(k.be->item(k.sa, S(VAULT), id, &it, &e));
+		FAILED(e, E_NONE);
+		for (size_t i = 0; i < it.fields; i++) {
+			struct str value = value_of(&it.field[i]), ref, plain;
+			struct shown s;
+			struct item now;
+			const struct vault *vault;
+			struct ref r;
+			char path[48];
+
+			(void)snprintf(path, sizeof path, "fields>%zu>value",
+			    i);
+			plain = text_of(got, path);
+			(void)snprintf(path, sizeof path,
+			    "fields>%zu>reference", i);
+			ref = text_of(got, path);
+			fields++;
+			if (item_is_protected(&it.field[i])) {
+				CHECK(plain.n == 0);
+				hidden += value.n > 0;
+				CHECK(value.n < 4 ||
+				    str_search(got, value) == got.n);
+			} else {
+				CHECK(value.n == 0 || plain.n > 0);
+			}
+			if (ref.n == 0 || !CHECK(ref_parse(ref, true, &r, &e)))
+				continue;
+			EQUAL(tool_follow(&k, &r, &vault, &now, &s, &e),
+			    it.field[i].kind != KIND_OTHER);
+			FAILED(e, it.field[i].kind != KIND_OTHER ? E_NONE :
+			    E_KIND);
+			EQUAL(s.field - now.field, i);
+			e = (struct err){ 0 };
+		}
+		mem_reset(&k.scratch, 0);
+		mem_reset(&T, mark);
+	}
+	CHECK(fields > 50 && hidden > 20);
+	run.row = NULL;
+	keeper_end(&k);
+}
+
+/* What rules and tags alone say of a field that is not protected. */
+static void
+test_tool_rules_say(void)
+{
+	static const struct {
+		const char *policy, *tag;
+		enum verdict user, password;
+	} rows[] = {
+		{ "", "", ALLOW, ALLOW }, { "deny reveal", "", DENY, DENY },
+		{ "ask reveal", "", ASK, ASK },
+		{ "deny reveal field username", "", DENY, ALLOW },
+		{ "deny reveal field USER*", "", DENY, ALLOW },
+		{ "deny reveal\npermit reveal field username", "", ALLOW,
+		    DENY },
+		{ "deny list", "", ALLOW, ALLOW },
+		{ "deny write", "", ALLOW, ALLOW },
+		{ "", "ai:deny", DENY, DENY }, { "", "ai:ask", ASK, ASK },
+		{ "", "ai:use-only", DENY, DENY },
+		{ "permit reveal", "ai:ask/x", ASK, ASK },
+		{ "deny reveal tag x", "x", DENY, DENY },
+		{ "deny reveal tag x", "y", ALLOW, ALLOW },
+		{ "limit 1/1d reveal", "", ALLOW, ALLOW },
+	};
+	struct keeper k;
+	struct cfg cfg;
+
+	shelf_start(&cfg, &k);
+	for (size_t i = 0; i < 3 * LEN(rows); i++) {
+		struct str tag = str_c(rows[i / 3].tag);
+		struct item it = { .ref = shelf.ref[0], .field = shelf.field,
+			.fields = 2 };
+
+		run.row = rows[i / 3].policy;
+		cfg.reveal = i % 3;     /* does not matter here */
+		k.policy = policy_of(str_c(rows[i / 3].policy));
+		it.ref.tag = &tag;
+		it.ref.tags = tag.n > 0;
+		EQUAL(tool_rules_say(&k, &shelf_vault[0], &it,
+		    &shelf.field[0]), rows[i / 3].user);
+		EQUAL(tool_rules_say(&k, &shelf_vault[0], &it,
+		    &shelf.field[1]), rows[i / 3].password);
+		EQUAL(cfg.reveal, i % 3);
+	}
+	run.row = NULL;
+	keeper_end(&k);
+}
+
+/* Vaults that may be used, which is the default, and which can be written. */
+static void
+test_tool_vaults(void)
+{
+	struct keeper k;
+	struct cfg cfg;
+
+	shelf_start(&cfg, &k);
+	for (int i = 0; i < 3; i++) {
+		struct str got;
+
+		cfg.write = i == 0 ? DENY : i == 1 ? ASK : ALLOW;
+		got = tool_called(&k, "list_vaults", "{}");
+		ENDED(got, E_NONE);
+		SAME(path_at(got, "data>vaults"), JOIN(&T, S("[{\"id\":\""
+		    SHELF("2") "\",\"name\":\"AI\",\"default\":true,"
+		    "\"writable\":"), i > 0 ? S("true") : S("false"),
+		    S("},{\"id\":\"" SHELF("3") "\",\"name\":\"Work\","
+		    "\"default\":false,\"writable\":false}]")));
+	}
+	cfg.vaults = "*";
+	CHECK(str_search(tool_called(&k, "list_vaults", "{}"),
+	    S("\"default\":true")) > 100);
+	EQUAL(shelf.lists + shelf.items, 0);
+	keeper_end(&k);
+}
+
+/* How references end: by word, and what each may see. */
+static void
+test_tool_secret(void)
+{
+	static const struct {
+		const char *reference, *policy;
+		enum verdict reveal;
+		enum err_code code;
+		const char *value;
+	} rows[] = {
+		{ "op://AI/GitHub/password", "", ALLOW, E_NONE, "s3cret" },
+		{ "op://ai/github/PASSWORD", "", ALLOW, E_NONE, "s3cret" },
+		{ "op://AI/GitHub/password", "", DENY, E_POLICY, NULL },
+		{ "op://AI/GitHub/password", "", ASK, E_CANNOT_ASK, NULL },
+		{ "op://AI/GitHub/password", "permit reveal", DENY, E_NONE,
+		    "s3cret" },
+		{ "op://AI/GitHub/username", "", DENY, E_NONE, "octo" },
+		{ "op://AI/GitHub/username", "deny reveal field username",
+		    ALLOW, E_POLICY, NULL },
+		{ "op://AI/GitHub/username", "deny list", ALLOW, E_POLICY,
+		    NULL },
+		{ "op://AI/GitHub/none", "", ALLOW, E_FIELD, NULL },
+		{ "op://AI/GitHub/none/password", "", ALLOW, E_SECTION, NULL },
+		{ "op://AI/None/password", "", ALLOW, E_ITEM, NULL },
+		{ "op://AI/Old/password", "", ALLOW, E_ITEM, NULL },
+		{ "op://Private/GitHub/password", "", ALLOW, E_VAULT, NULL },
+		{ "op://None/GitHub/password", "", ALLOW, E_VAULT, NULL },
+		{ "op://AI/GitHub", "", ALLOW, E_REF, NULL },
+		{ "op://AI/GitHub/password?x=y", "", ALLOW, E_REF, NULL },
+		{ "GitHub", "", ALLOW, E_REF, NULL },
+		{ "op://AI//password", "", ALLOW, E_ITEM, NULL },
+		{ "op:///GitHub/password", "", ALLOW, E_VAULT, NULL },
+		{ "op://AI/GitHub/password?attribute=otp", "", ALLOW,
+		    E_NOT_OTP, NULL },
+		{ "op://AI/GitHub/password?ssh-format=openssh", "", ALLOW,
+		    E_NOT_SSH, NULL },
+		{ "op://AI/GitHub/seed", "", ALLOW, E_POLICY, NULL },
+		{ "op://AI/GitHub/seed", "permit reveal", ALLOW, E_POLICY,
+		    NULL },
+		{ "op://AI/GitHub/seed", "permit reveal field seed", ALLOW,
+		    E_NONE, "JBSWY3DPEHPK3PXP" },
+		{ "op://AI/GitHub/seed?attribute=otp", "", DENY, E_POLICY,
+		    NULL },
+		{ "op://AI/GitHub/bad?attribute=otp", "", ALLOW, E_OTP, NULL },
+		{ "op://AI/GitHub/key?ssh-format=openssh", "", ALLOW,
+		    E_SSH, NULL },
+		{ "op://AI/GitHub/file", "", ALLOW, E_NONE,
+		    "a small text\n" },
+		{ "op://AI/GitHub/file", "", DENY, E_POLICY, NULL },
+		{ "op://AI/GitHub/other", "", ALLOW, E_KIND, NULL },
+	};
+	struct keeper k;
+	struct cfg cfg;
+	struct str got;
+
+	shelf_start(&cfg, &k);
+	shelf_put("Old", ITEM_ARCHIVED);
+	shelf.field[2] = (struct field){ S("TOTP_1"), S("seed"), NULL,
+		KIND_TOTP, FOR_NOTHING, { (const u8 *)"JBSWY3DPEHPK3PXP", 16 },
+		0, 0 };
+	shelf.field[3] = (struct field){ S("TOTP_2"), S("bad"), NULL,
+		KIND_TOTP, FOR_NOTHING, { (const u8 *)"s3cret!", 7 }, 0, 0 };
+	shelf.field[4] = (struct field){ S("k"), S("key"), NULL, KIND_SSH_KEY,
+		FOR_NOTHING, { (const u8 *)"s3cret", 6 }, 0, 0 };
+	shelf.field[5] = (struct field){ S("f"), S("file"), NULL, KIND_FILE,
+		FOR_NOTHING, { NULL, 0 }, 0, 0 };
+	shelf.field[6] = (struct field){ S("o"), S("other"), NULL, KIND_OTHER,
+		FOR_NOTHING, { NULL, 0 }, 0, 0 };
+	shelf.fields = 7;
+	for (size_t i = 0; i < LEN(rows); i++) {
+		run.row = rows[i].reference;
+		cfg.reveal = rows[i].reveal;
+		k.policy = policy_of(str_c(rows[i].policy));
+		got = tool_called(&k, "read_secret", cstr(JOIN(&T,
+		    S("{'reference':'"), str_c(rows[i].reference), S("'}"))));
+		ENDED(got, rows[i].code);
+		SAME(text_of(got, "data>value"), str_c(rows[i].value));
+		CHECK(rows[i].code == E_NONE || (str_search(got, S("s3cret"))
+		    == got.n && str_search(got, S("JBSWY")) == got.n));
+	}
+	run.row = "code";
+	cfg.reveal = ALLOW;
+	k.policy = policy_of(S(""));
+	got = tool_called(&k, "read_secret", "{'reference':"
+	    "'op://AI/GitHub/seed?attribute=otp'}");
+	ENDED(got, E_NONE);
+	EQUAL(text_of(got, "data>value").n, 6);
+	SAME(path_at(got, "data>seconds_left"), S("25"));
+	CHECK(str_search(got, S("JBSWY")) == got.n);
+	shelf.file = S("\xff\xfe");
+	ENDED(tool_called(&k, "read_secret", "{'reference':"
+	    "'op://AI/GitHub/file'}"), E_NOT_TEXT);
+	run.row = NULL;
+	keeper_end(&k);
+}
+
+/* A keeper that may change items; ai:ask and the like stay what they are. */
+static void
+shelf_writing(struct cfg *cfg, struct keeper *k)
+{
+	shelf_start(cfg, k);
+	cfg->write = ALLOW;
+	k->cat = &opmcp_writing;
+}
+
+/* What is wrong about a field is told of no item that is bait or hidden. */
+static void
+test_tool_follow(void)
+{
+	static const char *const refs[] = { "nope", "nosec/x", "nosec/password",
+		"password?attribute=otp", "password?ssh-format=openssh",
+		"password", "username" };
+	struct str bait = S("ai:canary"), hidden = S("ai:deny");
+	struct keeper k;
+	struct cfg cfg;
+
+	shelf_start(&cfg, &k);
+	for (size_t i = 0; i < 2 * LEN(refs); i++) {
+		bool canary = i < LEN(refs);
+
+		run.row = refs[i % LEN(refs)];
+		memset(k.gate, 0, sizeof *k.gate);
+		shelf.ref[0].tag = canary ? &bait : &hidden;
+		shelf.ref[0].tags = 1;
+		ENDED(tool_called(&k, "read_secret", cstr(JOIN(&T,
+		    S("{'reference':'op://AI/GitHub/"), str_c(run.row),
+		    S("'}")))), canary ? E_ITEM : E_POLICY);
+		EQUAL(k.gate->locked, canary);
+	}
+	run.row = NULL;
+	keeper_end(&k);
+}
+
+/* A person's word for ten minutes covers the fields of an item, not the seed
+ * of its one-time passwords: that is asked about each time. */
+static void
+test_tool_seed_asks(void)
+{
+	static const char *const seed =
+	    "{'reference':'op://AI/GitHub/seed'}";
+	struct str got;
+	struct keeper k;
+	struct cfg cfg;
+
+	shelf_start(&cfg, &k);
+	shelf.field[2] = (struct field){ S("TOTP_1"), S("seed"), NULL,
+		KIND_TOTP, FOR_NOTHING, { (const u8 *)"JBSWY3DPEHPK3PXP", 16 },
+		0, 0 };
+	shelf.fields = 3;
+	cfg.reveal = ASK;
+	got = tool_called_asking(&k, "read_secret",
+	    "{'reference':'op://AI/GitHub/password'}", true);
+	ENDED(got, E_ASK);
+	CHECK(str_search(got, S("10 minutes")) < got.n);
+	CHECK(str_search(got, S("any field of this item")) < got.n);
+	(void)tool_pass_is_valid(&k, ACT_REVEAL, shelf.ref[0].id, NOTHING,
+	    true);
+	ENDED(tool_called_asking(&k, "read_secret",
+	    "{'reference':'op://AI/GitHub/password'}", true), E_NONE);
+	got = tool_called_asking(&k, "read_secret", seed, true);
+	ENDED(got, E_ASK);
+	CHECK(str_search(got, S("10 minutes")) == got.n);
+	ENDED(tool_called_asking(&k, "read_secret",
+	    "{'reference':'op://AI/GitHub/seed?attribute=otp'}", true), E_NONE);
+	keeper_end(&k);
+}
+
+/* Which changes are carried out: arguments, rules, tags, and nothing that
+ * would lift a restriction. */
+static void
+test_write_calls(void)
+{
+#define UPDATE "update_1password_credential"
+#define CREATE "create_1password_credential"
+	static const struct {
+		const char *tool, *args, *policy, *tag;
+		enum err_code code;
+	} rows[] = {
+		{ UPDATE, "{'item':'GitHub','title':'X'}", "", "", E_NONE },
+		{ UPDATE, "{'item':'GitHub','password':'n'}", "", "", E_NONE },
+		{ UPDATE, "{'item':'GitHub'}", "", "", E_ARGUMENT },
+		{ UPDATE, "{'item':'None','title':'X'}", "", "", E_ITEM },
+		{ UPDATE, "{'item':'GitHub','title':' X'}", "", "", E_NAME },
+		{ UPDATE, "{'item':'GitHub','title':''}", "", "", E_ARGUMENT },
+		{ UPDATE, "{'item':'GitHub','vault':'Private','title':'X'}",
+		    "", "", E_VAULT },
+		{ UPDATE, "{'item':'GitHub','password':'n','generate':'32'}",
+		    "", "", E_ARGUMENT },
+		{ UPDATE, "{'item':'GitHub','password':'n','fields':[{'label':"
+		    "'password','value':'m'}]}", "", "", E_ARGUMENT },
+		{ UPDATE, "{'item':'GitHub','fields':[{'label':'a','value':"
+		    "'m'},{'label':'A','value':'m'}]}", "", "", E_ARGUMENT },
+		{ UPDATE, "{'item':'GitHub','fields':[{'label':'a','value':"
+		    "'m'},{'label':'a','section':'S','value':'m'}]}", "", "",
+		    E_NONE },
+		{ UPDATE, "{'item':'GitHub','fields':[{'label':'a','value':"
+		    "'m','kind':'Nope'}]}", "", "", E_ARGUMENT },
+		{ UPDATE, "{'item':'GitHub','fields':[{'label':'a','value':"
+		    "'m','kind':'File'}]}", "", "", E_ARGUMENT },
+		{ UPDATE, "{'item':'GitHub','fields':[{'label':'password',"
+		    "'value':'m','kind':'Text'}]}", "", "", E_EDIT },
+		{ UPDATE, "{'item':'GitHub','fields':[{'label':'a','value':"
+		    "'no!','kind':'totp'}]}", "", "", E_EDIT },
+		{ UPDATE, "{'item':'GitHub','fields':[{'label':' a','value':"
+		    "'m'}]}", "", "", E_NAME },
+		{ UPDATE, "{'item':'GitHub','tags':['a','a']}", "", "",
+		    E_ARGUMENT },
+		{ UPDATE, "{'item':'GitHub','tags':['a','b']}", "", "x",
+		    E_NONE },
+		{ UPDATE, "{'item':'GitHub','tags':[]}", "", "ai:ok", E_EDIT },
+		{ UPDATE, "{'item':'GitHub','tags':['x']}", "", "AI:Ok/x",
+		    E_EDIT },
+		{ UPDATE, "{'item':'GitHub','tags':['x']}", "",
+		    " \xe2\x80\x8b" "ai:ok", E_EDIT },
+		{ UPDATE, "{'item':'GitHub','tags':['ai:ok','x']}", "",
+		    "ai:ok", E_NONE },
+		{ UPDATE, "{'item':'GitHub','tags':['ai:deny']}", "", "",
+		    E_EDIT },
+		{ UPDATE, "{'item':'GitHub','notes':'n'}", "", "ai:deny",
+		    E_POLICY },
+		{ UPDATE, "{'item':'GitHub','notes':'n'}", "", "ai:use-only",
+		    E_POLICY },
+		{ UPDATE, "{'item':'GitHub','notes':'n'}", "", "ai:ask",
+		    E_CANNOT_ASK },
+		{ UPDATE, "{'item':'GitHub','notes':'n'}", "deny write", "",
+		    E_POLICY },
+		{ UPDATE, "{'item':'GitHub','notes':'n'}", "ask write", "",
+		    E_CANNOT_ASK },
+		{ UPDATE, "{'item':'GitHub','username':'n'}",
+		    "deny write field username", "", E_POLICY },
+		{ UPDATE, "{'item':'GitHub','password':'n'}",
+		    "deny write field username", "", E_NONE },
+		{ UPDATE, "{'item':'GitHub','fields':[{'label':'NEW','value':"
+		    "'m'}]}", "deny write field new", "", E_POLICY },
+		{ UPDATE, "{'item':'GitHub','username':'n','password':'n'}",
+		    "ask write field password", "", E_CANNOT_ASK },
+		/* out of reach of a rule */
+		{ UPDATE, "{'item':'GitHub','title':'X'}",
+		    "deny reveal item GitHub", "", E_POLICY },
+		{ UPDATE, "{'item':'GitHub','title':'GitHub 2'}",
+		    "deny reveal item GitHub*", "", E_NONE },
+		{ UPDATE, "{'item':'GitHub','title':'Free'}",
+		    "ask reveal\npermit reveal item Free", "", E_POLICY },
+		{ UPDATE, "{'item':'GitHub','tags':[]}",
+		    "deny reveal tag x", "x", E_POLICY },
+		{ UPDATE, "{'item':'GitHub','tags':['free']}",
+		    "ask reveal\npermit reveal tag free", "x", E_POLICY },
+		{ UPDATE, "{'item':'GitHub','title':'X'}",
+		    "deny list item GitHub", "", E_POLICY },
+		{ UPDATE, "{'item':'GitHub','title':'X'}",
+		    "deny reveal item GitHub field password", "", E_POLICY },
+		{ UPDATE, "{'item':'GitHub','title':'X'}",
+		    "limit 1/1d reveal item GitHub", "", E_POLICY },
+		{ CREATE, "{'title':'N'}", "", "", E_NONE },
+		{ CREATE, "{'title':'N','category':'SecureNote'}", "", "",
+		    E_NONE },
+		{ CREATE, "{'title':'N','category':'Document'}", "", "",
+		    E_ARGUMENT },
+		{ CREATE, "{'title':'N','category':'SshKey'}", "", "",
+		    E_ARGUMENT },
+		{ CREATE, "{'title':'N','category':'Nope'}", "", "",
+		    E_ARGUMENT },
+		{ CREATE, "{'title':'N','category':'SecureNote','website':"
+		    "'x'}", "", "", E_EDIT },
+		{ CREATE, "{'title':'N'}", "deny write item N", "", E_POLICY },
+		{ CREATE, "{'title':'N','tags':['ai:deny']}", "", "",
+		    E_EDIT },
+		{ CREATE, "{'title':'N','vault':'Work'}", "", "", E_DENIED },
+		{ "archive_1password_credential", "{'item':'GitHub'}", "", "",
+		    E_NONE },
+		{ "archive_1password_credential", "{'item':'GitHub'}",
+		    "deny write", "", E_POLICY },
+		{ "delete_1password_credential",
+		    "{'item':'GitHub','title':'GitHub'}", "", "", E_NONE },
+		{ "delete_1password_credential",
+		    "{'item':'GitHub','title':'github'}", "", "", E_ARGUMENT },
+		{ "delete_1password_credential",
+		    "{'item':'GitHub','title':'GitHub'}", "ask write", "",
+		    E_CANNOT_ASK },
+	};
+	struct keeper k;
+	struct cfg cfg;
+
+	shelf_writing(&cfg, &k);
+	for (size_t i = 0; i < LEN(rows); i++) {
+		struct str tag = str_c(rows[i].tag), got;
+
+		run.row = cstr(JOIN(&T, str_c(rows[i].args), S(" "),
+		    str_c(rows[i].policy), S(" "), tag));
+		shelf.ref[0].tag = &tag;
+		shelf.ref[0].tags = tag.n > 0;
+		shelf.writes = 0;
+		memset(k.gate, 0, sizeof *k.gate);
+		k.policy = policy_of(str_c(rows[i].policy));
+		got = tool_called(&k, rows[i].tool, rows[i].args);
+		ENDED(got, rows[i].code);
+		EQUAL(shelf.writes, rows[i].code == E_NONE);
+		EQUAL(path_at(got, "data>item_id").n > 0, rows[i].code ==
+		    E_NONE);
+	}
+	run.row = "off";
+	cfg.write = DENY;
+	k.policy = policy_of(S(""));
+	shelf.ref[0].tags = 0;
+	shelf.writes = 0;
+	ENDED(tool_called(&k, UPDATE, "{'item':'GitHub','notes':'n'}"),
+	    E_POLICY);
+	k.cat = &opmcp_catalog;
+	ENDED(tool_called(&k, UPDATE, "{'item':'GitHub','notes':'n'}"),
+	    E_INTERNAL);
+	EQUAL(shelf.writes, 0);
+	run.row = NULL;
+	keeper_end(&k);
+}
+
+/* Limits count changes: of an item, of one of its fields, and of what is made
+ * in a vault, whose items have no id yet. */
+static void
+test_write_limits(void)
+{
+	static const struct {
+		const char *rule, *tool, *args;
+		bool counted;
+	} rows[] = {
+		{ "limit 2/1d write vault AI", CREATE,
+		    "{'title':'N','password':'x'}", true },
+		{ "limit 2/1d write", CREATE, "{'title':'N'}", true },
+		{ "limit 2/1d write field password", CREATE,
+		    "{'title':'N','password':'x'}", true },
+		{ "limit 2/1d write field password", CREATE,
+		    "{'title':'N','username':'x'}", false },
+		{ "limit 2/1d write", UPDATE, "{'item':'GitHub','notes':'n'}",
+		    true },
+		{ "limit 2/1d write item GitHub field password", UPDATE,
+		    "{'item':'GitHub','password':'n'}", true },
+		{ "limit 2/1d write item GitHub field notes", UPDATE,
+		    "{'item':'GitHub','notes':'n'}", true },
+		{ "limit 2/1d write item GitHub field website", UPDATE,
+		    "{'item':'GitHub','website':'n'}", true },
+		{ "limit 2/1d write item GitHub field brand*", UPDATE,
+		    "{'item':'GitHub','fields':[{'label':'brand new',"
+		    "'value':'n'}]}", true },
+		{ "limit 2/1d write item GitHub field password", UPDATE,
+		    "{'item':'GitHub','notes':'n'}", false },
+		{ "limit 2/1d write", "archive_1password_credential",
+		    "{'item':'GitHub'}", true },
+		{ "limit 2/1d write field password",
+		    "archive_1password_credential", "{'item':'GitHub'}",
+		    false },
+	};
+	struct keeper k;
+	struct cfg cfg;
+
+	shelf_writing(&cfg, &k);
+	for (size_t i = 0; i < LEN(rows); i++) {
+		run.row = cstr(JOIN(&T, str_c(rows[i].rule), S(" "),
+		    str_c(rows[i].args)));
+		memset(k.gate, 0, sizeof *k.gate);
+		k.policy = policy_of(str_c(rows[i].rule));
+		for (int n = 0; n < 4; n++)
+			ENDED(tool_called(&k, rows[i].tool, rows[i].args),
+			    rows[i].counted && n >= 2 ? E_LIMIT : E_NONE);
+	}
+	run.row = NULL;
+	keeper_end(&k);
+}
+
+/* A password that is made here reaches the item and no frame. */
+static void
+test_write_generate(void)
+{
+	static const char *const recipe[] = { "letters,digits,symbols,32",
+		"letters,16", "digits,20", "words,5" };
+	struct keeper k;
+	struct cfg cfg;
+
+	shelf_writing(&cfg, &k);
+	for (size_t i = 0; i < 2 * LEN(recipe); i++) {
+		struct str got = tool_called(&k, i % 2 > 0 ? CREATE : UPDATE,
+		    cstr(JOIN(&T, i % 2 > 0 ? S("{'title':'N','generate':'") :
+		    S("{'item':'GitHub','generate':'"), str_c(recipe[i / 2]),
+		    S("'}")))), made;
+		u8 hash[SHA256_LEN];
+		uint64_t n = 0;
+
+		run.row = recipe[i / 2];
+		ENDED(got, E_NONE);
+		if (!EQUAL(shelf.wish.fields, 1))
+			continue;
+		made = shelf.wish.field[0].value;
+		EQUAL(shelf.wish.field[0].purpose, FOR_PASSWORD);
+		CHECK(made.n >= 16);
+		CHECK(str_search(got, made) == got.n);
+		CHECK(str_u64(path_at(got, "data>generated>length"), 1000,
+		    &n));
+		EQUAL(n, made.n);
+		SHA256(hash, made);
+		CHECK(str_u64(path_at(got, "data>generated>entropy_bits"),
+		    1000, &n));
+		SAME(text_of(got, "data>generated>fingerprint"),
+		    hex(hash, n >= 96 ? 4 : n >= 64 ? 2 : 0));
+		EQUAL(n, shelf.wish.bits);
+		CHECK(n > 40);
+		for (size_t w = 0; w + 8 <= made.n; w++)        /* nor parts */
+			CHECK(str_search(got, (struct str){ made.p + w, 8 }) ==
+			    got.n);
+	}
+	ENDED(tool_called(&k, CREATE, "{'title':'N','generate':'x'}"),
+	    E_ARGUMENT);
+	/* nor does a password that was given come back */
+	CHECK(str_search(tool_called(&k, UPDATE, "{'item':'GitHub',"
+	    "'password':'gIvEn'}"), S("gIvEn")) > 100);
+	SAME(shelf.wish.field[0].value, S("gIvEn"));
+	run.row = NULL;
+	keeper_end(&k);
+}
+
+/* Who is asked, and for how long the answer holds: a change of one item for
+ * ten minutes, what makes or destroys each time. */
+static void
+test_write_ask(void)
+{
+	static const struct {
+		const char *params, *words, *answer;
+		bool again;             /* asked a second time */
+	} rows[] = {
+		{ "{\"name\":\"" UPDATE "\",\"arguments\":{\"item\":\"GitHub\","
+		    "\"notes\":\"n\",\"username\":\"u\"}}", "change \"notes\", "
+		    "\"username\" in the 1Password item \"GitHub\"",
+		    "allow once", true },
+		{ "{\"name\":\"" UPDATE "\",\"arguments\":{\"item\":\"GitHub\","
+		    "\"notes\":\"n\"}}", "change \"notes\" in",
+		    "allow for 10 minutes", false },
+		{ "{\"name\":\"" CREATE "\",\"arguments\":{\"title\":\"N\"}}",
+		    "create the 1Password item \"N\" in the vault \"AI\"",
+		    "allow once", true },
+		{ "{\"name\":\"archive_1password_credential\",\"arguments\":{"
+		    "\"item\":\"GitHub\"}}", "archive the 1Password item "
+		    "\"GitHub\"", "allow once", true },
+		{ "{\"name\":\"delete_1password_credential\",\"arguments\":{"
+		    "\"item\":\"GitHub\",\"title\":\"GitHub\"}}",
+		    "delete for good the", "allow once", true },
+	};
+	struct keeper k;
+	struct cfg cfg;
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		struct str got, text, state;
+		struct str yes = JOIN(&T, S("{\"approval\":{\"action\":"
+		    "\"accept\",\"content\":{\"answer\":\""),
+		    str_c(rows[i].answer), S("\"}}}"));
+
+		run.row = rows[i].words;
+		shelf_writing(&cfg, &k);
+		cfg.write = ASK;
+		got = asked(&k, rows[i].params, NULL, NOTHING);
+		ENDED(got, E_ASK);
+		text = text_of(got, "ask>approval>params>message");
+		CHECK(str_search(text, str_c(rows[i].words)) < text.n);
+		/* ten minutes are offered for changes only */
+		EQUAL(str_search(got, S("10 minutes")) < got.n, i < 2);
+		EQUAL(shelf.writes, 0);
+		state = text_of(got, "state");
+		got = keeper_frame(&k, JOIN(&T, S("{\"method\":\"tools/call\","
+		    "\"ask\":true,\"params\":"), str_c(rows[i].params),
+		    S(",\"answers\":"), yes, S(",\"state\":\""), state,
+		    S("\"}")));
+		ENDED(got, E_NONE);
+		EQUAL(shelf.writes, 1);
+		got = keeper_frame(&k, JOIN(&T, S("{\"method\":\"tools/call\","
+		    "\"ask\":true,\"params\":"), str_c(rows[i].params),
+		    S("}")));
+		ENDED(got, rows[i].again ? E_ASK : E_NONE);
+		EQUAL(shelf.writes, rows[i].again ? 1 : 2);
+		if (!rows[i].again) {   /* but not for another act */
+			ENDED(asked(&k, rows[4].params, NULL, NOTHING), E_ASK);
+			cfg.reveal = ASK;
+			ENDED(asked(&k, GITHUB, NULL, NOTHING), E_ASK);
+			fake_ms += PASS_MS + 1;
+			ENDED(asked(&k, rows[i].params, NULL, NOTHING), E_ASK);
+		}
+		got = asked(&k, rows[i].params, NULL, NOTHING);
+		state = text_of(got, "state");
+		shelf.writes = 0;
+		ENDED(keeper_frame(&k, JOIN(&T, S("{\"method\":\"tools/call\","
+		    "\"ask\":true,\"params\":"), str_c(rows[i].params),
+		    S(",\"answers\":{\"approval\":{\"action\":\"accept\","
+		    "\"content\":{\"answer\":\"refuse\"}}},\"state\":\""),
+		    state, S("\"}"))), E_REFUSED);
+		EQUAL(shelf.writes, 0);
+		run.row = NULL;
+		keeper_end(&k);
+	}
+}
+
+/* A change is on record before it is sent, and how it ended afterwards; when
+ * it cannot be recorded, nothing is sent. */
+static void
+test_write_audit(void)
+{
+	struct keeper k;
+	struct cfg cfg;
+	struct str text, one;
+	size_t from = 0;
+
+	audit_where = path_of("audit");
+	(void)unlink(audit_where);
+	shelf_writing(&cfg, &k);
+	for (int i = 0; i < 2; i++) {
+		struct str got;
+
+		shelf.write_fails = i > 0 ? E_CONFLICT : E_NONE;
+		got = tool_called(&k, UPDATE,
+		    "{'item':'GitHub','password':'gIvEn'}");
+		ENDED(got, i > 0 ? E_CONFLICT : E_NONE);
+		text = audit_since(&from);
+		if (i == 0 && CHECK(str_cut(&text, '\n', &one)))
+			SAME(text_of(one, "event"), S("START"));
+		if (!CHECK(str_cut(&text, '\n', &one)))
+			break;
+		SAME(text_of(one, "event"), S("WRITE_BEGINS"));
+		SAME(text_of(one, "tool"), S(UPDATE));
+		SAME(text_of(one, "item"), shelf.ref[0].id);
+		/* it was in the file when the service was called */
+		EQUAL(shelf.audit_at_write, from - text.n);
+		if (!CHECK(str_cut(&text, '\n', &one)))
+			break;
+		SAME(text_of(one, "event"), i > 0 ? S("FAILED") : S("WRITE"));
+		EQUAL(text.n, 0);
+	}
+	CHECK(str_search(slurp(audit_where), S("gIvEn")) ==
+	    slurp(audit_where).n);
+	shelf.write_fails = E_NONE;
+	shelf.writes = 0;
+	/* the record ends after the change: nobody may think it was not made */
+	shelf.cut = k.audit;
+	text = tool_called(&k, UPDATE, "{'item':'GitHub','notes':'n'}");
+	ENDED(text, E_AUDIT);
+	CHECK(str_search(text, S("the change was made")) < text.n);
+	EQUAL(shelf.writes, 1);
+	shelf.cut = NULL;
+	text = tool_called(&k, UPDATE, "{'item':'GitHub','notes':'n'}");
+	ENDED(text, E_AUDIT);
+	CHECK(str_search(text, S("the change was made")) == text.n);
+	EQUAL(shelf.writes, 1);
+	keeper_end(&k);
+	audit_where = "off";
+}
+
+/* An item without username and password gets them: a Login its built-in ones,
+ * another category fields of these names. */
+static void
+test_write_login(void)
+{
+	struct keeper k;
+	struct cfg cfg;
+
+	shelf_writing(&cfg, &k);
+	shelf.fields = 0;
+	for (int i = 0; i < 2; i++) {
+		const struct wish_field *f = shelf.wish.field;
+
+		shelf.ref[0].category = i > 0 ? S("110") : CATEGORY_LOGIN;
+		ENDED(tool_called(&k, UPDATE, "{'item':'GitHub','username':"
+		    "'u','password':'p'}"), E_NONE);
+		if (!EQUAL(shelf.wish.fields, 2))
+			break;
+		EQUAL(f[0].purpose, i > 0 ? FOR_NOTHING : FOR_USERNAME);
+		EQUAL(f[1].purpose, i > 0 ? FOR_NOTHING : FOR_PASSWORD);
+		EQUAL(f[0].kind, KIND_TEXT);
+		EQUAL(f[1].kind, KIND_CONCEALED);
+		CHECK(f[0].old == NULL && f[1].old == NULL);
+		SAME(f[0].label, S("username"));
+		SAME(f[1].label, S("password"));
+		SAME(f[1].value, S("p"));
+	}
+	keeper_end(&k);
+}
+
+/* Errors of the service while writing end the call by their word. */
+static void
+test_write_errors(void)
+{
+	static const enum err_code rows[] = { E_CONFLICT, E_UNSURE, E_DENIED,
+		E_EDIT, E_LARGE, E_NET, E_SERVICE };
+	struct keeper k;
+	struct cfg cfg;
+
+	shelf_writing(&cfg, &k);
+	for (size_t i = 0; i < LEN(rows); i++) {
+		shelf.write_fails = rows[i];
+		shelf.writes = 0;
+		ENDED(tool_called(&k, UPDATE, "{'item':'GitHub','notes':'n'}"),
+		    rows[i]);
+		EQUAL(shelf.writes, 1);
+	}
+	keeper_end(&k);
+}
+
+/* The hash of a call's arguments in the audit line: that of their text, and
+ * keyed where they can hold a value. */
+static void
+test_keep_hash_args(void)
+{
+	struct keeper k;
+	struct cfg cfg;
+
+	shelf_writing(&cfg, &k);
+	for (size_t i = 0; i < LEN(tools); i++) {
+		struct job b = { .tool = &tools[i] };
+		u8 hash[SHA256_LEN], plain[SHA256_LEN];
+		bool keyed = strcmp(tools[i].name, UPDATE) == 0 ||
+		    strcmp(tools[i].name, CREATE) == 0;
+
+		run.row = tools[i].name;
+		CHECK(parses(&b.j, S("{\"a\":\"b\"}")));
+		b.args = ROOT;
+		keep_hash_args(&k, &b, hash);
+		SHA256(plain, S("{\"a\":\"b\"}"));
+		EQUAL(memcmp(hash, plain, sizeof hash) == 0, !keyed);
+		cry_hmac(plain, k.asks->key, (struct str){ plain,
+		    sizeof plain });
+		EQUAL(memcmp(hash, plain, sizeof hash) == 0, keyed);
+	}
+	run.row = NULL;
+	keeper_end(&k);
+}
+
+/* The checks of the health report about what guards and records. */
+static void
+test_tool_guards(void)
+{
+	static const char *const name[] = { "audit", "sandbox", "quota" };
+	struct keeper k;
+	struct cfg cfg;
+
+	shelf_start(&cfg, &k);
+	for (int i = 0; i < 4; i++) {
+		struct str got;
+
+		k.audit->off = i != 1;
+		k.audit->fd = -1;
+		k.box.landlock = k.box.seccomp = LAYER_ACTIVE;
+		if (i == 2)
+			k.box.seccomp = LAYER_ABSENT;
+		k.quota.day_all = i == 3 ? plans[cfg.plan].day_all : 0;
+		{
+			struct out o;
+			struct jw w = { &o, false };
+			struct err none = { 0 };
+
+			out_open(&o, &T);
+			jw_open(&w, '{');
+			tool_put_health(&k, false, &none, &w);
+			jw_close(&w, '}');
+			got = out_close(&o, &T);
+		}
+		for (size_t c = 0; c < LEN(name); c++) {
+			char path[32];
+
+			(void)snprintf(path, sizeof path, "checks>%zu>name",
+			    c + 2);
+			SAME(text_of(got, path), str_c(name[c]));
+			(void)snprintf(path, sizeof path, "checks>%zu>status",
+			    c + 2);
+			SAME(text_of(got, path), (int)c + 1 == i ? S("fail") :
+			    S("pass"));
+		}
+		SAME(text_of(got, "overall_status"), i == 1 ? S("unhealthy") :
+		    S("healthy"));
+	}
+	k.audit->off = true;
+	keeper_end(&k);
+}
+
 /* ---- the plan's quota ---- */
 
 static void
@@ -11513,7 +16337,7 @@ test_keep_large(void)
 {
 	struct frame call = { FRAME_CALL, 1, S("{\"method\":\"tools/call\","
 	    "\"params\":" HEALTH "}") };
-	u8 room[600];
+	u8 room[1200];
 	struct keeper k;
 	struct cfg cfg;
 	struct out o;
@@ -11521,7 +16345,7 @@ test_keep_large(void)
 
 	shelf_start(&cfg, &k);
 	whole = FRAME_HEAD + keeper_frame(&k, call.payload).n;
-	CHECK(whole > 300 && whole < 500);
+	CHECK(whole > 300 && whole < sizeof room - 100);
 	for (size_t cap = 200; cap <= sizeof room; cap++) {
 		out_init(&o, room, cap);
 		keep_build(&k, &call, &o);
@@ -12789,7 +17613,7 @@ test_mcp_lists(void)
 		const char *method, *member;
 		size_t n;
 	} rows[] = {
-		{ "tools/list", "tools", LEN(tools) },
+		{ "tools/list", "tools", LEN(tools) - WRITERS },
 		{ "prompts/list", "prompts", LEN(prompts) },
 		{ "resources/list", "resources", 2 },
 		{ "resources/templates/list", "resourceTemplates", 1 },
@@ -12847,7 +17671,9 @@ test_mcp_hints(void)
 	struct str out;
 
 	host_start(REV_2025_11, "{}");
+	door->cat = &opmcp_writing;
 	out = host_asks("1", "tools/list", "");
+	SAME(path_at(out, "result>tools>12"), NOTHING);
 	for (size_t i = 0; i < LEN(tools) * LEN(hint); i++) {
 		char path[64];
 		struct str value;
@@ -12865,6 +17691,18 @@ test_mcp_hints(void)
 	    S("true"));
 	SAME(path_at(out, "result>tools>1>annotations>title"),
 	    path_at(out, "result>tools>1>title"));
+	/* nor what changes something */
+	for (size_t i = LEN(tools) - WRITERS; i < LEN(tools); i++) {
+		char path[64];
+
+		(void)snprintf(path, sizeof path,
+		    "result>tools>%zu>annotations>readOnlyHint", i);
+		SAME(path_at(out, path), S("false"));
+		(void)snprintf(path, sizeof path,
+		    "result>tools>%zu>annotations>destructiveHint", i);
+		SAME(path_at(out, path), strstr(tools[i].name, "create") !=
+		    NULL ? S("false") : S("true"));
+	}
 }
 
 /* Every list is one page: no cursor can be right. */
@@ -14082,7 +18920,7 @@ test_cli_show(void)
 		    NULL },
 		{ "GitHub", "personal access token", E_NONE,
 		    "ghp_exampletoken0123456789\n", NULL },
-		{ "GitHub", "expires", E_FIELD, "", NULL },
+		{ "GitHub", "expires", E_NONE, "2027-01-31\n", NULL },
 		{ "GitHub", "none", E_FIELD, "", NULL },
 		{ "none", NULL, E_ITEM, "", NULL },
 		{ "", NULL, E_NAME, "", NULL },
@@ -14137,6 +18975,164 @@ test_cli_show(void)
 	keeper_end(&k);
 }
 
+/* Run a command that reads; what it prints. */
+static struct str
+cli_prints(struct keeper *k, bool (*command)(struct keeper *k,
+    const struct cli *c, struct err *e), const struct cli *c, struct err *e)
+{
+	int keep, fd[2];
+	u8 *got = mem_alloc(&T, 4096);
+	ssize_t n;
+	bool ok;
+
+	(void)fflush(stdout);
+	keep = dup(STDOUT_FILENO);
+	if (got == NULL || keep < 0 || pipe(fd) != 0)
+		abort();
+	(void)dup2(fd[1], STDOUT_FILENO);
+	(void)close(fd[1]);
+	keep_start(k);
+	*e = (struct err){ 0 };
+	ok = command(k, c, e);
+	(void)fflush(stdout);
+	(void)dup2(keep, STDOUT_FILENO);
+	(void)close(keep);
+	n = read(fd[0], got, 4096);
+	(void)close(fd[0]);
+	EQUAL(ok, e->code == E_NONE);
+	mem_reset(&k->scratch, 0);
+	return (struct str){ got, n > 0 ? (size_t)n : 0 };
+}
+
+/* What "read" prints: a value as it is, with a line end unless told
+ * otherwise. */
+static void
+test_cli_read(void)
+{
+	static const struct {
+		const char *reference;
+		bool bare;
+		enum err_code code;
+		const char *want;
+		const char *policy;
+	} rows[] = {
+		{ "op://One/GitHub/password", false, E_NONE,
+		    "gh-p4ss/w0rd?&\n", NULL },
+		{ "op://One/GitHub/password", true, E_NONE, "gh-p4ss/w0rd?&",
+		    NULL },
+		{ "op://one/github/USERNAME", false, E_NONE, "octo-bot\n",
+		    NULL },
+		{ "op://One/GitHub/pat", false, E_NONE,
+		    "ghp_exampletoken0123456789\n", NULL },
+		{ "op://One/GitHub/expires", true, E_NONE, "2027-01-31",
+		    NULL },
+		{ "op://One/GitHub/none", false, E_FIELD, "", NULL },
+		{ "op://One/none/password", false, E_ITEM, "", NULL },
+		{ "op://Two/GitHub/password", false, E_VAULT, "", NULL },
+		{ "One/GitHub/password", false, E_REF, "", NULL },
+		{ "op://One/GitHub/pat?attribute=otp", false, E_NOT_OTP, "",
+		    NULL },
+		{ "op://One/GitHub/password", false, E_POLICY, "",
+		    "deny reveal" },
+		{ "op://One/GitHub/username", false, E_POLICY, "",
+		    "deny reveal" },
+		{ "op://One/GitHub/expires", false, E_POLICY, "",
+		    "deny list" },
+	};
+	struct keeper k;
+	struct cfg cfg;
+
+	keeper_start(&cfg, &k);
+	for (size_t i = 0; i < LEN(rows); i++) {
+		struct cli cli = { .command = CLI_READ, .arg = {
+			rows[i].reference }, .args = 1, .bare = rows[i].bare };
+		struct err e;
+		struct str got;
+
+		run.row = rows[i].reference;
+		k.policy = policy_of(str_c(rows[i].policy));
+		got = cli_prints(&k, cli_read, &cli, &e);
+		FAILED(e, rows[i].code);
+		SAME(got, str_c(rows[i].want));
+	}
+	run.row = NULL;
+	keeper_end(&k);
+}
+
+/* What "list" prints: id, category and title, and never a value. */
+static void
+test_cli_list(void)
+{
+	static const struct {
+		struct cli cli;
+		enum err_code code;
+		size_t lines;
+		const char *policy;
+	} rows[] = {
+		{ { .arg = { "Git" } }, E_NONE, 1, NULL },
+		{ { .arg = { "git HUB" } }, E_NONE, 1, NULL },
+		{ { .arg = { "GitHub no" } }, E_NONE, 0, NULL },
+		{ { .arg = { "GitHub" }, .category = "Login" }, E_NONE, 1,
+		    NULL },
+		{ { .arg = { "GitHub" }, .category = "Server" }, E_NONE, 0,
+		    NULL },
+		{ { .arg = { "GitHub" }, .category = "Nope" }, E_ARGUMENT, 0,
+		    NULL },
+		{ { .arg = { "GitHub" }, .tag = "nope" }, E_NONE, 0, NULL },
+		{ { .arg = { "GitHub" }, .vault = "One" }, E_NONE, 1, NULL },
+		{ { .arg = { "GitHub" }, .vault = "Two" }, E_VAULT, 0, NULL },
+		{ { .arg = { "GitHub" }, .vault = " " }, E_NAME, 0, NULL },
+		{ { .arg = { "GitHub" } }, E_NONE, 0, "deny list" },
+		{ { .arg = { "GitHub" } }, E_NONE, 0,
+		    "deny list item git*" },
+	};
+	struct keeper k;
+	struct cfg cfg;
+
+	keeper_start(&cfg, &k);
+	for (size_t i = 0; i < LEN(rows); i++) {
+		struct err e;
+		struct str got;
+		size_t lines = 0;
+
+		run.row = rows[i].cli.arg[0];
+		k.policy = policy_of(str_c(rows[i].policy));
+		got = cli_prints(&k, cli_list, &rows[i].cli, &e);
+		FAILED(e, rows[i].code);
+		for (size_t n = 0; n < got.n; n++)
+			lines += got.p[n] == '\n';
+		EQUAL(lines, rows[i].lines);
+		if (lines == 1)
+			SAME(got, S("x7ptdccw5lfbskxs55ml6eyoxq\tLogin\t"
+			    "GitHub\n"));
+		CHECK(str_search(got, S("p4ss")) == got.n);
+	}
+	run.row = NULL;
+	keeper_end(&k);
+}
+
+/* Letters beyond ASCII in references, and the setting that refuses them. */
+static void
+test_cli_references(void)
+{
+	struct keeper k;
+	struct cfg cfg;
+
+	keeper_start(&cfg, &k);
+	for (int strict = 0; strict < 2; strict++) {
+		struct cli cli = { .command = CLI_READ, .arg = {
+			"op://One/Caf\xc3\xa9/none" }, .args = 1 };
+		struct err e;
+
+		cfg.references = (uint64_t)strict;
+		(void)cli_prints(&k, cli_read, &cli, &e);
+		CHECK(e.code != E_NONE && (e.code == E_REF) == (strict > 0));
+		cli.arg[0] = "op://One/GitHub/username";
+		SAME(cli_prints(&k, cli_read, &cli, &e), S("octo-bot\n"));
+	}
+	keeper_end(&k);
+}
+
 /* ====================================================================
  * All of them
  * ==================================================================== */
@@ -14167,9 +19163,11 @@ static const struct {
 	TEST(test_json_arena_full), TEST(test_json_strings),
 	TEST(test_json_look_up), TEST(test_json_walk), TEST(test_json_quote),
 	TEST(test_json_round_trip), TEST(test_json_writer),
+	TEST(test_edit_rows), TEST(test_edit_full), TEST(test_edit_model),
+	
 	TEST(test_json_scratch), TEST(test_cfg_defaults), TEST(test_cfg_rows),
 	TEST(test_cfg_numbers),
-	TEST(test_cfg_rate), TEST(test_cfg_word), TEST(test_cfg_alias),
+	TEST(test_cfg_rate), TEST(test_cfg_word), TEST(test_cfg_alias), TEST(test_cfg_synonyms),
 	TEST(test_cfg_unknown),
 	TEST(test_cfg_flags), TEST(test_cfg_wipe), TEST(test_cfg_token),
 	TEST(test_cfg_list), TEST(test_cry_sha256), TEST(test_cry_hmac),
@@ -14189,19 +19187,39 @@ static const struct {
 	TEST(test_http_proxy_bypass), TEST(test_http_proxy_user),
 	TEST(test_http_proxy_connect), TEST(test_http_proxy_slow),
 	TEST(test_tls_bundle), TEST(test_tls_load), TEST(test_tls_errors),
-	TEST(test_tls_cut), TEST(test_item_login_field), TEST(test_item_find),
-	TEST(test_item_reveal), TEST(test_sa_token),
+	TEST(test_tls_cut), TEST(test_ref_vectors), TEST(test_ref_parse),
+	TEST(test_ref_unicode), TEST(test_totp_vectors),
+	TEST(test_totp_parse), TEST(test_totp_digits),
+	TEST(test_totp_limits), TEST(test_ssh_vectors), TEST(test_ssh_sdk),
+	TEST(test_ssh_broken), TEST(test_ssh_public), TEST(test_gen_recipe),
+	TEST(test_gen_bits), TEST(test_gen_password), TEST(test_gen_words),
+	TEST(test_gen_refused), TEST(test_item_login_field),
+	TEST(test_item_find), TEST(test_item_is_protected),
+	TEST(test_item_reveal), TEST(test_item_resolve),
+	TEST(test_item_resolve_order), TEST(test_sa_dates),
+	TEST(test_time_put_day), TEST(test_sa_addresses),
+	TEST(test_sa_ssh_facts), TEST(test_sa_token),
 	TEST(test_sa_token_members), TEST(test_sa_token_size),
 	TEST(test_sa_host), TEST(test_sa_throttle), TEST(test_sa_throttle_pae),
 	TEST(test_sa_mac), TEST(test_sa_open), TEST(test_sa_open_refused),
 	TEST(test_sa_seal), TEST(test_sa_keysets), TEST(test_sa_vault_keys),
 	TEST(test_sa_status), TEST(test_sa_jwk_rsa), TEST(test_sa_jwk_sym),
 	TEST(test_sa_limits), TEST(test_sa_items), TEST(test_sa_item_fields),
-	TEST(test_sa_item_state), TEST(test_sa_sign_in),
+	TEST(test_sa_item_oddities), TEST(test_sa_item_state),
+	TEST(test_sa_sign_in),
 	TEST(test_sa_sign_in_device), TEST(test_sa_faults),
 	TEST(test_sa_session_ends), TEST(test_sa_reconnect),
 	TEST(test_sa_rate), TEST(test_sa_throttle_renewal),
-	TEST(test_sa_random_fails), TEST(test_pol_name), TEST(test_pol_take),
+	TEST(test_sa_random_fails),
+	TEST(test_sa_items_fresh), TEST(test_sa_version), TEST(test_sa_file),
+	TEST(test_sa_file_refused), TEST(test_sa_write),
+	TEST(test_sa_write_refused), TEST(test_sa_write_session),
+	TEST(test_sa_write_lost), TEST(test_sa_write_unsent),
+	TEST(test_sa_write_fields), TEST(test_sa_write_texts),
+	TEST(test_sa_write_dates), TEST(test_sa_write_blank),
+	TEST(test_sa_write_files), TEST(test_sa_write_round_trip),
+	TEST(test_sa_write_odd_types), TEST(test_sa_write_large),
+	TEST(test_pol_name), TEST(test_pol_take),
 	TEST(test_pol_take_rates),
 	TEST(test_pol_pick_vault), TEST(test_pol_vault),
 	TEST(test_pol_vault_nameless), TEST(test_pol_default_vault),
@@ -14238,6 +19256,25 @@ static const struct {
 	TEST(test_gate_items),
 	TEST(test_gate_calls), TEST(test_gate_list),
 	TEST(test_keep_audit), TEST(test_keep_audit_fails),
+	TEST(test_tool_is_found),
+	TEST(test_tool_pages),
+	TEST(test_tool_put_reference),
+	TEST(test_tool_look_masks),
+	TEST(test_tool_look_vectors),
+	TEST(test_tool_rules_say),
+	TEST(test_tool_vaults),
+	TEST(test_tool_secret),
+	TEST(test_tool_follow),
+	TEST(test_tool_seed_asks),
+	TEST(test_write_calls),
+	TEST(test_write_limits),
+	TEST(test_write_generate),
+	TEST(test_write_ask),
+	TEST(test_write_audit),
+	TEST(test_write_login),
+	TEST(test_write_errors),
+	TEST(test_keep_hash_args),
+	TEST(test_tool_guards),
 	TEST(test_quota_load), TEST(test_quota_count),
 	TEST(test_tool_percentile), TEST(test_tool_status),
 	TEST(test_keep_frames), TEST(test_keep_catalog),
@@ -14266,6 +19303,7 @@ static const struct {
 	TEST(test_mcp_progress_ends), TEST(test_mcp_progress_stages),
 	TEST(test_mcp_listen), TEST(test_mcp_listen_many),
 	TEST(test_mcp_listen_tell), TEST(test_cli_args), TEST(test_cli_show),
+	TEST(test_cli_read), TEST(test_cli_list), TEST(test_cli_references),
 };
 
 /* Remove the scratch directory and what is in it. */
@@ -14285,12 +19323,15 @@ clean_up(void)
 int
 main(int argc, char **argv)
 {
-	bool verbose = argc > 1 && strcmp(argv[1], "-v") == 0;
-	const char *prefix = argc > 1 + verbose ? argv[1 + verbose] : "";
+	bool verbose = argc > 1 && argv[1][0] == '-' &&
+	    strchr(argv[1], 'v') != NULL;
+	bool option = argc > 1 && argv[1][0] == '-';
+	const char *prefix = argc > 1 + option ? argv[1 + option] : "";
 	const char *tmp = getenv("TMPDIR");
 	unsigned passed = 0, failed = 0;
 	uint64_t start;
 
+	slow = option && strchr(argv[1], 's') != NULL;
 	(void)setvbuf(stdout, NULL, _IOLBF, 0);
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)snprintf(dir, sizeof dir, "%s/opmcp-unit-XXXXXX",
@@ -14305,6 +19346,7 @@ main(int argc, char **argv)
 		run.test = tests[i].name;
 		run.row = NULL;
 		run.passed = run.failed = 0;
+		seed = SEED;
 		start = os_now_ms();
 		tests[i].run();
 		mem_reset(&T, 0);

@@ -128,8 +128,8 @@ export async function startStandin(args = [],
 	};
 }
 
-// Undoes the escapes of the `list` command.
-function unlist(s) {
+// Undoes the escapes of the commands `list` and `dump`.
+export function unlist(s) {
 	const short = { t: "\t", n: "\n", r: "\r", "\\": "\\" };
 	return s.replace(/\\(u[0-9a-f]{4}|.)/g, (_, c) => c.length > 1 ?
 		String.fromCharCode(parseInt(c.slice(1), 16)) : short[c]);
