@@ -81,7 +81,10 @@ script() {
 # The checks of all scripts are counted as they come.
 {
 	script sdk.mjs --check "$standin"
+	script writes.mjs "$opmcp" "$standin"
 	script compare.mjs "$opmcp" "$standin"
+	script random.mjs "$opmcp" "$standin"
+	script cross.mjs "$opmcp" "$standin"
 	script clients.mjs "$opmcp" "$standin"
 	script elicit.mjs "$opmcp" "$standin" "$fixture"
 	script schema.mjs "$opmcp" "$standin" "$fixture"
