@@ -88,7 +88,8 @@ struct bench {
 	bool failed;
 	char version[32]; /* that opmcp says it is */
 	struct figure reply, first, cpu, later, start_kb, first_kb;
-	struct figure big_ms, big_kb;
+	struct figure big_ms, big_kb, list_ms, again_ms, list_kb;
+	long list_requests, again_requests;
 	struct figure sdk_first, sdk_later, sdk_kb;
 	long first_requests;
 	double later_requests;
@@ -428,6 +429,43 @@ run_big(struct bench *b, const struct row *item)
 	return ok;
 }
 
+/* Searches the default vault; false if that is refused. */
+static bool
+list_at(struct client *c, int64_t *at)
+{
+	return client_request(c, "tools/call",
+		   "{\"name\":\"list_items\","
+		   "\"arguments\":{\"query\":\"777\"}}") &&
+	    answer_at(c, at) &&
+	    json_top(&c->last, "result structuredContent items") >= 0;
+}
+
+/* Fresh processes that search the big vault, twice each. */
+static bool
+run_list(struct bench *b)
+{
+	struct client c;
+	int64_t from, at = 0;
+	bool ok = true;
+	long i;
+
+	for (i = 0; ok && i < BIG_RUNS && i < b->runs; i++) {
+		requests(b);
+		ok = fresh(b, &c, &from, &at) &&
+		    must(b, list_at(&c, &at), "a search is refused");
+		figure_add(&b->list_ms, ms_since(from, at));
+		b->list_requests = requests(b);
+		from = now_us();
+		ok = ok && must(b, list_at(&c, &at), "a search is refused");
+		figure_add(&b->again_ms, ms_since(from, at));
+		b->again_requests = requests(b);
+		figure_add(&b->list_kb,
+		    (double)pair_status(pair_of(&c), "VmHWM"));
+		finish(b, &c);
+	}
+	return ok;
+}
+
 /* A stand-in of its own with a big vault, whose last item is asked for. */
 static bool
 measure_big(struct bench *b)
@@ -447,7 +485,7 @@ measure_big(struct bench *b)
 		;
 	if (ok) {
 		env_set(&b->env, "OP_SERVICE_ACCOUNT_TOKEN", b->s.token);
-		ok = run_big(b, &acct.row[i - 1]);
+		ok = run_big(b, &acct.row[i - 1]) && run_list(b);
 	}
 	account_free(&acct);
 	standin_stop(&b->s);
@@ -707,6 +745,9 @@ print_table(struct bench *b)
 	    &b->sdk_kb);
 	print_row("10,000 items: first secret, ms", 2, &b->big_ms, NULL);
 	print_row("10,000 items: peak memory, KB RSS", 0, &b->big_kb, NULL);
+	print_row("10,000 items: first search, ms", 2, &b->list_ms, NULL);
+	print_row("10,000 items: second search, ms", 2, &b->again_ms, NULL);
+	print_row("  peak memory of both, KB RSS", 0, &b->list_kb, NULL);
 }
 
 /* What is one number, and what the table must be read with. */
@@ -715,6 +756,8 @@ print_rest(const struct bench *b)
 {
 	printf("\nrequests to 1Password: first secret %ld, later secret %g\n",
 	    b->first_requests, b->later_requests);
+	printf("10,000 items: first search %ld requests, second %ld\n",
+	    b->list_requests, b->again_requests);
 	printf("binary: %ld bytes", b->size);
 	if (b->bundle)
 		printf(", %ld without the CA bundle compiled in",
