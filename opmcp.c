@@ -5847,6 +5847,19 @@ item_is_outer(const struct field *f)
 	return f->in == NULL || f->in->title.n == 0;
 }
 
+/* Can a reference that names a field so mean this one? The notes have a name
+ * of their own and are in no section. A password that is not stored is shown
+ * as empty, but no reference means it, as in the SDKs. */
+static bool
+item_is_meant(const struct field *f, const struct ref *r)
+{
+	if (f->kind == KIND_NOTES)
+		return r->section.p == NULL &&
+		    item_name_eq(S("notesPlain"), S("notes"), r->field);
+	return item_name_eq(f->id, f->title, r->field) &&
+	    (f->purpose != FOR_PASSWORD || f->value.p != NULL);
+}
+
 /* Count the fields of this name that the reference can mean, and keep the
  * first. */
 static size_t
@@ -5858,9 +5871,7 @@ item_count(const struct item *it, const struct ref *r, bool outer,
 	for (size_t i = 0; i < it->fields; i++) {
 		const struct field *f = &it->field[i];
 
-		if (!(f->kind == KIND_NOTES ? r->section.p == NULL &&
-		    item_name_eq(S("notesPlain"), S("notes"), r->field) :
-		    item_name_eq(f->id, f->title, r->field)))
+		if (!item_is_meant(f, r))
 			continue;
 		if (r->section.p != NULL ? f->in == NULL || !item_name_eq(
 		    f->in->id, f->in->title, r->section) :
@@ -7621,6 +7632,8 @@ sa_item_fields(struct sa *sa, struct item *it, struct err *e)
 		f = item_add_field(it, ROOT, S("password"), S("password"));
 		f->purpose = FOR_PASSWORD;
 		f->kind = KIND_CONCEALED;
+		if (json_get(j, ROOT, S("password")) == 0)
+			f->value.p = NULL;
 	} else {
 		sa_add_login(it);
 	}
@@ -13140,7 +13153,7 @@ tool_put_shown(struct keeper *k, struct jw *w, const struct vault *vault,
 		tool_put_count(w, S("size"), f->size);
 	else if (item_reveal(v, f->value, &text))
 		tool_put_value(w, text);
-	else if (f->value.p != NULL && f->value.n == 0)
+	else if (f->value.n == 0 && f->kind != KIND_OTHER)
 		jw_put(w, S("value"), S(""));
 	else
 		jw_put_bool(w, S("masked"), true);
