@@ -131,15 +131,16 @@ con_message(int status)
 static void __attribute__((format(printf, 2, 3)))
 con_header(struct answer *an, const char *fmt, ...)
 {
-	char line[256];
-	size_t n = strlen(an->extra);
+	char line[sizeof(an->extra)];
 	va_list ap;
 
 	va_start(ap, fmt);
 	vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
-	if (n + strlen(line) + 3 <= sizeof(an->extra))
-		snprintf(an->extra + n, sizeof(an->extra) - n, "%s\r\n", line);
+	if (strlen(an->extra) + strlen(line) + 3 > sizeof(an->extra))
+		return;
+	strcat(an->extra, line);
+	strcat(an->extra, "\r\n");
 }
 
 static void
@@ -1720,14 +1721,18 @@ con_judge_type(struct con_write *p, struct node *f, int i)
 {
 	static const char writable[] = " STRING EMAIL CONCEALED URL OTP DATE "
 	    "MONTH_YEAR MENU ";
-	struct node *list = node_get(p->was, "fields"), *type, *k;
+	const struct node *list = node_get(p->was, "fields"), *k;
+	const char *purpose = node_text(f, "purpose");
 	char word[64], low[32];
 	size_t n;
 
 	snprintf(low, sizeof(low), "%s", node_text(f, "type"));
-	type = node_take(f, "type");
-	node_free(type);
-	snprintf(word, sizeof(word), " %s ", low[0] ? low : "STRING");
+	node_free(node_take(f, "type"));
+	/* A purpose decides, whatever was sent. */
+	if (purpose[0] != '\0' || low[0] == '\0')
+		strcpy(low, strcmp(purpose, "PASSWORD") == 0 ? "CONCEALED" :
+		    "STRING");
+	snprintf(word, sizeof(word), " %s ", low);
 	for (char *s = word; *s; s++)
 		*s = (char)toupper((u8)*s);
 	for (char *s = low; *s; s++)
