@@ -39,6 +39,7 @@ static struct {
 	bool has_exp;
 	time_t exp;
 	char *token;
+	char *body[S_N];        /* by step: what good answers are replaced by */
 } con = { .rights = 403, .inline_max = CON_INLINE_MAX, .base = "" };
 
 /* What an item was before it was written, as long as readers see that. */
@@ -838,6 +839,21 @@ con_overview(struct node *content, struct text over)
 		con_url(list, none, js_get(over, "url"));
 }
 
+/* Takes out lists that have nothing: the server leaves them out. */
+static void
+con_prune(struct node *content)
+{
+	static const char *const names[] = { "tags", "urls", "sections",
+		"fields", "files" };
+
+	for (size_t i = 0; i < LEN(names); i++) {
+		struct node *k = node_get(content, names[i]);
+
+		if (k != NULL && k->type == 'a' && k->kids == NULL)
+			node_free(node_cut(content, k));
+	}
+}
+
 /* The content of an item as it is now; the caller frees it. */
 static struct node *
 con_content(const struct item *it, bool full)
@@ -862,6 +878,7 @@ con_content(const struct item *it, bool full)
 		js_whole(&d, det.p, det.n);
 		con_details(content, it->tmpl, o, d);
 	}
+	con_prune(content);
 	buf_free(&over);
 	buf_free(&det);
 	return content;
@@ -916,16 +933,32 @@ con_seen(struct item *it)
 	it->old = NULL;
 }
 
-/* A list that is there only when it has something. */
+/* Moves a member as it is, null too. */
 static void
-con_list(struct node *to, struct node *from, const char *name)
+con_keep(struct node *to, struct node *from, const char *name)
 {
-	struct node *k = node_take(from, name);
+	struct node *k = node_get(from, name);
 
-	if (k != NULL && k->kids != NULL)
-		node_add(to, name, k);
-	else
-		node_free(k);
+	if (k != NULL)
+		node_add(to, name, node_cut(from, k));
+}
+
+/* All other members, for items that were made so by a command. */
+static void
+con_keep_rest(struct node *to, struct node *from)
+{
+	char *name;
+
+	while (from->kids != NULL) {
+		struct node *k = node_cut(from, from->kids);
+
+		name = xstrdup(k->name);
+		if (node_get(to, name) != NULL)
+			node_free(k);
+		else
+			node_add(to, name, k);
+		free(name);
+	}
 }
 
 /* Codes of fields and paths of files, as the server adds them. */
@@ -937,10 +970,13 @@ con_computed(struct node *out, const struct con_view *w)
 
 	for (struct node *f = list ? list->kids : NULL; f; f = f->next)
 		if (!con.no_totp && strcmp(node_text(f, "type"), "OTP") == 0 &&
+		    node_get(f, "totp") == NULL &&
 		    con_otp_code(node_text(f, "value"), code))
 			node_str(f, "totp", code);
 	list = node_get(out, "files");
 	for (struct node *f = list ? list->kids : NULL; f; f = f->next) {
+		if (f->type != 'o' || node_get(f, "content_path") != NULL)
+			continue;
 		snprintf(path, sizeof(path), "/v1/vaults/%s/items/%s/files/"
 		    "%.26s/content", w->it->v->uuid, w->it->uuid,
 		    node_text(f, "id"));
@@ -955,22 +991,23 @@ con_tell(struct buf *b, struct con_view *w, bool full)
 	struct node *out = node_new('o'), *c = w->content;
 
 	node_str(out, "id", w->id);
-	node_move(out, c, "title");
-	con_list(out, c, "tags");
+	con_keep(out, c, "title");
+	con_keep(out, c, "tags");
 	node_lit(out, "version", "%d", w->version);
 	con_ref(out, "vault", w->it->v->uuid);
-	node_move(out, c, "category");
-	node_move(out, c, "favorite");
+	con_keep(out, c, "category");
+	con_keep(out, c, "favorite");
 	node_str(out, "lastEditedBy", account.user);
 	node_str(out, "createdAt", w->it->created);
 	node_str(out, "updatedAt", w->updated);
-	con_list(out, c, "urls");
+	con_keep(out, c, "urls");
 	if (w->trashed == 'Y')
 		node_str(out, "state", "ARCHIVED");
 	if (full) {
-		con_list(out, c, "sections");
-		con_list(out, c, "fields");
-		con_list(out, c, "files");
+		con_keep(out, c, "sections");
+		con_keep(out, c, "fields");
+		con_keep(out, c, "files");
+		con_keep_rest(out, c);
 		con_computed(out, w);
 	}
 	node_print(b, out);
@@ -2137,6 +2174,7 @@ con_store(struct item *it, struct con_write *p)
 	else
 		it->version++;
 	it->raw = true;
+	con_prune(p->out);
 	node_print(&b, p->out);
 	free(it->con);
 	it->con = b.p;
@@ -2595,8 +2633,12 @@ con_fault_instead(struct call *c)
 
 /* Faults that change what a handler, or a fault, has made. */
 static void
-con_fault_after(struct answer *an, const struct fx *fx)
+con_fault_after(struct answer *an, const struct fx *fx, enum step step)
 {
+	if (con.body[step] != NULL && an->status == 200) {
+		an->body.n = 0;
+		buf_str(&an->body, con.body[step]);
+	}
 	if (fx->on[K_AFTER])
 		con_refuse(an, (int)fx_num(fx, K_AFTER, 500), "%s",
 		    con_message((int)fx_num(fx, K_AFTER, 500)));
@@ -2651,7 +2693,7 @@ con_answer(struct request *rq, struct answer *an, struct fx *fx)
 		    "method not allowed" : "page not found");
 	else if (r->open || con_admit(&c))
 		r->run(&c);
-	con_fault_after(an, fx);
+	con_fault_after(an, fx, r != NULL ? r->step : S_CON_OTHER);
 	if (con.version != NULL && con.version[0] != '\0')
 		con_header(an, "1Password-Connect-Version: %.40s",
 		    con.version);
@@ -2875,4 +2917,64 @@ cmd_condump(char **w, int n)
 	list_text(b.p);
 	say("%s", "");
 	buf_free(&b);
+}
+
+/*
+ * conbody STEP [TEXT]: from now on a good answer of that step has this body;
+ * without TEXT it has its own again.
+ */
+static void
+cmd_conbody(char *line)
+{
+	size_t n = strcspn(line, " ");
+
+	for (int i = S_CON_HEARTBEAT; i < S_N; i++)
+		if (strlen(step_name[i]) == n &&
+		    memcmp(step_name[i], line, n) == 0) {
+			free(con.body[i]);
+			con.body[i] = line[n] == ' ' ?
+			    xstrdup(line + n + 1) : NULL;
+			say("ok");
+			return;
+		}
+	say("error conbody STEP [TEXT]");
+}
+
+/*
+ * conput VAULT {"category":...,"fields":[...],...}: an item with this
+ * content, unjudged, or with "id" a new version of that one.
+ */
+static void
+cmd_conput(char *line)
+{
+	char *js = strchr(line, '{');
+	struct vault *v = NULL;
+	struct item *it;
+	struct text whole;
+	struct node *n;
+	bool twice;
+
+	if (js != NULL && js > line && js_whole(&whole, js, strlen(js))) {
+		js[-1] = '\0';
+		v = vault_named(line);
+	}
+	if (v == NULL) {
+		say("error conput VAULT {category, title, fields...}");
+		return;
+	}
+	n = node_read(whole, &twice);
+	it = item_find(v, node_text(n, "id"));
+	if (it == NULL) {
+		it = item_new(v, "001", node_text(n, "title"), NULL, NULL);
+		item_seal(it);
+		it->raw = true;
+	} else {
+		it->version++;
+		text_set(&it->title, node_text(n, "title"));
+	}
+	free(it->con);
+	it->con = text_dup(whole);
+	v->content_version++;
+	node_free(n);
+	say("ok %s", it->uuid);
 }

@@ -5914,6 +5914,15 @@ static const struct {
 	{ "lag", cmd_lag },
 };
 
+/* Those that take the rest of the line as it is. */
+static const struct {
+	const char *name;
+	void (*run)(char *line);
+} whole_lines[] = {
+	{ "put", cmd_put }, { "conput", cmd_conput },
+	{ "conbody", cmd_conbody },
+};
+
 /* Runs one command line; the lock is held. */
 static void
 command(char *line)
@@ -5921,9 +5930,14 @@ command(char *line)
 	char *w[WORDS_MAX];
 	int n;
 
-	if (strncmp(line, "put ", 4) == 0 || strncmp(line, "put\t", 4) == 0) {
-		cmd_put(line + 4);
-		return;
+	for (size_t i = 0; i < LEN(whole_lines); i++) {
+		size_t k = strlen(whole_lines[i].name);
+
+		if (strncmp(line, whole_lines[i].name, k) == 0 &&
+		    (line[k] == ' ' || line[k] == '\t')) {
+			whole_lines[i].run(line + k + 1);
+			return;
+		}
 	}
 	n = words_cut(line, w);
 	for (size_t i = 0; n > 0 && i < LEN(commands); i++)
