@@ -1363,6 +1363,42 @@ con_read(struct call *c, struct con_view *w, bool full)
 	return NULL;
 }
 
+/* Another client's change: one more field, and a version. */
+static void
+con_meddle(struct item *it)
+{
+	struct node *content = con_content(it, true), *list, *f;
+	struct buf b = { 0 };
+	char text[16];
+
+	it->version++;
+	it->v->content_version++;
+	snprintf(text, sizeof(text), "%d", it->version);
+	list = node_get(content, "fields");
+	if (list == NULL)
+		list = node_add(content, "fields", node_new('a'));
+	f = node_add(list, NULL, node_new('o'));
+	node_str(f, "id", "meanwhile");
+	con_ref(f, "section", "add more");
+	node_str(f, "type", "STRING");
+	node_str(f, "label", "meanwhile");
+	node_str(f, "value", text);
+	node_print(&b, content);
+	node_free(content);
+	free(it->con);
+	it->con = b.p;
+	it->raw = true;
+}
+
+/* Tells the item as the answer to its reader or writer. */
+static void
+con_tell_one(struct call *c, struct con_view *w)
+{
+	if (c->fx->on[K_WRONGUUID])
+		w->id = "zzzzzzzzzzzzzzzzzzzzzzzzzz";
+	con_tell(&c->an->body, w, true);
+}
+
 static bool
 con_item(struct call *c)
 {
@@ -1379,9 +1415,10 @@ con_item(struct call *c)
 		node_free(w.content);
 		con_look(item_swapped(it, c->fx), true, &w);
 	}
-	if (c->fx->on[K_WRONGUUID])
-		w.id = "zzzzzzzzzzzzzzzzzzzzzzzzzz";
-	con_tell(&c->an->body, &w, true);
+	con_tell_one(c, &w);
+	/* Somebody changes it between this and the next request. */
+	if (c->fx->on[K_CONCURRENT])
+		con_meddle(it);
 	return true;
 }
 
@@ -2218,7 +2255,7 @@ con_create(struct call *c)
 		con_store(it, &p);
 		memcpy(it->created, it->updated, sizeof(it->created));
 		w = con_view(it, con_content(it, true), it->version);
-		con_tell(&c->an->body, &w, true);
+		con_tell_one(c, &w);
 	}
 	con_write_free(&p);
 	return ok;
@@ -2235,7 +2272,7 @@ con_change(struct con_write *p, struct item *it)
 	con_keep_old(it, p->was);
 	con_store(it, p);
 	w = con_view(it, con_content(it, true), it->version - 1);
-	con_tell(&p->c->an->body, &w, true);
+	con_tell_one(p->c, &w);
 	return true;
 }
 
@@ -2249,6 +2286,9 @@ con_target(struct call *c, struct vault *v)
 		con_refuse(c->an, 404, "item %s not found", it->uuid);
 		return NULL;
 	}
+	/* Somebody was quicker. */
+	if (it != NULL && c->fx->on[K_CONCURRENT])
+		con_meddle(it);
 	return it;
 }
 
@@ -2673,7 +2713,8 @@ con_chunks(const struct answer *an, const struct fx *fx)
 	for (size_t i = 0; i < LEN(counted); i++)
 		if (fx->on[counted[i]])
 			return false;
-	return !an->raw && an->body.n > CON_CHUNK_MIN;
+	return fx->on[K_CUTCHUNK] ||
+	    (!an->raw && an->body.n > CON_CHUNK_MIN);
 }
 
 /* Fills the answer; the lock is held. */

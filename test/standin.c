@@ -3302,8 +3302,8 @@ static const char *const step_name[S_N] = {
  * patch expired            one 401, and the session is over
  *
  * Only of Connect's steps: html (the body is a page), body TEXT (the body is
- * TEXT), after STATUS (done, but answered so).  lost is another name for
- * drop, dropped for cut.
+ * TEXT), after STATUS (done, but answered so), cutchunk N (the end comes
+ * after N bytes of a chunk).  lost is another name for drop, dropped for cut.
  */
 #define KINDS(X) \
 	X(STATUS, "status") X(SLOW, "slow") X(DRIP, "drip") \
@@ -3330,7 +3330,7 @@ static const char *const step_name[S_N] = {
 	X(INCOMPLETE, "incomplete") X(CUT, "cut") X(FAILED, "failed") \
 	X(OMITTED, "omitted") X(CONCURRENT, "concurrent") \
 	X(ODDANSWER, "oddanswer") X(HTML, "html") X(BODY, "body") \
-	X(AFTER, "after")
+	X(AFTER, "after") X(CUTCHUNK, "cutchunk")
 
 #define AS_ENUM(id, name) K_##id,
 #define AS_NAME(id, name) name,
@@ -5412,6 +5412,9 @@ nap(long ms)
 static void
 put_answer(struct buf *out, struct answer *an, const struct fx *fx)
 {
+	bool whole;
+	long cut;
+
 	if (fx->on[K_EMPTYBODY])
 		an->body.n = 0;
 	put_head(out, an, fx);
@@ -5429,8 +5432,11 @@ put_answer(struct buf *out, struct answer *an, const struct fx *fx)
 		put_chunked(out, &an->body, fx->on[K_BADCHUNK]);
 	} else if (an->go_chunk) {
 		buf_fmt(out, "%zx\r\n", an->body.n);
-		buf_add(out, an->body.p, an->body.n);
-		buf_str(out, "\r\n0\r\n\r\n");
+		cut = fx_num(fx, K_CUTCHUNK, (long)an->body.n / 2);
+		whole = !fx->on[K_CUTCHUNK] || (size_t)cut >= an->body.n;
+		buf_add(out, an->body.p, whole ? an->body.n : (size_t)cut);
+		if (!fx->on[K_CUTCHUNK])
+			buf_str(out, "\r\n0\r\n\r\n");
 	} else if (fx->on[K_TRUNCATE] || fx->on[K_STALL])
 		buf_add(out, an->body.p, (size_t)fx_num(fx, fx->on[K_STALL] ?
 		    K_STALL : K_TRUNCATE, 0) < an->body.n ?
@@ -5498,7 +5504,8 @@ answer_send(struct conn *c, struct answer *an, const struct fx *fx,
 	open = good && !client_closes && !fx->on[K_DROP] &&
 	    !fx->on[K_GARBAGE] && !fx->on[K_HUGEBODY] && !fx->on[K_STALL] &&
 	    !fx->on[K_TRUNCATE] && !fx->on[K_CLOSE] && !fx->on[K_HTTP10] &&
-	    !fx->on[K_QUIETCLOSE] && !ends_at_close(fx);
+	    !fx->on[K_QUIETCLOSE] && !fx->on[K_CUTCHUNK] &&
+	    !ends_at_close(fx);
 	if (!open)
 		conn_close(c, !fx->on[K_DROP] && !fx->on[K_CUTDELIM]);
 	return open;
