@@ -1050,6 +1050,7 @@ struct standin {
 	struct buf line; /* the latest answer */
 	int port, wait_ms;
 	char *token;
+	char *connect, *connect_token; /* with --connect, else NULL */
 };
 
 /* One line of the stand-in's `list`; all point into the struct account. */
@@ -1064,7 +1065,19 @@ struct account {
 	size_t n;
 };
 
-/* Splits "ready PORT TOKEN". */
+/* The word behind `name` in the answer, as text of its own; NULL: none. */
+static inline char *
+standin_word(const struct standin *s, const char *name)
+{
+	const char *p = strstr(s->line.p, name);
+
+	if (!p)
+		return NULL;
+	p += strlen(name);
+	return strndup(p, strcspn(p, " "));
+}
+
+/* Splits "ready PORT TOKEN [connect=URL connect_token=TOKEN]". */
 static inline bool
 standin_ready(struct standin *s)
 {
@@ -1077,7 +1090,9 @@ standin_ready(struct standin *s)
 	s->port = (int)strtol(s->line.p + 6, &end, 10);
 	if (*end != ' ' || s->port <= 0)
 		return false;
-	s->token = strdup(end + 1);
+	s->token = strndup(end + 1, strcspn(end + 1, " "));
+	s->connect = standin_word(s, " connect=");
+	s->connect_token = standin_word(s, " connect_token=");
 	return s->token != NULL;
 }
 
@@ -1107,6 +1122,8 @@ standin_stop(struct standin *s)
 	proc_end(&s->p);
 	buf_free(&s->line);
 	free(s->token);
+	free(s->connect);
+	free(s->connect_token);
 	*s = (struct standin){ .p = { .in = -1, .out = -1, .err = -1 } };
 }
 

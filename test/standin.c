@@ -15,7 +15,8 @@
  * Contents: 1 Buffers and text codecs; 2 Numbers; 3 Ed25519; 4 Cryptography;
  * 5 JSON; 6 The account; 7 The items; 8 Random items; 9 Faults;
  * 10 Connections; 11 HTTP requests; 12 Checks on requests; 13 Sign-in;
- * 14 Data; 15 Writes; 16 Answers; 17 Commands; 18 Start.
+ * 14 Data; 15 Writes; 16 Answers; 17 Commands; 18 Start.  connect.c, which is
+ * included, serves the same account as a 1Password Connect server.
  *
  * Threads: one per connection plus the main one (listening, commands).
  * Everything that is shared is guarded by `big_lock`; nothing sleeps or
@@ -69,6 +70,19 @@ die(const char *fmt, ...)
 	fprintf(stderr, "\n");
 	va_end(ap);
 	exit(1);
+}
+
+/* One line for the program that started this one. */
+static void __attribute__((format(printf, 1, 2)))
+say(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vprintf(fmt, ap);
+	va_end(ap);
+	putchar('\n');
+	fflush(stdout);
 }
 
 /* ====================================================================
@@ -149,6 +163,29 @@ buf_free(struct buf *b)
 {
 	free(b->p);
 	memset(b, 0, sizeof(*b));
+}
+
+static void
+text_set(char **where, const char *text)
+{
+	free(*where);
+	*where = xstrdup(text);
+}
+
+/* Text for `list`: \\ \t \n \r and \u00XX, so that a line stays a line. */
+static void
+list_text(const char *s)
+{
+	putchar('\t');
+	for (; s != NULL && *s; s++) {
+		if (*s == '\\' || *s == '\t' || *s == '\n' || *s == '\r')
+			printf("\\%c", *s == '\t' ? 't' : *s == '\n' ? 'n' :
+			    *s == '\r' ? 'r' : '\\');
+		else if ((u8)*s < 0x20 || *s == 0x7f)
+			printf("\\u%04x", (u8)*s);
+		else
+			putchar(*s);
+	}
 }
 
 static const char b64_set[] =
@@ -1298,6 +1335,8 @@ struct item {
 	int version;
 	char created[40], updated[40];
 	bool raw;               /* given as JSON: not made from the above */
+	char *con;              /* content as Connect wrote it, or NULL */
+	struct con_old *old;    /* what readers over Connect still see */
 	char *enc_over, *enc_det;
 };
 
@@ -1759,6 +1798,21 @@ item_any(const char *id)
 	return it;
 }
 
+/* The item that is called so, by id or title; an active one comes first. */
+static struct item *
+item_named(const struct vault *v, const char *name)
+{
+	struct item *it = item_find(v, name);
+
+	for (int archived = 0; archived < 2; archived++)
+		for (size_t i = 0; v && it == NULL && i < v->n; i++)
+			if (v->items[i]->title != NULL &&
+			    strcmp(v->items[i]->title, name) == 0 &&
+			    (v->items[i]->trashed != 'N') == archived)
+				it = v->items[i];
+	return it;
+}
+
 /* Appends the item as the service stores it. */
 static void
 item_put(struct buf *b, const struct item *it, const char *uuid, bool details)
@@ -1817,6 +1871,8 @@ item_learn(struct item *it, const struct buf *over, const struct buf *det)
 	js_whole(&o, over->p, over->n);
 	js_whole(&d, det->p, det->n);
 	it->raw = true;
+	free(it->con);
+	it->con = NULL;
 	free(it->title);
 	free(it->user);
 	free(it->pass);
@@ -3211,13 +3267,21 @@ random_items(struct vault *v, const char *seed, size_t n)
 enum step {
 	S_START, S_AUTH, S_CONFIRM, S_COMPLETE, S_VAULTS, S_KEYSETS, S_VAULT,
 	S_OVERVIEWS, S_ITEM, S_BATCH, S_PATCH, S_FILE, S_UPLOAD, S_DEVICE,
-	S_REAUTHORIZE, S_OTHER, S_N
+	S_REAUTHORIZE, S_OTHER,
+	S_CON_HEARTBEAT, S_CON_HEALTH, S_CON_ACTIVITY, S_CON_VAULTS,
+	S_CON_VAULT, S_CON_ITEMS, S_CON_ITEM, S_CON_CREATE, S_CON_PUT,
+	S_CON_PATCH, S_CON_DELETE, S_CON_FILES, S_CON_FILE, S_CON_CONTENT,
+	S_CON_OTHER, S_N
 };
 
 static const char *const step_name[S_N] = {
 	"start", "auth", "confirm", "complete", "vaults", "keysets", "vault",
 	"overviews", "item", "batch", "patch", "file", "upload", "device",
-	"reauthorize", "other"
+	"reauthorize", "other",
+	"con_heartbeat", "con_health", "con_activity", "con_vaults",
+	"con_vault", "con_items", "con_item", "con_create", "con_put",
+	"con_patch", "con_delete", "con_files", "con_file", "con_content",
+	"con_other"
 };
 
 /*
@@ -3236,6 +3300,10 @@ static const char *const step_name[S_N] = {
  * vault concurrent ITEM    the same before contentVersion is told, and
  * item concurrent          after the item is told: itemVersion is stale
  * patch expired            one 401, and the session is over
+ *
+ * Only of Connect's steps: html (the body is a page), body TEXT (the body is
+ * TEXT), after STATUS (done, but answered so), cutchunk N (the end comes
+ * after N bytes of a chunk).  lost is another name for drop, dropped for cut.
  */
 #define KINDS(X) \
 	X(STATUS, "status") X(SLOW, "slow") X(DRIP, "drip") \
@@ -3261,7 +3329,8 @@ static const char *const step_name[S_N] = {
 	X(EMPTYBODY, "emptybody") X(NOSUCHVAULTKEY, "nosuchvaultkey") \
 	X(INCOMPLETE, "incomplete") X(CUT, "cut") X(FAILED, "failed") \
 	X(OMITTED, "omitted") X(CONCURRENT, "concurrent") \
-	X(ODDANSWER, "oddanswer")
+	X(ODDANSWER, "oddanswer") X(HTML, "html") X(BODY, "body") \
+	X(AFTER, "after") X(CUTCHUNK, "cutchunk")
 
 #define AS_ENUM(id, name) K_##id,
 #define AS_NAME(id, name) name,
@@ -3276,6 +3345,7 @@ static struct fault {
 	enum step step;         /* S_N: every step */
 	enum kind kind;
 	char arg[ARG_LEN];
+	long skip;              /* requests that pass before */
 	long left;              /* -1: until cleared */
 } faults[FAULTS_MAX];
 
@@ -3302,6 +3372,10 @@ fx_take(struct fx *fx, enum step step)
 
 		if (!f->used || (f->step != S_N && f->step != step))
 			continue;
+		if (f->skip > 0) {
+			f->skip--;
+			continue;
+		}
 		fx->on[f->kind] = true;
 		memcpy(fx->arg[f->kind], f->arg, ARG_LEN);
 		if (strlen(fx->names) + 32 < sizeof(fx->names)) {
@@ -3321,7 +3395,43 @@ fault_clear(enum kind k)
 			faults[i].used = false;
 }
 
-/* Adds "STEP KIND [ARG...] [xCOUNT]" given as words; NULL or what is bad. */
+/* The kind that is called so, K_N if there is none. */
+static enum kind
+kind_find(const char *name)
+{
+	int k = 0;
+
+	if (strcmp(name, "lost") == 0)
+		return K_DROP;
+	if (strcmp(name, "dropped") == 0)
+		return K_CUT;
+	while (k < K_N && strcmp(name, kind_name[k]) != 0)
+		k++;
+	return (enum kind)k;
+}
+
+/* Takes xCOUNT and @NTH off the end of the words; false if one is 0. */
+static bool
+fault_times(struct fault *f, char **w, int *n)
+{
+	while (*n > 2 && strchr("x@", w[*n - 1][0]) != NULL &&
+	    isdigit((u8)w[*n - 1][1])) {
+		long k = strtol(w[*n - 1] + 1, NULL, 10);
+
+		if (k == 0)
+			return false;
+		if (w[--*n][0] == 'x')
+			f->left = k;
+		else
+			f->skip = k - 1;
+	}
+	return true;
+}
+
+/*
+ * Adds "STEP KIND [ARG...] [@NTH] [xCOUNT]" given as words; NULL or what is
+ * bad.  NTH counts the requests of that step from now on.
+ */
 static const char *
 fault_add(char **w, int n)
 {
@@ -3335,19 +3445,13 @@ fault_add(char **w, int n)
 			f.step = (enum step)i;
 	if (f.step == S_N && strcmp(w[0], "*") != 0)
 		return "unknown step";
-	for (int i = 0; i < K_N; i++)
-		if (strcmp(w[1], kind_name[i]) == 0)
-			f.kind = (enum kind)i;
+	f.kind = kind_find(w[1]);
 	if (f.kind == K_N)
 		return "unknown kind of fault";
 	if (f.kind == K_EXPIRED)
 		f.left = 1;
-	if (n > 2 && w[n - 1][0] == 'x' && isdigit((u8)w[n - 1][1])) {
-		f.left = strtol(w[n - 1] + 1, NULL, 10);
-		n--;
-		if (f.left == 0)
-			return "count is 0";
-	}
+	if (!fault_times(&f, w, &n))
+		return "count is 0";
 	for (int i = 2; i < n; i++) {
 		if (strlen(f.arg) + strlen(w[i]) + 2 > ARG_LEN)
 			return "argument too long";
@@ -3388,7 +3492,7 @@ static const uint16_t suites[] = {
 
 struct conn {
 	int fd, number;
-	bool tls;
+	bool tls, connect;      /* connect: it came to Connect's port */
 	br_ssl_server_context sc;
 	br_sslio_context io;
 	u8 iobuf[BR_SSL_BUFSIZE_BIDI];
@@ -3534,6 +3638,8 @@ struct answer {
 	struct buf body;
 	const struct session *seal_for; /* encrypt for it, or NULL */
 	bool raw;               /* the body is bytes, neither JSON nor sealed */
+	const char *type;       /* of the content, if it is for Connect */
+	bool go_chunk;          /* one chunk, as Go sends what it did not count */
 	struct buf note;        /* more members for the log: ,"name":value */
 	char why[128];
 	char extra[256];        /* more header lines, each ending in CRLF */
@@ -5161,6 +5267,8 @@ answer_make(struct request *rq, const struct route *r, struct answer *an,
 	buf_free(&c.pt);
 }
 
+#include "connect.c"
+
 static FILE *log_file;
 static long log_count, step_count[S_N];
 static struct timespec log_start;
@@ -5202,16 +5310,22 @@ reason(int status)
 {
 	switch (status) {
 	case 200: return "OK";
+	case 204: return "No Content";
 	case 302: return "Found";
 	case 400: return "Bad Request";
 	case 401: return "Unauthorized";
 	case 403: return "Forbidden";
 	case 404: return "Not Found";
+	case 405: return "Method Not Allowed";
+	case 406: return "Not Acceptable";
+	case 408: return "Request Timeout";
 	case 409: return "Conflict";
+	case 413: return "Request Entity Too Large";
 	case 429: return "Too Many Requests";
 	case 500: return "Internal Server Error";
 	case 502: return "Bad Gateway";
 	case 503: return "Service Unavailable";
+	case 504: return "Gateway Timeout";
 	default: return "Status";
 	}
 }
@@ -5256,13 +5370,15 @@ put_head(struct buf *b, const struct answer *an, const struct fx *fx)
 	bool body = an->status >= 200 && an->status != 204 &&
 	    an->status != 304;
 	unsigned long long n = an->body.n;
+	bool chunked = is_chunked(fx) || an->go_chunk;
+	const char *type = an->type ? an->type : an->raw ?
+	    "application/octet-stream" : "application/json";
 
 	if (fx->on[K_CONTINUE])
 		buf_str(b, "HTTP/1.1 100 Continue\r\n\r\n");
-	buf_fmt(b, "HTTP/1.%d %d %s\r\nContent-Type: application/%s\r\n"
+	buf_fmt(b, "HTTP/1.%d %d %s\r\nContent-Type: %s\r\n"
 	    "Cache-Control: no-store\r\n%s", fx->on[K_HTTP10] ? 0 : 1,
-	    an->status, reason(an->status), an->raw ? "octet-stream" : "json",
-	    an->extra);
+	    an->status, reason(an->status), type, an->extra);
 	if (fx->on[K_OBSFOLD])
 		buf_str(b, "X-Folded: one\r\n two\r\n");
 	if (fx->on[K_GZIP])
@@ -5274,11 +5390,11 @@ put_head(struct buf *b, const struct answer *an, const struct fx *fx)
 		buf_str(b, "Connection: close\r\n");
 	if (fx->on[K_HUGEBODY])
 		n = 10000000000ULL;
-	if (is_chunked(fx))
+	if (chunked)
 		buf_str(b, "Transfer-Encoding: chunked\r\n");
 	if (fx->on[K_TWOLENGTHS])
 		buf_fmt(b, "Content-Length: %llu\r\n", n + 1);
-	if (body && !ends_at_close(fx) && (!is_chunked(fx) ||
+	if (body && !ends_at_close(fx) && (!chunked ||
 	    fx->on[K_LENGTHANDCHUNKED]))
 		buf_fmt(b, "Content-Length: %llu\r\n", n);
 	buf_str(b, "\r\n");
@@ -5296,6 +5412,9 @@ nap(long ms)
 static void
 put_answer(struct buf *out, struct answer *an, const struct fx *fx)
 {
+	bool whole;
+	long cut;
+
 	if (fx->on[K_EMPTYBODY])
 		an->body.n = 0;
 	put_head(out, an, fx);
@@ -5309,9 +5428,16 @@ put_answer(struct buf *out, struct answer *an, const struct fx *fx)
 	}
 	if (an->status == 204 || an->status == 304)
 		return;
-	if (is_chunked(fx))
+	if (is_chunked(fx)) {
 		put_chunked(out, &an->body, fx->on[K_BADCHUNK]);
-	else if (fx->on[K_TRUNCATE] || fx->on[K_STALL])
+	} else if (an->go_chunk) {
+		buf_fmt(out, "%zx\r\n", an->body.n);
+		cut = fx_num(fx, K_CUTCHUNK, (long)an->body.n / 2);
+		whole = !fx->on[K_CUTCHUNK] || (size_t)cut >= an->body.n;
+		buf_add(out, an->body.p, whole ? an->body.n : (size_t)cut);
+		if (!fx->on[K_CUTCHUNK])
+			buf_str(out, "\r\n0\r\n\r\n");
+	} else if (fx->on[K_TRUNCATE] || fx->on[K_STALL])
 		buf_add(out, an->body.p, (size_t)fx_num(fx, fx->on[K_STALL] ?
 		    K_STALL : K_TRUNCATE, 0) < an->body.n ?
 		    (size_t)fx_num(fx, fx->on[K_STALL] ? K_STALL :
@@ -5378,7 +5504,8 @@ answer_send(struct conn *c, struct answer *an, const struct fx *fx,
 	open = good && !client_closes && !fx->on[K_DROP] &&
 	    !fx->on[K_GARBAGE] && !fx->on[K_HUGEBODY] && !fx->on[K_STALL] &&
 	    !fx->on[K_TRUNCATE] && !fx->on[K_CLOSE] && !fx->on[K_HTTP10] &&
-	    !fx->on[K_QUIETCLOSE] && !ends_at_close(fx);
+	    !fx->on[K_QUIETCLOSE] && !fx->on[K_CUTCHUNK] &&
+	    !ends_at_close(fx);
 	if (!open)
 		conn_close(c, !fx->on[K_DROP] && !fx->on[K_CUTDELIM]);
 	return open;
@@ -5402,12 +5529,17 @@ serve_one(struct conn *c)
 		return false;
 	}
 	pthread_mutex_lock(&big_lock);
-	if (bad == NULL)
+	if (bad == NULL && !c->connect)
 		r = route_find(&rq);
-	step = r ? r->step : S_OTHER;
+	step = c->connect ? bad ? S_CON_OTHER : con_step(&rq) :
+	    r ? r->step : S_OTHER;
 	fx_take(&fx, step);
-	if (bad != NULL)
+	if (bad != NULL && c->connect)
+		con_refuse(&an, 400, "%s", bad);
+	else if (bad != NULL)
 		refuse(&an, 400, bad);
+	else if (c->connect)
+		con_answer(&rq, &an, &fx);
 	else
 		answer_make(&rq, r, &an, &fx);
 	if (fx.on[K_DROP] || fx.on[K_RESET] || fx.on[K_GARBAGE])
@@ -5427,16 +5559,17 @@ conn_main(void *arg)
 {
 	struct conn *c = arg;
 	u8 hello[64];
+	int mode = c->connect ? con.mode : (int)tls_mode;
 
-	if (tls_mode == TLS_SILENT) {
+	if (mode == TLS_SILENT) {
 		while (low_read(&c->fd, hello, sizeof(hello)) > 0)
 			;
 		close(c->fd);
-	} else if (tls_mode == TLS_CLOSE) {
+	} else if (mode == TLS_CLOSE) {
 		low_read(&c->fd, hello, sizeof(hello));
 		conn_close(c, false);
 	} else {
-		c->tls = tls_mode == TLS_ON;
+		c->tls = mode == TLS_ON;
 		if (c->tls)
 			conn_tls(c);
 		while (serve_one(c))
@@ -5452,18 +5585,6 @@ conn_main(void *arg)
  * ==================================================================== */
 
 #define WORDS_MAX 16
-
-static void __attribute__((format(printf, 1, 2)))
-say(const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vprintf(fmt, ap);
-	va_end(ap);
-	putchar('\n');
-	fflush(stdout);
-}
 
 /* Cuts a line into words: at TABs if there is one, else at blanks. */
 static int
@@ -5488,13 +5609,6 @@ item_changed(struct item *it)
 	it->v->content_version++;
 	item_seal(it);
 	say("ok");
-}
-
-static void
-text_set(char **where, const char *text)
-{
-	free(*where);
-	*where = xstrdup(text);
 }
 
 static void
@@ -5565,22 +5679,6 @@ cmd_add(char **w, int n)
 	say("ok %s", it->uuid);
 }
 
-/* Text for `list`: \\ \t \n \r and \u00XX, so that a line stays a line. */
-static void
-list_text(const char *s)
-{
-	putchar('\t');
-	for (; s != NULL && *s; s++) {
-		if (*s == '\\' || *s == '\t' || *s == '\n' || *s == '\r')
-			printf("\\%c", *s == '\t' ? 't' : *s == '\n' ? 'n' :
-			    *s == '\r' ? 'r' : '\\');
-		else if ((u8)*s < 0x20 || *s == 0x7f)
-			printf("\\u%04x", (u8)*s);
-		else
-			putchar(*s);
-	}
-}
-
 static void
 cmd_list(char **w, int n)
 {
@@ -5605,21 +5703,6 @@ cmd_list(char **w, int n)
 			putchar('\n');
 		}
 	fflush(stdout);
-}
-
-/* The item that is called so, by id or title; an active one comes first. */
-static struct item *
-item_named(const struct vault *v, const char *name)
-{
-	struct item *it = item_find(v, name);
-
-	for (int archived = 0; archived < 2; archived++)
-		for (size_t i = 0; v && it == NULL && i < v->n; i++)
-			if (v->items[i]->title != NULL &&
-			    strcmp(v->items[i]->title, name) == 0 &&
-			    (v->items[i]->trashed != 'N') == archived)
-				it = v->items[i];
-	return it;
 }
 
 /*
@@ -5834,6 +5917,17 @@ static const struct {
 	{ "archive", cmd_item }, { "delete", cmd_item }, { "acl", cmd_acl },
 	{ "token", cmd_token }, { "expire", cmd_expire },
 	{ "revoke", cmd_revoke }, { "unrevoke", cmd_revoke },
+	{ "connect", cmd_connect }, { "condump", cmd_condump },
+	{ "lag", cmd_lag },
+};
+
+/* Those that take the rest of the line as it is. */
+static const struct {
+	const char *name;
+	void (*run)(char *line);
+} whole_lines[] = {
+	{ "put", cmd_put }, { "conput", cmd_conput },
+	{ "conbody", cmd_conbody },
 };
 
 /* Runs one command line; the lock is held. */
@@ -5843,9 +5937,14 @@ command(char *line)
 	char *w[WORDS_MAX];
 	int n;
 
-	if (strncmp(line, "put ", 4) == 0 || strncmp(line, "put\t", 4) == 0) {
-		cmd_put(line + 4);
-		return;
+	for (size_t i = 0; i < LEN(whole_lines); i++) {
+		size_t k = strlen(whole_lines[i].name);
+
+		if (strncmp(line, whole_lines[i].name, k) == 0 &&
+		    (line[k] == ' ' || line[k] == '\t')) {
+			whole_lines[i].run(line + k + 1);
+			return;
+		}
 	}
 	n = words_cut(line, w);
 	for (size_t i = 0; n > 0 && i < LEN(commands); i++)
@@ -5971,30 +6070,32 @@ listen_on(int family, int p)
 	return fd;
 }
 
-/* Opens both sockets on one port; the IPv6 one may be missing. */
-static void
+/* Opens both sockets on one port, which is returned; the IPv6 one may be
+ * missing. */
+static int
 listen_both(int fds[2], int want)
 {
 	struct sockaddr_in a;
 	socklen_t n = sizeof(a);
+	int p;
 
 	for (int i = 0; i < 50; i++) {
 		fds[0] = listen_on(AF_INET, want);
 		if (fds[0] < 0)
 			die("cannot listen: %s", strerror(errno));
 		getsockname(fds[0], (void *)&a, &n);
-		port = ntohs(a.sin_port);
-		fds[1] = listen_on(AF_INET6, port);
+		p = ntohs(a.sin_port);
+		fds[1] = listen_on(AF_INET6, p);
 		/* A port taken on IPv6 alone would confuse: try another. */
 		if (fds[1] >= 0 || errno != EADDRINUSE || want != 0)
-			return;
+			return p;
 		close(fds[0]);
 	}
 	die("no port free on both families");
 }
 
 static void
-accept_one(int fd)
+accept_one(int fd, bool connect)
 {
 	static int number;
 	struct conn *c;
@@ -6007,6 +6108,7 @@ accept_one(int fd)
 	c = xalloc(sizeof(*c));
 	c->fd = s;
 	c->number = ++number;
+	c->connect = connect;
 	if (pthread_create(&th, NULL, conn_main, c) != 0)
 		die("cannot start a thread");
 	pthread_detach(th);
@@ -6050,7 +6152,9 @@ usage(void)
 	    "[--host NAME]\n    [--seed S] [--random SEED N] [--broken] "
 	    "[--fault SPEC]...\n    "
 	    "[--tls rsa|plain|silent|close-in-handshake|\n    cert=expired|"
-	    "cert=wronghost|cert=selfsigned|cert=otherca]");
+	    "cert=wronghost|cert=selfsigned|cert=otherca]\n    "
+	    "[--connect http|https] [--connect-port N] [--connect-base PATH]"
+	    "\n    [--connect-exp SECONDS] [--connect-vaults N]");
 }
 
 /* Reads --tls; returns the name of the certificate to use. */
@@ -6120,10 +6224,32 @@ options_read(struct options *o, int argc, char **argv)
 			fault_option(v);
 		else if (strcmp(name, "--tls") == 0)
 			o->cert = tls_option(v);
-		else if (strcmp(name, "--log") != 0)
+		else if (strncmp(name, "--connect", 9) == 0) {
+			if (!con_option(name, v))
+				usage();
+		} else if (strcmp(name, "--log") != 0)
 			usage();
 		else if ((log_file = fopen(v, "we")) == NULL)
 			die("cannot write %s", v);
+	}
+}
+
+/* Accepts and obeys until standard input ends; fds may be -1. */
+static void __attribute__((noreturn))
+serve(const int fds[4])
+{
+	struct pollfd p[5] = { { 0, POLLIN, 0 } };
+
+	for (int i = 0; i < 4; i++)
+		p[i + 1] = (struct pollfd){ fds[i], POLLIN, 0 };
+	for (;;) {
+		if (poll(p, 5, -1) < 0)
+			continue;
+		if (p[0].revents != 0 && !read_commands())
+			_exit(0);
+		for (int i = 0; i < 4; i++)
+			if (p[i + 1].revents & POLLIN)
+				accept_one(fds[i], i > 1);
 	}
 }
 
@@ -6132,7 +6258,7 @@ main(int argc, char **argv)
 {
 	struct options o = { 0, 0, 0, "test/pki", "server", "opmcp stand-in",
 		NULL };
-	int fds[2];
+	int fds[4] = { -1, -1, -1, -1 };
 	char *tok;
 
 	signal(SIGPIPE, SIG_IGN);
@@ -6144,20 +6270,17 @@ main(int argc, char **argv)
 	account_init(o.seed, o.items);
 	if (o.random > 0)
 		random_items(vault_named("AI"), o.random_seed, o.random);
-	listen_both(fds, o.port);
-	tok = token_make("plain", NULL);
-	say("ready %d %s", port, tok);
-	free(tok);
-	for (;;) {
-		struct pollfd p[3] = { { 0, POLLIN, 0 },
-			{ fds[0], POLLIN, 0 }, { fds[1], POLLIN, 0 } };
-
-		if (poll(p, 3, -1) < 0)
-			continue;
-		if (p[0].revents != 0 && !read_commands())
-			_exit(0);
-		for (int i = 1; i < 3; i++)
-			if (p[i].revents & POLLIN)
-				accept_one(fds[i - 1]);
+	port = listen_both(fds, o.port);
+	if (con.on) {
+		con_init();
+		con.port = listen_both(fds + 2, con.want_port);
 	}
+	tok = token_make("plain", NULL);
+	if (con.on)
+		say("ready %d %s connect=%s connect_token=%s", port, tok,
+		    con_url_text(), con.token);
+	else
+		say("ready %d %s", port, tok);
+	free(tok);
+	serve(fds);
 }
