@@ -4248,7 +4248,7 @@ http_put_request(struct http *h, struct err *e)
 	const struct str all[] = { h->req.method, S(" "), h->req.path,
 	    S(" HTTP/1.1\r\n"), h->req.head, S("\r\n"), h->req.body };
 
-	h->got = h->head_used = 0;
+	h->got = h->head_used = h->from = h->to = 0;
 	h->requests++;
 	for (size_t i = 0; i < LEN(all); i++)
 		if (!http_put(h, all[i], e))
