@@ -613,7 +613,7 @@ enum err_code {
 	E_LOCKED, E_AUDIT, E_RESOURCE,
 	E_STATE, E_ASK, E_CANNOT_ASK, E_REFUSED, E_UNANSWERED, E_LIMIT,
 	E_NO_TOKEN, E_TOKEN, E_HOST, E_SIGN_IN, E_SERVER, E_DENIED, E_RATE,
-	E_SERVICE, E_ANSWER, E_NET, E_DNS, E_TLS, E_TIMEOUT, E_CANCEL,
+	E_OPEN, E_SERVICE, E_ANSWER, E_NET, E_DNS, E_TLS, E_TIMEOUT, E_CANCEL,
 	E_LARGE, E_UNSURE, E_CONFIG, E_BUSY, E_INTERNAL, E_COUNT
 };
 
@@ -737,6 +737,9 @@ static const struct err_row {
 	[E_RATE] = { "rate_limited", RPC_OF_US, EX_TEMPFAIL,
 	    "1Password's rate limit for this token is reached; "
 	    "do not repeat the call at once." },
+	[E_OPEN] = { "circuit_open", RPC_OF_US, EX_TEMPFAIL,
+	    "The server has failed several times in a row; it is left alone "
+	    "for a minute. Tell the user; do not repeat the call before." },
 	[E_SERVICE] = { "service_error", RPC_OF_US, EX_UNAVAILABLE,
 	    "1Password answered with an error of its own." },
 	[E_ANSWER] = { "bad_answer", RPC_OF_US, EX_PROTOCOL,
@@ -3605,6 +3608,13 @@ struct http {
 	uint64_t requests;              /* sent in this process's life */
 	uint64_t sign_ins, refused;     /* tried, failed */
 	int64_t pause_until;            /* after a 429, as the server said */
+	int64_t retry_at;               /* Retry-After of the last answer, or 0 */
+	bool sent;                      /* the request has left, or parts of it */
+	unsigned repeats;               /* requests of this call made again, */
+	uint64_t repeated;              /* ... and of all calls */
+	unsigned faults;                /* of the other side, in a row */
+	uint64_t opened;                /* times the circuit opened, */
+	uint64_t open_until;            /* ... and the end of the last time */
 	int fd;                         /* -1: not connected */
 	bool reused;                    /* connection served before */
 	bool can_resume;
@@ -4249,6 +4259,7 @@ http_put_request(struct http *h, struct err *e)
 	    S(" HTTP/1.1\r\n"), h->req.head, S("\r\n"), h->req.body };
 
 	h->got = h->head_used = h->from = h->to = 0;
+	h->sent = true;
 	h->requests++;
 	for (size_t i = 0; i < LEN(all); i++)
 		if (!http_put(h, all[i], e))
@@ -4280,20 +4291,130 @@ http_is_idle_end(const struct http *h, const struct err *e)
 	    (e->code == E_NET || e->code == E_TLS);
 }
 
+/* What each fault of the other side means, the first row that fits: how often
+ * a request may be made again for it, and whether it counts for the circuit
+ * breaker. What is in no row is final and counts for nothing: refusals, names
+ * that are not there, cancels, what is ours. Never again: a certificate does
+ * not get better, and who answers with something else than HTTP or JSON, or
+ * with a text that fails its tag, is not whom we want. */
+static const struct http_fault {
+	enum err_code code;
+	int from, to;                   /* status; 0: no answer that counts */
+	unsigned again;
+	bool counts;
+} http_faults[] = {
+	{ E_DNS, 0, 0, 2, true },
+	{ E_NET, 0, 0, 2, true },       /* refused, reset, cut short */
+	{ E_TIMEOUT, 0, 0, 1, true },
+	{ E_TLS, 0, 0, 0, true },
+	{ E_ANSWER, 0, 0, 0, true },
+	{ E_SERVER, 0, 599, 0, true },
+	{ E_RATE, 429, 429, 1, false },         /* when the server says when */
+	{ E_SERVICE, 408, 408, 2, true },
+	{ E_SERVICE, 500, 500, 2, true },
+	{ E_SERVICE, 502, 504, 2, true },
+	{ E_SERVICE, 300, 399, 0, true },
+	{ E_SERVICE, 501, 599, 0, true },
+	{ E_NONE, 0, 0, 0, false },
+};
+
+/* The row of a failure; the last one for what is no fault. */
+static const struct http_fault *
+http_fault(const struct err *e)
+{
+	size_t i = 0;
+
+	while (i + 1 < LEN(http_faults) && (http_faults[i].code != e->code ||
+	    e->http < http_faults[i].from || e->http > http_faults[i].to))
+		i++;
+	return &http_faults[i];
+}
+
+/* Has the other side failed so often that it is left alone? When the time is
+ * over the next request is let through: if it fails too, the circuit stays
+ * open, and anything that works closes it. */
+static bool
+http_is_open(const struct http *h)
+{
+	return h->faults >= FAULTS_MAX && h->os->now_ms() < h->open_until;
+}
+
+/* Remember how a request ended. Any answer that is not a fault counts as
+ * success: whoever says 404 is well. */
+static void
+http_note(struct http *h, const struct err *e)
+{
+	bool was = h->faults >= FAULTS_MAX;
+
+	if (http_fault(e)->counts) {
+		h->faults += h->faults < FAULTS_MAX;
+		if (h->faults < FAULTS_MAX)
+			return;
+		h->open_until = h->os->now_ms() + OPEN_MS;
+		h->opened += !was;
+		os_log(h->os, LOG_WARN, "%u faults of the server in a row: "
+		    "nothing is sent for %d s", FAULTS_MAX, OPEN_MS / 1000);
+	} else if (e->code == E_NONE || e->http != 0) {
+		h->faults = 0;
+		if (was)
+			os_log(h->os, LOG_INFO, "the server answers again");
+	}
+}
+
+/* May a request that ended so be made again? A change only when nothing of it
+ * has left. Waits before: REPEAT_MS, doubled each time, between a half and one
+ * and a half of it, so that many processes do not come back at once; or as
+ * long as Retry-After says, when that is short. REPEATS_MAX are all that a
+ * call gets, whatever it asks for. False also when the call is cancelled
+ * meanwhile, which *e then says, or has no time left. */
+MUST static bool
+http_again(struct http *h, bool change, struct err *e)
+{
+	int64_t wait = h->retry_at - h->os->unix_time();
+	uint64_t pause = (uint64_t)REPEAT_MS << h->repeats;
+	struct err cut = { 0 };
+	u8 dice;
+
+	if (h->repeats >= http_fault(e)->again || h->repeats >= REPEATS_MAX ||
+	    h->faults >= FAULTS_MAX || wait > REPEAT_AFTER_S ||
+	    (e->code == E_RATE && wait <= 0) ||
+	    (change && h->sent && e->step == 0) || !h->os->random(&dice, 1))
+		return false;
+	pause = pause / 2 + pause * dice / 255;
+	if (wait > 0 && pause < (uint64_t)wait * 1000)
+		pause = (uint64_t)wait * 1000;
+	if (h->os->now_ms() + pause >= h->call_deadline)
+		return false;
+	if (!os_pause(h->os, pause, &cut)) {
+		*e = cut;
+		return false;
+	}
+	h->repeats++;
+	h->repeated++;
+	return true;
+}
+
 /* Send the request on the kept connection or a new one; refused while a 429
- * is in force. After it the caller
- * may compute before http_finish(): the answer is on its way. The slices of
- * req must stay in place until then. A failure to send on a kept connection
- * is left for http_finish() to find. */
+ * is in force or the circuit is open. After it the caller may compute before
+ * http_finish(): the answer is on its way. The slices of req must stay in
+ * place until then. A failure to send on a kept connection is left for
+ * http_finish() to find. */
 MUST static bool
 http_begin(struct http *h, struct arena *scratch,
     const struct http_request *req, struct err *e)
 {
 	struct err later = { 0 };
 
+	h->sent = false;
+	h->retry_at = 0;
 	if (h->os->unix_time() < h->pause_until) {
 		e->until = h->pause_until;
 		return fail(e, E_RATE, "");
+	}
+	if (http_is_open(h)) {
+		e->until = h->os->unix_time() + (int64_t)((h->open_until -
+		    h->os->now_ms() + 999) / 1000);
+		return fail(e, E_OPEN, "");
 	}
 	h->req = *req;
 	h->started = h->os->now_ms();
@@ -4611,7 +4732,7 @@ http_read(struct http *h, struct arena *a, struct http_answer *answer,
 		ok = http_read_rest(h, &body, e);
 	answer->body = out_close(&body, a);
 	answer->status = head.status;
-	answer->retry_at = head.retry_at;
+	h->retry_at = answer->retry_at = head.retry_at;
 	if (head.close || h->end != END_OPEN)
 		http_close(h);
 	return ok && (!body.over || fail(e, E_LARGE, "answer"));
@@ -4625,7 +4746,7 @@ http_is_lost(const struct err *e)
 	return e->step == 0 && (e->code == E_NET || e->code == E_TIMEOUT ||
 	    e->code == E_TLS || e->code == E_ANSWER || e->code == E_CANCEL ||
 	    e->code == E_LARGE || (e->code == E_SERVICE && (e->http < 400 ||
-	    e->http >= 500)));
+	    e->http == 408 || e->http >= 500)));
 }
 
 /* One line per exchange: what a user can send when the live service behaves
@@ -6162,6 +6283,7 @@ struct sa {
 	u8 mac_key[SHA256_LEN];         /* secret */
 	uint32_t mac_id;                /* of the last request */
 	struct str body;                /* of a raw answer, in scratch */
+	uint64_t barred_until;          /* no sign-in: one was refused */
 	int64_t throttle_exp;
 	u8 throttle[512];               /* OP-Throttling-Token */
 	size_t throttle_len;
@@ -6889,27 +7011,52 @@ sa_sign_in(struct sa *sa, struct err *e)
 	return ok;
 }
 
-/* A request of somebody who is signed in; signs in first when need be, and
- * once more when the service says that the session has ended (401). The body
- * is given in plain. */
+/* One try of a request of somebody who is signed in; signs in first when need
+ * be. The body is given in plain. */
 MUST static bool
-sa_call(struct sa *sa, struct sa_request r, enum err_code missing,
+sa_try(struct sa *sa, struct sa_request r, enum err_code missing,
     struct json *j, struct err *e)
 {
 	struct str plain = r.body;
 
-	for (int tries = 0;; tries++) {
-		struct err now = { 0 };
+	if (!sa->signed_in && sa->os->now_ms() < sa->barred_until)
+		return fail(e, E_SIGN_IN, "it did so less than a minute ago, "
+		    "and is not asked again yet");
+	if (!sa->signed_in && !sa_sign_in(sa, e))
+		return false;
+	return (plain.n == 0 || sa_seal(sa, &sa->key, plain, &r.body, e)) &&
+	    sa_begin(sa, &r, e) && sa_finish(sa, &r, missing, j, e);
+}
 
-		if (!sa->signed_in && !sa_sign_in(sa, e))
-			return false;
-		if (plain.n > 0 && !sa_seal(sa, &sa->key, plain, &r.body, e))
-			return false;
-		if (sa_begin(sa, &r, &now) &&
-		    sa_finish(sa, &r, missing, j, &now))
+/* The same, again where http_faults allows it, and once more after a new
+ * sign-in when the service says that the session has ended (401). A token
+ * that is refused is not tried again for REFUSED_MS: whoever is revoked costs
+ * one sign-in a minute, however often he is called. */
+MUST static bool
+sa_call(struct sa *sa, struct sa_request r, enum err_code missing,
+    struct json *j, struct err *e)
+{
+	bool change = str_eq(r.method, S("PATCH")), renewed = false;
+
+	for (;;) {
+		struct err now = { 0 };
+		bool kept = sa->signed_in;
+		bool ok = sa_try(sa, r, missing, j, &now);
+
+		http_note(&sa->http, &now);
+		if (ok)
 			return true;
-		sa->signed_in = now.code != E_SIGN_IN;
-		if (sa->signed_in || tries > 0) {
+		if (now.code == E_SIGN_IN) {
+			sa->signed_in = false;
+			if (kept && !renewed) {
+				renewed = true;
+				continue;
+			}
+			if (sa->os->now_ms() >= sa->barred_until)
+				sa->barred_until = sa->os->now_ms() +
+				    REFUSED_MS;
+		}
+		if (!http_again(&sa->http, change, &now)) {
 			*e = now;
 			return false;
 		}
@@ -8425,7 +8572,8 @@ sa_init(struct sa *sa, const struct cfg *cfg, struct arena *session,
  * that this program does not know included. There are no ids of requests and
  * no promise of what an old version does in a PUT, so:
  *
- *   - reading is repeated once, when a kept connection turns out to be closed;
+ *   - reading is repeated, once when a kept connection turns out to be closed
+ *     and otherwise as http_faults says;
  *   - a change is sent once. When its answer is lost, the item is read until
  *     it holds what was wished for, a few times; if it never does, nobody
  *     knows, and the caller is told so.
@@ -8692,14 +8840,39 @@ con_check_status(struct con *c, const struct con_request *r,
 	    fail_http(e, E_SERVICE, "", a->status);
 }
 
-/* One request, with its answer in scratch. */
+/* One try of a request, with its answer in scratch; j is filled unless it is
+ * NULL. A read that found the kept connection closed is sent once more. */
+MUST static bool
+con_try(struct con *c, const struct con_request *r,
+    const struct http_request *req, struct str *body, struct json *j,
+    struct err *e)
+{
+	struct err first = { 0 };
+	struct http_answer a;
+
+	if (!http_begin(&c->http, c->scratch, req, e))
+		return false;
+	if (!http_finish(&c->http, c->scratch, &a, &first)) {
+		if (!con_is_read(r) || !http_is_idle_end(&c->http, &first)) {
+			*e = first;
+			return false;
+		}
+		if (!http_begin(&c->http, c->scratch, req, e) ||
+		    !http_finish(&c->http, c->scratch, &a, e))
+			return false;
+	}
+	*body = a.body;
+	return con_check_status(c, r, &a, e) &&
+	    (j == NULL || json_parse(j, c->scratch, a.body, e));
+}
+
+/* The same, again where http_faults allows it. */
 MUST static bool
 con_call(struct con *c, const struct con_request *r, struct str *body,
-    struct err *e)
+    struct json *j, struct err *e)
 {
 	struct http_request req = { r->method, JOIN(c->scratch,
 	    str_c(c->base), r->path), NOTHING, r->body, 0 };
-	struct http_answer a;
 	struct out head;
 
 	out_open(&head, c->scratch);
@@ -8707,20 +8880,18 @@ con_call(struct con *c, const struct con_request *r, struct str *body,
 	req.head = out_close(&head, c->scratch);
 	if (head.over || req.path.p == NULL)
 		return fail(e, E_INTERNAL, "memory");
-	for (int tries = 0;; tries++) {
+	for (;;) {
 		struct err now = { 0 };
+		bool ok = con_try(c, r, &req, body, j, &now);
 
-		if (http_begin(&c->http, c->scratch, &req, &now) &&
-		    http_finish(&c->http, c->scratch, &a, &now))
-			break;
-		if (tries > 0 || !con_is_read(r) ||
-		    !http_is_idle_end(&c->http, &now)) {
+		http_note(&c->http, &now);
+		if (ok)
+			return true;
+		if (!http_again(&c->http, !con_is_read(r), &now)) {
 			*e = now;
 			return false;
 		}
 	}
-	*body = a.body;
-	return con_check_status(c, r, &a, e);
 }
 
 /* Read JSON. */
@@ -8731,7 +8902,7 @@ con_get(struct con *c, struct str path, enum err_code missing, struct json *j,
 	struct str body;
 
 	return con_call(c, &(struct con_request){ S("GET"), path, NOTHING,
-	    missing }, &body, e) && json_parse(j, c->scratch, body, e);
+	    missing }, &body, j, e);
 }
 
 /* Where a vault of this id is kept, known already or new; NULL: no room. */
@@ -9114,7 +9285,7 @@ con_file(void *ctx, struct str vault, const struct item *it,
 		return fail(e, E_KIND, "file id");
 	return con_call(c, &(struct con_request){ S("GET"), JOIN(c->scratch,
 	    S("/v1/vaults/"), vault, S("/items/"), it->ref.id, S("/files/"),
-	    f->id, S("/content")), NOTHING, E_FIELD }, text, e) &&
+	    f->id, S("/content")), NOTHING, E_FIELD }, text, NULL, e) &&
 	    (f->size == 0 || text->n == f->size ||
 	    fail(e, E_ANSWER, "not the file that the item names"));
 }
@@ -9414,7 +9585,7 @@ con_send(struct con *c, struct str vault, const struct con_request *r,
 
 	if (!gone && !json_parse(&sent.details, c->scratch, r->body, e))
 		return false;
-	if (con_call(c, r, &body, &lost)) {
+	if (con_call(c, r, &body, NULL, &lost)) {
 		if (gone)
 			return true;
 		if (json_parse(&now->details, c->scratch, body, &lost) &&
@@ -11612,6 +11783,7 @@ struct keeper {
 	struct str more;                /* to be said with an error */
 	bool wrote;                     /* this call has changed something */
 	bool careful;                   /* it may not rest on an old list */
+	bool open;                      /* the circuit, as last recorded */
 };
 
 /* Tell the host about the call under way: a notification's method and the
@@ -11683,6 +11855,19 @@ keep_audit_start(struct keeper *k)
 	return keep_record(k, "START", JOIN(&k->scratch, S("opmcp "
 	    OPMCP_VERSION ", Landlock "), str_c(layer_name[k->box.landlock]),
 	    S(", seccomp "), str_c(layer_name[k->box.seccomp])));
+}
+
+/* Put on record that the circuit has opened or closed since the last line. */
+MUST static bool
+keep_audit_circuit(struct keeper *k)
+{
+	bool open = k->http->faults >= FAULTS_MAX;
+
+	if (open == k->open)
+		return true;
+	k->open = open;
+	return keep_record(k, open ? "CIRCUIT_OPEN" : "CIRCUIT_CLOSED",
+	    str_c(k->http->host));
 }
 
 /* Put on record that something is about to be changed: it must not happen
@@ -12601,6 +12786,14 @@ quota_used(const struct keeper *k)
 	return hour > day ? hour : day;
 }
 
+/* The state of the circuit to the server, in the words that breakers have. */
+static struct str
+tool_circuit(const struct keeper *k)
+{
+	return k->http->faults < FAULTS_MAX ? S("closed") :
+	    http_is_open(k->http) ? S("open") : S("half_open");
+}
+
 /* What protects and records, as far as it is there. */
 static void
 tool_put_guards(const struct keeper *k, struct jw *w)
@@ -12644,6 +12837,9 @@ tool_put_health(struct keeper *k, bool probe, const struct err *bad,
 	    S("keys are locked in memory") :
 	    S("keys may be swapped out; raise RLIMIT_MEMLOCK"));
 	tool_put_guards(k, w);
+	tool_put_check(w, S("circuit"), k->http->faults < FAULTS_MAX,
+	    JOIN(&k->scratch, tool_circuit(k), k->http->faults < FAULTS_MAX ?
+	    NOTHING : S(": the server has failed several times in a row")));
 	tool_put_check(w, S("last_call"), k->last.code == E_NONE,
 	    str_c(k->calls == 0 ? "no call yet" :
 	    k->last.code == E_NONE ? "1Password answered the last call" :
@@ -13483,6 +13679,9 @@ tool_metrics(struct keeper *k, const struct json *j, uint32_t args,
 	tool_put_count(w, S("authentication_attempts_total"), k->http->sign_ins);
 	tool_put_count(w, S("authentication_failures_total"), k->http->refused);
 	tool_put_count(w, S("upstream_requests_total"), k->http->requests);
+	tool_put_count(w, S("upstream_repeats_total"), k->http->repeated);
+	tool_put_count(w, S("circuit_opened_total"), k->http->opened);
+	jw_put(w, S("circuit"), tool_circuit(k));
 	tool_put_count(w, S("requests_this_hour"), k->quota.hour_reads);
 	tool_put_count(w, S("requests_today"), k->quota.day_all);
 	tool_put_count(w, S("items_revealed"), k->gate->seen_n);
@@ -14968,6 +15167,7 @@ keep_start(struct keeper *k)
 	    .correlation = keep_uuid(k) };
 	k->requests = k->http->requests;
 	k->http->call++;
+	k->http->repeats = 0;
 	k->http->call_deadline = k->os->now_ms() +
 	    k->cfg->timeout_s * 1000;
 }
@@ -15084,7 +15284,8 @@ keep_audit_call(struct keeper *k, const struct job *b, const struct err *e)
 	struct aud_line *l = &k->line;
 	struct out o;
 
-	if (k->audit->seq == 0 && !keep_audit_start(k))
+	if ((k->audit->seq == 0 && !keep_audit_start(k)) ||
+	    !keep_audit_circuit(k))
 		return false;
 	l->event = keep_event(k, e);
 	l->tool = b->name;

@@ -40,6 +40,9 @@
 #define AUDIT_MS 1000           /* for whoever reads audit lines to take one */
 #define STATE_MS 600000         /* for a modern host to come back with it */
 #define LAG_MS 2000             /* Connect reads this late after a write */
+#define REPEAT_MS 200           /* before a request is made again; doubled */
+#define OPEN_MS 60000           /* after FAULTS_MAX nothing is sent */
+#define REFUSED_MS 60000        /* after a refused sign-in none is tried */
 #define QUIET_MS 30000          /* after a failed look-up nobody waits for */
 #define PROGRESS_MS 3000        /* between two notes of progress */
 #define NOTES_MS 200            /* at least; five a second at most */
@@ -69,6 +72,9 @@
 #define KEYSETS_MAX 64u              /* own and group keysets of one account */
 #define VAULTS_MAX 512u              /* vaults one token reaches */
 #define RETRY_AFTER_MAX_S 3600       /* longest pause a 429 can impose */
+#define REPEAT_AFTER_S 5             /* longest Retry-After a call waits for */
+#define REPEATS_MAX 2u               /* requests made again in one call */
+#define FAULTS_MAX 5u                /* in a row; then the circuit opens */
 
 /* How much may wait or grow. */
 #define CALLS_MAX 64u                /* tool calls in flight or waiting */
