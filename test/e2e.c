@@ -3584,13 +3584,13 @@ t_rate_limited(struct t *t)
 	    "Wed, 21 Oct 2015 07:28:00 GMT\tx1");
 	get_word(&w, ITEM, NULL, "rate_limited", "429, until 2015");
 	get_usual(&w, "429 until a time that has passed");
-	standin_do(&w.s, "fault item status 429 1 x1");
-	get_word(&w, ITEM, NULL, "rate_limited", "429 for 1 s");
+	standin_do(&w.s, "fault item status 429 3 x1");
+	get_word(&w, ITEM, NULL, "rate_limited", "429 for 3 s");
 	standin_do(&w.s, "reset");
-	get_word(&w, ITEM, NULL, "rate_limited", "within the second");
-	want_count(&w, NULL, 0, "within the second");
-	poll(NULL, 0, 1300); /* the pause itself is what is tested */
-	get_usual(&w, "after the second");
+	get_word(&w, ITEM, NULL, "rate_limited", "within them");
+	want_count(&w, NULL, 0, "within them");
+	poll(NULL, 0, 3300); /* the pause itself is what is tested */
+	get_usual(&w, "after them");
 	standin_do(&w.s, "fault item status 429 600 x1");
 	get_word(&w, ITEM, NULL, "rate_limited", "429 for 600 s");
 	standin_do(&w.s, "clear");
