@@ -4280,14 +4280,13 @@ http_is_alive(const struct http *h)
 	    h->os->poll(&pfd, 1, 0) == 0;
 }
 
-/* True when the last exchange failed in a way that means no more than that
- * an idle connection had been closed: not a byte of an answer came on a
- * connection that had served before. Whether the request may be sent again
- * is the caller's to know. */
+/* True when the first failure of a call means no more than that an idle
+ * connection had been closed: not a byte of an answer came on a connection
+ * that had served before. */
 static bool
 http_is_idle_end(const struct http *h, const struct err *e)
 {
-	return h->reused && h->got == 0 &&
+	return h->repeats == 0 && h->reused && h->got == 0 &&
 	    (e->code == E_NET || e->code == E_TLS);
 }
 
@@ -4340,12 +4339,15 @@ http_is_open(const struct http *h)
 }
 
 /* Remember how a request ended. Any answer that is not a fault counts as
- * success: whoever says 404 is well. */
+ * success: whoever says 404 is well. Nor is the end of an idle connection a
+ * fault. */
 static void
 http_note(struct http *h, const struct err *e)
 {
 	bool was = h->faults >= FAULTS_MAX;
 
+	if (http_is_idle_end(h, e))
+		return;
 	if (http_fault(e)->counts) {
 		h->faults += h->faults < FAULTS_MAX;
 		if (h->faults < FAULTS_MAX)
@@ -4361,31 +4363,42 @@ http_note(struct http *h, const struct err *e)
 	}
 }
 
-/* May a request that ended so be made again? A change only when nothing of it
- * has left. Waits before: REPEAT_MS, doubled each time, between a half and one
- * and a half of it, so that many processes do not come back at once; or as
- * long as Retry-After says, when that is short. REPEATS_MAX are all that a
- * call gets, whatever it asks for. False also when the call is cancelled
- * meanwhile, which *e then says, or has no time left. */
-MUST static bool
-http_again(struct http *h, bool change, struct err *e)
+/* The pause before a request is made again, ms: REPEAT_MS, doubled each time,
+ * between a half and one and a half of it, so that many processes do not come
+ * back at once; or as long as Retry-After said. 0: not again. */
+static uint64_t
+http_pause(const struct http *h, const struct err *e)
 {
 	int64_t wait = h->retry_at - h->os->unix_time();
 	uint64_t pause = (uint64_t)REPEAT_MS << h->repeats;
-	struct err cut = { 0 };
 	u8 dice;
 
-	if (h->repeats >= http_fault(e)->again || h->repeats >= REPEATS_MAX ||
-	    h->faults >= FAULTS_MAX || wait > REPEAT_AFTER_S ||
-	    (e->code == E_RATE && wait <= 0) ||
-	    (change && h->sent && e->step == 0) || !h->os->random(&dice, 1))
-		return false;
+	if (h->repeats >= http_fault(e)->again || h->faults >= FAULTS_MAX ||
+	    wait > REPEAT_AFTER_S || (e->code == E_RATE && wait <= 0) ||
+	    !h->os->random(&dice, 1))
+		return 0;
 	pause = pause / 2 + pause * dice / 255;
-	if (wait > 0 && pause < (uint64_t)wait * 1000)
-		pause = (uint64_t)wait * 1000;
-	if (h->os->now_ms() + pause >= h->call_deadline)
+	return wait <= 0 || pause > (uint64_t)wait * 1000 ? pause :
+	    (uint64_t)wait * 1000;
+}
+
+/* May a request that ended so be made again? A change only when nothing of it
+ * has left. Where only an idle connection had been closed, at once, and else
+ * after a pause. REPEATS_MAX are all that a call gets, whatever it asks for.
+ * False also when the call is cancelled meanwhile, which *e then says, or has
+ * no time left. */
+MUST static bool
+http_again(struct http *h, bool change, struct err *e)
+{
+	bool idle = http_is_idle_end(h, e);
+	uint64_t pause = idle ? 0 : http_pause(h, e);
+	struct err cut = { 0 };
+
+	if (h->repeats >= REPEATS_MAX || (pause == 0 && !idle) ||
+	    (change && h->sent && e->step == 0) ||
+	    h->os->now_ms() + pause >= h->call_deadline)
 		return false;
-	if (!os_pause(h->os, pause, &cut)) {
+	if (pause > 0 && !os_pause(h->os, pause, &cut)) {
 		*e = cut;
 		return false;
 	}
@@ -6283,6 +6296,7 @@ struct sa {
 	u8 mac_key[SHA256_LEN];         /* secret */
 	uint32_t mac_id;                /* of the last request */
 	struct str body;                /* of a raw answer, in scratch */
+	unsigned refusals;              /* of sign-ins, in a row */
 	uint64_t barred_until;          /* no sign-in: one was refused */
 	int64_t throttle_exp;
 	u8 throttle[512];               /* OP-Throttling-Token */
@@ -6741,29 +6755,17 @@ sa_seal(struct sa *sa, struct sa_key *key, struct str plain, struct str *box,
 }
 
 /* Take the answer and parse it: plain JSON in the first three steps, an
- * envelope under the session key after them. A request that found its kept
- * connection closed is sent once more, with a MAC of its own, as the service
- * may refuse one it has seen; not in steps 2 to 4 and not a change, which
- * cannot be done twice. */
+ * envelope under the session key after them. */
 MUST static bool
 sa_finish(struct sa *sa, const struct sa_request *r, enum err_code missing,
     struct json *j, struct err *e)
 {
-	struct err first = { 0 };
 	struct http_answer a;
 	struct str plain;
 	struct json box;
 
-	if (!http_finish(&sa->http, sa->scratch, &a, &first)) {
-		if (r->step > 1 || str_eq(r->method, S("PATCH")) ||
-		    !http_is_idle_end(&sa->http, &first)) {
-			*e = first;
-			return false;
-		}
-		if (!sa_begin(sa, r, e) ||
-		    !http_finish(&sa->http, sa->scratch, &a, e))
-			return false;
-	}
+	if (!http_finish(&sa->http, sa->scratch, &a, e))
+		return false;
 	if (!sa_check_status(sa, &a, r->step, missing, e))
 		return false;
 	if (j == NULL) {                /* no envelope: a file */
@@ -7028,10 +7030,22 @@ sa_try(struct sa *sa, struct sa_request r, enum err_code missing,
 	    sa_begin(sa, &r, e) && sa_finish(sa, &r, missing, j, e);
 }
 
+/* The service has refused a sign-in, or a session that was just opened. With
+ * 401 that is about the token, and nothing is gained by asking again at once:
+ * no sign-in for REFUSED_MS, however often this program is called. Other
+ * statuses may be of somebody in between; there it takes two. */
+static void
+sa_bar(struct sa *sa, const struct err *e)
+{
+	uint64_t now = sa->os->now_ms();
+
+	sa->refusals++;
+	if (now >= sa->barred_until && (e->http == 401 || sa->refusals > 1))
+		sa->barred_until = now + REFUSED_MS;
+}
+
 /* The same, again where http_faults allows it, and once more after a new
- * sign-in when the service says that the session has ended (401). A token
- * that is refused is not tried again for REFUSED_MS: whoever is revoked costs
- * one sign-in a minute, however often he is called. */
+ * sign-in when the service says that the session has ended (401). */
 MUST static bool
 sa_call(struct sa *sa, struct sa_request r, enum err_code missing,
     struct json *j, struct err *e)
@@ -7041,22 +7055,22 @@ sa_call(struct sa *sa, struct sa_request r, enum err_code missing,
 	for (;;) {
 		struct err now = { 0 };
 		bool kept = sa->signed_in;
-		bool ok = sa_try(sa, r, missing, j, &now);
 
-		http_note(&sa->http, &now);
-		if (ok)
+		if (sa_try(sa, r, missing, j, &now)) {
+			http_note(&sa->http, &now);
+			sa->refusals = 0;
 			return true;
-		if (now.code == E_SIGN_IN) {
-			sa->signed_in = false;
-			if (kept && !renewed) {
-				renewed = true;
-				continue;
-			}
-			if (sa->os->now_ms() >= sa->barred_until)
-				sa->barred_until = sa->os->now_ms() +
-				    REFUSED_MS;
 		}
-		if (!http_again(&sa->http, change, &now)) {
+		http_note(&sa->http, &now);
+		if (now.code == E_SIGN_IN && kept && !renewed &&
+		    sa->os->now_ms() >= sa->barred_until) {
+			sa->signed_in = false;
+			renewed = true;
+		} else if (now.code == E_SIGN_IN && now.http != 0) {
+			sa_bar(sa, &now);
+			*e = now;
+			return false;
+		} else if (!http_again(&sa->http, change, &now)) {
 			*e = now;
 			return false;
 		}
@@ -8572,8 +8586,7 @@ sa_init(struct sa *sa, const struct cfg *cfg, struct arena *session,
  * that this program does not know included. There are no ids of requests and
  * no promise of what an old version does in a PUT, so:
  *
- *   - reading is repeated, once when a kept connection turns out to be closed
- *     and otherwise as http_faults says;
+ *   - reading is repeated as http_faults says;
  *   - a change is sent once. When its answer is lost, the item is read until
  *     it holds what was wished for, a few times; if it never does, nobody
  *     knows, and the caller is told so.
@@ -8841,26 +8854,17 @@ con_check_status(struct con *c, const struct con_request *r,
 }
 
 /* One try of a request, with its answer in scratch; j is filled unless it is
- * NULL. A read that found the kept connection closed is sent once more. */
+ * NULL. */
 MUST static bool
 con_try(struct con *c, const struct con_request *r,
     const struct http_request *req, struct str *body, struct json *j,
     struct err *e)
 {
-	struct err first = { 0 };
 	struct http_answer a;
 
-	if (!http_begin(&c->http, c->scratch, req, e))
+	if (!http_begin(&c->http, c->scratch, req, e) ||
+	    !http_finish(&c->http, c->scratch, &a, e))
 		return false;
-	if (!http_finish(&c->http, c->scratch, &a, &first)) {
-		if (!con_is_read(r) || !http_is_idle_end(&c->http, &first)) {
-			*e = first;
-			return false;
-		}
-		if (!http_begin(&c->http, c->scratch, req, e) ||
-		    !http_finish(&c->http, c->scratch, &a, e))
-			return false;
-	}
 	*body = a.body;
 	return con_check_status(c, r, &a, e) &&
 	    (j == NULL || json_parse(j, c->scratch, a.body, e));

@@ -8795,6 +8795,8 @@ test_sa_version(void)
 		run.row = rows[i].body;
 		e = (struct err){ 0 };
 		well_once(sa);
+		if (rows[i].status < 0)         /* an idle connection's end */
+			sa->http.repeats = 0;
 		onep.fault = (struct fault){ "/api/v3/vault/" VAULT "?",
 			rows[i].status, rows[i].body, rows[i].status > 0, NULL,
 			1 };
