@@ -7030,17 +7030,18 @@ sa_try(struct sa *sa, struct sa_request r, enum err_code missing,
 	    sa_begin(sa, &r, e) && sa_finish(sa, &r, missing, j, e);
 }
 
-/* The service has refused a sign-in, or a session that was just opened. With
- * 401 that is about the token, and nothing is gained by asking again at once:
- * no sign-in for REFUSED_MS, however often this program is called. Other
- * statuses may be of somebody in between; there it takes two. */
+/* The service has refused a sign-in, or a session that was just opened. A 401
+ * to the first step is about the token, and nothing is gained by asking again
+ * at once: no sign-in for REFUSED_MS, however often this program is called.
+ * Other refusals may have other reasons; there it takes two. */
 static void
 sa_bar(struct sa *sa, const struct err *e)
 {
 	uint64_t now = sa->os->now_ms();
 
 	sa->refusals++;
-	if (now >= sa->barred_until && (e->http == 401 || sa->refusals > 1))
+	if (now >= sa->barred_until && (sa->refusals > 1 ||
+	    (e->http == 401 && e->step <= 1)))
 		sa->barred_until = now + REFUSED_MS;
 }
 
@@ -7054,7 +7055,6 @@ sa_call(struct sa *sa, struct sa_request r, enum err_code missing,
 
 	for (;;) {
 		struct err now = { 0 };
-		bool kept = sa->signed_in;
 
 		if (sa_try(sa, r, missing, j, &now)) {
 			http_note(&sa->http, &now);
@@ -7062,7 +7062,7 @@ sa_call(struct sa *sa, struct sa_request r, enum err_code missing,
 			return true;
 		}
 		http_note(&sa->http, &now);
-		if (now.code == E_SIGN_IN && kept && !renewed &&
+		if (now.code == E_SIGN_IN && now.step == 0 && !renewed &&
 		    sa->os->now_ms() >= sa->barred_until) {
 			sa->signed_in = false;
 			renewed = true;
