@@ -3547,6 +3547,23 @@ cry_ed25519_sign(u8 sig[static 64], const u8 seed[static 32], struct str msg)
  * cache and no compression, and nothing of an answer is believed beyond what
  * the functions below check.
  *
+ * What is done about failures, for both back ends, is one table, http_faults:
+ * which of them may pass, so that the request is made again after a pause,
+ * and which count against the other side. The back ends ask it in one place
+ * each (sa_call, con_call), around whatever a request needs, a sign-in
+ * included. Three rules hold for all of it:
+ *
+ *   - a call makes two requests again at most, whatever it asks for, and none
+ *     when its time would not suffice;
+ *   - a change that may have arrived is never made again: the back end reads
+ *     what became of it (sa_settle, con_settle);
+ *   - five faults in a row open the circuit: nothing is sent for a minute, so
+ *     that neither a broken server nor its user waits for the other. Then one
+ *     request is let through and decides.
+ *
+ * A 429 is neither: it says how long to wait (Retry-After), and until then
+ * nothing is sent.
+ *
  * BearSSL is an engine without input or output of its own: it says which
  * records it wants to send or receive and where application data may go.
  * tls_pump() is the one loop that serves it. Without TLS (a server of one's
@@ -3608,8 +3625,8 @@ struct http {
 	uint64_t requests;              /* sent in this process's life */
 	uint64_t sign_ins, refused;     /* tried, failed */
 	int64_t pause_until;            /* after a 429, as the server said */
-	int64_t retry_at;               /* Retry-After of the last answer, or 0 */
-	bool sent;                      /* the request has left, or parts of it */
+	int64_t retry_at;               /* Retry-After just received, or 0 */
+	bool sent;                      /* the request has left, or a part */
 	unsigned repeats;               /* requests of this call made again, */
 	uint64_t repeated;              /* ... and of all calls */
 	unsigned faults;                /* of the other side, in a row */
@@ -3970,6 +3987,25 @@ proxy_is_bypassed(const struct http *h)
 	return false;
 }
 
+/* Split host[:port] or [address][:port]. False when that is not what s is: no
+ * host, one that does not fit 256 bytes, more than a port after it, a port
+ * that is none. Which bytes a host may have is the caller's to say. */
+MUST static bool
+http_split_origin(struct str s, struct str usual, struct str *host,
+    struct str *port)
+{
+	bool v6 = str_is_start(s, S("["));
+	size_t end = str_find(s, v6 ? ']' : ':');
+	struct str rest = str_from(s, end + v6);
+	uint64_t number;
+
+	*host = str_from(str_upto(s, end), v6);
+	*port = rest.n == 0 ? usual : str_from(rest, 1);
+	return !(v6 && end == s.n) && host->n > 0 && host->n < 256 &&
+	    (rest.n == 0 || rest.p[0] == ':') && port->n < 6 &&
+	    str_u64(*port, 65535, &number) && number > 0;
+}
+
 /* The parts of HTTPS_PROXY. */
 struct proxy {
 	char host[256], port[6];
@@ -3997,9 +4033,8 @@ proxy_copy(char *to, size_t cap, struct str s)
 MUST static bool
 proxy_parse(struct proxy *p, struct str url, struct err *e)
 {
-	struct str host, port = S("80");
-	uint64_t number;
-	size_t at, end;
+	struct str host, port;
+	size_t at;
 
 	if (str_nocase_eq(str_upto(url, 7), S("http://")))
 		url = str_from(url, 7);
@@ -4009,15 +4044,7 @@ proxy_parse(struct proxy *p, struct str url, struct err *e)
 		at--;
 	p->user = str_upto(url, at > 0 ? at - 1 : 0);
 	url = str_from(url, at);
-	end = str_is_start(url, S("[")) ? str_find(url, ']') : 0;
-	if (end > 0 && end == url.n)
-		return fail(e, E_CONFIG, "HTTPS_PROXY: http://[address]:port");
-	host = end > 0 ? (struct str){ url.p + 1, end - 1 } :
-	    str_upto(url, str_find(url, ':'));
-	url = str_from(url, end > 0 ? end + 1 : host.n);
-	if (url.n > 0)          /* nothing but a port may follow */
-		port = url.p[0] == ':' ? str_from(url, 1) : NOTHING;
-	if (!str_u64(port, 65535, &number) || number == 0 ||
+	if (!http_split_origin(url, S("80"), &host, &port) ||
 	    !proxy_copy(p->host, sizeof p->host, host) ||
 	    !proxy_copy(p->port, sizeof p->port, port))
 		return fail(e, E_CONFIG, "HTTPS_PROXY: http://host:port");
@@ -4751,15 +4778,14 @@ http_read(struct http *h, struct arena *a, struct http_answer *answer,
 	return ok && (!body.over || fail(e, E_LARGE, "answer"));
 }
 
-/* Is a failure of such a kind that the request may have been carried out? Not
- * when it is that of a new sign-in, before which it was refused. */
+/* Is the failure of the last request such that it may have been carried out?
+ * Not when nothing of it had left, and not when it is that of a new sign-in,
+ * before which it was refused. */
 static bool
-http_is_lost(const struct err *e)
+http_is_lost(const struct http *h, const struct err *e)
 {
-	return e->step == 0 && (e->code == E_NET || e->code == E_TIMEOUT ||
-	    e->code == E_TLS || e->code == E_ANSWER || e->code == E_CANCEL ||
-	    e->code == E_LARGE || (e->code == E_SERVICE && (e->http < 400 ||
-	    e->http == 408 || e->http >= 500)));
+	return h->sent && e->step == 0 && (http_fault(e)->counts ||
+	    e->code == E_CANCEL || e->code == E_LARGE);
 }
 
 /* One line per exchange: what a user can send when the live service behaves
@@ -6334,20 +6360,13 @@ sa_copy_id(u8 to[static ID_LEN], struct str id)
 MUST static bool
 sa_token_host(struct sa_token *t, struct str s)
 {
-	struct str port = S("443"), host;
-	uint64_t number;
-	size_t colon;
+	struct str port, host;
 
 	if (str_is_start(s, S("https://")))
 		s = str_from(s, 8);
 	if (s.n > 0 && s.p[s.n - 1] == '/')
 		s.n--;
-	colon = str_find(s, ':');
-	host = str_upto(s, colon);
-	if (colon < s.n)
-		port = str_from(s, colon + 1);
-	if (host.n == 0 || host.n >= sizeof t->host || port.n > 5 ||
-	    !str_u64(port, 65535, &number) || number == 0)
+	if (!http_split_origin(s, S("443"), &host, &port))
 		return false;
 	for (size_t i = 0; i < host.n; i++) {
 		u8 c = str_lower(host.p[i]);
@@ -7680,7 +7699,8 @@ sa_add_ssh(struct item *it, uint32_t node)
 
 		if (json_get(j, at, str_c(fact[i][0])) == 0)
 			continue;
-		f = item_add_field(it, at, str_c(fact[i][1]), str_c(fact[i][0]));
+		f = item_add_field(it, at, str_c(fact[i][1]),
+		    str_c(fact[i][0]));
 		f->title = str_c(fact[i][2]);
 		f->kind = KIND_SSH_FACT;
 		f->node = 0;
@@ -8085,8 +8105,8 @@ sa_send(struct sa *sa, struct sa_vault *v, const struct draft *c,
 	}
 	if (now.http == 409)
 		return fail(e, E_CONFLICT, "");
-	if (http_is_lost(&now) && sa_settle(sa, ID(v->id), c, sealed, version,
-	    &now))
+	if (http_is_lost(&sa->http, &now) &&
+	    sa_settle(sa, ID(v->id), c, sealed, version, &now))
 		return true;
 	*e = now;
 	return false;
@@ -8580,11 +8600,35 @@ sa_init(struct sa *sa, const struct cfg *cfg, struct arena *session,
  * token is a bearer token: whoever sees a request has it. Plain http is
  * therefore refused but to this machine, unless OPMCP_ALLOW_HTTP=1.
  *
- * An item is one JSON object: id, title, category, tags, urls, sections,
- * fields, files. A change is laid over the text that was read, and all of it
- * is sent back (PUT): members that no edit touches keep their bytes, those
- * that this program does not know included. There are no ids of requests and
- * no promise of what an old version does in a PUT, so:
+ *   vaults      GET    /v1/vaults
+ *   version     GET    /v1/vaults/V                   contentVersion
+ *   list        GET    /v1/vaults/V/items             no fields in it
+ *   item        GET    /v1/vaults/V/items/I
+ *   file        GET    /v1/vaults/V/items/I/files/F/content
+ *   create      POST   /v1/vaults/V/items
+ *   change      PUT    /v1/vaults/V/items/I           the whole item
+ *   delete      DELETE /v1/vaults/V/items/I           for good
+ *
+ * The server's filters are not used: how it reads a quote in them is not
+ * known, and our own look-up needs the list anyway. V, I and F are checked to
+ * be ids before they go into a path, so nothing in a path needs escaping.
+ *
+ * An item is one JSON object, with these members, each of which may be
+ * missing when it is empty:
+ *
+ *   id, title, category, version, tags, vault: {id}, urls: [{href, primary}]
+ *   sections: [{id, label}]
+ *   fields:   [{id, label, type, purpose, value, section: {id}}]
+ *   files:    [{id, name, size, section: {id}}]
+ *
+ * purpose says which fields are the login's username, password and notes. All
+ * values are text: a date is its second, a month its YYYYMM, a one-time
+ * password its otpauth:// URI.
+ *
+ * A change is laid over the text that was read, and all of it is sent back:
+ * members that no edit touches keep their bytes, those that this program does
+ * not know included. There are no ids of requests and no promise of what an
+ * old version does in a PUT, so:
  *
  *   - reading is repeated as http_faults says;
  *   - a change is sent once. When its answer is lost, the item is read until
@@ -8698,22 +8742,15 @@ MUST static bool
 con_origin(struct http *h, struct str s, struct err *e)
 {
 	bool v6 = str_is_start(s, S("["));
-	size_t end = v6 ? str_find(s, ']') : str_find(s, ':');
-	struct str host = str_from(str_upto(s, end), v6);
-	struct str port = str_from(s, end + v6);
-	uint64_t number;
+	struct str host, port;
 
-	if (port.n == 0)
-		port = h->plain ? S(":80") : S(":443");
-	if (host.n == 0 || host.n >= sizeof h->host || end + v6 > s.n ||
-	    port.p[0] != ':' || port.n > sizeof h->port ||
-	    !str_u64(str_from(port, 1), 65535, &number) || number == 0)
+	if (!http_split_origin(s, h->plain ? S("80") : S("443"), &host, &port))
 		return fail(e, E_CONFIG, "OP_CONNECT_HOST: not a host");
 	for (size_t i = 0; i < host.n; i++)
 		if (!id_is_word(host.p[i]) && !(v6 && host.p[i] == ':'))
 			return fail(e, E_CONFIG, "OP_CONNECT_HOST: not a host");
 	memcpy(h->host, host.p, host.n);
-	memcpy(h->port, port.p + 1, port.n - 1);
+	memcpy(h->port, port.p, port.n);
 	return true;
 }
 
@@ -8747,41 +8784,46 @@ con_address(struct con *c, const struct cfg *cfg, struct err *e)
 	    "clear; use https, or OPMCP_ALLOW_HTTP=1 in a network you trust");
 }
 
-/* What can be seen of an access token without its server: three parts of
- * base64url, for Connect, not past its end. The payload holds a secret; it is
- * decoded in scratch and given back. */
+/* The payload of an access token, decoded in scratch: it holds a secret. The
+ * token has three parts of base64url; that is all the form it has. */
+MUST static bool
+con_token_payload(struct con *c, struct str token, struct json *j)
+{
+	struct str rest = token, part[4], plain;
+	struct err bad = { 0 };
+	size_t n = 0;
+	u8 *room = mem_alloc(c->scratch, token.n);
+
+	while (n < LEN(part) && str_cut(&rest, '.', &part[n]))
+		n++;
+	for (size_t i = 0; i < token.n; i++)
+		if (!id_is_word(token.p[i]))
+			return false;
+	if (n != 3 || token.n > TOKEN_MAX || room == NULL ||
+	    !b64_decode(room, part[1], &plain.n))
+		return false;
+	plain.p = room;
+	return json_parse(j, c->scratch, plain, &bad) &&
+	    json_is_object(j, ROOT);
+}
+
+/* What can be seen of an access token without its server: its form, that it
+ * is for Connect and not past its end. Leaves a secret in scratch. */
 MUST static bool
 con_check_token(struct con *c, struct str token, struct err *e)
 {
-	struct str rest = token, part[4];
-	struct err bad = { 0 };
-	size_t n = 0;
 	struct json j;
-	struct str plain;
-	u8 *room = mem_alloc(c->scratch, token.n);
+	struct str aud;
 	uint64_t end;
 
 	if (str_is_start(token, S("ops_")))
 		return fail(e, E_TOKEN, "this is a service-account token; it "
 		    "goes into OP_SERVICE_ACCOUNT_TOKEN, without "
 		    "OP_CONNECT_HOST");
-	while (n < LEN(part) && str_cut(&rest, '.', &part[n]))
-		n++;
-	if (n != 3 || token.n > TOKEN_MAX)
+	if (!con_token_payload(c, token, &j))
 		return fail(e, E_TOKEN, "not an access token of Connect");
-	if (room == NULL)
-		return fail(e, E_INTERNAL, "memory");
-	plain.p = room;
-	if (!b64_decode(room, part[1], &plain.n) ||
-	    !json_parse(&j, c->scratch, plain, &bad) ||
-	    !json_is_object(&j, ROOT))
-		return fail(e, E_TOKEN, "not an access token of Connect");
-	for (size_t i = 0; i < token.n; i++)
-		if (!id_is_word(token.p[i]))
-			return fail(e, E_TOKEN, "a character of it");
-	if (str_search(json_raw(&j, json_get(&j, ROOT, S("aud"))),
-	    S("\"com.1password.connect\"")) ==
-	    json_raw(&j, json_get(&j, ROOT, S("aud"))).n)
+	aud = json_raw(&j, json_get(&j, ROOT, S("aud")));
+	if (str_search(aud, S("\"com.1password.connect\"")) == aud.n)
 		return fail(e, E_TOKEN, "it is not for Connect (aud)");
 	return !str_u64(json_raw(&j, json_get(&j, ROOT, S("exp"))),
 	    UINT32_MAX, &end) || (int64_t)end > c->os->unix_time() ||
@@ -8940,12 +8982,33 @@ con_content(const struct json *j, uint32_t vault)
 	return version;
 }
 
+/* Take a vault from the list. */
+MUST static bool
+con_add_vault(struct con *c, const struct json *j, uint32_t node,
+    struct err *e)
+{
+	struct con_vault *v;
+	struct str id, name;
+
+	if (!json_get_str(j, node, S("id"), &id) || !id_is_valid(id, 'a') ||
+	    !json_get_str(j, node, S("name"), &name))
+		return fail(e, E_ANSWER, "vault without id or name");
+	v = con_vault_place(c, id);
+	name = str_dup(&c->names, name);
+	if (v == NULL || name.p == NULL || c->vaults == VAULTS_MAX)
+		return fail(e, E_LARGE, "number of vaults");
+	v->pub = (struct vault){ ID(v->id), name, false, true };
+	if (!v->listed)
+		v->content = con_content(j, node);
+	c->list[c->vaults++] = v->pub;
+	return true;
+}
+
 /* Read the vault list. */
 MUST static bool
 con_load_vaults(struct con *c, struct err *e)
 {
 	struct json j;
-	struct str id, name;
 
 	c->has_vaults = false;
 	if (!con_get(c, S("/v1/vaults"), E_SERVICE, &j, e))
@@ -8954,22 +9017,9 @@ con_load_vaults(struct con *c, struct err *e)
 		return fail(e, E_ANSWER, "vault list");
 	mem_reset(&c->names, 0);
 	c->vaults = 0;
-	for (uint32_t k = json_first(&j, ROOT); k; k = json_next(&j, ROOT, k)) {
-		struct con_vault *v;
-
-		if (!json_get_str(&j, k, S("id"), &id) ||
-		    !id_is_valid(id, 'a') ||
-		    !json_get_str(&j, k, S("name"), &name))
-			return fail(e, E_ANSWER, "vault without id or name");
-		v = con_vault_place(c, id);
-		name = str_dup(&c->names, name);
-		if (v == NULL || name.p == NULL || c->vaults == VAULTS_MAX)
-			return fail(e, E_LARGE, "number of vaults");
-		v->pub = (struct vault){ ID(v->id), name, false, true };
-		if (!v->listed)
-			v->content = con_content(&j, k);
-		c->list[c->vaults++] = v->pub;
-	}
+	for (uint32_t k = json_first(&j, ROOT); k; k = json_next(&j, ROOT, k))
+		if (!con_add_vault(c, &j, k, e))
+			return false;
 	c->has_vaults = true;
 	return true;
 }
@@ -9079,31 +9129,40 @@ con_load_items(struct con *c, struct con_vault *v, uint64_t content,
 	return true;
 }
 
+/* Ask for the version of a vault's content; 0 when the server does not tell:
+ * one small request. */
+MUST static bool
+con_version(struct con *c, struct str vault, uint64_t *version, struct err *e)
+{
+	struct json j;
+
+	if (!con_get(c, JOIN(c->scratch, S("/v1/vaults/"), vault), E_VAULT,
+	    &j, e))
+		return false;
+	*version = con_content(&j, ROOT);
+	return json_is_str(&j, ROOT, S("id"), vault) ||
+	    fail(e, E_ANSWER, "not the vault asked for");
+}
+
 /* Back end: the items of a vault. A list that is there is as good as read now
- * when the vault's version is the same: one small request tells. */
+ * when the vault's version is the same. */
 MUST static bool
 con_items(void *ctx, struct str vault, bool *fresh,
     const struct item_ref **list, size_t *n, struct err *e)
 {
 	struct con *c = ctx;
 	struct con_vault *v;
-	struct json j;
 	uint64_t now;
+	bool old;
 
 	if (!con_vault_get(c, vault, &v, e))
 		return false;
 	now = v->content;
-	if (*fresh && v->listed) {
-		if (!con_get(c, JOIN(c->scratch, S("/v1/vaults/"), ID(v->id)),
-		    E_VAULT, &j, e))
-			return false;
-		if (!json_is_str(&j, ROOT, S("id"), vault))
-			return fail(e, E_ANSWER, "another vault than asked for");
-		now = con_content(&j, ROOT);
-	}
+	if (*fresh && v->listed && !con_version(c, vault, &now, e))
+		return false;
+	old = *fresh && (now == 0 || now != v->content);
 	*fresh |= !v->listed;
-	if ((!v->listed || (*fresh && (now == 0 || now != v->content))) &&
-	    !con_load_items(c, v, now, e))
+	if ((!v->listed || old) && !con_load_items(c, v, now, e))
 		return false;
 	*list = v->item;
 	*n = v->items;
@@ -9526,19 +9585,26 @@ con_value_eq(const struct secret *a, const struct secret *b)
 	    (a->n == b->n && ct_eq(a->p, b->p, a->n));
 }
 
+/* Two lists of as many strings, in any order. */
+static bool
+con_strings_eq(const struct str *a, size_t n, const struct str *b, size_t m)
+{
+	size_t i = 0;
+
+	while (i < n && n == m && str_is_in(a[i], b, m))
+		i++;
+	return n == m && i == n;
+}
+
 /* Does one item hold what the other holds: title, tags, fields by id? */
 static bool
 con_is_same(const struct item *a, const struct item *b)
 {
 	if (!str_eq(a->ref.title, b->ref.title) ||
-	    a->ref.tags != b->ref.tags || a->ref.urls != b->ref.urls)
+	    !con_strings_eq(a->ref.tag, a->ref.tags, b->ref.tag,
+	    b->ref.tags) ||
+	    !con_strings_eq(a->ref.url, a->ref.urls, b->ref.url, b->ref.urls))
 		return false;
-	for (size_t i = 0; i < a->ref.tags; i++)
-		if (!str_is_in(a->ref.tag[i], b->ref.tag, b->ref.tags))
-			return false;
-	for (size_t i = 0; i < a->ref.urls; i++)
-		if (!str_is_in(a->ref.url[i], b->ref.url, b->ref.urls))
-			return false;
 	for (size_t i = 0; i < a->fields; i++) {
 		const struct field *f = &a->field[i];
 		size_t k = 0;
@@ -9576,6 +9642,21 @@ con_settle(struct con *c, struct str vault, struct str id,
 	return false;
 }
 
+/* Take the answer to a change: the item as it now is, or nothing when it was
+ * to go. Fails with bad_answer. */
+MUST static bool
+con_take(struct con *c, struct str vault, struct str body, struct item *now,
+    struct err *e)
+{
+	struct str id = now->ref.id;
+	struct err bad = { 0 };
+
+	return (json_parse(&now->details, c->scratch, body, &bad) &&
+	    con_shape_item(c, vault, now, &bad) &&
+	    (id.n == 0 || str_eq(now->ref.id, id))) ||
+	    fail(e, E_ANSWER, "");
+}
+
 /* Send the change. For an update and for what is to go a lost answer is made
  * up for by reading; a new item has no id yet that could be asked for. */
 MUST static bool
@@ -9589,16 +9670,10 @@ con_send(struct con *c, struct str vault, const struct con_request *r,
 
 	if (!gone && !json_parse(&sent.details, c->scratch, r->body, e))
 		return false;
-	if (con_call(c, r, &body, NULL, &lost)) {
-		if (gone)
-			return true;
-		if (json_parse(&now->details, c->scratch, body, &lost) &&
-		    con_shape_item(c, vault, now, &lost) &&
-		    (create || str_eq(now->ref.id, id)))
-			return true;
-		lost = (struct err){ .code = E_ANSWER };
-	}
-	if (!http_is_lost(&lost)) {
+	if (con_call(c, r, &body, NULL, &lost) &&
+	    (gone || con_take(c, vault, body, now, &lost)))
+		return true;
+	if (!http_is_lost(&c->http, &lost)) {
 		*e = lost;
 		return false;
 	}
@@ -12966,7 +13041,8 @@ tool_put_vaults(struct keeper *k, struct jw *w, struct err *e)
 	bool fresh = true;
 	size_t n;
 
-	if (!tool_is_ready(k, e) || !k->be->vaults(k->back, &fresh, &list, &n, e))
+	if (!tool_is_ready(k, e) ||
+	    !k->be->vaults(k->back, &fresh, &list, &n, e))
 		return false;
 	if (!pol_pick_vault(k->cfg, NOTHING, list, n, &own, &none))
 		own = NULL;
@@ -13680,7 +13756,8 @@ tool_metrics(struct keeper *k, const struct json *j, uint32_t args,
 	tool_put_count(w, S("requests_total"), c->calls);
 	tool_put_count(w, S("errors_total"), c->errors);
 	tool_put_count(w, S("rate_limit_rejections_total"), c->rejections);
-	tool_put_count(w, S("authentication_attempts_total"), k->http->sign_ins);
+	tool_put_count(w, S("authentication_attempts_total"),
+	    k->http->sign_ins);
 	tool_put_count(w, S("authentication_failures_total"), k->http->refused);
 	tool_put_count(w, S("upstream_requests_total"), k->http->requests);
 	tool_put_count(w, S("upstream_repeats_total"), k->http->repeated);
@@ -15096,6 +15173,17 @@ keep_back(struct keeper *k)
 	return true;
 }
 
+/* The keeper's arenas. */
+MUST static bool
+keep_arenas(struct keeper *k)
+{
+	return mem_open(&k->keys, ARENA_LOCKED) &&
+	    mem_open(&k->session, ARENA_SESSION) &&
+	    mem_open(&k->scratch, ARENA_REQUEST) &&
+	    mem_open(&k->text, FRAME_MAX) &&
+	    mem_open(&k->reply, FRAME_HEAD + FRAME_MAX);
+}
+
 /* Build a keeper that has no token yet: its arenas and what lies in them.
  * False only when the system has no memory or no randomness. */
 MUST static bool
@@ -15103,11 +15191,7 @@ keep_open(struct keeper *k, const struct os *os, struct cfg *cfg)
 {
 	*k = (struct keeper){ .os = os, .cfg = cfg, .cat = &opmcp_catalog,
 	    .door = -1 };
-	if (!mem_open(&k->keys, ARENA_LOCKED) ||
-	    !mem_open(&k->session, ARENA_SESSION) ||
-	    !mem_open(&k->scratch, ARENA_REQUEST) ||
-	    !mem_open(&k->text, FRAME_MAX) ||
-	    !mem_open(&k->reply, FRAME_HEAD + FRAME_MAX))
+	if (!keep_arenas(k))
 		return false;
 	k->locked = box_is_locked(&k->keys);
 	k->started = os->now_ms();
