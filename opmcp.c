@@ -8644,6 +8644,9 @@ sa_init(struct sa *sa, const struct cfg *cfg, struct arena *session,
  * item. There is no sign-in.
  * ==================================================================== */
 
+/* A vault with the list that was read of it. Its version goes up with every
+ * change, so a list of the same version is as good as one read now; a server
+ * that tells none has its lists read each time. */
 struct con_vault {
 	struct vault pub;               /* points into id and names */
 	u8 id[ID_LEN];
@@ -8830,6 +8833,8 @@ con_check_token(struct con *c, struct str token, struct err *e)
 	    fail(e, E_TOKEN, "it has expired; issue another one");
 }
 
+/* One request to the server. The body is JSON, or n = 0 for none; nothing in
+ * the path needs escaping. */
 struct con_request {
 	struct str method, path;        /* path from /v1 on */
 	struct str body;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * demo.c: shows one whole conversation between an MCP host and opmcp, with
- * an invented 1Password account on this machine.
+ * an invented 1Password account on this machine, over both back ends.
  *
  *	demo [--opmcp PATH] [--standin PATH] [--pki DIR] [--show]
  *
@@ -621,7 +621,9 @@ step_end(struct demo *d)
 		lines += log.p[i] == '\n';
 	printf("%*sended after %.1f ms with exit status %d;\n", INDENT, "",
 	    d->ms, proc_exit(&d->c.p));
-	if (must(d, !has_password(d, &log) && !buf_has(&log, d->s.token),
+	if (must(d,
+		!has_password(d, &log) && !buf_has(&log, d->s.token) &&
+		    !buf_has(&log, d->s.connect_token),
 		"a secret stands in its log"))
 		printf("%*sno secret stands in the %zu lines of its log\n",
 		    INDENT, "", lines);
@@ -633,13 +635,51 @@ step_end(struct demo *d)
  * 5. Start, summary and end
  * ==================================================================== */
 
+/* The same account from a Connect server: another opmcp with other settings,
+ * told in two steps. */
+static bool
+step_connect(struct demo *d)
+{
+	client_stop(&d->c);
+	d->c = (struct client){ .p = { .pid = 0 } };
+	env_unset(&d->env, "OP_SERVICE_ACCOUNT_TOKEN");
+	env_unset(&d->env, "OPMCP_HOSTS");
+	env_set(&d->env, "OP_CONNECT_HOST", d->s.connect);
+	env_set(&d->env, "OP_CONNECT_TOKEN", d->s.connect_token);
+	print_step(d,
+	    "The other back end: a 1Password Connect server of one's own");
+	printf("%*sOP_CONNECT_HOST=%s\n", INDENT, "", d->s.connect);
+	return ask(d, "initialize",
+		   "{\"protocolVersion\":\"" SESSION "\","
+		   "\"capabilities\":{},\"clientInfo\":" CLIENT "}",
+		   0) &&
+	    tell(d, "{\"jsonrpc\":\"2.0\",\"method\":"
+		    "\"notifications/initialized\"}");
+}
+
+static bool
+step_connect_first(struct demo *d)
+{
+	print_step(d,
+	    "The same secret from there: vaults, titles, item; no sign-in");
+	if (!ask_item(d, FIRST, NULL, 3))
+		return false;
+	must_be_item(d, FIRST);
+	print_step(d, "And a later one");
+	if (!ask_item(d, LATER, NULL, 1))
+		return false;
+	must_be_item(d, LATER);
+	return true;
+}
+
 static bool
 play(struct demo *d)
 {
 	return step_start(d) && step_initialized(d) && step_tools(d) &&
 	    step_first(d) && step_later(d) && step_search(d) &&
 	    step_reference(d) && step_refused(d) && step_not_found(d) &&
-	    step_health(d) && step_modern(d) && step_end(d);
+	    step_health(d) && step_modern(d) && step_end(d) &&
+	    step_connect(d) && step_connect_first(d) && step_end(d);
 }
 
 static void
@@ -671,7 +711,8 @@ print_usage_hint(const struct demo *d)
 	       "To keep the token out of the host's settings, put it into a "
 	       "file of your own and\nset OP_SERVICE_ACCOUNT_TOKEN_FILE "
 	       "instead. README.md has the snippets for Claude\nDesktop, "
-	       "Claude Code, Cursor, VS Code and Codex.\n",
+	       "Claude Code, Cursor, VS Code and Codex, and says when a "
+	       "Connect server\nis the better choice.\n",
 	    path ? path : "/path/to/opmcp");
 	free(path);
 }
@@ -686,7 +727,8 @@ print_failure(const struct demo *d)
 		proc_err(&d->c.p, &log);
 	paint(d, RED, "\nThe demo failed.\n");
 	if (!has_password(d, &log) &&
-	    !(d->s.token && buf_has(&log, d->s.token)))
+	    !(d->s.token && buf_has(&log, d->s.token)) &&
+	    !(d->s.connect_token && buf_has(&log, d->s.connect_token)))
 		printf("%s", buf_text(&log));
 	buf_free(&log);
 }
@@ -716,6 +758,7 @@ options_read(struct demo *d, int argc, char **argv)
 int
 main(int argc, char **argv)
 {
+	static const char *const args[] = { "--connect", "https", NULL };
 	struct demo d = { .lab = { "./opmcp", "test/build/standin", "test/pki",
 			      NULL, false, 10000 } };
 
@@ -733,7 +776,7 @@ main(int argc, char **argv)
 	    d.show ? "" : ", and still only their beginning is shown");
 	if (must(&d, access(d.lab.opmcp, X_OK) == 0, "opmcp is not there") &&
 	    must(&d,
-		standin_start(&d.s, &d.lab, NULL) &&
+		standin_start(&d.s, &d.lab, args) &&
 		    standin_list(&d.s, &d.acct),
 		"the stand-in could not be started")) {
 		standin_env(&d.s, &d.lab, &d.env);
