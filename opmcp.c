@@ -4429,6 +4429,8 @@ http_again(struct http *h, bool change, struct err *e)
 		*e = cut;
 		return false;
 	}
+	if (e->code == E_RATE)  /* that pause has been waited for */
+		h->pause_until = 0;
 	h->repeats++;
 	h->repeated++;
 	return true;

@@ -8611,6 +8611,180 @@ test_sa_reconnect(void)
 	keeper_end(&k);
 }
 
+/* Which faults are repeated, how often and after what pause. The clock stands
+ * still but for the pauses. */
+static void
+test_sa_repeats(void)
+{
+	static const struct {
+		int status;             /* -1: it hangs up */
+		const char *head;
+		unsigned times;         /* how often it happens */
+		enum err_code code;
+		const char *log;
+		uint64_t least, most;   /* ms of pauses */
+	} rows[] = {
+		{ 500, "", 1, E_NONE, "ii", 100, 300 },
+		{ 500, "", 2, E_NONE, "iii", 300, 900 },
+		{ 500, "", 3, E_SERVICE, "iii", 300, 900 },
+		{ 502, "", 1, E_NONE, "ii", 100, 300 },
+		{ 503, "", 2, E_NONE, "iii", 300, 900 },
+		{ 504, "", 1, E_NONE, "ii", 100, 300 },
+		{ 408, "", 1, E_NONE, "ii", 100, 300 },
+		{ 503, "Retry-After: 4\r\n", 1, E_NONE, "ii", 4000, 4000 },
+		{ 503, "Retry-After: 5\r\n", 2, E_NONE, "iii", 10000,
+		    10000 },
+		{ 503, "Retry-After: 6\r\n", 1, E_SERVICE, "i", 0, 0 },
+		{ 429, "Retry-After: 3\r\n", 1, E_NONE, "ii", 3000, 3000 },
+		{ 429, "Retry-After: 3\r\n", 2, E_RATE, "ii", 3000, 3000 },
+		{ 429, "Retry-After: 6\r\n", 1, E_RATE, "i", 0, 0 },
+		{ 429, "", 1, E_RATE, "i", 0, 0 },
+		{ -1, "", 1, E_NONE, "ii", 0, 0 },      /* it was idle */
+		{ -1, "", 2, E_NONE, "iii", 200, 600 },
+		{ -1, "", 3, E_NET, "iii", 200, 600 },
+		{ 501, "", 1, E_SERVICE, "i", 0, 0 },
+		{ 505, "", 1, E_SERVICE, "i", 0, 0 },
+		{ 302, "", 1, E_SERVICE, "i", 0, 0 },
+		{ 400, "", 1, E_SERVICE, "i", 0, 0 },
+		{ 403, "", 1, E_DENIED, "i", 0, 0 },
+		{ 409, "", 1, E_SERVICE, "i", 0, 0 },
+		{ 418, "", 1, E_SERVICE, "i", 0, 0 },
+	};
+	struct keeper k;
+	struct cfg cfg;
+	struct err e;
+
+	keeper_start(&cfg, &k);
+	(void)credentials(&k, "x7ptdccw5lfbskxs55ml6eyoxq", NULL, &e);
+	for (size_t i = 0; i < LEN(rows); i++) {
+		uint64_t before = fake_ms, repeated = k.http->repeated;
+		int64_t was = fake_unix;
+		char label[40];
+
+		(void)snprintf(label, sizeof label, "%d x%u %.20s",
+		    rows[i].status, rows[i].times, rows[i].head);
+		run.row = label;
+		well_again(SA(&k));
+		onep.log.n = 0;
+		onep.fault = (struct fault){ ITEM, rows[i].status,
+			rows[i].status > 0 ? "{}" : NULL, rows[i].status > 0,
+			rows[i].head, rows[i].times };
+		(void)credentials(&k, "x7ptdccw5lfbskxs55ml6eyoxq", NULL, &e);
+		FAILED(e, rows[i].code);
+		SAME(onep.log, str_c(rows[i].log));
+		CHECK(fake_ms - before >= rows[i].least &&
+		    fake_ms - before <= rows[i].most);
+		EQUAL(k.http->repeated - repeated, onep.log.n - 1);
+		onep.fault.times = 0;
+		fake_unix = was;
+	}
+	run.row = NULL;
+	keeper_end(&k);
+}
+
+/* Five faults of the other side in a row, and nothing more is sent for a
+ * minute; then one request decides. What is not its fault does not count. */
+static void
+test_sa_circuit(void)
+{
+	struct keeper k;
+	struct cfg cfg;
+	struct err e;
+
+	keeper_start(&cfg, &k);
+	(void)credentials(&k, "x7ptdccw5lfbskxs55ml6eyoxq", NULL, &e);
+	run.row = "what does not count";
+	onep.fault = (struct fault){ ITEM, 403, "{}", true, NULL, 20 };
+	for (int i = 0; i < 7; i++) {
+		(void)credentials(&k, "x7ptdccw5lfbskxs55ml6eyoxq", NULL, &e);
+		FAILED(e, E_DENIED);
+		(void)credentials(&k, "no such title", NULL, &e);
+		FAILED(e, E_ITEM);
+	}
+	EQUAL(k.http->faults, 0);
+	for (int times = 1; times <= 2; times++) {
+		run.row = "three, two, open";
+		onep.fault = (struct fault){ ITEM, 500, "{}", true, NULL, 99 };
+		onep.log.n = 0;
+		(void)credentials(&k, "x7ptdccw5lfbskxs55ml6eyoxq", NULL, &e);
+		FAILED(e, E_SERVICE);
+		SAME(onep.log, S("iii"));
+		(void)credentials(&k, "x7ptdccw5lfbskxs55ml6eyoxq", NULL, &e);
+		FAILED(e, E_SERVICE);
+		SAME(onep.log, S("iiiii"));
+		for (int i = 0; i < 3; i++) {
+			(void)credentials(&k, "x7ptdccw5lfbskxs55ml6eyoxq",
+			    NULL, &e);
+			FAILED(e, E_OPEN);
+			EQUAL(e.until, fake_unix + OPEN_MS / 1000);
+		}
+		SAME(tool_circuit(&k), S("open"));
+		run.row = "the probe fails";
+		fake_ms += OPEN_MS;
+		SAME(tool_circuit(&k), S("half_open"));
+		onep.log.n = 0;
+		(void)credentials(&k, "x7ptdccw5lfbskxs55ml6eyoxq", NULL, &e);
+		FAILED(e, E_SERVICE);
+		SAME(onep.log, S("i"));
+		(void)credentials(&k, "x7ptdccw5lfbskxs55ml6eyoxq", NULL, &e);
+		FAILED(e, E_OPEN);
+		run.row = "the probe is answered";
+		fake_ms += OPEN_MS;
+		onep.fault.times = 0;
+		if (times == 2)         /* a refusal is an answer */
+			onep.fault = (struct fault){ ITEM, 403, "{}", true,
+				NULL, 1 };
+		(void)credentials(&k, "x7ptdccw5lfbskxs55ml6eyoxq", NULL, &e);
+		FAILED(e, times == 2 ? E_DENIED : E_NONE);
+		SAME(tool_circuit(&k), S("closed"));
+		EQUAL(k.http->opened, times);
+	}
+	run.row = NULL;
+	keeper_end(&k);
+}
+
+/* A token that is refused costs one sign-in a minute. */
+static void
+test_sa_refused(void)
+{
+	struct keeper k;
+	struct cfg cfg;
+	struct err e;
+
+	keeper_start(&cfg, &k);
+	onep.fault = (struct fault){ START, 401, "{}", true, NULL, 99 };
+	for (int minute = 0; minute < 3; minute++) {
+		onep.log.n = 0;
+		for (int i = 0; i < 6; i++) {
+			(void)credentials(&k, "GitHub", NULL, &e);
+			FAILED(e, E_SIGN_IN);
+			fake_ms += REFUSED_MS / 6;
+		}
+		SAME(onep.log, S("s"));
+	}
+	EQUAL(k.http->faults, 0);
+	onep.fault.times = 0;
+	(void)credentials(&k, "GitHub", NULL, &e);
+	FAILED(e, E_NONE);
+	run.row = "other refusals may pass";
+	for (int i = 0; i < 3; i++) {
+		SA(&k)->signed_in = false;
+		onep.fault = (struct fault){ AUTH, 403, "{}", true, NULL, 1 };
+		(void)credentials(&k, "GitHub", NULL, &e);
+		FAILED(e, E_SIGN_IN);
+		(void)credentials(&k, "GitHub", NULL, &e);
+		FAILED(e, E_NONE);
+	}
+	SA(&k)->signed_in = false;
+	onep.fault = (struct fault){ AUTH, 403, "{}", true, NULL, 99 };
+	onep.log.n = 0;
+	for (int i = 0; i < 5; i++)
+		(void)credentials(&k, "GitHub", NULL, &e);
+	SAME(onep.log, S("sasa"));
+	run.row = NULL;
+	keeper_end(&k);
+}
+
 /* After a 429 nothing is sent until the time is over. */
 static void
 test_sa_rate(void)
@@ -19238,6 +19412,7 @@ static const struct {
 	TEST(test_sa_sign_in),
 	TEST(test_sa_sign_in_device), TEST(test_sa_faults),
 	TEST(test_sa_session_ends), TEST(test_sa_reconnect),
+	TEST(test_sa_repeats), TEST(test_sa_circuit), TEST(test_sa_refused),
 	TEST(test_sa_rate), TEST(test_sa_throttle_renewal),
 	TEST(test_sa_random_fails),
 	TEST(test_sa_items_fresh), TEST(test_sa_version), TEST(test_sa_file),
