@@ -94,7 +94,7 @@ static const long items_of[SIZES] = { 1000, 10000 };
 /* The searches of one vault over one back end. ready_ms is without the start
  * of the process; the SDK has no figures for Connect. */
 struct search {
-	struct figure first_ms, ready_ms, later_ms, kb;
+	struct figure first_ms, ready_ms, cpu, server_cpu, later_ms, kb;
 	struct figure sdk_first, sdk_ready, sdk_later, sdk_kb;
 	long requests, answer; /* of the first one; bytes of the list */
 	double later_requests;
@@ -310,6 +310,19 @@ static double
 pair_cpu(struct pair p)
 {
 	return pair_file(p, "schedstat", "") / 1e6;
+}
+
+/* Processor time of all threads of a process in ms, or NAN. */
+static double
+pid_cpu(pid_t pid)
+{
+	struct timespec ts;
+	clockid_t clock;
+
+	if (clock_getcpuclockid(pid, &clock) != 0 ||
+	    clock_gettime(clock, &ts) != 0)
+		return NAN;
+	return (double)ts.tv_sec * 1000 + (double)ts.tv_nsec / 1e6;
 }
 
 /* How often either has gone to sleep or was put off the processor. */
@@ -660,15 +673,19 @@ run_search(struct bench *b, struct search *s, const struct row *item)
 {
 	struct client c;
 	int64_t from, ready = 0, at = 0;
+	double server;
 	bool ok;
 	long i;
 
 	requests(b);
+	server = pid_cpu(b->s.p.pid);
 	ok = fresh(b, &c, &from, &ready) &&
 	    must(b, search_at(&c, item, &at), "the first search is wrong");
 	if (ok) {
 		figure_add(&s->first_ms, ms_since(from, at));
 		figure_add(&s->ready_ms, ms_since(ready, at));
+		figure_add(&s->cpu, pair_cpu(pair_of(&c)));
+		figure_add(&s->server_cpu, pid_cpu(b->s.p.pid) - server);
 	}
 	s->requests = requests(b);
 	for (i = 0; ok && i < SEARCHES; i++) {
@@ -720,7 +737,7 @@ sdk_search(struct bench *b, struct search *s, const struct row *item)
 		sdk_add(&s->sdk_first, &j, "first_ms");
 		sdk_add(&s->sdk_ready, &j, "ready_ms");
 		sdk_add(&s->sdk_later, &j, "later_ms");
-		sdk_add(&s->sdk_kb, &j, "pss_kb");
+		sdk_add(&s->sdk_kb, &j, "peak_kb");
 	}
 	env_free(&env);
 	json_free(&j);
@@ -898,6 +915,9 @@ print_search(struct search *s, long items, enum side side)
 	    &s->sdk_first);
 	print_row("  first search without start, ms", 2, &s->ready_ms,
 	    &s->sdk_ready);
+	print_row("  processor time of opmcp, ms", 2, &s->cpu, NULL);
+	print_row("  processor time of the server, ms", 2, &s->server_cpu,
+	    NULL);
 	print_row("  later search, ms", 2, &s->later_ms, &s->sdk_later);
 	print_row("  peak memory of both, KB RSS", 0, &s->kb, &s->sdk_kb);
 	printf("  list %ld bytes, memory %.2f times that; "

@@ -16,12 +16,12 @@
 //   rss_kb     the resident set
 //
 // With --list the vault of that id is listed instead (items.list, then a
-// filter by title that must leave one item), five times after the first.  Then
-// pss_kb is at least what it was at its highest (VmHWM, which counts node's
-// own file too), and the line also has
+// filter by title that must leave one item), five times after the first, and the
+// line also has
 //
 //   ready_ms   the first one without the start of the process and the loading
 //              of the SDK
+//   peak_kb    the resident set at its highest
 //   id         of the item found
 //
 // Only name resolution is changed, as in sdk.mjs: every name means 127.0.0.1,
@@ -102,7 +102,8 @@ async function measured(list) {
 		if (again !== first || first === "")
 			throw new Error("another answer than before");
 	}
-	const more = list === undefined ? {} : { id: first, ready_ms };
+	const more = list === undefined ? {} : { id: first, ready_ms,
+		peak_kb: process.resourceUsage().maxRSS };
 	fs.writeSync(1, JSON.stringify({ later_ms: median(times), ...memory(),
 		...more }) + "\n");
 }
