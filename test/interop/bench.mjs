@@ -16,8 +16,8 @@
 //   rss_kb     the resident set
 //
 // With --list the vault of that id is listed instead (items.list, then a
-// filter by title that must leave one item), five times after the first, and the
-// line also has
+// filter by title that must leave one item), five times after the first, and
+// the line also has
 //
 //   ready_ms   the first one without the start of the process and the loading
 //              of the SDK
