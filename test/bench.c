@@ -8,17 +8,20 @@
  *	    [--runs N] [--idle SECONDS]
  *
  * COMMAND prints one line {"first_ms":..,"later_ms":..,"pss_kb":..} and finds
- * the stand-in's token in OP_SERVICE_ACCOUNT_TOKEN; by default it is
- * test/interop/bench.mjs, when node is 20 or newer and its packages are
- * installed. Prints a table to be pasted into a note. Every secret is compared
- * with the stand-in's account; how long anything takes is never judged.
- * Exit status: 0, 1 a wrong answer or a process that does not idle, 64 wrong
- * use.
+ * the stand-in's token in OP_SERVICE_ACCOUNT_TOKEN; with the arguments --list
+ * VAULT TITLE it lists that vault, and "id" in its line is the item found. By
+ * default it is test/interop/bench.mjs, when node is 20 or newer and its
+ * packages are installed. Prints tables to be pasted into a note. Every secret
+ * and every item found is compared with the stand-in's account; how long
+ * anything takes is never judged.
+ * Exit status: 0, 1 a wrong answer, a process that does not idle, or a large
+ * list that takes more than FACTOR_MAX times its size, 64 wrong use.
  *
  * All traffic stays on the loopback device.
  *
  * Contents: 1. Figures  2. Starting and asking  3. What the kernel tells
- *           4. The measurements  5. The official SDK  6. The table
+ *           4. The measurements  5. The official SDK  6. Large vaults
+ *           7. The tables
  */
 #include "harness.h"
 
@@ -31,8 +34,9 @@
 #define ITEM     "GitHub"
 #define LATER    200 /* later secrets asked for, one by one */
 #define RUNS_MAX 1000
-#define BIG      10000 /* items of the big vault */
-#define BIG_RUNS 5
+#define LARGE_RUNS 5
+#define SEARCHES   20  /* later searches in each of them */
+#define FACTOR_MAX 4.0 /* memory of a search, in sizes of the list */
 #define SDK_RUNS 3
 #define SDK_MS   120000 /* for one run of the SDK */
 #define SETTLE   200    /* ms until a process is taken to be idle */
@@ -78,6 +82,25 @@ figure_median(struct figure *f)
 	return (f->v[(f->n - 1) / 2] + f->v[f->n / 2]) / 2;
 }
 
+/* What serves a vault, and the sizes of vaults that are compared. */
+enum side { SERVICE, CONNECT, SIDES };
+enum size { SMALL, LARGE, SIZES };
+
+static const long items_of[SIZES] = { 1000, 10000 };
+
+/* The item that searches look for; every size of vault has it, once. */
+#define SOUGHT "Generated 00777"
+
+/* The searches of one vault over one back end. ready_ms is without the start
+ * of the process, less_ms without the server's processor time; the SDK has no
+ * figures for Connect. */
+struct search {
+	struct figure first_ms, less_ms, ready_ms, cpu, server, later_ms, kb;
+	struct figure sdk_first, sdk_less, sdk_ready, sdk_later, sdk_kb;
+	long requests, answer; /* of the first one; bytes of the list */
+	double later_requests;
+};
+
 struct bench {
 	struct lab lab;
 	struct standin s;
@@ -88,8 +111,8 @@ struct bench {
 	bool failed;
 	char version[32]; /* that opmcp says it is */
 	struct figure reply, first, cpu, later, start_kb, first_kb;
-	struct figure big_ms, big_kb, list_ms, again_ms, list_kb;
-	long list_requests, again_requests;
+	struct figure big_ms, big_kb;
+	struct search search[SIDES][SIZES];
 	struct figure sdk_first, sdk_later, sdk_kb;
 	long first_requests;
 	double later_requests;
@@ -290,6 +313,19 @@ pair_cpu(struct pair p)
 	return pair_file(p, "schedstat", "") / 1e6;
 }
 
+/* Processor time of all threads of a process in ms, or NAN. */
+static double
+pid_cpu(pid_t pid)
+{
+	struct timespec ts;
+	clockid_t clock;
+
+	if (clock_getcpuclockid(pid, &clock) != 0 ||
+	    clock_gettime(clock, &ts) != 0)
+		return NAN;
+	return (double)ts.tv_sec * 1000 + (double)ts.tv_nsec / 1e6;
+}
+
 /* How often either has gone to sleep or was put off the processor. */
 static long
 pair_switches(struct pair p)
@@ -406,91 +442,6 @@ measure_later(struct bench *b, const struct row *item)
 	}
 	b->later_requests = (double)requests(b) / LATER;
 	finish(b, &c);
-	return ok;
-}
-
-/* Fresh processes that ask for an item of the big vault. */
-static bool
-run_big(struct bench *b, const struct row *item)
-{
-	struct client c;
-	int64_t from, at = 0;
-	bool ok = true;
-	long i;
-
-	for (i = 0; ok && i < BIG_RUNS && i < b->runs; i++) {
-		ok = fresh(b, &c, &from, &at) &&
-		    must(b, secret_at(&c, item, &at), "a secret is wrong");
-		figure_add(&b->big_ms, ms_since(from, at));
-		figure_add(&b->big_kb,
-		    (double)pair_status(pair_of(&c), "VmHWM"));
-		finish(b, &c);
-	}
-	return ok;
-}
-
-/* Searches the default vault; false if that is refused. */
-static bool
-list_at(struct client *c, int64_t *at)
-{
-	return client_request(c, "tools/call",
-		   "{\"name\":\"list_items\","
-		   "\"arguments\":{\"query\":\"777\"}}") &&
-	    answer_at(c, at) &&
-	    json_top(&c->last, "result structuredContent items") >= 0;
-}
-
-/* Fresh processes that search the big vault, twice each. */
-static bool
-run_list(struct bench *b)
-{
-	struct client c;
-	int64_t from, at = 0;
-	bool ok = true;
-	long i;
-
-	for (i = 0; ok && i < BIG_RUNS && i < b->runs; i++) {
-		requests(b);
-		ok = fresh(b, &c, &from, &at) &&
-		    must(b, list_at(&c, &at), "a search is refused");
-		figure_add(&b->list_ms, ms_since(from, at));
-		b->list_requests = requests(b);
-		from = now_us();
-		ok = ok && must(b, list_at(&c, &at), "a search is refused");
-		figure_add(&b->again_ms, ms_since(from, at));
-		b->again_requests = requests(b);
-		figure_add(&b->list_kb,
-		    (double)pair_status(pair_of(&c), "VmHWM"));
-		finish(b, &c);
-	}
-	return ok;
-}
-
-/* A stand-in of its own with a big vault, whose last item is asked for. */
-static bool
-measure_big(struct bench *b)
-{
-	char items[16];
-	const char *const args[] = { "--items", items, NULL };
-	struct standin small = b->s;
-	struct account acct = { 0 };
-	size_t i;
-	bool ok;
-
-	snprintf(items, sizeof(items), "%d", BIG);
-	ok = must(b,
-	    standin_start(&b->s, &b->lab, args) && standin_list(&b->s, &acct),
-	    "the stand-in does not start with a big vault");
-	for (i = acct.n; i > 1 && strcmp(acct.row[i - 1].vault, VAULT); i--)
-		;
-	if (ok) {
-		env_set(&b->env, "OP_SERVICE_ACCOUNT_TOKEN", b->s.token);
-		ok = run_big(b, &acct.row[i - 1]) && run_list(b);
-	}
-	account_free(&acct);
-	standin_stop(&b->s);
-	b->s = small;
-	env_set(&b->env, "OP_SERVICE_ACCOUNT_TOKEN", b->s.token);
 	return ok;
 }
 
@@ -617,54 +568,273 @@ sdk_add(struct figure *f, const struct json *j, const char *key)
 		figure_add(f, strtod(j->text + j->tok[at].start, NULL));
 }
 
-/* Runs the command once; false if it has nothing to say. */
+/* Runs the command once with up to three arguments, NULL for none; its line
+ * is left in j. False if it has nothing to say. */
 static bool
-run_sdk(struct bench *b, const struct env *env)
+run_sdk(struct bench *b, const struct env *env, const char *const arg[3],
+    struct json *j)
 {
-	char *argv[] = { (char *)(uintptr_t) "/bin/sh",
-		(char *)(uintptr_t) "-c", (char *)(uintptr_t)b->sdk, NULL };
-	struct json j = { 0 };
-	struct buf line = { 0 };
+	struct buf cmd = { 0 }, line = { 0 };
+	char *argv[8] = { (char *)(uintptr_t) "/bin/sh",
+		(char *)(uintptr_t) "-c", NULL, (char *)(uintptr_t) "sh" };
 	struct proc p;
+	size_t i;
 	bool ok;
 
+	buf_fmt(&cmd, "%s \"$@\"", b->sdk);
+	argv[2] = cmd.p;
+	for (i = 0; arg && i < 3; i++)
+		argv[4 + i] = (char *)(uintptr_t)arg[i];
 	ok = proc_start_with(&p, argv, env, (struct fds){ -1, 2 }) &&
 	    proc_line(&p, &line, SDK_MS) == LINE_OK &&
-	    json_parse(&j, line.p, line.n) && json_top(&j, "first_ms") >= 0;
-	if (ok) {
-		sdk_add(&b->sdk_first, &j, "first_ms");
-		sdk_add(&b->sdk_later, &j, "later_ms");
-		sdk_add(&b->sdk_kb, &j, "pss_kb");
-	}
+	    json_parse(j, line.p, line.n) && json_top(j, "first_ms") >= 0;
 	proc_end(&p);
 	buf_free(&line);
-	json_free(&j);
+	buf_free(&cmd);
 	return ok;
+}
+
+/* Finds the command that measures the SDK, and its settings. False if there
+ * is none. */
+static bool
+sdk_find(struct bench *b, struct env *env)
+{
+	const char *path = getenv("PATH"), *home = getenv("HOME");
+
+	if (!b->sdk && access(SDK_DIR "/bench.mjs", R_OK) == 0 &&
+	    access(SDK_DIR "/node_modules", R_OK) == 0)
+		b->sdk = SDK_DEFAULT;
+	env_set(env, "PATH", path ? path : "/usr/local/bin:/usr/bin:/bin");
+	env_set(env, "HOME", home ? home : "/nonexistent");
+	env_set(env, "OP_SERVICE_ACCOUNT_TOKEN", b->s.token);
+	return b->sdk != NULL;
 }
 
 /* The SDK against the same stand-in, when it is there. */
 static void
 measure_sdk(struct bench *b)
 {
-	const char *path = getenv("PATH"), *home = getenv("HOME");
 	struct env env = { 0 };
+	struct json j = { 0 };
 	int i;
 
-	if (!b->sdk && access(SDK_DIR "/bench.mjs", R_OK) == 0 &&
-	    access(SDK_DIR "/node_modules", R_OK) == 0)
-		b->sdk = SDK_DEFAULT;
-	if (!b->sdk)
-		return;
-	env_set(&env, "PATH", path ? path : "/usr/local/bin:/usr/bin:/bin");
-	env_set(&env, "HOME", home ? home : "/nonexistent");
-	env_set(&env, "OP_SERVICE_ACCOUNT_TOKEN", b->s.token);
-	for (i = 0; i < SDK_RUNS && run_sdk(b, &env); i++)
-		;
+	for (i = 0; sdk_find(b, &env) && i < SDK_RUNS; i++) {
+		if (!run_sdk(b, &env, NULL, &j))
+			break;
+		sdk_add(&b->sdk_first, &j, "first_ms");
+		sdk_add(&b->sdk_later, &j, "later_ms");
+		sdk_add(&b->sdk_kb, &j, "pss_kb");
+	}
 	env_free(&env);
+	json_free(&j);
 }
 
 /* ====================================================================
- * 6. The table
+ * 6. Large vaults
+ * ==================================================================== */
+
+/* Fresh processes that ask for an item of a large vault. */
+static bool
+run_big(struct bench *b, const struct row *item)
+{
+	struct client c;
+	int64_t from, at = 0;
+	bool ok = true;
+	long i;
+
+	for (i = 0; ok && i < LARGE_RUNS && i < b->runs; i++) {
+		ok = fresh(b, &c, &from, &at) &&
+		    must(b, secret_at(&c, item, &at), "a secret is wrong");
+		figure_add(&b->big_ms, ms_since(from, at));
+		figure_add(&b->big_kb,
+		    (double)pair_status(pair_of(&c), "VmHWM"));
+		finish(b, &c);
+	}
+	return ok;
+}
+
+/* Searches the default vault; false unless just that item is found. */
+static bool
+search_at(struct client *c, const struct row *item, int64_t *at)
+{
+	const struct json *j = &c->last;
+
+	return client_request(c, "tools/call",
+		   "{\"name\":\"list_items\","
+		   "\"arguments\":{\"query\":\"" SOUGHT "\"}}") &&
+	    answer_at(c, at) &&
+	    json_len(j, json_top(j, "result structuredContent items")) == 1 &&
+	    json_is(j, json_top(j, "result structuredContent items 0 id"),
+		item->id);
+}
+
+/* One fresh process that searches, and searches again. */
+static bool
+run_search(struct bench *b, struct search *s, const struct row *item)
+{
+	struct client c;
+	int64_t from, ready = 0, at = 0;
+	double server;
+	bool ok;
+	long i;
+
+	requests(b);
+	server = pid_cpu(b->s.p.pid);
+	ok = fresh(b, &c, &from, &ready) &&
+	    must(b, search_at(&c, item, &at), "the first search is wrong");
+	if (ok) {
+		figure_add(&s->first_ms, ms_since(from, at));
+		figure_add(&s->ready_ms, ms_since(ready, at));
+		figure_add(&s->cpu, pair_cpu(pair_of(&c)));
+		server = pid_cpu(b->s.p.pid) - server;
+		figure_add(&s->server, server);
+		figure_add(&s->less_ms, ms_since(from, at) - server);
+	}
+	s->requests = requests(b);
+	for (i = 0; ok && i < SEARCHES; i++) {
+		from = now_us();
+		ok = must(b, search_at(&c, item, &at),
+		    "a later search is wrong");
+		figure_add(&s->later_ms, ms_since(from, at));
+	}
+	s->later_requests = (double)requests(b) / SEARCHES;
+	figure_add(&s->kb, (double)pair_status(pair_of(&c), "VmHWM"));
+	finish(b, &c);
+	return ok;
+}
+
+/* The bytes of the latest answer of this step in the stand-in's log; -1. */
+static long
+answer_bytes(const char *log, const char *step)
+{
+	struct buf b = { 0 };
+	struct json j = { 0 };
+	long n = -1;
+	char *p, *end;
+
+	buf_read_file(&b, log);
+	for (p = b.p; p && (end = strchr(p, '\n')); p = end + 1)
+		if (json_parse(&j, p, (size_t)(end - p)) &&
+		    json_is(&j, json_top(&j, "step"), step))
+			n = json_long(&j, "bytes", -1);
+	buf_free(&b);
+	json_free(&j);
+	return n;
+}
+
+/* The SDK lists the same vault and must find the same item. The server's part
+ * of it is taken to be what it was for opmcp, whose figures come first. */
+static bool
+sdk_search(struct bench *b, struct search *s, const struct row *item)
+{
+	const char *const arg[] = { "--list", item->vault_id, item->title };
+	struct env env = { 0 };
+	struct json j = { 0 };
+	bool ok = true;
+
+	if (sdk_find(b, &env) && b->sdk_first.n)
+		ok = must(b,
+		    run_sdk(b, &env, arg, &j) &&
+			json_is(&j, json_top(&j, "id"), item->id),
+		    "the SDK does not find the item");
+	if (ok && b->sdk_first.n) {
+		sdk_add(&s->sdk_first, &j, "first_ms");
+		sdk_add(&s->sdk_ready, &j, "ready_ms");
+		sdk_add(&s->sdk_later, &j, "later_ms");
+		sdk_add(&s->sdk_kb, &j, "peak_kb");
+		figure_add(&s->sdk_less,
+		    s->sdk_first.v[s->sdk_first.n - 1] -
+			s->server.v[s->server.n - 1]);
+	}
+	env_free(&env);
+	json_free(&j);
+	return ok;
+}
+
+/* Points opmcp at one of the two sides of the stand-in. */
+static void
+side_set(struct bench *b, enum side side)
+{
+	env_unset(&b->env, "OP_SERVICE_ACCOUNT_TOKEN");
+	env_unset(&b->env, "OP_CONNECT_HOST");
+	env_unset(&b->env, "OP_CONNECT_TOKEN");
+	if (side == SERVICE) {
+		env_set(&b->env, "OP_SERVICE_ACCOUNT_TOKEN", b->s.token);
+	} else {
+		env_set(&b->env, "OP_CONNECT_HOST", b->s.connect);
+		env_set(&b->env, "OP_CONNECT_TOKEN", b->s.connect_token);
+	}
+}
+
+static double
+search_factor(struct search *s)
+{
+	return figure_median(&s->kb) * 1024 / (double)s->answer;
+}
+
+/* Both sides of the stand-in, which has a vault of this size and writes log.
+ * The SDK takes turns with opmcp, so that what else the machine does slows
+ * down both. */
+static bool
+run_sides(struct bench *b, enum size size, const struct row *item,
+    const char *log)
+{
+	static const char *const step[SIDES] = { "overviews", "con_items" };
+	enum side side;
+	bool ok = true;
+	long i;
+
+	for (side = SERVICE; ok && side < SIDES; side++) {
+		struct search *s = &b->search[side][size];
+
+		side_set(b, side);
+		for (i = 0; ok && i < LARGE_RUNS && i < b->runs; i++)
+			ok = run_search(b, s, item) &&
+			    (side != SERVICE || i >= SDK_RUNS ||
+				sdk_search(b, s, item));
+		s->answer = answer_bytes(log, step[side]);
+		ok = ok &&
+		    must(b, s->answer > 0, "the log does not tell the list");
+		if (ok && size == LARGE)
+			must(b, search_factor(s) <= FACTOR_MAX,
+			    "a search takes too much memory");
+	}
+	side_set(b, SERVICE);
+	return ok && (size != LARGE || run_big(b, item));
+}
+
+/* A stand-in of its own with a large vault. */
+static bool
+measure_large(struct bench *b, enum size size)
+{
+	char items[16], log[64];
+	const char *const args[] = { "--items", items, "--connect", "http",
+		"--log", log, NULL };
+	struct standin small = b->s;
+	struct account acct = { 0 };
+	const struct row *item = NULL;
+	int fd = memfd_create("log", MFD_CLOEXEC);
+	bool ok;
+
+	snprintf(items, sizeof(items), "%ld", items_of[size]);
+	snprintf(log, sizeof(log), "/proc/%d/fd/%d", (int)getpid(), fd);
+	ok = must(b,
+	    fd >= 0 && standin_start(&b->s, &b->lab, args) &&
+		standin_list(&b->s, &acct),
+	    "the stand-in does not start with a large vault");
+	if (ok)
+		item = item_row(b, &acct, SOUGHT);
+	ok = item && run_sides(b, size, item, log);
+	account_free(&acct);
+	standin_stop(&b->s);
+	close(fd);
+	b->s = small;
+	side_set(b, SERVICE);
+	return ok;
+}
+
+/* ====================================================================
+ * 7. The tables
  * ==================================================================== */
 
 #define WIDTH "%-34s"
@@ -743,11 +913,74 @@ print_table(struct bench *b)
 	print_row("memory after start, KB PSS", 0, &b->start_kb, NULL);
 	print_row("memory after first secret, KB PSS", 0, &b->first_kb,
 	    &b->sdk_kb);
-	print_row("10,000 items: first secret, ms", 2, &b->big_ms, NULL);
-	print_row("10,000 items: peak memory, KB RSS", 0, &b->big_kb, NULL);
-	print_row("10,000 items: first search, ms", 2, &b->list_ms, NULL);
-	print_row("10,000 items: second search, ms", 2, &b->again_ms, NULL);
-	print_row("  peak memory of both, KB RSS", 0, &b->list_kb, NULL);
+}
+
+/* The rows of one large vault. */
+static void
+print_search(struct search *s, long items, enum side side)
+{
+	printf("%ld items, %s:\n", items,
+	    side == CONNECT ? "Connect" : "service account");
+	print_row("  start to first search, ms", 2, &s->first_ms,
+	    &s->sdk_first);
+	print_row("  less the server's part, ms", 2, &s->less_ms, &s->sdk_less);
+	print_row("  first search without start, ms", 2, &s->ready_ms,
+	    &s->sdk_ready);
+	print_row("    processor time of opmcp, ms", 2, &s->cpu, NULL);
+	print_row("    of the server, ms", 2, &s->server, NULL);
+	print_row("  later search, ms", 2, &s->later_ms, &s->sdk_later);
+	print_row("  peak memory of both, KB RSS", 0, &s->kb, &s->sdk_kb);
+	printf("  list %ld bytes, memory %.2f times that; "
+	       "requests: first search %ld, later %g\n",
+	    s->answer, search_factor(s), s->requests, s->later_requests);
+}
+
+/* What an item costs in either size of vault, and what each further one. */
+static void
+print_item_cost(const char *what, double small, double large)
+{
+	printf(WIDTH, what);
+	print_number(small / (double)items_of[SMALL], 2);
+	print_number(large / (double)items_of[LARGE], 2);
+	print_number((large - small) /
+		(double)(items_of[LARGE] - items_of[SMALL]),
+	    2);
+	printf("\n");
+}
+
+static void
+print_large(struct bench *b)
+{
+	enum side side;
+	enum size size;
+
+	printf("\n");
+	for (side = SERVICE; side < SIDES; side++)
+		for (size = SMALL; size < SIZES; size++)
+			print_search(&b->search[side][size], items_of[size],
+			    side);
+	printf("10000 items, service account, no search:\n");
+	print_row("  start to first secret, ms", 2, &b->big_ms, NULL);
+	print_row("  peak memory of both, KB RSS", 0, &b->big_kb, NULL);
+	printf("\n" WIDTH "%9ld%9ld%9s\n", "cost of an item in a vault of",
+	    items_of[SMALL], items_of[LARGE], "further");
+	for (side = SERVICE; side < SIDES; side++) {
+		struct search *s = b->search[side];
+
+		printf("%s:\n",
+		    side == CONNECT ? "Connect" : "service account");
+		print_item_cost("  first search without start, us",
+		    figure_median(&s[SMALL].ready_ms) * 1000,
+		    figure_median(&s[LARGE].ready_ms) * 1000);
+		print_item_cost("  later search, us",
+		    figure_median(&s[SMALL].later_ms) * 1000,
+		    figure_median(&s[LARGE].later_ms) * 1000);
+		print_item_cost("  peak memory, bytes",
+		    figure_median(&s[SMALL].kb) * 1024,
+		    figure_median(&s[LARGE].kb) * 1024);
+		print_item_cost("  list, bytes", (double)s[SMALL].answer,
+		    (double)s[LARGE].answer);
+	}
 }
 
 /* What is one number, and what the table must be read with. */
@@ -756,8 +989,6 @@ print_rest(const struct bench *b)
 {
 	printf("\nrequests to 1Password: first secret %ld, later secret %g\n",
 	    b->first_requests, b->later_requests);
-	printf("10,000 items: first search %ld requests, second %ld\n",
-	    b->list_requests, b->again_requests);
 	printf("binary: %ld bytes", b->size);
 	if (b->bundle)
 		printf(", %ld without the CA bundle compiled in",
@@ -769,6 +1000,8 @@ print_rest(const struct bench *b)
 		printf("not measured\n");
 	else
 		printf("%ld (%s)\n", b->idle_calls, b->idle_by);
+	printf("server's part: its processor time, which the SDK is taken to "
+	       "cost as well\n");
 	printf("memory: door and keeper together");
 	if (b->start_kb.n && isnan(b->start_kb.v[0]))
 		printf("; only root is shown PSS");
@@ -793,12 +1026,15 @@ measure(struct bench *b)
 		ok = run_first(b, item);
 	for (i = 0; ok && i < b->runs; i++)
 		ok = run_memory(b, item);
-	ok = ok && measure_later(b, item) && measure_big(b);
-	if (ok) {
+	ok = ok && measure_later(b, item);
+	if (ok)
 		measure_sdk(b);
+	ok = ok && measure_large(b, SMALL) && measure_large(b, LARGE);
+	if (ok) {
 		measure_idle(b, item);
 		print_head(b);
 		print_table(b);
+		print_large(b);
 		print_rest(b);
 	}
 }

@@ -148,13 +148,16 @@ buf_fmt(struct buf *b, const char *fmt, ...)
 	va_list ap;
 	int n;
 
+	buf_room(b, 0);
 	va_start(ap, fmt);
-	n = vsnprintf(NULL, 0, fmt, ap);
+	n = vsnprintf(b->p + b->n, b->cap - b->n, fmt, ap);
 	va_end(ap);
-	buf_room(b, (size_t)n + 1);
-	va_start(ap, fmt);
-	vsnprintf(b->p + b->n, (size_t)n + 1, fmt, ap);
-	va_end(ap);
+	if ((size_t)n >= b->cap - b->n) {
+		buf_room(b, (size_t)n);
+		va_start(ap, fmt);
+		vsnprintf(b->p + b->n, (size_t)n + 1, fmt, ap);
+		va_end(ap);
+	}
 	b->n += (size_t)n;
 }
 
@@ -613,22 +616,32 @@ hmac256(u8 out[32], const u8 key[32], const void *p, size_t n)
 	br_hmac_out(&h, out);
 }
 
+/* The fastest code for this processor, asked for once: in a virtual machine
+ * each question costs more than what it is asked for. */
+static const br_block_ctr_class *gcm_aes;
+static br_ghash gcm_ghash;
+
+static void
+gcm_init(void)
+{
+	gcm_aes = br_aes_x86ni_ctr_get_vtable();
+	gcm_ghash = br_ghash_pclmul_get();
+	if (gcm_aes == NULL)
+		gcm_aes = &br_aes_ct64_ctr_vtable;
+	if (gcm_ghash == 0)
+		gcm_ghash = br_ghash_ctmul64;
+}
+
 /* AES-256-GCM in place, without associated data; the tag goes to `tag`. */
 static void
 gcm_run(const u8 key[32], const u8 iv[12], int enc, void *p, size_t n,
     u8 tag[16])
 {
-	const br_block_ctr_class *vt = br_aes_x86ni_ctr_get_vtable();
-	br_ghash ghash = br_ghash_pclmul_get();
 	br_aes_gen_ctr_keys keys;
 	br_gcm_context gc;
 
-	if (vt == NULL)
-		vt = &br_aes_ct64_ctr_vtable;
-	if (ghash == 0)
-		ghash = br_ghash_ctmul64;
-	vt->init(&keys.vtable, key, 32);
-	br_gcm_init(&gc, &keys.vtable, ghash);
+	gcm_aes->init(&keys.vtable, key, 32);
+	br_gcm_init(&gc, &keys.vtable, gcm_ghash);
 	br_gcm_reset(&gc, iv, 12);
 	br_gcm_flip(&gc);
 	br_gcm_run(&gc, enc, p, n);
@@ -6266,6 +6279,7 @@ main(int argc, char **argv)
 	clock_gettime(CLOCK_MONOTONIC, &log_start);
 	options_read(&o, argc, argv);
 	pki_load(o.pki, o.cert);
+	gcm_init();
 	srp_init();
 	account_init(o.seed, o.items);
 	if (o.random > 0)
