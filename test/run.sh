@@ -34,7 +34,9 @@ suite() {
 	"$@" >$B/suite.log 2>&1
 	status=$?
 	line=$(grep -E '^[0-9]+ passed, [0-9]+ failed' $B/suite.log | tail -n 1)
-	grep -vE '^[0-9]+ passed, [0-9]+ failed' $B/suite.log | tail -n 60
+	grep -E '^FAIL' $B/suite.log | head -n 40
+	grep -vE '^([0-9]+ passed, [0-9]+ failed|ok|FAIL)' $B/suite.log |
+	    tail -n 40
 	if [ $status -eq 77 ]; then
 		echo "   skipped"
 		return
