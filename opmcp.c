@@ -716,7 +716,7 @@ static const struct err_row {
 	[E_LIMIT] = { "limit_reached", RPC_OF_US, EX_TEMPFAIL,
 	    "opmcp's own rate limit is reached; wait before you go on:" },
 	[E_NO_TOKEN] = { "token_missing", RPC_OF_US, EX_CONFIG,
-	    "No service-account token is configured. The operator sets "
+	    "No token is configured. The operator sets "
 	    "OP_SERVICE_ACCOUNT_TOKEN or OP_SERVICE_ACCOUNT_TOKEN_FILE (for "
 	    "1Password Connect OP_CONNECT_HOST and OP_CONNECT_TOKEN) in the "
 	    "environment of this server." },
@@ -15232,6 +15232,20 @@ keep_open(struct keeper *k, const struct os *os, struct cfg *cfg)
 	    os->random(k->asks->key, sizeof k->asks->key);
 }
 
+/* Say which setting would bring a token. */
+static void
+keep_no_token(const struct cfg *cfg, struct err *e)
+{
+	if (cfg->connect_host != NULL)
+		fail(e, E_NO_TOKEN, "OP_CONNECT_HOST is set, OP_CONNECT_TOKEN "
+		    "is not");
+	else if (cfg->connect_token != NULL || cfg->connect_file != NULL)
+		fail(e, E_NO_TOKEN, "OP_CONNECT_TOKEN is set, OP_CONNECT_HOST "
+		    "is not");
+	else
+		fail(e, E_NO_TOKEN, "");
+}
+
 /* The same with token, back end and audit. Without a usable token it still
  * serves, and every call says why it cannot be done (setup). */
 MUST static bool
@@ -15244,7 +15258,7 @@ keep_init(struct keeper *k, const struct os *os, struct cfg *cfg)
 		return false;
 	if (cfg_token(cfg, &k->scratch, &token, &k->setup)) {
 		if (token.n == 0)
-			fail(&k->setup, E_NO_TOKEN, "");
+			keep_no_token(cfg, &k->setup);
 		else if (cfg_is_connect(cfg))
 			(void)!con_init(k->back, cfg, &k->session, token,
 			    &k->setup);
@@ -17904,9 +17918,11 @@ cli_check_online(struct keeper *k, int *wrong)
 			(void)printf("warn  the token also reaches vault %.*s, "
 			    "which OPMCP_VAULTS does not name: give it less\n",
 			    FMT(list[i].id));
-		if (list[i].writable)
+		/* a Connect server does not tell */
+		if (list[i].writable && !cfg_is_connect(k->cfg) &&
+		    k->cfg->write == DENY)
 			(void)printf("warn  the token may write in vault %.*s: "
-			    "reading is enough for this version\n",
+			    "reading is enough while OPMCP_WRITE is off\n",
 			    FMT(list[i].id));
 	}
 }
