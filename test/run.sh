@@ -177,6 +177,7 @@ run_check_all() {
 	seconds=60 only=
 	if [ "${CHECK-}" = ci ]; then
 		seconds=8 only="--only count_"
+		N=100 export N          # items of interop's random account
 	fi
 	check "strict warnings, gcc" strict gcc
 	check "strict warnings, clang" strict clang
