@@ -1287,6 +1287,113 @@ fuzz_item(struct str in)
 }
 
 /* ====================================================================
+ * Connect: address, token, list and item of a server; a change to an item
+ * ==================================================================== */
+
+#define CON_VAULT "aaaaaaaaaaaaaaaaaaaaaaaaaa"
+
+/* A change that can be made is read back as wished for, and is all that has
+ * changed. */
+static void
+connect_change(struct con *c, struct str vault, const struct item *it)
+{
+	struct wish w = { .state = ITEM_ACTIVE, .title = B("changed") };
+	struct item now = { .version = 0 };
+	struct err e = { 0 };
+	struct str text;
+
+	for (size_t i = 0; i < it->fields && w.fields == 0; i++)
+		if (it->field[i].kind == KIND_TEXT)
+			w.field[w.fields++] = (struct wish_field){
+				&it->field[i], NOTHING, it->field[i].title,
+				B("\"new\\"), KIND_TEXT, it->field[i].purpose };
+	if (!con_edit(c, vault, it, &w, &text, &e))
+		return;
+	MUST_HOLD(json_parse(&now.details, &T, text, &e) &&
+	    con_shape_item(c, vault, &now, &e));
+	MUST_HOLD(str_eq(now.ref.title, w.title) && now.fields == it->fields &&
+	    now.ref.tags == it->ref.tags && now.sections == it->sections);
+	for (size_t i = 0; i < now.fields; i++) {
+		struct secret want = it->field[i].value;
+
+		if (w.fields > 0 && w.field[0].old == &it->field[i])
+			want = (struct secret){ w.field[0].value.p,
+				w.field[0].value.n };
+		MUST_HOLD((want.p == NULL) == (now.field[i].value.p == NULL));
+		MUST_HOLD(want.p == NULL || str_eq((struct str){ want.p,
+		    want.n }, (struct str){ now.field[i].value.p,
+		    now.field[i].value.n }));
+	}
+}
+
+static void
+connect_item(struct con *c, struct str in)
+{
+	const struct str vault = B(CON_VAULT);
+	struct item it = { .version = 0 };
+	struct err e = { 0 };
+
+	if (!json_parse(&it.details, &T, in, &e) ||
+	    !con_shape_item(c, vault, &it, &e))
+		return;
+	MUST_HOLD(it.ref.id.n == ID_LEN && is_utf8(it.ref.title));
+	MUST_HOLD(it.fields <= it.details.n && it.sections <= it.details.n);
+	for (size_t i = 0; i < it.fields; i++) {
+		const struct field *f = &it.field[i];
+
+		MUST_HOLD(is_utf8(f->id) && is_utf8(f->title));
+		MUST_HOLD(f->in == NULL || (f->in >= it.section &&
+		    f->in < it.section + it.sections));
+		MUST_HOLD(f->value.p == NULL ||
+		    is_utf8((struct str){ f->value.p, f->value.n }));
+	}
+	if (it.fields < 60) {
+		item_holds(&it);
+		connect_change(c, vault, &it);
+	}
+}
+
+static void
+fuzz_connect(struct str in)
+{
+	static struct con *c;
+	struct str text = str_from(in, 1);
+	struct cfg cfg = { .connect_host = NULL };
+	struct err e = { 0 };
+	char *url;
+
+	if (in.n == 0)
+		return;
+	if (c == NULL)
+		c = calloc(1, sizeof *c);
+	c->scratch = &T;
+	c->os = &feed_os;
+	if (in.p[0] == '{') {
+		connect_item(c, in);
+	} else if (in.p[0] == 't') {
+		if (con_check_token(c, text, &e))
+			MUST_HOLD(text.n <= TOKEN_MAX &&
+			    str_find(text, '\n') == text.n);
+	} else {
+		url = calloc(1, text.n + 1);
+		memcpy(url, text.p, text.n);
+		cfg.connect_host = url;
+		memset(c->http.host, 0, sizeof c->http.host);
+		memset(c->http.port, 0, sizeof c->http.port);
+		memset(c->base, 0, sizeof c->base);
+		if (con_address(c, &cfg, &e)) {
+			MUST_HOLD(c->http.host[0] != '\0');
+			MUST_HOLD(atoi(c->http.port) > 0);
+			MUST_HOLD(strpbrk(c->http.host, "@/?# \r\n") == NULL);
+			MUST_HOLD(strpbrk(c->base, "@?#% \r\n") == NULL);
+			MUST_HOLD(!c->http.plain ||
+			    con_is_local(str_c(c->http.host)));
+		}
+		free(url);
+	}
+}
+
+/* ====================================================================
  * Names: what is acceptable, which vault it means, what is shown
  * ==================================================================== */
 
@@ -2175,6 +2282,32 @@ static const struct fuzz_kind {
 		B("ssh-ed25519"), B("openssh-key-v1\0"), B("none"), B("A"),
 		B("b3Bl"), B(":"),
 	} },
+	{ "CONNECT", fuzz_connect, {
+		B("{\"id\":\"" CON_VAULT "\",\"vault\":{\"id\":\"" CON_VAULT
+		    "\"},\"title\":\"t\",\"category\":\"LOGIN\",\"tags\":["
+		    "\"a\"],\"urls\":[{\"primary\":true,\"href\":\"https://x"
+		    "\"}],\"sections\":[{\"id\":\"s\",\"label\":\"S\"}],"
+		    "\"fields\":[{\"id\":\"username\",\"type\":\"STRING\","
+		    "\"purpose\":\"USERNAME\",\"label\":\"username\","
+		    "\"value\":\"u\"},{\"id\":\"TOTP_1\",\"type\":\"OTP\","
+		    "\"section\":{\"id\":\"s\"},\"value\":\"otpauth://x\"},{"
+		    "\"id\":\"d\",\"type\":\"DATE\",\"value\":\"86400\"}],"
+		    "\"files\":[{\"id\":\"" CON_VAULT "\",\"name\":\"f\","
+		    "\"size\":1}]}"),
+		B("uhttps://connect.example:8443/base/"),
+		B("uhttp://[::1]:8080"), B("uhttp://localhost"),
+		B("teyJhbGciOiJFUzI1NiJ9.eyJhdWQiOlsiY29tLjFwYXNzd29yZC5jb25uZ"
+		    "WN0Il19.AAAA"),
+	}, {
+		B("\"fields\":[{"), B("\"sections\":["), B("\"purpose\":"),
+		B("\"PASSWORD\""), B("\"NOTES\""), B("\"type\":"),
+		B("\"CONCEALED\""), B("\"MONTH_YEAR\""), B("\"value\":"),
+		B("\"section\":{\"id\":\"q\"}"), B("null"), B("{}"), B("[]"),
+		B(","), B("},{"), B("\"id\":"), B("\"label\":"), B("1"),
+		B("\"SSH_KEY\""), B("\"category\":"), B("https://"),
+		B("http://"), B(":"), B("/"), B("@"), B("["), B("]"), B("."),
+		B("127.0.0.1"), B("\r\n"), B("\"\\u0000\""),
+	} },
 };
 
 static void
@@ -2281,6 +2414,8 @@ change(const struct fuzz_kind *k, u8 *p, size_t n, size_t max)
 #define FUZZ_FIRST 10
 #elif defined(FUZZ_VALUE)
 #define FUZZ_FIRST 11
+#elif defined(FUZZ_CONNECT)
+#define FUZZ_FIRST 12
 #endif
 
 #ifdef FUZZ_FIRST

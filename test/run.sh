@@ -200,7 +200,7 @@ run_check_all() {
 	suite "end to end under valgrind" e2e --valgrind $only \
 	    --opmcp $B/opmcp-valgrind
 	for kind in JSON HTTP B64 TOKEN LINE ITEM NAME URI ASK RULES AUDIT \
-	    VALUE; do
+	    VALUE CONNECT; do
 		check "fuzz $kind, $seconds s" fuzz $kind $seconds
 	done
 	suite "interop" run_interop
