@@ -8734,12 +8734,19 @@ con_kind(const struct json *j, uint32_t field)
 	return KIND_OTHER;
 }
 
-/* Is this host the machine we are on? */
+/* Is this host the machine we are on? Of what begins with 127. only numbers
+ * are: 127.example.com is a name, and can be anywhere. */
 static bool
 con_is_local(struct str host)
 {
+	size_t i = 0;
+
+	while (i < host.n && (host.p[i] == '.' || (host.p[i] >= '0' &&
+	    host.p[i] <= '9')))
+		i++;
 	return str_nocase_eq(host, S("localhost")) ||
-	    str_is_start(host, S("127.")) || str_eq(host, S("::1"));
+	    str_eq(host, S("::1")) ||
+	    (str_is_start(host, S("127.")) && i == host.n);
 }
 
 /* host[:port] or [address]:port, into the connection. */
