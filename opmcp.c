@@ -9747,7 +9747,10 @@ con_init(struct con *c, const struct cfg *cfg, struct arena *session,
 	bool ok;
 
 	http_init(&c->http, c->os, cfg, session);
-	token = str_trim(token);
+	while (token.n > 0 && token.p[0] <= ' ')
+		token = str_from(token, 1);
+	while (token.n > 0 && token.p[token.n - 1] <= ' ')
+		token.n--;
 	ok = con_check_token(c, token, e) && con_address(c, cfg, e);
 	mem_reset(c->scratch, mark);
 	if (!ok)
