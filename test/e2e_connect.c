@@ -268,7 +268,7 @@ t_con_tokens(struct t *t)
 {
 	static const char *const ended[] = { "--connect-exp", "-60", NULL };
 	static const char *const soon[] = { "--connect-exp", "3600",
-		"--connect-vaults", "200", NULL };
+		"--connect-vaults", "250", NULL };
 	struct world w;
 	size_t m;
 
@@ -497,6 +497,8 @@ static const struct con_other {
 	{ "op://AI/With attachments/file_txt", "field_not_found", NULL },
 	{ "op://AI/Web form login/x", "field_not_found", NULL },
 	{ "op://AI/Web form login/r", "field_not_found", NULL },
+	{ "op://AI/Web form login/username", "wf-user", "Text" },
+	{ "op://AI/Web form login/password", "wf-pw", "Concealed" },
 };
 
 static const struct con_other *
@@ -685,6 +687,345 @@ t_con_hidden(struct t *t)
 	buf_free(&trail);
 }
 
+/* ---- the command line, resources, completion ---- */
+
+static void
+t_con_cli(struct t *t)
+{
+	static const struct {
+		const char *args[8], *text;
+	} good[] = {
+		{ { "get", ITEM, NULL },
+		    "username: octo-bot\npassword: gh-p4ss/w0rd?&\n" },
+		{ { "get", ITEM, "--field", "password", NULL },
+		    "gh-p4ss/w0rd?&\n" },
+		{ { "get", ITEM, "--vault", "Ops", "--vaults", "AI,Ops", NULL },
+		    "username: ops-bot\npassword: ops-gh-pw\n" },
+		{ { "read", "op://AI/GitHub/notes", NULL },
+		    "Bot account.\nRotate it.\n" },
+		{ { "read", "-n", "op://AI/GitHub/username", NULL },
+		    ITEM_USER },
+		{ { "read", "op://AI/With attachments/readme.txt", NULL },
+		    "attached text\n" },
+		{ { "list", "no such thing", NULL }, "" },
+	};
+	static const struct {
+		const char *args[5], *says;
+		int status;
+	} bad[] = {
+		{ { "read", "op://Ops/GitHub/password" }, "vault_not_allowed",
+		    77 },
+		{ { "read", "op://AI/Nobody/password" }, "item_not_found", 66 },
+		{ { "read", "op://AI/Duplicate/password" }, "item_ambiguous",
+		    66 },
+		{ { "read", "op://AI/GitHub/nope" }, "field_not_found", 66 },
+		{ { "get", "Archived login" }, "item_", 66 },
+		{ { "list", "--vault", "Ops" }, "vault_not_allowed", 77 },
+	};
+	const char *list[] = { "list", "llm openai", NULL };
+	struct buf b = { 0 };
+	struct world w;
+	size_t m, i;
+
+	for (m = 0; m < LEN(con_modes); m++) {
+		if (!con_open(&w, t, con_modes[m], NULL))
+			return;
+		for (i = 0; i < LEN(good); i++) {
+			standin_do(&w.s, "reset");
+			want_print(&w, good[i].args, good[i].text,
+			    good[i].args[1]);
+			want_count(&w, "con_vaults", 1, good[i].args[1]);
+			want_count(&w, "con_items", 1, good[i].args[1]);
+		}
+		buf_clear(&b);
+		buf_fmt(&b, "%s\tApiCredentials\tOpenAI API\n",
+		    find(&w, "AI", "OpenAI API")->id);
+		want_print(&w, list, b.p, "list");
+		for (i = 0; i < LEN(bad); i++)
+			want_status(&w, bad[i].args, bad[i].status, bad[i].says,
+			    bad[i].args[1]);
+		con_close(&w);
+	}
+	buf_free(&b);
+}
+
+static void
+t_con_resources(struct t *t)
+{
+	static const char *const typed[] = { "", "git", "GIT", "key", "\"" };
+	struct json r = { 0 };
+	struct world w;
+	size_t m, i;
+
+	for (m = 0; m < LEN(con_modes); m++) {
+		if (!con_open(&w, t, con_modes[m], NULL))
+			return;
+		env_set(&w.env, "OPMCP_VAULTS", "AI,Ops");
+		world_serve(&w, m ? MODERN : LEGACY_NEW);
+		resource(&w, "onepassword://status", &r, "status");
+		con_want(&w, (struct con_cost){ 0 }, "status");
+		resource(&w, "onepassword://vaults", &r, "vaults");
+		con_want(&w, (struct con_cost){ .vaults = 1 }, "vaults");
+		CHECK_INT(t, 2, json_len(&r, json_top(&r, "vaults")), "vaults");
+		resource(&w, "onepassword://vaults/AI/items", &r, "AI");
+		CHECK_INT(t, (long)(shown_items(&w, "AI") - 2),
+		    page_good(&w, &r, "AI"), "items of AI, 2 are archived");
+		con_want(&w, (struct con_cost){ .items = 1 }, "items");
+		resource(&w, "onepassword://vaults/Ops/items", &r, "Ops");
+		page_good(&w, &r, "Ops");
+		want_no_resource(&w, "onepassword://vaults/Nowhere/items",
+		    "no vault");
+		for (i = 0; i < LEN(typed); i++) {
+			complete(&w, "use_credential", "item_name", typed[i],
+			    NULL, typed[i]);
+			want_titles(&w, "AI", typed[i], typed[i]);
+		}
+		complete(&w, "use_credential", "vault", "o", NULL, "vault");
+		want_values(&w, "[\"Ops\"]", "vault");
+		want_untold(&w, "resources");
+		con_close(&w);
+	}
+	json_free(&r);
+}
+
+/* ---- rules ---- */
+
+static const struct con_rule {
+	const char *what, *vaults, *policy, *tag, *vault, *item, *word;
+} con_rules[] = {
+	{ "not in the list", "Ops", NULL, NULL, "AI", "Marker",
+	    "vault_not_allowed" },
+	{ "in the list", "Ops,AI", NULL, NULL, "AI", "Marker", NULL },
+	{ "no such vault", "AI", NULL, NULL, "Nowhere", "Marker",
+	    "vault_not_allowed" },
+	{ "any case", "ai", NULL, NULL, "aI", "Marker", NULL },
+	{ "denied", "AI", "deny reveal item Marker\n", NULL, "AI", "Marker",
+	    "policy_denied" },
+	{ "another denied", "AI", "permit reveal\ndeny reveal item Marker\n",
+	    NULL, "AI", ITEM, NULL },
+	{ "asked", "AI", "ask reveal\n", NULL, "AI", "Marker",
+	    "approval_unavailable" },
+	{ "tag in a rule", "AI", "permit reveal\ndeny reveal tag work/git\n",
+	    NULL, "AI", ITEM, "policy_denied" },
+	{ "ai:deny", "AI", NULL, "ai:deny", "AI", "Marker", "policy_denied" },
+	{ "ai:ask", "AI", NULL, "ai:ask", "AI", "Marker",
+	    "approval_unavailable" },
+	{ "ai:canary", "AI", NULL, "ai:canary", "AI", "Marker",
+	    "item_not_found" },
+};
+
+static void
+t_con_rules(struct t *t)
+{
+	const struct row *row;
+	struct buf trail = { 0 };
+	struct world w;
+	struct den d;
+	size_t m, i;
+
+	for (i = 0; i < 2 * LEN(con_rules); i++) {
+		const struct con_rule *r = &con_rules[i / 2];
+
+		m = i % 2;
+		if (!con_open(&w, t, con_modes[m], NULL) || !den_open(&w, &d))
+			return;
+		env_set(&w.env, "OPMCP_VAULTS", r->vaults);
+		if (r->policy)
+			policy_put(&w, &d, r->policy);
+		row = find(&w, "AI", r->item);
+		if (r->tag)
+			standin_do(&w.s, "tag %s %s", row->id, r->tag);
+		world_serve(&w, LEGACY_NEW);
+		if (!r->word) {
+			get_row(&w, r->item, r->vault, row, r->what);
+		} else {
+			get_word(&w, r->item, r->vault, r->word, r->what);
+			want_untold(&w, r->what);
+		}
+		if (r->tag && !strcmp(r->tag, "ai:canary"))
+			get_word(&w, ITEM, NULL, "locked", "after a canary");
+		con_leave(&w);
+		trail_good(&w, &d, NULL, NULL, r->what);
+		buf_clear(&trail);
+		buf_read_file(&trail, d.audit);
+		con_no_token(&w, &trail, "the audit file");
+		den_close(&d);
+		con_close(&w);
+	}
+	buf_free(&trail);
+}
+
+/* ====================================================================
+ * 4. Both back ends
+ *
+ * One account, read both ways. What differs, and nothing else: over Connect
+ * every item has notes, if only empty ones; and the other inputs of a login's
+ * web page are not there, so that its own two are not ambiguous.
+ * ==================================================================== */
+
+static void
+con_swap(struct world *w, struct client *other)
+{
+	struct client c = w->c;
+
+	w->c = *other;
+	*other = c;
+}
+
+/* The field of this reference, or -1. */
+static int
+con_field(const struct json *j, const char *ref)
+{
+	int list = json_top(j, "fields"), i;
+
+	for (i = 0; i < json_len(j, list); i++)
+		if (json_is(j,
+			json_get(j, json_item(j, list, i), "reference"), ref))
+			return json_item(j, list, i);
+	return -1;
+}
+
+/* The same reference read both ways: one value and kind, or one error. */
+static void
+con_same_value(struct world *w, struct client *other, const char *ref)
+{
+	struct json a = { 0 }, b = { 0 };
+	struct buf x = { 0 }, y = { 0 };
+	bool ok[2];
+
+	read_ref(w, ref);
+	ok[0] = client_ok(&w->c) && result_read(w, &a, ref);
+	buf_str(&x, ok[0] ? "" : client_seen(&w->c));
+	con_swap(w, other);
+	read_ref(w, ref);
+	ok[1] = client_ok(&w->c) && result_read(w, &b, ref);
+	buf_str(&y, ok[1] ? "" : client_seen(&w->c));
+	con_swap(w, other);
+	CHECK(w->t, ok[0] == ok[1], "%s: read by one only", ref);
+	if (ok[0] && ok[1])
+		CHECK(w->t,
+		    json_same(&a, json_top(&a, "value"), &b,
+			json_top(&b, "value")) &&
+			json_same(&a, json_top(&a, "kind"), &b,
+			    json_top(&b, "kind")),
+		    "%s: another value or kind", ref);
+	else
+		CHECK(w->t, !strcmp(buf_text(&x), buf_text(&y)),
+		    "%s: %.60s, but %.60s", ref, buf_text(&x), buf_text(&y));
+	json_free(&a);
+	json_free(&b);
+	buf_free(&x);
+	buf_free(&y);
+}
+
+/* Two answers of get_item; a is the service account's. */
+static void
+con_same_item(struct world *w, struct client *other, const struct json *a,
+    const struct json *b, const char *title)
+{
+	struct buf name = { 0 };
+	int i, k, at, list, notes = 0;
+
+	CHECK(w->t, json_len(a, 0) == json_len(b, 0), "%s: members", title);
+	for (i = 0, k = 1; i < json_len(a, 0); i++, k = json_next(a, k + 1)) {
+		buf_clear(&name);
+		json_text(a, k, &name);
+		at = json_get(b, 0, name.p);
+		CHECK(w->t,
+		    !strcmp(name.p, "fields") ||
+			!strcmp(name.p, "correlation_id") ||
+			!strcmp(name.p, "retrieved_at") ||
+			json_same(a, k + 1, b, at),
+		    "%s: %s differs", title, name.p);
+	}
+	list = json_top(a, "fields");
+	for (i = 0; i < json_len(a, list); i++) {
+		k = json_get(a, json_item(a, list, i), "reference");
+		if (k < 0)
+			continue;
+		buf_clear(&name);
+		json_text(a, k, &name);
+		at = con_field(b, name.p);
+		CHECK(w->t,
+		    at >= 0 && json_same(a, json_item(a, list, i), b, at),
+		    "%s: %s differs", title, name.p);
+		con_same_value(w, other, name.p);
+	}
+	list = json_top(b, "fields");
+	for (i = 0; i < json_len(b, list); i++) {
+		at = json_item(b, list, i);
+		k = json_get(b, at, "reference");
+		if (k < 0)
+			continue;
+		buf_clear(&name);
+		json_text(b, k, &name);
+		if (con_field(a, name.p) >= 0)
+			continue;
+		CHECK(w->t,
+		    json_is(b, json_get(b, at, "kind"), "Notes") &&
+			json_is(b, json_get(b, at, "value"), "") && !notes++,
+		    "%s: %s is there over Connect only", title, name.p);
+	}
+	buf_free(&name);
+}
+
+static void
+t_con_same(struct t *t)
+{
+	struct client other = { 0 };
+	struct json a = { 0 }, b = { 0 };
+	struct buf args = { 0 };
+	struct world w;
+	struct den d;
+	size_t m, i;
+
+	for (m = 0; m < LEN(con_modes); m++) {
+		if (!con_open(&w, t, con_modes[m], NULL) || !den_open(&w, &d))
+			return;
+		policy_put(&w, &d, "permit reveal field *\n");
+		env_set(&w.env, "OPMCP_AUDIT", "off");
+		env_set(&w.env, "OPMCP_VAULTS", "*");
+		env_set(&w.env, "OPMCP_REVEAL", "allow");
+		world_serve(&w, LEGACY_NEW);
+		other = w.c;
+		w.c = (struct client){ 0 };
+		env_unset(&w.env, "OP_CONNECT_HOST");
+		env_set(&w.env, "OPMCP_HOSTS", "localhost");
+		env_set(&w.env, "OP_SERVICE_ACCOUNT_TOKEN", w.s.token);
+		world_serve(&w, LEGACY_NEW);
+		for (i = 0; i < w.acct.n; i++) {
+			const struct row *r = &w.acct.row[i];
+
+			if (*r->trashed != 'N' ||
+			    !strcmp(r->title, "Web form login"))
+				continue;
+			buf_clear(&args);
+			buf_fmt(&args, "{\"item\":\"%s\",\"vault\":\"%s\"}",
+			    r->id, r->vault_id);
+			if (!want_done(&w, "get_item", args.p, &a, r->title))
+				continue;
+			con_swap(&w, &other);
+			if (want_done(&w, "get_item", args.p, &b, r->title)) {
+				con_swap(&w, &other);
+				con_same_item(&w, &other, &a, &b, r->title);
+			} else {
+				con_swap(&w, &other);
+			}
+		}
+		CHECK(t,
+		    standin_count(&w.s, "con_item") >
+			(long)(w.acct.n - 10) * 2,
+		    "few items were read over Connect");
+		world_leave(&w);
+		w.c = other;
+		den_close(&d);
+		con_close(&w);
+	}
+	json_free(&a);
+	json_free(&b);
+	buf_free(&args);
+}
+
 /* The rows of the table of cases. */
 #define CON_CASES                                       \
 	{ "con_host", t_con_host, 0 },                  \
@@ -697,4 +1038,8 @@ t_con_hidden(struct t *t)
 	{ "con_secrets", t_con_secrets, 0 },            \
 	{ "con_codes", t_con_codes, 0 },                \
 	{ "con_credentials", t_con_credentials, 0 },    \
-	{ "con_hidden", t_con_hidden, 0 },
+	{ "con_hidden", t_con_hidden, 0 },              \
+	{ "con_cli", t_con_cli, 0 },                    \
+	{ "con_resources", t_con_resources, 0 },        \
+	{ "con_rules", t_con_rules, 0 },                \
+	{ "con_same", t_con_same, 0 },
