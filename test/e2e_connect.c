@@ -1026,6 +1026,805 @@ t_con_same(struct t *t)
 	buf_free(&args);
 }
 
+/* ====================================================================
+ * 5. Changes
+ *
+ * What a tool says must be so in the stand-in's copy (condump), and what was
+ * not named must be as it was.
+ * ==================================================================== */
+
+/* An item as Connect tells it; the texts point into line. */
+struct con_dump {
+	struct buf line;
+	const char *id, *state, *version, *text;
+	struct json j;
+};
+
+static void
+con_dump_free(struct con_dump *d)
+{
+	buf_free(&d->line);
+	json_free(&d->j);
+}
+
+/* Reads an item of AI by id or title. */
+static bool
+con_dump(struct world *w, const char *item, struct con_dump *d)
+{
+	const char **part[] = { &d->id, &d->state, &d->version, &d->text };
+	char *p;
+	size_t i;
+
+	for (i = 0; i < LEN(part); i++)
+		*part[i] = "";
+	if (!CHECK(w->t, standin_do(&w->s, "condump\tAI\t%s", item),
+		"stand-in: no dump of %s", item))
+		return false;
+	buf_clear(&d->line);
+	buf_add(&d->line, w->s.line.p, w->s.line.n);
+	p = d->line.p;
+	for (i = 0; i < LEN(part); i++) {
+		*part[i] = p;
+		p += strcspn(p, "\t");
+		if (*p)
+			*p++ = 0;
+		row_unescape((char *)(uintptr_t)*part[i]);
+	}
+	json_free(&d->j);
+	return CHECK(w->t, json_parse(&d->j, d->text, strlen(d->text)),
+	    "%s: the dump is not JSON", item);
+}
+
+/* A session that may write, with a record and its lists known. */
+static bool
+con_write_start(struct world *w, struct t *t, struct den *d, const char *mode)
+{
+	if (!con_open(w, t, mode, NULL) || !den_open(w, d))
+		return false;
+	env_set(&w->env, "OPMCP_WRITE", "allow");
+	world_serve(w, LEGACY_NEW);
+	get_usual(w, "first");
+	standin_do(&w->s, "reset");
+	return true;
+}
+
+/* Ends it: the record verifies, and holds no token. */
+static void
+con_write_close(struct world *w, struct den *d)
+{
+	struct buf trail = { 0 };
+
+	con_leave(w);
+	trail_good(w, d, NULL, NULL, "changes");
+	buf_read_file(&trail, d->audit);
+	con_no_token(w, &trail, "the audit file");
+	buf_free(&trail);
+	den_close(d);
+	con_close(w);
+}
+
+/* Connect's words for the categories of makes[]; NULL: it has none. */
+static const char *const con_words[] = { "LOGIN", "CREDIT_CARD", "SECURE_NOTE",
+	"IDENTITY", "PASSWORD", "SOFTWARE_LICENSE", "BANK_ACCOUNT", "DATABASE",
+	"DRIVER_LICENSE", "OUTDOOR_LICENSE", "MEMBERSHIP", "PASSPORT",
+	"REWARD_PROGRAM", "SOCIAL_SECURITY_NUMBER", "WIRELESS_ROUTER",
+	"SERVER", "EMAIL_ACCOUNT", "API_CREDENTIAL", "MEDICAL_RECORD", NULL,
+	NULL };
+_Static_assert(LEN(con_words) == LEN(makes), "a word for each category");
+
+static void
+con_create_row(struct world *w, size_t i)
+{
+	struct buf args = { 0 }, ref = { 0 }, id = { 0 };
+	struct con_dump d = { 0 };
+	struct json r = { 0 };
+	const char *name = makes[i].name;
+
+	buf_fmt(&args,
+	    "{\"title\":\"New %s\",\"category\":\"%s\",\"notes\":"
+	    "\"n\\n\\u00e9\",\"tags\":[\"a\",\"b/c\"],\"password\":"
+	    "\"made-pw-%zu\",\"username\":\"made-user\",\"fields\":"
+	    "[{\"label\":\"plain\",\"value\":\"p\",\"kind\":\"Text\"},"
+	    "{\"label\":\"deep\",\"value\":\"s3\",\"section\":\"More\"}]}",
+	    name, name, i);
+	if (!con_words[i]) {
+		call(w, CREATE, args.p, name);
+		want_word(w, "edit_refused", name);
+		con_want(w, (struct con_cost){ 0 }, name);
+	} else if (want_done(w, CREATE, args.p, &r, name)) {
+		con_want(w, (struct con_cost){ .create = 1 }, name);
+		member_text(&r, "item_id", &id);
+		con_dump(w, id.p, &d);
+		CHECK(w->t,
+		    json_is(&d.j, json_top(&d.j, "category"), con_words[i]) &&
+			*d.state == 'N' &&
+			atol(d.version) == json_long(&r, "version", -1) &&
+			json_is(&d.j, json_top(&d.j, "tags 1"), "b/c"),
+		    "%s: not so stored", name);
+		buf_fmt(&ref, "op://AI/New %s/More/deep", name);
+		want_secret(w, ref.p, "s3", "Concealed");
+		con_want(w,
+		    (struct con_cost){ .items = 1, .item = 1 }, ref.p);
+		buf_clear(&ref);
+		buf_fmt(&ref, "op://AI/%s/plain", id.p);
+		want_secret(w, ref.p, "p", "Text");
+		buf_clear(&ref);
+		buf_fmt(&ref, "op://AI/%s/notes", id.p);
+		want_secret(w, ref.p, "n\n\xc3\xa9", "Notes");
+		call_text(w, CREDENTIALS, "item_name", id.p, name);
+		CHECK(w->t,
+		    buf_has(&w->c.line, "made-user") &&
+			buf_has(&w->c.line, "made-pw-"),
+		    "%s: username or password", name);
+		standin_do(&w->s, "reset");
+	}
+	buf_free(&args);
+	buf_free(&ref);
+	buf_free(&id);
+	con_dump_free(&d);
+	json_free(&r);
+}
+
+static void
+t_con_create(struct t *t)
+{
+	struct world w;
+	struct den d;
+	size_t m, i;
+
+	for (m = 0; m < LEN(con_modes); m++) {
+		if (!con_write_start(&w, t, &d, con_modes[m]))
+			return;
+		for (i = 0; i < LEN(makes); i++)
+			con_create_row(&w, i);
+		call(&w, CREATE,
+		    "{\"title\":\"Web\",\"website\":\"https://x.example/?a&b\","
+		    "\"generate\":\"words,5\"}",
+		    "website");
+		CHECK(t, client_ok(&w.c), "website: %s", client_seen(&w.c));
+		call_text(&w, "list_items", "query", "x.example", "website");
+		CHECK(t, buf_has(&w.c.line, "\"Web\\\""), "website: not found");
+		con_write_close(&w, &d);
+	}
+}
+
+/* Changes of one item, one after the other; where in the item the new text
+ * stands (a path), or what in it. */
+static const struct con_change {
+	const char *args, *path, *value;
+} con_changes[] = {
+	{ "\"title\":\"Marker \\u00fc\"", "title", "Marker \xc3\xbc" },
+	{ "\"username\":\"u\\\"2\"", "fields 0 value", "u\"2" },
+	{ "\"password\":\"p\\\\w \xf0\x9f\x9a\x80\"", "fields 1 value",
+	    "p\\w \xf0\x9f\x9a\x80" },
+	{ "\"notes\":\"one\\n<&>\"", "fields 2 value", "one\n<&>" },
+	{ "\"tags\":[\"x\",\"y/z\"]", "tags 1", "y/z" },
+	{ "\"tags\":[]", "tags", NULL },
+	{ "\"website\":\"https://one.example\"", "urls 0 href",
+	    "https://one.example" },
+	{ "\"website\":\"https://two.example\"", "urls 0 href",
+	    "https://two.example" },
+	{ "\"fields\":[{\"label\":\"f\",\"value\":\"1\",\"section\":\"S\"}]",
+	    "fields 3 value", "1" },
+	{ "\"fields\":[{\"label\":\"f\",\"value\":\"2\",\"section\":\"S\"}]",
+	    "fields 3 value", "2" },
+	{ "\"fields\":[{\"label\":\"g\",\"value\":\"3\",\"section\":\"s\"}]",
+	    "fields 4 value", "3" },
+	{ "\"fields\":[{\"label\":\"day\",\"value\":\"2024-02-29\",\"kind\":"
+	  "\"Date\",\"section\":\"S\"}]",
+	    "fields 5 type", "DATE" },
+	{ "\"fields\":[{\"label\":\"day\",\"value\":\"1999-12-31\"}]",
+	    "fields 5 type", "DATE" },
+	{ "\"fields\":[{\"label\":\"month\",\"value\":\"02/2024\",\"kind\":"
+	  "\"MonthYear\",\"section\":\"S\"}]",
+	    "fields 6 value", "202402" },
+	{ "\"fields\":[{\"label\":\"code\",\"value\":\"JBSWY3DPEHPK3PXP\","
+	  "\"kind\":\"Totp\",\"section\":\"S\"}]",
+	    "fields 7 type", "OTP" },
+	{ "\"fields\":[{\"label\":\"link\",\"value\":\"https://l.example\","
+	  "\"kind\":\"Url\",\"section\":\"S\"},{\"label\":\"mail\",\"value\":"
+	  "\"a@b.example\",\"kind\":\"Email\",\"section\":\"S\"},{\"label\":"
+	  "\"menu\",\"value\":\"m\",\"kind\":\"Menu\",\"section\":\"S\"}]",
+	    "fields 10 type", "MENU" },
+};
+
+static void
+t_con_update(struct t *t)
+{
+	struct con_dump d = { 0 };
+	struct buf args = { 0 }, was = { 0 };
+	struct json r = { 0 };
+	struct world w;
+	struct den den;
+	const char *id;
+	size_t m, i;
+
+	for (m = 0; m < LEN(con_modes); m++) {
+		if (!con_write_start(&w, t, &den, con_modes[m]))
+			return;
+		id = find(&w, "AI", "Marker")->id;
+		for (i = 0; i < LEN(con_changes); i++) {
+			const struct con_change *c = &con_changes[i];
+			int at;
+
+			buf_clear(&args);
+			buf_fmt(&args, "{\"item\":\"%s\",%s}", id, c->args);
+			if (!want_done(&w, UPDATE, args.p, &r, c->args) ||
+			    !con_dump(&w, id, &d))
+				continue;
+			want_count(&w, "con_put", 1, c->args);
+			want_count(&w, "con_item", 1, c->args);
+			standin_do(&w.s, "reset");
+			at = json_top(&d.j, c->path);
+			CHECK(t,
+			    c->value ? json_is(&d.j, at, c->value) :
+				       json_len(&d.j, at) <= 0,
+			    "%s: not so stored", c->args);
+			CHECK_INT(t, (long)i + 2, atol(d.version), "version");
+			CHECK_INT(t, (long)i + 2, json_long(&r, "version", 0),
+			    "version in the answer");
+		}
+		want_secret(&w, "op://AI/Marker \xc3\xbc/day", "1999-12-31",
+		    "Date");
+		want_secret(&w, "op://AI/Marker \xc3\xbc/S/month",
+		    "02/2024", "MonthYear");
+		CHECK_INT(t, 1, json_len(&d.j, json_top(&d.j, "sections")),
+		    "sections");
+		/* A generated password is stored and not told. */
+		member_text(&d.j, "fields 1 value", &was);
+		buf_clear(&args);
+		buf_fmt(&args, "{\"item\":\"%s\",\"generate\":\"24\"}", id);
+		want_done(&w, UPDATE, args.p, &r, "generate");
+		CHECK_INT(t, 24, json_long(&r, "generated length", 0), "length");
+		con_dump(&w, id, &d);
+		CHECK(t,
+		    !json_is(&d.j, json_top(&d.j, "fields 1 value"), was.p),
+		    "generate: the password is the old one");
+		member_text(&d.j, "fields 1 value", &was);
+		CHECK(t, was.n == 24 && !buf_has(&w.c.line, was.p),
+		    "generate: not stored, or told");
+		con_write_close(&w, &den);
+	}
+	con_dump_free(&d);
+	buf_free(&args);
+	buf_free(&was);
+	json_free(&r);
+}
+
+/* An item with all that opmcp does not know. */
+#define CON_KEEP                                                          \
+	"{\"category\":\"LOGIN\",\"title\":\"Keep\",\"favorite\":true,"    \
+	"\"tags\":[\"t1\"],\"urls\":[{\"label\":\"website\",\"primary\":"   \
+	"true,\"href\":\"https://k.example\",\"autofill\":\"never\"},"      \
+	"{\"href\":\"https://l.example\"}],\"passkey\":{\"rpId\":"          \
+	"\"k.example\",\"keys\":[1,2.50,1e-7,null,true]},\"future\":"       \
+	"[[],{},\"\\u00e9\\ud83d\\ude80\"],\"sections\":[{\"id\":\"s1\","   \
+	"\"label\":\"One\",\"more\":{\"x\":1}},{\"id\":\"s2\"}],"           \
+	"\"fields\":[{\"id\":\"username\",\"type\":\"STRING\",\"purpose\":" \
+	"\"USERNAME\",\"label\":\"username\",\"value\":\"k\",\"hint\":"     \
+	"\"h\"},{\"id\":\"password\",\"type\":\"CONCEALED\",\"purpose\":"   \
+	"\"PASSWORD\",\"label\":\"password\",\"value\":\"keep-pw-1\","      \
+	"\"entropy\":12.25,\"history\":[\"old\"]},{\"id\":\"odd\","         \
+	"\"type\":\"UNKNOWN\",\"label\":\"odd\",\"section\":{\"id\":"       \
+	"\"s1\"}},{\"id\":\"c\",\"type\":\"STRING\",\"label\":\"c\","       \
+	"\"value\":\"v\",\"section\":{\"id\":\"s1\",\"label\":\"One\"},"    \
+	"\"extra\":[0]}]}"
+
+/* Every member of a that is not in "|"-separated skip is the same in b. */
+static void
+con_kept(struct world *w, const struct json *a, int x, const struct json *b,
+    int y, const char *skip, const char *what)
+{
+	struct buf name = { 0 };
+	int i, k;
+
+	for (i = 0, k = x + 1; i < json_len(a, x); i++) {
+		buf_clear(&name);
+		json_text(a, k, &name);
+		CHECK(w->t,
+		    word_in(skip, name.p, name.n) ||
+			json_same(a, k + 1, b, json_get(b, y, name.p)),
+		    "%s: %s has changed", what, name.p);
+		k = json_next(a, k + 1);
+	}
+	buf_free(&name);
+}
+
+static void
+con_keep_row(struct world *w, const char *id, const char *args, int field)
+{
+	struct con_dump a = { 0 }, b = { 0 };
+	struct buf text = { 0 };
+	int i, x, y, n;
+
+	con_dump(w, id, &a);
+	buf_fmt(&text, "{\"item\":\"%s\",%s}", id, args);
+	want_done(w, UPDATE, text.p, NULL, args);
+	con_dump(w, id, &b);
+	con_kept(w, &a.j, 0, &b.j, 0,
+	    field < 0 ? "title|version|updatedAt|lastEditedBy" :
+			"fields|version|updatedAt|lastEditedBy",
+	    args);
+	x = json_top(&a.j, "fields");
+	y = json_top(&b.j, "fields");
+	n = json_len(&a.j, x);
+	CHECK_INT(w->t, n, json_len(&b.j, y), "number of fields");
+	for (i = 0; i < n; i++)
+		con_kept(w, &a.j, json_item(&a.j, x, i), &b.j,
+		    json_item(&b.j, y, i),
+		    i == field ? "value|entropy" : "", args);
+	con_dump_free(&a);
+	con_dump_free(&b);
+	buf_free(&text);
+}
+
+static void
+t_con_keep(struct t *t)
+{
+	struct world w;
+	struct den d;
+	const char *files;
+	char id[27];
+	size_t m;
+
+	for (m = 0; m < LEN(con_modes); m++) {
+		if (!con_write_start(&w, t, &d, con_modes[m]))
+			return;
+		*id = 0;
+		if (CHECK(t, standin_do(&w.s, "conput AI %s", CON_KEEP),
+			"conput"))
+			snprintf(id, sizeof(id), "%s", w.s.line.p);
+		con_keep_row(&w, id, "\"title\":\"Kept\"", -1);
+		con_keep_row(&w, id, "\"password\":\"keep-pw-2\"", 1);
+		con_keep_row(&w, id,
+		    "\"fields\":[{\"label\":\"c\",\"value\":\"w\"}]", 3);
+		files = find(&w, "AI", "With attachments")->id;
+		con_keep_row(&w, files, "\"title\":\"Still with them\"", -1);
+		want_secret(&w, "op://AI/Still with them/readme.txt",
+		    "attached text\n", "File");
+		con_keep_row(&w, find(&w, "AI", "TLS bundle")->id,
+		    "\"title\":\"Bundle\"", -1);
+		con_keep_row(&w, find(&w, "AI", "All field kinds")->id,
+		    "\"title\":\"Kinds\"", -1);
+		con_write_close(&w, &d);
+	}
+}
+
+/* Deleting needs the title; archiving there is none; what the categories and
+ * kinds of Connect do not have is refused. */
+static void
+t_con_delete(struct t *t)
+{
+	static const struct {
+		const char *tool, *args, *word, *says;
+		long put;
+	} bad[] = {
+		{ ARCHIVE, "{\"item\":\"Marker\"}", "edit_refused", "archive",
+		    0 },
+		{ DELETE, "{\"item\":\"Marker\"}", "invalid_argument", "title",
+		    0 },
+		{ DELETE, "{\"item\":\"Marker\",\"title\":\"marker\"}",
+		    "invalid_argument", "title", 0 },
+		{ DELETE, "{\"item\":\"Nobody\",\"title\":\"Nobody\"}",
+		    "item_not_found", "No item", 0 },
+		{ UPDATE, "{\"item\":\"Marker\",\"fields\":[{\"label\":\"p\","
+			  "\"value\":\"+1 555\",\"kind\":\"Phone\"}]}",
+		    "edit_refused", "", 1 },
+		{ UPDATE, "{\"item\":\"GitHub\",\"fields\":[{\"label\":"
+			  "\"expires\",\"value\":\"2024-02-30\"}]}",
+		    "edit_refused", "", 0 },
+		{ UPDATE, "{\"item\":\"Marker\"}", "invalid_argument", "", 0 },
+	};
+	struct con_dump d = { 0 };
+	struct world w;
+	struct den den;
+	size_t m, i;
+
+	for (m = 0; m < LEN(con_modes); m++) {
+		if (!con_write_start(&w, t, &den, con_modes[m]))
+			return;
+		for (i = 0; i < LEN(bad); i++) {
+			call(&w, bad[i].tool, bad[i].args, bad[i].args);
+			want_word(&w, bad[i].word, bad[i].args);
+			CHECK(t, error_says(&w, bad[i].says), "%s: seen %s",
+			    bad[i].args, client_seen(&w.c));
+			want_count(&w, "con_delete", 0, bad[i].args);
+			/* Where nothing need be sent, nothing is. */
+			if (!bad[i].put)
+				want_count(&w, "con_put", 0, bad[i].args);
+			standin_do(&w.s, "reset");
+		}
+		con_dump(&w, "Marker", &d);
+		CHECK(t, atol(d.version) == 1 && *d.state == 'N',
+		    "changed by what was refused");
+		want_done(&w, DELETE,
+		    "{\"item\":\"Marker\",\"title\":\"Marker\"}", NULL,
+		    "delete");
+		want_count(&w, "con_delete", 1, "delete");
+		con_dump(&w, "Marker", &d);
+		CHECK(t, *d.state == 'D', "not deleted");
+		get_word(&w, "Marker", NULL, "item_not_found", "deleted");
+		get_word(&w, find(&w, "AI", "Marker")->id, NULL,
+		    "item_not_found", "deleted, by id");
+		get_usual(&w, "the others");
+		con_write_close(&w, &den);
+	}
+	con_dump_free(&d);
+}
+
+/* Reads lag behind writes. */
+static void
+t_con_lag(struct t *t)
+{
+	struct json r = { 0 };
+	struct buf id = { 0 }, args = { 0 };
+	struct con_dump d = { 0 };
+	struct world w;
+	struct den den;
+	size_t m;
+
+	for (m = 0; m < LEN(con_modes); m++) {
+		if (!con_write_start(&w, t, &den, con_modes[m]))
+			return;
+		standin_do(&w.s, "lag 2");
+		want_done(&w, CREATE,
+		    "{\"title\":\"Late\",\"password\":\"late-1\"}", &r,
+		    "create");
+		member_text(&r, "item_id", &id);
+		buf_clear(&args);
+		buf_fmt(&args, "{\"item\":\"%s\",\"password\":\"late-2\"}",
+		    id.p);
+		want_done(&w, UPDATE, args.p, &r, "update at once");
+		CHECK_INT(t, 2, json_long(&r, "version", 0), "version");
+		buf_clear(&args);
+		buf_fmt(&args, "op://AI/%s/password", id.p);
+		want_secret(&w, args.p, "late-2", "Concealed");
+		buf_clear(&args);
+		buf_fmt(&args, "{\"item\":\"%s\",\"notes\":\"n\"}", id.p);
+		want_done(&w, UPDATE, args.p, &r, "a second update");
+		CHECK_INT(t, 3, json_long(&r, "version", 0), "version");
+		con_dump(&w, id.p, &d);
+		CHECK(t,
+		    json_is(&d.j, json_top(&d.j, "fields 1 value"), "late-2"),
+		    "the second update took back the first");
+		buf_clear(&args);
+		buf_fmt(&args, "{\"item\":\"%s\",\"title\":\"Late\"}", id.p);
+		want_done(&w, DELETE, args.p, NULL, "delete at once");
+		standin_do(&w.s, "lag 0");
+		con_write_close(&w, &den);
+	}
+	json_free(&r);
+	buf_free(&id);
+	buf_free(&args);
+	con_dump_free(&d);
+}
+
+/* A write that is refused or whose answer is lost. "changed" is what became
+ * of it. */
+static const struct con_spoil {
+	const char *fault, *tool, *args, *word;
+	bool done;
+} con_spoils[] = {
+	{ "con_put status 409 x1", UPDATE, "\"item\":\"Marker\"", "conflict",
+	    false },
+	{ "con_delete status 409 x1", DELETE,
+	    "\"item\":\"Marker\",\"title\":\"Marker\"", "conflict", false },
+	{ "con_create status 409 x1", CREATE, "\"title\":\"C1\"", "conflict",
+	    false },
+	{ "con_put status 403 x1", UPDATE, "\"item\":\"Marker\"",
+	    "access_denied", false },
+	{ "con_put status 406 x1", UPDATE, "\"item\":\"Marker\"",
+	    "edit_refused", false },
+	{ "con_put status 413 x1", UPDATE, "\"item\":\"Marker\"", "too_large",
+	    false },
+	{ "con_put redirect x1", UPDATE, "\"item\":\"Marker\"",
+	    "service_error|write_unconfirmed", false },
+	{ "con_put lost x1", UPDATE, "\"item\":\"Marker\"", NULL, true },
+	{ "con_put body null x1", UPDATE, "\"item\":\"Marker\"", NULL, true },
+	{ "con_put html x1", UPDATE, "\"item\":\"Marker\"", NULL, true },
+	{ "con_put swapitem x1", UPDATE, "\"item\":\"Marker\"", NULL, true },
+	{ "con_create lost x1", CREATE, "\"title\":\"C2\"",
+	    "write_unconfirmed", true },
+	{ "con_create body [] x1", CREATE, "\"title\":\"C3\"",
+	    "write_unconfirmed", true },
+	{ "con_delete lost x1", DELETE,
+	    "\"item\":\"Marker\",\"title\":\"Marker\"", NULL, true },
+};
+
+static void
+t_con_spoil(struct t *t)
+{
+	struct con_dump d = { 0 };
+	struct buf args = { 0 };
+	struct world w;
+	struct den den;
+	size_t m, i;
+	long writes;
+
+	for (m = 0; m < LEN(con_modes); m++) {
+		if (!con_write_start(&w, t, &den, con_modes[m]))
+			return;
+		for (i = 0; i < LEN(con_spoils); i++) {
+			const struct con_spoil *s = &con_spoils[i];
+
+			if (strstr(s->fault, "swapitem"))
+				continue;
+			buf_clear(&args);
+			buf_fmt(&args, "{%s", s->args);
+			if (strcmp(s->tool, DELETE) != 0)
+				buf_fmt(&args, ",\"username\":\"u-%zu\"", i);
+			buf_str(&args, "}");
+			standin_do(&w.s, "reset");
+			if (!CHECK(t, standin_do(&w.s, "fault %s", s->fault),
+				"fault %s", s->fault))
+				continue;
+			call(&w, s->tool, args.p, s->fault);
+			if (s->word)
+				want_word(&w, s->word, s->fault);
+			else
+				CHECK(t, client_ok(&w.c), "%s: seen %s",
+				    s->fault, client_seen(&w.c));
+			writes = standin_count(&w.s, "writes");
+			CHECK(t, writes == s->done, "%s: %ld writes", s->fault,
+			    writes);
+			/* Never sent twice. */
+			CHECK_INT(t, 1,
+			    standin_count(&w.s, "con_put") +
+				standin_count(&w.s, "con_create") +
+				standin_count(&w.s, "con_delete"),
+			    s->fault);
+			standin_do(&w.s, "clear");
+			get_usual(&w, s->fault);
+		}
+		con_write_close(&w, &den);
+	}
+	con_dump_free(&d);
+	buf_free(&args);
+}
+
+/* Without a right: the error is about a right, whatever the status, and does
+ * no harm to what comes after. */
+static void
+t_con_rights(struct t *t)
+{
+	static const struct {
+		const char *tool, *args;
+	} v[] = { { UPDATE, "{\"item\":\"Marker\",\"username\":\"u\"}" },
+		{ CREATE, "{\"title\":\"q\"}" },
+		{ DELETE, "{\"item\":\"Marker\",\"title\":\"Marker\"}" } };
+	static const int status[] = { 401, 403 };
+	struct world w;
+	struct den d;
+	size_t m, k, i;
+
+	for (m = 0; m < 2 * LEN(con_modes); m++) {
+		k = m / 2;
+		if (!con_write_start(&w, t, &d, con_modes[m % 2]))
+			return;
+		standin_do(&w.s, "connect rights %d", status[k]);
+		CHECK(t, standin_do(&w.s, "acl AI 48"), "acl");
+		for (i = 0; i < LEN(v); i++) {
+			call(&w, v[i].tool, v[i].args, v[i].tool);
+			want_word(&w, "access_denied", v[i].tool);
+			get_usual(&w, "after a refused change");
+		}
+		want_count(&w, "writes", 0, "no right");
+		standin_do(&w.s, "acl AI 0");
+		get_word(&w, ITEM, NULL, "access_denied|vault_not_allowed",
+		    "not in scope");
+		call(&w, "list_items", "{\"query\":\"x\"}", "not in scope");
+		want_word(&w, "access_denied|vault_not_allowed",
+		    "list, not in scope");
+		standin_do(&w.s, "acl AI 1008");
+		for (i = 0; i < LEN(v); i++)
+			want_done(&w, v[i].tool, v[i].args, NULL, v[i].tool);
+		get_usual(&w, "all rights");
+		con_write_close(&w, &d);
+	}
+}
+
+/* ====================================================================
+ * 6. Hostile answers
+ *
+ * A 200 with any body must be an error that says so, or be of no effect; the
+ * next call with the right answer works. "@" is the id of GitHub, "#" of AI,
+ * "~" of Marker, "^" of the vault Ops; "*N" N opening brackets.
+ * ==================================================================== */
+
+#define CON_BAD "bad_answer|too_large|service_error"
+
+static const struct con_hostile {
+	const char *step, *body, *words; /* words NULL: nothing is said */
+} con_hostiles[] = {
+	{ "con_vaults", "<!DOCTYPE html><p>Sign in", CON_BAD },
+	{ "con_vaults", "null", CON_BAD },
+	{ "con_vaults", "{}", CON_BAD },
+	{ "con_vaults", "{\"status\":200,\"message\":\"x\"}", CON_BAD },
+	{ "con_vaults", "[]", "vault_not_allowed" },
+	{ "con_vaults", "[null]", CON_BAD },
+	{ "con_vaults", "[{}]", CON_BAD },
+	{ "con_vaults", "[1,\"x\"]", CON_BAD },
+	{ "con_vaults", "[{\"id\":\"..\",\"name\":\"AI\"}]", CON_BAD },
+	{ "con_vaults", "[{\"id\":\"../../../v1/vaults/aaaaaaa\",\"name\":"
+			"\"AI\"}]", CON_BAD },
+	{ "con_vaults", "[{\"id\":\"@@\",\"name\":\"AI\"}]", CON_BAD },
+	{ "con_vaults", "[{\"id\":\"#\",\"id\":\"^\",\"name\":\"AI\"}]", CON_BAD },
+	{ "con_vaults", "[{\"id\":\"#\",\"name\":null}]", CON_BAD },
+	{ "con_vaults", "[{\"id\":\"#\",\"name\":\"AI\"},{\"id\":\"^\","
+			"\"name\":\"AI\"}]", "vault_ambiguous" },
+	{ "con_vaults", "[{\"id\":\"#\",\"name\":\"AI\"}] x", CON_BAD },
+	{ "con_vaults", "[{\"id\":\"#\",\"name\":\"AI\"}", CON_BAD },
+	{ "con_vaults", "*100", CON_BAD },
+	{ "con_vaults", "*20000", CON_BAD },
+	{ "con_items", "<html>", CON_BAD },
+	{ "con_items", "null", CON_BAD },
+	{ "con_items", "{}", CON_BAD },
+	{ "con_items", "{\"items\":[]}", CON_BAD },
+	{ "con_items", "[]", "item_not_found" },
+	{ "con_items", "[null]", CON_BAD },
+	{ "con_items", "[[]]", CON_BAD },
+	{ "con_items", "[{\"title\":\"GitHub\"}]", CON_BAD },
+	{ "con_items", "[{\"id\":\"@\",\"title\":\"GitHub\",\"vault\":{\"id\":"
+		       "\"^\"}}]", CON_BAD },
+	{ "con_items", "[{\"id\":\"../@\",\"title\":\"GitHub\",\"vault\":"
+		       "{\"id\":\"#\"}}]", CON_BAD },
+	{ "con_items", "[{\"id\":\"@\",\"title\":\"GitHub\",\"title\":\"x\","
+		       "\"vault\":{\"id\":\"#\"}}]", CON_BAD },
+	{ "con_items", "[{\"id\":\"@\",\"title\":7,\"vault\":{\"id\":\"#\"}}]",
+	    "item_not_found|" CON_BAD },
+	{ "con_items", "*100", CON_BAD },
+	{ "con_item", "<html>", CON_BAD },
+	{ "con_item", "null", CON_BAD },
+	{ "con_item", "{}", CON_BAD },
+	{ "con_item", "[]", CON_BAD },
+	{ "con_item", "\"x\"", CON_BAD },
+	{ "con_item", "{\"id\":\"~\",\"title\":\"GitHub\",\"vault\":{\"id\":"
+		      "\"#\"},\"category\":\"LOGIN\"}", CON_BAD },
+	{ "con_item", "{\"id\":\"@\",\"title\":\"GitHub\",\"vault\":{\"id\":"
+		      "\"^\"},\"category\":\"LOGIN\"}", CON_BAD },
+	{ "con_item", "{\"id\":\"@\",\"id\":\"@\",\"vault\":{\"id\":\"#\"}}",
+	    CON_BAD },
+	{ "con_item", "{\"id\":\"@\",\"vault\":{\"id\":\"#\"},\"x\":*100",
+	    CON_BAD },
+	{ "con_item", "{\"id\":\"@\",\"title\":\"GitHub\",\"vault\":{\"id\":"
+		      "\"#\"},\"category\":\"LOGIN\",\"fields\":[null,1,[],{},"
+		      "{\"id\":null,\"value\":{}},{\"section\":7}],\"sections\""
+		      ":{\"a\":[]},\"files\":[null,{}],\"tags\":\"x\",\"urls\":"
+		      "[null,{\"href\":null}]}", NULL },
+	{ "con_item", "{\"id\":\"@\",\"title\":\"GitHub\",\"vault\":{\"id\":"
+		      "\"#\"},\"category\":\"NEW\",\"fields\":null,"
+		      "\"sections\":null,\"files\":null,\"tags\":null}", NULL },
+};
+
+/* Puts the ids of the world into a body, and its brackets. */
+static void
+con_body(struct world *w, const char *text, struct buf *b)
+{
+	buf_clear(b);
+	for (; *text; text++) {
+		long n = 0;
+
+		if (*text == '@')
+			buf_str(b, find(w, "AI", ITEM)->id);
+		else if (*text == '#')
+			buf_str(b, find(w, "AI", ITEM)->vault_id);
+		else if (*text == '~')
+			buf_str(b, find(w, "AI", "Marker")->id);
+		else if (*text == '^')
+			buf_str(b, find(w, "Ops", ITEM)->vault_id);
+		else if (*text == '*' && isdigit((unsigned char)text[1]))
+			n = strtol(text + 1, (char **)(uintptr_t)&text, 10);
+		else
+			buf_add(b, text, 1);
+		if (n) {
+			text--;
+			while (n-- > 0)
+				buf_str(b, "[");
+		}
+	}
+}
+
+static void
+t_con_hostile(struct t *t)
+{
+	struct buf b = { 0 };
+	struct world w;
+	size_t m, i;
+
+	for (m = 0; m < LEN(con_modes); m++) {
+		if (!con_open(&w, t, con_modes[m], NULL))
+			return;
+		for (i = 0; i < LEN(con_hostiles); i++) {
+			const struct con_hostile *h = &con_hostiles[i];
+
+			world_serve(&w, LEGACY_NEW);
+			con_body(&w, h->body, &b);
+			CHECK(t,
+			    standin_do(&w.s, "conbody %s %s", h->step, b.p),
+			    "conbody");
+			get(&w, ITEM, NULL, h->body);
+			if (h->words)
+				want_word(&w, h->words, h->body);
+			want_ping(&w, h->body);
+			CHECK(t, standin_do(&w.s, "conbody %s", h->step),
+			    "conbody");
+			/* An empty list stands until the next search. */
+			if (h->words && strstr(h->words, "not_"))
+				call(&w, "list_items", "{\"query\":\"x\"}",
+				    "again");
+			if (!strcmp(h->body, "[]") ||
+			    (h->words && strstr(h->words, "ambig")) ||
+			    strstr(h->body, ":7,"))
+				world_leave(&w);
+			else
+				get_usual(&w, h->body);
+			if (w.c.p.pid > 0)
+				world_leave(&w);
+		}
+		con_close(&w);
+	}
+	buf_free(&b);
+}
+
+/* Large texts, the version of a vault, a file, and answers to changes. */
+static void
+t_con_hostile_more(struct t *t)
+{
+	struct buf b = { 0 };
+	struct world w;
+	struct den d;
+	size_t m, i;
+
+	for (m = 0; m < LEN(con_modes); m++) {
+		if (!con_write_start(&w, t, &d, con_modes[m]))
+			return;
+		con_body(&w, "{\"id\":\"@\",\"title\":\"GitHub\",\"vault\":"
+			     "{\"id\":\"#\"},\"category\":\"LOGIN\",\"notes\":\"",
+		    &b);
+		for (i = 0; i < 6000; i++)
+			buf_str(&b, "0123456789012345678901234567890123456789"
+				    "0123456789012345678901234567890123456789"
+				    "01234567890123456789");
+		buf_str(&b, "\",\"fields\":[{\"id\":\"password\",\"purpose\":"
+			    "\"PASSWORD\",\"value\":\"");
+		for (i = 0; i < 2000; i++)
+			buf_str(&b, "\\u0000\\ud83d\\ude80\\\"0123456789");
+		buf_str(&b, "\"}]}");
+		standin_do(&w.s, "conbody con_item %s", b.p);
+		get(&w, ITEM, NULL, "huge texts");
+		want_ping(&w, "huge texts");
+		standin_do(&w.s, "conbody con_item");
+		get_usual(&w, "after huge texts");
+		standin_do(&w.s, "conbody con_vault {\"id\":\"x\"}");
+		call(&w, "list_items", "{\"query\":\"x\"}", "version");
+		want_word(&w, CON_BAD, "version of another vault");
+		standin_do(&w.s, "conbody con_vault null");
+		call(&w, "list_items", "{\"query\":\"x\"}", "version");
+		want_word(&w, CON_BAD, "no version");
+		standin_do(&w.s, "conbody con_vault");
+		want_done(&w, "list_items", "{\"query\":\"x\"}", NULL, "list");
+		standin_do(&w.s, "conbody con_content another text");
+		read_ref(&w, "op://AI/With attachments/readme.txt");
+		want_word(&w, CON_BAD, "another file");
+		standin_do(&w.s, "conbody con_content");
+		want_secret(&w, "op://AI/With attachments/readme.txt",
+		    "attached text\n", "File");
+		standin_do(&w.s, "conbody con_create {\"id\":\"../x\"}");
+		call(&w, CREATE, "{\"title\":\"H1\"}", "created");
+		want_word(&w, "write_unconfirmed", "created, no id");
+		standin_do(&w.s, "conbody con_create");
+		want_done(&w, CREATE, "{\"title\":\"H2\"}", NULL, "created");
+		standin_do(&w.s, "conbody con_put <html>");
+		want_done(&w, UPDATE,
+		    "{\"item\":\"Marker\",\"username\":\"h\"}", NULL,
+		    "changed, and seen so");
+		standin_do(&w.s, "conbody con_put");
+		get_usual(&w, "afterwards");
+		con_write_close(&w, &d);
+	}
+	buf_free(&b);
+}
+
 /* The rows of the table of cases. */
 #define CON_CASES                                       \
 	{ "con_host", t_con_host, 0 },                  \
@@ -1042,4 +1841,13 @@ t_con_same(struct t *t)
 	{ "con_cli", t_con_cli, 0 },                    \
 	{ "con_resources", t_con_resources, 0 },        \
 	{ "con_rules", t_con_rules, 0 },                \
-	{ "con_same", t_con_same, 0 },
+	{ "con_same", t_con_same, 0 },                  \
+	{ "con_create", t_con_create, 0 },              \
+	{ "con_update", t_con_update, 0 },              \
+	{ "con_keep", t_con_keep, 0 },                  \
+	{ "con_delete", t_con_delete, 0 },              \
+	{ "con_lag", t_con_lag, 0 },                    \
+	{ "con_spoil", t_con_spoil, 0 },                \
+	{ "con_rights", t_con_rights, 0 },              \
+	{ "con_hostile", t_con_hostile, 0 },            \
+	{ "con_hostile_more", t_con_hostile_more, 0 },
