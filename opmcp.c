@@ -716,7 +716,7 @@ static const struct err_row {
 	[E_LIMIT] = { "limit_reached", RPC_OF_US, EX_TEMPFAIL,
 	    "opmcp's own rate limit is reached; wait before you go on:" },
 	[E_NO_TOKEN] = { "token_missing", RPC_OF_US, EX_CONFIG,
-	    "No service-account token is configured. The operator sets "
+	    "No token is configured. The operator sets "
 	    "OP_SERVICE_ACCOUNT_TOKEN or OP_SERVICE_ACCOUNT_TOKEN_FILE (for "
 	    "1Password Connect OP_CONNECT_HOST and OP_CONNECT_TOKEN) in the "
 	    "environment of this server." },
@@ -1717,13 +1717,28 @@ scan_escape(struct json_scan *c, uint32_t *cp)
 	return true;
 }
 
+/* How many bytes of a string's text stand for themselves. Most of a big answer
+ * is base64: such runs are gone over in one go, which is what keeps large
+ * vaults quick. */
+static size_t
+scan_plain(struct str s)
+{
+	size_t n = 0;
+
+	while (n < s.n && s.p[n] >= 0x20 && s.p[n] < 0x80 && s.p[n] != '"' &&
+	    s.p[n] != '\\')
+		n++;
+	return n;
+}
+
 /* The rest of a string, after its opening quote. */
 MUST static bool
 scan_string(struct json_scan *c)
 {
 	uint32_t cp;
 
-	while (c->s.n > 0) {
+	for (c->s = str_from(c->s, scan_plain(c->s)); c->s.n > 0;
+	    c->s = str_from(c->s, scan_plain(c->s))) {
 		u8 b = c->s.p[0];
 
 		if (b < 0x20)
@@ -6118,17 +6133,20 @@ MUST static bool
 item_strings(struct arena *a, const struct json *j, uint32_t list,
     const char *member, const struct str **all)
 {
+	static const struct str none;
 	size_t n = 0;
 	struct str *s, text;
 
+	*all = &none;
 	for (uint32_t k = json_is_array(j, list) ? json_first(j, list) : 0; k;
 	    k = json_next(j, list, k))
 		n++;
+	if (n == 0)
+		return true;            /* as most have none */
 	*all = s = mem_alloc(a, (n + 1) * sizeof *s);
 	if (s == NULL)
 		return false;
-	for (uint32_t k = n > 0 ? json_first(j, list) : 0; k;
-	    k = json_next(j, list, k)) {
+	for (uint32_t k = json_first(j, list); k; k = json_next(j, list, k)) {
 		if (!json_str(j, member == NULL ? k : json_get(j, k,
 		    str_c(member)), &text))
 			continue;
@@ -8679,7 +8697,9 @@ struct con {
 _Static_assert(sizeof(struct con) + VAULTS_MAX * (sizeof(struct con_vault) +
     16) <= ARENA_LOCKED, "the locked arena holds all that the limits promise");
 
-/* The categories by Connect's words. */
+/* The categories by Connect's words, and by the numbers that 1Password has for
+ * them everywhere else. What Connect calls CUSTOM, or something newer, has no
+ * number: it is read like any other, but cannot be created. */
 static const struct con_word {
 	const char *word, *number;
 } con_categories[] = {
@@ -9732,7 +9752,8 @@ con_write(void *ctx, struct str vault, struct item *it, const struct wish *w,
 	return true;
 }
 
-/* What the tools use. */
+/* What the tools use: the same functions as those of a service account, but
+ * no quota, as the server answers reads from a copy of its own. */
 static const struct backend con_backend = { "Connect", false, con_vaults,
 	con_items, con_item, con_file, con_blank, con_write };
 
@@ -15221,6 +15242,20 @@ keep_open(struct keeper *k, const struct os *os, struct cfg *cfg)
 	    os->random(k->asks->key, sizeof k->asks->key);
 }
 
+/* Say which setting would bring a token. */
+static void
+keep_no_token(const struct cfg *cfg, struct err *e)
+{
+	if (cfg->connect_host != NULL)
+		fail(e, E_NO_TOKEN, "OP_CONNECT_HOST is set, OP_CONNECT_TOKEN "
+		    "is not");
+	else if (cfg->connect_token != NULL || cfg->connect_file != NULL)
+		fail(e, E_NO_TOKEN, "OP_CONNECT_TOKEN is set, OP_CONNECT_HOST "
+		    "is not");
+	else
+		fail(e, E_NO_TOKEN, "");
+}
+
 /* The same with token, back end and audit. Without a usable token it still
  * serves, and every call says why it cannot be done (setup). */
 MUST static bool
@@ -15233,7 +15268,7 @@ keep_init(struct keeper *k, const struct os *os, struct cfg *cfg)
 		return false;
 	if (cfg_token(cfg, &k->scratch, &token, &k->setup)) {
 		if (token.n == 0)
-			fail(&k->setup, E_NO_TOKEN, "");
+			keep_no_token(cfg, &k->setup);
 		else if (cfg_is_connect(cfg))
 			(void)!con_init(k->back, cfg, &k->session, token,
 			    &k->setup);
@@ -17893,9 +17928,11 @@ cli_check_online(struct keeper *k, int *wrong)
 			(void)printf("warn  the token also reaches vault %.*s, "
 			    "which OPMCP_VAULTS does not name: give it less\n",
 			    FMT(list[i].id));
-		if (list[i].writable)
+		/* a Connect server does not tell */
+		if (list[i].writable && !cfg_is_connect(k->cfg) &&
+		    k->cfg->write == DENY)
 			(void)printf("warn  the token may write in vault %.*s: "
-			    "reading is enough for this version\n",
+			    "reading is enough while OPMCP_WRITE is off\n",
 			    FMT(list[i].id));
 	}
 }

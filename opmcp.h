@@ -7,7 +7,7 @@
 #ifndef OPMCP_H
 #define OPMCP_H
 
-#define OPMCP_VERSION "0.4.0"
+#define OPMCP_VERSION "0.5.0"
 
 /* What the service is told about the client (X-AgileBits-Client): the build
  * of the official SDK whose protocol this program speaks. Our own name and

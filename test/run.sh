@@ -34,7 +34,9 @@ suite() {
 	"$@" >$B/suite.log 2>&1
 	status=$?
 	line=$(grep -E '^[0-9]+ passed, [0-9]+ failed' $B/suite.log | tail -n 1)
-	grep -vE '^[0-9]+ passed, [0-9]+ failed' $B/suite.log | tail -n 60
+	grep -E '^FAIL' $B/suite.log | head -n 40
+	grep -vE '^([0-9]+ passed, [0-9]+ failed|ok|FAIL)' $B/suite.log |
+	    tail -n 40
 	if [ $status -eq 77 ]; then
 		echo "   skipped"
 		return
@@ -176,6 +178,7 @@ run_check_all() {
 	seconds=60 only=
 	if [ "${CHECK-}" = ci ]; then
 		seconds=8 only="--only count_"
+		N=100 export N          # items of interop's random account
 	fi
 	check "strict warnings, gcc" strict gcc
 	check "strict warnings, clang" strict clang

@@ -67,8 +67,9 @@ async function checkTools(kind, c, ok) {
 	const later = kind.revision >= "2025-06-18";
 	ok("lists all tools", nextCursor === undefined &&
 		tools.map((t) => t.name).sort().join() ===
-		[CREDENTIALS, HEALTH, "get_metrics",
-			"get_security_status"].join() &&
+		[CREDENTIALS, HEALTH, "get_item", "get_metrics",
+			"get_security_status", "list_items", "list_vaults",
+			"read_secret"].join() &&
 		tools.every((t) => (t.title !== undefined) === later &&
 		t.description && has(t.inputSchema, true) &&
 		has(t.outputSchema, later) &&

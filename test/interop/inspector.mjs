@@ -84,7 +84,8 @@ function checkLists(ask, ok) {
 	return lists;
 }
 
-const values = { item_name: "GitHub", vault: "AI" };
+const values = { item_name: "GitHub", item: "GitHub", vault: "AI",
+	reference: "op://AI/GitHub/username" };
 
 // Arguments of a prompt or the properties of a tool, as the Inspector takes
 // them.
