@@ -8690,6 +8690,7 @@ struct con {
 	struct vault list[VAULTS_MAX];  /* as handed to the caller */
 	size_t vaults;
 	u8 wrote[ID_LEN];               /* the item written last, */
+	const struct con_vault *wrote_in; /* ... the vault it is in, */
 	uint64_t wrote_version;         /* ... the version it then has, */
 	uint64_t lag_until;             /* ... and until when it may be late */
 	struct http http;
@@ -9129,12 +9130,13 @@ con_item_ref(struct arena *a, const struct json *j, uint32_t node,
 
 /* Read the list of a vault's items: one array, whatever its size. content is
  * the version that was told before, so a change in between is noticed the
- * next time. */
+ * next time. late: it is older than our own last change. */
 MUST static bool
 con_load_items(struct con *c, struct con_vault *v, uint64_t content,
-    struct err *e)
+    bool *late, struct err *e)
 {
 	struct json j;
+	uint64_t seen = 0;
 	size_t n = 0;
 
 	v->listed = false;
@@ -9156,11 +9158,39 @@ con_load_items(struct con *c, struct con_vault *v, uint64_t content,
 		if (!con_item_ref(&v->list, &j, k, ID(v->id),
 		    &v->item[v->items], e))
 			return false;
+		if (str_eq(v->item[v->items].id, ID(c->wrote)) &&
+		    !str_u64(json_raw(&j, json_get(&j, k, S("version"))),
+		    UINT32_MAX, &seen))
+			seen = UINT64_MAX;
 		v->items++;
 	}
 	v->content = content;
 	v->listed = true;
+	*late = v == c->wrote_in && seen < c->wrote_version &&
+	    c->os->now_ms() < c->lag_until;
 	return true;
+}
+
+/* The same, again while the list does not show what we have just written: an
+ * item is to be found by the title that it was given a moment ago. A deleted
+ * one needs no such care: reading it says that it is gone. */
+MUST static bool
+con_read_items(struct con *c, struct con_vault *v, uint64_t content,
+    struct err *e)
+{
+	size_t mark = c->scratch->used;
+	bool late;
+
+	for (uint64_t pause = 100;; pause = pause < 400 ? 2 * pause : 500) {
+		if (!con_load_items(c, v, content, &late, e))
+			return false;
+		if (!late)
+			return true;
+		v->listed = false;
+		mem_reset(c->scratch, mark);
+		if (!os_pause(c->os, pause, e))
+			return false;
+	}
 }
 
 /* Ask for the version of a vault's content; 0 when the server does not tell:
@@ -9196,7 +9226,7 @@ con_items(void *ctx, struct str vault, bool *fresh,
 		return false;
 	old = *fresh && (now == 0 || now != v->content);
 	*fresh |= !v->listed;
-	if ((!v->listed || old) && !con_load_items(c, v, now, e))
+	if ((!v->listed || old) && !con_read_items(c, v, now, e))
 		return false;
 	*list = v->item;
 	*n = v->items;
@@ -9747,6 +9777,7 @@ con_write(void *ctx, struct str vault, struct item *it, const struct wish *w,
 	it->version = create ? 1 : it->version + 1;
 	it->ref.id = now.ref.id;
 	memcpy(c->wrote, now.ref.id.p, ID_LEN);
+	c->wrote_in = v;
 	c->wrote_version = gone ? UINT64_MAX : it->version;
 	c->lag_until = gone ? 0 : c->os->now_ms() + LAG_MS;
 	return true;
@@ -9768,6 +9799,7 @@ con_init(struct con *c, const struct cfg *cfg, struct arena *session,
 	bool ok;
 
 	http_init(&c->http, c->os, cfg, session);
+	/* A variable or a file often holds a line end after it. */
 	while (token.n > 0 && token.p[0] <= ' ')
 		token = str_from(token, 1);
 	while (token.n > 0 && token.p[token.n - 1] <= ' ')
