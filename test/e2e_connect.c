@@ -117,13 +117,14 @@ con_host_row(struct t *t, const char *mode, size_t i)
 {
 	static const struct {
 		const char *base, *end;
-		int token; /* 1: with blanks, 2: in a file */
+		int token; /* 1: with blanks, 2: in a file, 3: systemd's */
 	} v[] = { { "", "", 0 }, { "", "/", 1 }, { "", "//", 2 },
-		{ "/gw", "", 0 }, { "/gw/v2.x", "/", 2 } };
+		{ "/gw", "", 3 }, { "/gw/v2.x", "/", 2 } };
 	const char *args[] = { "--connect-base", v[i].base, NULL };
 	struct buf b = { 0 };
 	struct world w;
 	struct den d;
+	char file[80];
 
 	if (!con_open(&w, t, mode, *v[i].base ? args : NULL) ||
 	    !den_open(&w, &d))
@@ -134,8 +135,14 @@ con_host_row(struct t *t, const char *mode, size_t i)
 	buf_fmt(&b, " %s\r\n", w.s.connect_token);
 	if (v[i].token == 1)
 		env_set(&w.env, "OP_CONNECT_TOKEN", b.p);
-	if (v[i].token == 2) {
+	if (v[i].token > 1)
 		env_unset(&w.env, "OP_CONNECT_TOKEN");
+	snprintf(file, sizeof(file), "%s/op_connect_token", d.dir);
+	if (v[i].token == 3) {
+		env_set(&w.env, "CREDENTIALS_DIRECTORY", d.dir);
+		CHECK(t, file_put(file, b.p + 1, b.n - 1, 0600), "file");
+	}
+	if (v[i].token == 2) {
 		env_set(&w.env, "OP_CONNECT_TOKEN_FILE", d.policy);
 		CHECK(t, file_put(d.policy, b.p + 1, b.n - 1, 0600), "file");
 	}
@@ -154,6 +161,8 @@ con_host_row(struct t *t, const char *mode, size_t i)
 		    "a file that others can read: %s", client_seen(&w.c));
 		con_want(&w, (struct con_cost){ 0 }, "no token");
 	}
+	con_leave(&w);
+	unlink(file);
 	den_close(&d);
 	buf_free(&b);
 	con_close(&w);
@@ -404,6 +413,9 @@ t_con_cost(struct t *t)
 		{ "read_secret",
 		    "{\"reference\":\"op://AI/With attachments/readme.txt\"}",
 		    { .item = 1, .content = 1 } },
+		{ "get_health_status", "{\"probe\":true}", { .vaults = 1 } },
+		{ "get_metrics", "{}", { 0 } },
+		{ "get_security_status", "{}", { 0 } },
 	};
 	struct json r = { 0 };
 	struct world w;
@@ -483,6 +495,19 @@ t_con_search(struct t *t)
 		CHECK(t, items_good(&w, &r, "second page") > 10, "page 2");
 		CHECK(t, json_top(&r, "next_cursor") < 0, "a third page");
 		want_untold(&w, "searches");
+		con_leave(&w);
+		/* A server that does list what is archived. */
+		standin_do(&w.s, "connect archived on");
+		world_serve(&w, LEGACY_NEW);
+		call(&w, "list_items", "{\"query\":\"ghost\"}", "archived");
+		result_read(&w, &r, "archived");
+		CHECK_INT(t, 1, items_good(&w, &r, "archived"), "active");
+		call(&w, "list_items", "{\"state\":\"archived\"}", "archived");
+		result_read(&w, &r, "archived");
+		CHECK_INT(t, 2, items_good(&w, &r, "archived"), "archived");
+		get_row(&w, "Ghost", NULL, find_state(&w, "Ghost", 'N'),
+		    "the active one");
+		get_word(&w, "Archived login", NULL, "item_archived", "arch.");
 		con_close(&w);
 	}
 	json_free(&r);
@@ -723,6 +748,8 @@ t_con_cli(struct t *t)
 		{ { "list", "--vault", "Ops" }, "vault_not_allowed", 77 },
 	};
 	const char *list[] = { "list", "llm openai", NULL };
+	const char *flag[] = { "get", "--connect-host", NULL, ITEM, "--field",
+		"username", NULL };
 	struct buf b = { 0 };
 	struct world w;
 	size_t m, i;
@@ -744,6 +771,10 @@ t_con_cli(struct t *t)
 		for (i = 0; i < LEN(bad); i++)
 			want_status(&w, bad[i].args, bad[i].status, bad[i].says,
 			    bad[i].args[1]);
+		/* The address as an argument wins over the environment. */
+		env_set(&w.env, "OP_CONNECT_HOST", "https://x.invalid");
+		flag[2] = w.s.connect;
+		want_print(&w, flag, ITEM_USER "\n", "--connect-host");
 		con_close(&w);
 	}
 	buf_free(&b);
@@ -1308,7 +1339,11 @@ t_con_update(struct t *t)
 	"\"type\":\"UNKNOWN\",\"label\":\"odd\",\"section\":{\"id\":"       \
 	"\"s1\"}},{\"id\":\"c\",\"type\":\"STRING\",\"label\":\"c\","       \
 	"\"value\":\"v\",\"section\":{\"id\":\"s1\",\"label\":\"One\"},"    \
-	"\"extra\":[0]}]}"
+	"\"extra\":[0]},{\"id\":\"notesPlain\",\"type\":\"STRING\","      \
+	"\"purpose\":\"NOTES\",\"label\":\"notesPlain\"}]}"
+
+/* What the stand-in, as a server, takes from nobody. */
+#define CON_DROPS "passkey|future|"
 
 /* Every member of a that is not in "|"-separated skip is the same in b. */
 static void
@@ -1342,8 +1377,8 @@ con_keep_row(struct world *w, const char *id, const char *args, int field)
 	want_done(w, UPDATE, text.p, NULL, args);
 	con_dump(w, id, &b);
 	con_kept(w, &a.j, 0, &b.j, 0,
-	    field < 0 ? "title|version|updatedAt|lastEditedBy" :
-			"fields|version|updatedAt|lastEditedBy",
+	    field < 0 ? CON_DROPS "title|version|updatedAt|lastEditedBy" :
+			CON_DROPS "fields|version|updatedAt|lastEditedBy",
 	    args);
 	x = json_top(&a.j, "fields");
 	y = json_top(&b.j, "fields");
@@ -1471,6 +1506,9 @@ t_con_lag(struct t *t)
 		    "{\"title\":\"Late\",\"password\":\"late-1\"}", &r,
 		    "create");
 		member_text(&r, "item_id", &id);
+		call_text(&w, "get_item", "item", "Late", "by title");
+		CHECK(t, client_ok(&w.c), "by title at once: seen %s",
+		    client_seen(&w.c));
 		buf_clear(&args);
 		buf_fmt(&args, "{\"item\":\"%s\",\"password\":\"late-2\"}",
 		    id.p);
@@ -1487,8 +1525,14 @@ t_con_lag(struct t *t)
 		CHECK(t,
 		    json_is(&d.j, json_top(&d.j, "fields 1 value"), "late-2"),
 		    "the second update took back the first");
+		want_done(&w, UPDATE,
+		    "{\"item\":\"Late\",\"title\":\"Later\"}", &r,
+		    "a new title");
+		call_text(&w, "get_item", "item", "Later", "by new title");
+		CHECK(t, client_ok(&w.c), "by new title at once: seen %s",
+		    client_seen(&w.c));
 		buf_clear(&args);
-		buf_fmt(&args, "{\"item\":\"%s\",\"title\":\"Late\"}", id.p);
+		buf_fmt(&args, "{\"item\":\"%s\",\"title\":\"Later\"}", id.p);
 		want_done(&w, DELETE, args.p, NULL, "delete at once");
 		standin_do(&w.s, "lag 0");
 		con_write_close(&w, &den);
@@ -1515,8 +1559,8 @@ static const struct con_spoil {
 	    "access_denied", false },
 	{ "con_put status 406 x1", UPDATE, "\"item\":\"Marker\"",
 	    "edit_refused", false },
-	{ "con_put status 413 x1", UPDATE, "\"item\":\"Marker\"", "too_large",
-	    false },
+	{ "con_put status 422 x1", UPDATE, "\"item\":\"Marker\"",
+	    "edit_refused", false },
 	{ "con_put redirect x1", UPDATE, "\"item\":\"Marker\"",
 	    "service_error|write_unconfirmed", false },
 	{ "con_put lost x1", UPDATE, "\"item\":\"Marker\"", NULL, true },
