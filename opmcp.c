@@ -9173,7 +9173,7 @@ con_load_items(struct con *c, struct con_vault *v, uint64_t content,
 
 /* The same, again while the list does not show what we have just written: an
  * item is to be found by the title that it was given a moment ago. A deleted
- * one needs no such care: reading it says that it is gone. */
+ * one may still be in it: con_item() knows that it is gone. */
 MUST static bool
 con_read_items(struct con *c, struct con_vault *v, uint64_t content,
     struct err *e)
@@ -9385,6 +9385,8 @@ con_item(void *ctx, struct str vault, struct str id, struct item *it,
 	struct con *c = ctx;
 	bool ours = str_eq(id, ID(c->wrote));
 
+	if (ours && c->wrote_version == UINT64_MAX)
+		return fail(e, E_ITEM, "");     /* deleted by us */
 	for (uint64_t pause = 100;; pause = pause < 400 ? 2 * pause : 500) {
 		struct err now = { 0 };
 		bool ok = con_read_item(c, vault, id, it, &now);

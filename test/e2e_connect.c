@@ -1534,6 +1534,8 @@ t_con_lag(struct t *t)
 		buf_clear(&args);
 		buf_fmt(&args, "{\"item\":\"%s\",\"title\":\"Later\"}", id.p);
 		want_done(&w, DELETE, args.p, NULL, "delete at once");
+		get_word(&w, id.p, NULL, "item_not_found", "deleted, by id");
+		get_word(&w, "Later", NULL, "item_not_found", "deleted");
 		standin_do(&w.s, "lag 0");
 		con_write_close(&w, &den);
 	}
