@@ -8690,6 +8690,7 @@ struct con {
 	struct vault list[VAULTS_MAX];  /* as handed to the caller */
 	size_t vaults;
 	u8 wrote[ID_LEN];               /* the item written last, */
+	const struct con_vault *wrote_in; /* ... the vault it is in, */
 	uint64_t wrote_version;         /* ... the version it then has, */
 	uint64_t lag_until;             /* ... and until when it may be late */
 	struct http http;
@@ -8754,12 +8755,19 @@ con_kind(const struct json *j, uint32_t field)
 	return KIND_OTHER;
 }
 
-/* Is this host the machine we are on? */
+/* Is this host the machine we are on? Of what begins with 127. only numbers
+ * are: 127.example.com is a name, and can be anywhere. */
 static bool
 con_is_local(struct str host)
 {
+	size_t i = 0;
+
+	while (i < host.n && (host.p[i] == '.' || (host.p[i] >= '0' &&
+	    host.p[i] <= '9')))
+		i++;
 	return str_nocase_eq(host, S("localhost")) ||
-	    str_is_start(host, S("127.")) || str_eq(host, S("::1"));
+	    str_eq(host, S("::1")) ||
+	    (str_is_start(host, S("127.")) && i == host.n);
 }
 
 /* host[:port] or [address]:port, into the connection. */
@@ -9122,12 +9130,13 @@ con_item_ref(struct arena *a, const struct json *j, uint32_t node,
 
 /* Read the list of a vault's items: one array, whatever its size. content is
  * the version that was told before, so a change in between is noticed the
- * next time. */
+ * next time. late: it is older than our own last change. */
 MUST static bool
 con_load_items(struct con *c, struct con_vault *v, uint64_t content,
-    struct err *e)
+    bool *late, struct err *e)
 {
 	struct json j;
+	uint64_t seen = 0;
 	size_t n = 0;
 
 	v->listed = false;
@@ -9149,11 +9158,39 @@ con_load_items(struct con *c, struct con_vault *v, uint64_t content,
 		if (!con_item_ref(&v->list, &j, k, ID(v->id),
 		    &v->item[v->items], e))
 			return false;
+		if (str_eq(v->item[v->items].id, ID(c->wrote)) &&
+		    !str_u64(json_raw(&j, json_get(&j, k, S("version"))),
+		    UINT32_MAX, &seen))
+			seen = UINT64_MAX;
 		v->items++;
 	}
 	v->content = content;
 	v->listed = true;
+	*late = v == c->wrote_in && seen < c->wrote_version &&
+	    c->os->now_ms() < c->lag_until;
 	return true;
+}
+
+/* The same, again while the list does not show what we have just written: an
+ * item is to be found by the title that it was given a moment ago. A deleted
+ * one may still be in it: con_item() knows that it is gone. */
+MUST static bool
+con_read_items(struct con *c, struct con_vault *v, uint64_t content,
+    struct err *e)
+{
+	size_t mark = c->scratch->used;
+	bool late;
+
+	for (uint64_t pause = 100;; pause = pause < 400 ? 2 * pause : 500) {
+		if (!con_load_items(c, v, content, &late, e))
+			return false;
+		if (!late)
+			return true;
+		v->listed = false;
+		mem_reset(c->scratch, mark);
+		if (!os_pause(c->os, pause, e))
+			return false;
+	}
 }
 
 /* Ask for the version of a vault's content; 0 when the server does not tell:
@@ -9189,7 +9226,7 @@ con_items(void *ctx, struct str vault, bool *fresh,
 		return false;
 	old = *fresh && (now == 0 || now != v->content);
 	*fresh |= !v->listed;
-	if ((!v->listed || old) && !con_load_items(c, v, now, e))
+	if ((!v->listed || old) && !con_read_items(c, v, now, e))
 		return false;
 	*list = v->item;
 	*n = v->items;
@@ -9348,6 +9385,8 @@ con_item(void *ctx, struct str vault, struct str id, struct item *it,
 	struct con *c = ctx;
 	bool ours = str_eq(id, ID(c->wrote));
 
+	if (ours && c->wrote_version == UINT64_MAX)
+		return fail(e, E_ITEM, "");     /* deleted by us */
 	for (uint64_t pause = 100;; pause = pause < 400 ? 2 * pause : 500) {
 		struct err now = { 0 };
 		bool ok = con_read_item(c, vault, id, it, &now);
@@ -9740,6 +9779,7 @@ con_write(void *ctx, struct str vault, struct item *it, const struct wish *w,
 	it->version = create ? 1 : it->version + 1;
 	it->ref.id = now.ref.id;
 	memcpy(c->wrote, now.ref.id.p, ID_LEN);
+	c->wrote_in = v;
 	c->wrote_version = gone ? UINT64_MAX : it->version;
 	c->lag_until = gone ? 0 : c->os->now_ms() + LAG_MS;
 	return true;
@@ -9761,7 +9801,11 @@ con_init(struct con *c, const struct cfg *cfg, struct arena *session,
 	bool ok;
 
 	http_init(&c->http, c->os, cfg, session);
-	token = str_trim(token);
+	/* A variable or a file often holds a line end after it. */
+	while (token.n > 0 && token.p[0] <= ' ')
+		token = str_from(token, 1);
+	while (token.n > 0 && token.p[token.n - 1] <= ' ')
+		token.n--;
 	ok = con_check_token(c, token, e) && con_address(c, cfg, e);
 	mem_reset(c->scratch, mark);
 	if (!ok)

@@ -14630,11 +14630,14 @@ t_write_killed(struct t *t)
 #define NO_GRIND 2 /* tells nothing under valgrind */
 #define SLOW     4 /* takes minutes: only with --slow */
 
+#include "e2e_connect.c"
+
 static const struct test {
 	const char *name;
 	void (*run)(struct t *);
 	int flags;
 } tests[] = {
+	CON_CASES
 	{ "progress_first", t_progress_first, 0 },
 	{ "progress_modern", t_progress_modern, 0 },
 	{ "progress_cancelled", t_progress_cancelled, 0 },

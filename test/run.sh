@@ -60,8 +60,9 @@ finish() {
 tool() {
 	name=$1
 	shift
-	[ -z "$(find test/$name.c test/connect.c test/harness.h opmcp.c \
-	    opmcp.h -newer $B/$name 2>/dev/null)" ] && [ -x $B/$name ] && return
+	[ -z "$(find test/$name.c test/connect.c test/e2e_connect.c \
+	    test/harness.h opmcp.c opmcp.h -newer $B/$name \
+	    2>/dev/null)" ] && [ -x $B/$name ] && return
 	echo "building $B/$name"
 	$CC -std=c11 -O2 -g -Wall -Wextra -Wshadow $INC -o $B/$name \
 	    test/$name.c "$@" $LIB || exit 1
