@@ -24,6 +24,7 @@
  *           18. The command line  19. Rules and the record
  *           20. Size and rest  21. References, items and searches
  *           22. Changes  23. Running the cases
+ *           Cases over 1Password Connect: e2e_connect.c
  */
 #include "harness.h"
 
