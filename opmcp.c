@@ -4802,7 +4802,7 @@ static bool
 http_is_lost(const struct http *h, const struct err *e)
 {
 	return h->sent && e->step == 0 && (http_fault(e)->counts ||
-	    e->code == E_CANCEL || e->code == E_LARGE);
+	    e->code == E_CANCEL || (e->code == E_LARGE && e->http == 0));
 }
 
 /* One line per exchange: what a user can send when the live service behaves
@@ -6540,6 +6540,9 @@ sa_token_decode(struct sa_token *t, struct arena *scratch, struct str text,
 	u8 *room;
 	bool ok;
 
+	if (str_is_start(text, S("eyJ")) && str_find(text, '.') < text.n)
+		return fail(e, E_TOKEN, "this is an access token of Connect; "
+		    "it goes into OP_CONNECT_TOKEN, with OP_CONNECT_HOST");
 	if (!str_is_start(text, S("ops_")))
 		return fail(e, E_TOKEN, "it does not begin with ops_");
 	if (text.n > TOKEN_MAX)
@@ -8910,7 +8913,7 @@ con_check_status(struct con *c, const struct con_request *r,
 	} rows[] = {
 		{ 400, E_SERVICE, E_EDIT }, { 401, E_SIGN_IN, E_DENIED },
 		{ 403, E_DENIED, E_DENIED }, { 406, E_EDIT, E_EDIT },
-		{ 409, E_CONFLICT, E_CONFLICT }, { 413, E_LARGE, E_LARGE },
+		{ 409, E_CONFLICT, E_CONFLICT }, { 413, E_LARGE, E_EDIT },
 		{ 422, E_SERVICE, E_EDIT }, { 429, E_RATE, E_RATE },
 	};
 	bool read = con_is_read(r);
@@ -9128,7 +9131,29 @@ con_item_ref(struct arena *a, const struct json *j, uint32_t node,
 	return true;
 }
 
-/* Read the list of a vault's items: one array, whatever its size. content is
+/* Take the items of a list. late: it is older than our own last change. */
+MUST static bool
+con_take_list(struct con *c, struct con_vault *v, const struct json *j,
+    bool *late, struct err *e)
+{
+	uint64_t seen = 0;
+
+	for (uint32_t k = json_first(j, ROOT); k; k = json_next(j, ROOT, k)) {
+		if (!con_item_ref(&v->list, j, k, ID(v->id),
+		    &v->item[v->items], e))
+			return false;
+		if (str_eq(v->item[v->items].id, ID(c->wrote)) &&
+		    !str_u64(json_raw(j, json_get(j, k, S("version"))),
+		    UINT32_MAX, &seen))
+			seen = UINT64_MAX;
+		v->items++;
+	}
+	*late = v == c->wrote_in && seen < c->wrote_version &&
+	    c->os->now_ms() < c->lag_until;
+	return true;
+}
+
+/* Read the list of a vault's items, one array, whatever its size. content is
  * the version that was told before, so a change in between is noticed the
  * next time. late: it is older than our own last change. */
 MUST static bool
@@ -9136,7 +9161,6 @@ con_load_items(struct con *c, struct con_vault *v, uint64_t content,
     bool *late, struct err *e)
 {
 	struct json j;
-	uint64_t seen = 0;
 	size_t n = 0;
 
 	v->listed = false;
@@ -9154,20 +9178,10 @@ con_load_items(struct con *c, struct con_vault *v, uint64_t content,
 	v->item = mem_alloc(&v->list, n * sizeof *v->item);
 	if (v->item == NULL)
 		return fail(e, E_LARGE, "number of items");
-	for (uint32_t k = json_first(&j, ROOT); k; k = json_next(&j, ROOT, k)) {
-		if (!con_item_ref(&v->list, &j, k, ID(v->id),
-		    &v->item[v->items], e))
-			return false;
-		if (str_eq(v->item[v->items].id, ID(c->wrote)) &&
-		    !str_u64(json_raw(&j, json_get(&j, k, S("version"))),
-		    UINT32_MAX, &seen))
-			seen = UINT64_MAX;
-		v->items++;
-	}
+	if (!con_take_list(c, v, &j, late, e))
+		return false;
 	v->content = content;
 	v->listed = true;
-	*late = v == c->wrote_in && seen < c->wrote_version &&
-	    c->os->now_ms() < c->lag_until;
 	return true;
 }
 
@@ -9547,6 +9561,14 @@ con_put_field(struct con *c, struct out *o, const struct item *it,
 	return !o->over;
 }
 
+/* Can a field of this kind be new? The server refuses to make some. */
+static bool
+con_is_made(enum kind kind)
+{
+	return kind != KIND_PHONE && kind != KIND_CARD &&
+	    kind != KIND_CARD_TYPE;
+}
+
 /* Change the fields that are there, and add those that are not. */
 MUST static bool
 con_edit_fields(struct con *c, struct edits *x, const struct item *it,
@@ -9565,6 +9587,9 @@ con_edit_fields(struct con *c, struct edits *x, const struct item *it,
 		if (value.p == NULL)
 			return fail(e, E_EDIT, "not a value for this kind of "
 			    "field");
+		if (f->old == NULL && !con_is_made(f->kind))
+			return fail(e, E_EDIT, "Connect makes no fields of "
+			    "this kind");
 		if (f->old != NULL)
 			edit_member(x, c->scratch, f->old->node, S("value"),
 			    value);
@@ -9724,7 +9749,12 @@ con_take(struct con *c, struct str vault, struct str body, struct item *now,
 }
 
 /* Send the change. For an update and for what is to go a lost answer is made
- * up for by reading; a new item has no id yet that could be asked for. */
+ * up for by reading; a new item has no id yet that could be asked for, and a
+ * look for its title would not tell ours from somebody else's.
+ *
+ * The server promises nothing about the version in a PUT, so a change that
+ * somebody else makes between our reading and this is lost: the time between
+ * is that of one request, and SECURITY.md tells it. */
 MUST static bool
 con_send(struct con *c, struct str vault, const struct con_request *r,
     struct item *now, struct err *e)
@@ -15276,6 +15306,19 @@ keep_open(struct keeper *k, const struct os *os, struct cfg *cfg)
 	    os->random(k->asks->key, sizeof k->asks->key);
 }
 
+/* Warn where the settings name two back ends. */
+static void
+keep_warn_both(const struct keeper *k, const struct cfg *cfg)
+{
+	if (k->be == &sa_backend && cfg->connect_host != NULL)
+		os_log(k->os, LOG_WARN, "OP_CONNECT_HOST is set, but no "
+		    "OP_CONNECT_TOKEN: the service account is used");
+	if (k->be == &con_backend && (cfg->token != NULL ||
+	    cfg->token_file != NULL))
+		os_log(k->os, LOG_WARN, "Connect and a service account are "
+		    "configured: Connect is used");
+}
+
 /* Say which setting would bring a token. */
 static void
 keep_no_token(const struct cfg *cfg, struct err *e)
@@ -15310,6 +15353,7 @@ keep_init(struct keeper *k, const struct os *os, struct cfg *cfg)
 			(void)!sa_init(k->back, cfg, &k->session, token,
 			    &k->setup);
 	}
+	keep_warn_both(k, cfg);
 	quota_load(k);
 	k->audit->parent = str_c(cfg->parent);
 	ok = aud_init(k->audit, os, token);
@@ -17963,7 +18007,7 @@ cli_check_online(struct keeper *k, int *wrong)
 			    "which OPMCP_VAULTS does not name: give it less\n",
 			    FMT(list[i].id));
 		/* a Connect server does not tell */
-		if (list[i].writable && !cfg_is_connect(k->cfg) &&
+		if (list[i].writable && k->be == &sa_backend &&
 		    k->cfg->write == DENY)
 			(void)printf("warn  the token may write in vault %.*s: "
 			    "reading is enough while OPMCP_WRITE is off\n",
@@ -18105,9 +18149,6 @@ cli_keeper(struct cfg *cfg, struct os *os, const struct catalog *cat, int sock,
 		os_log(os, LOG_WARN, "%s: %s%s", err_table[k.setup.code].word,
 		    err_table[k.setup.code].text,
 		    k.setup.what != NULL ? k.setup.what : "");
-	if (cfg->connect_host != NULL && !cfg_is_connect(cfg))
-		os_log(os, LOG_WARN, "OP_CONNECT_HOST is set, but no "
-		    "OP_CONNECT_TOKEN: the service account is used");
 	k.door = sock;
 	k.cat = cat;
 	if (frame_send(sock, S("R")))

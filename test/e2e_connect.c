@@ -186,7 +186,7 @@ static const struct con_bad {
 	{ "@", NULL, NULL, "token_missing", "OP_CONNECT_TOKEN" },
 	{ NULL, "=", NULL, "token_missing", "OP_CONNECT_HOST" },
 	{ "@", "ops", NULL, "token_malformed", "OP_SERVICE_ACCOUNT_TOKEN" },
-	{ NULL, NULL, "=", "token_malformed", "ops_" },
+	{ NULL, NULL, "=", "token_malformed", "OP_CONNECT_TOKEN" },
 	{ "@", "x", NULL, "token_malformed", "Connect" },
 	{ "@", "a.b", NULL, "token_malformed", "Connect" },
 	{ "@", "a.b.c.d", NULL, "token_malformed", "Connect" },

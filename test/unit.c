@@ -10176,6 +10176,201 @@ test_sa_write_round_trip(void)
 	keeper_end(&k);
 }
 
+/* ---- section 13: Connect --------------------------------------------- */
+
+static struct con *
+con_begun(void)
+{
+	struct con *c = mem_alloc(&T, sizeof *c);
+
+	if (!CHECK(c != NULL))
+		return NULL;
+	memset(c, 0, sizeof *c);
+	c->os = &fake_os;
+	c->scratch = &T;
+	c->http.fd = -1;
+	return c;
+}
+
+/* OP_CONNECT_HOST: what is an address, and to where plain http may go. */
+static void
+test_con_address(void)
+{
+	static const struct {
+		const char *url, *host, *port, *base;   /* host NULL: refused */
+		bool allow;
+	} rows[] = {
+		{ "https://c.example", "c.example", "443", "", false },
+		{ "https://c.example/", "c.example", "443", "", false },
+		{ "https://c.example:8443///", "c.example", "8443", "",
+		    false },
+		{ "https://c.example/gw", "c.example", "443", "/gw", false },
+		{ "https://c.example/a/b/", "c.example", "443", "/a/b",
+		    false },
+		{ "http://localhost:8080", "localhost", "8080", "", false },
+		{ "http://LOCALHOST", "LOCALHOST", "80", "", false },
+		{ "http://127.0.0.1:1", "127.0.0.1", "1", "", false },
+		{ "http://[::1]:8080/x", "::1", "8080", "/x", false },
+		{ "https://[fe80::1]", "fe80::1", "443", "", false },
+		{ "http://connect:8080", "connect", "8080", "", true },
+		{ "http://connect:8080", NULL, NULL, NULL, false },
+		{ "http://127.evil.example", NULL, NULL, NULL, false },
+		{ "http://localhost.evil.example", NULL, NULL, NULL, false },
+		{ "c.example", NULL, NULL, NULL, true },
+		{ "ftp://c.example", NULL, NULL, NULL, true },
+		{ "HTTPS://c.example", NULL, NULL, NULL, true },
+		{ "https://", NULL, NULL, NULL, true },
+		{ "https:///v1", NULL, NULL, NULL, true },
+		{ "https://user@c.example", NULL, NULL, NULL, true },
+		{ "https://c.example:0", NULL, NULL, NULL, true },
+		{ "https://c.example:65536", NULL, NULL, NULL, true },
+		{ "https://c.example:x", NULL, NULL, NULL, true },
+		{ "https://c.example:", NULL, NULL, NULL, true },
+		{ "https://[::1", NULL, NULL, NULL, true },
+		{ "https://[::1]x", NULL, NULL, NULL, true },
+		{ "https://a:b:c", NULL, NULL, NULL, true },
+		{ "https://c.example?x", NULL, NULL, NULL, true },
+		{ "https://c.example/a?x", NULL, NULL, NULL, true },
+		{ "https://c.example/a#x", NULL, NULL, NULL, true },
+		{ "https://c.example/a b", NULL, NULL, NULL, true },
+		{ "https://c.example/%2e", NULL, NULL, NULL, true },
+		{ "https://c.example\r\nX: y", NULL, NULL, NULL, true },
+	};
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		struct con *c = con_begun();
+		struct cfg cfg = { .connect_host = rows[i].url,
+			.allow_http = rows[i].allow };
+		struct err e = { 0 };
+
+		run.row = rows[i].url;
+		EQUAL(con_address(c, &cfg, &e), rows[i].host != NULL);
+		FAILED(e, rows[i].host != NULL ? E_NONE : E_CONFIG);
+		if (rows[i].host == NULL)
+			continue;
+		SAME(str_c(c->http.host), str_c(rows[i].host));
+		SAME(str_c(c->http.port), str_c(rows[i].port));
+		SAME(str_c(c->base), str_c(rows[i].base));
+	}
+	run.row = NULL;
+}
+
+/* Access tokens: form, audience, end. {"aud":[...]} and so on, in base64url. */
+static void
+test_con_check_token(void)
+{
+	static const struct {
+		const char *payload;    /* NULL: head is the whole token */
+		const char *head, *tail;
+		bool good;
+	} rows[] = {
+#define AUD "\"aud\":[\"com.1password.connect\"]"
+		{ "{" AUD "}", "eyJ9.", ".AAAA", true },
+		{ "{" AUD ",\"exp\":1767323046}", "e30.", ".A", true },
+		{ "{" AUD ",\"exp\":1767323045}", "e30.", ".A", false },
+		{ "{" AUD ",\"exp\":1}", "e30.", ".A", false },
+		{ "{" AUD ",\"exp\":\"x\"}", "e30.", ".A", true },
+		{ "{\"aud\":\"com.1password.connect\"}", "e30.", ".A",
+		    true },
+		{ "{\"aud\":[\"com.1password.b5\"]}", "e30.", ".A", false },
+		{ "{}", "e30.", ".A", false },
+		{ "[" "]", "e30.", ".A", false },
+		{ "{" AUD, "e30.", ".A", false },
+		{ "{" AUD "}", "e30.", "", false },
+		{ "{" AUD "}", "e30.", ".A.A", false },
+		{ "{" AUD "}", "e30.", ".A\n", false },
+		{ "{" AUD "}", "e 0.", ".A", false },
+		{ NULL, "", "", false }, { NULL, "..", "", false },
+		{ NULL, "ops_eyJ9", "", false }, { NULL, "a.%%.c", "", false },
+	};
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		struct con *c = con_begun();
+		struct err e = { 0 };
+		u8 room[512];
+		struct out o;
+
+		run.row = rows[i].payload;
+		out_init(&o, room, sizeof room);
+		out_put(&o, str_c(rows[i].head));
+		if (rows[i].payload != NULL)
+			b64_put_url(&o, str_c(rows[i].payload));
+		out_put(&o, str_c(rows[i].tail));
+		EQUAL(con_check_token(c, out_str(&o), &e), rows[i].good);
+		FAILED(e, rows[i].good ? E_NONE : E_TOKEN);
+	}
+	run.row = NULL;
+}
+
+/* A change keeps every byte that it does not name, also of members that this
+ * program does not know. */
+static void
+test_con_edit(void)
+{
+	static const char text[] = "{ \"id\":\"" VAULT "\", \"future\" : "
+	    "[1.50e1,{\"a\":null}],\n\"vault\":{\"id\":\"" VAULT "\"},"
+	    "\"category\":\"LOGIN\",\"title\":\"Old\",\"passkey\":{\"k\":"
+	    "\"\\u00e9\"},\"fields\":[{\"id\":\"password\",\"type\":"
+	    "\"CONCEALED\",\"purpose\":\"PASSWORD\",\"value\":\"was\","
+	    "\"entropy\":13.0600},{\"x\":1,\"id\":\"q\",\"label\":\"Q\","
+	    "\"value\":\"keep\"}] }";
+	struct con *c = con_begun();
+	struct item it = { .version = 3 };
+	struct wish w = { .state = ITEM_ACTIVE, .title = S("New \"one\"") };
+	struct err e = { 0 };
+	struct str got, want;
+
+	if (!CHECK(json_parse(&it.details, &T, str_c(text), &e) &&
+	    con_shape_item(c, S(VAULT), &it, &e)))
+		return;
+	EQUAL(it.fields, 2);
+	w.field[w.fields++] = (struct wish_field){ &it.field[0], NOTHING,
+		S("password"), S("n\\ew"), KIND_CONCEALED, FOR_PASSWORD };
+	if (!CHECK(con_edit(c, S(VAULT), &it, &w, &got, &e)))
+		return;
+	want = swapped(swapped(str_c(text), "\"Old\"", "\"New \\\"one\\\"\""),
+	    "\"was\"", "\"n\\\\ew\"");
+	SAME(got, want);
+	w = (struct wish){ .state = ITEM_ACTIVE };
+	w.field[w.fields++] = (struct wish_field){ NULL, NOTHING, S("Tel"),
+		S("1"), KIND_PHONE, FOR_NOTHING };
+	CHECK(!con_edit(c, S(VAULT), &it, &w, &got, &e));
+	FAILED(e, E_EDIT);
+}
+
+/* What a status means, to a read and to a change. */
+static void
+test_con_status(void)
+{
+	static const struct {
+		int status;
+		enum err_code read, write;
+	} rows[] = {
+		{ 200, E_NONE, E_NONE }, { 204, E_NONE, E_NONE },
+		{ 302, E_SERVICE, E_SERVICE }, { 400, E_SERVICE, E_EDIT },
+		{ 401, E_SIGN_IN, E_DENIED }, { 403, E_DENIED, E_DENIED },
+		{ 404, E_ITEM, E_ITEM }, { 406, E_EDIT, E_EDIT },
+		{ 408, E_SERVICE, E_SERVICE }, { 409, E_CONFLICT, E_CONFLICT },
+		{ 413, E_LARGE, E_EDIT }, { 418, E_SERVICE, E_SERVICE },
+		{ 422, E_SERVICE, E_EDIT }, { 429, E_RATE, E_RATE },
+		{ 500, E_SERVICE, E_SERVICE }, { 503, E_SERVICE, E_SERVICE },
+	};
+
+	for (size_t i = 0; i < 2 * LEN(rows); i++) {
+		struct con *c = con_begun();
+		struct con_request r = { i % 2 ? S("PUT") : S("GET"), NOTHING,
+			NOTHING, E_ITEM };
+		struct http_answer a = { .status = rows[i / 2].status };
+		enum err_code want = i % 2 ? rows[i / 2].write :
+		    rows[i / 2].read;
+		struct err e = { 0 };
+
+		EQUAL(con_check_status(c, &r, &a, &e), want == E_NONE);
+		FAILED(e, want);
+		EQUAL(e.http, want == E_NONE ? 0 : a.status);
+	}
+}
+
 /* Items with anything in the place of anything: no crash, and what is sent
  * can be read. */
 static void
@@ -19413,6 +19608,8 @@ static const struct {
 	TEST(test_sa_sign_in),
 	TEST(test_sa_sign_in_device), TEST(test_sa_faults),
 	TEST(test_sa_session_ends), TEST(test_sa_reconnect),
+	TEST(test_con_address), TEST(test_con_check_token),
+	TEST(test_con_edit), TEST(test_con_status),
 	TEST(test_sa_repeats), TEST(test_sa_circuit), TEST(test_sa_refused),
 	TEST(test_sa_rate), TEST(test_sa_throttle_renewal),
 	TEST(test_sa_random_fails),
