@@ -14632,6 +14632,7 @@ t_write_killed(struct t *t)
 #define SLOW     4 /* takes minutes: only with --slow */
 
 #include "e2e_connect.c"
+#include "e2e_faults.c"
 
 static const struct test {
 	const char *name;
@@ -14639,6 +14640,7 @@ static const struct test {
 	int flags;
 } tests[] = {
 	CON_CASES
+	FAULT_CASES
 	{ "progress_first", t_progress_first, 0 },
 	{ "progress_modern", t_progress_modern, 0 },
 	{ "progress_cancelled", t_progress_cancelled, 0 },

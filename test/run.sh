@@ -60,7 +60,7 @@ finish() {
 tool() {
 	name=$1
 	shift
-	[ -z "$(find test/$name.c test/connect.c test/e2e_connect.c \
+	[ -z "$(find test/$name.c test/connect.c test/e2e_connect.c test/e2e_faults.c \
 	    test/harness.h opmcp.c opmcp.h -newer $B/$name \
 	    2>/dev/null)" ] && [ -x $B/$name ] && return
 	echo "building $B/$name"
