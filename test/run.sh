@@ -175,9 +175,11 @@ run_check_all() {
 	tool unit
 	tool standin
 	tool e2e
-	seconds=60 only=
+	tool fast
+	tool soak
+	seconds=60 only= calls=100000
 	if [ "${CHECK-}" = ci ]; then
-		seconds=8 only="--only count_"
+		seconds=8 only="--only count_" calls=4000
 		N=100 export N          # items of interop's random account
 	fi
 	check "strict warnings, gcc" strict gcc
@@ -200,6 +202,7 @@ run_check_all() {
 	cc -std=c11 -O1 -g $INC -o $B/opmcp-valgrind opmcp.c $LIB || exit 1
 	suite "end to end under valgrind" e2e --valgrind $only \
 	    --opmcp $B/opmcp-valgrind
+	suite "soak, $calls calls" $B/soak --calls $calls
 	for kind in JSON HTTP B64 TOKEN LINE ITEM NAME URI ASK RULES AUDIT \
 	    VALUE CONNECT; do
 		check "fuzz $kind, $seconds s" fuzz $kind $seconds
