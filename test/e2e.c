@@ -15090,7 +15090,7 @@ main(int argc, char **argv)
 {
 	struct options o = { .lab = { "./opmcp", "test/build/standin",
 				 "test/pki", "test/data", false, 10000 },
-		.jobs = 4 };
+		.jobs = 6 };
 	struct t t = { .lab = &o.lab };
 	int64_t from = now_ms();
 	long n;
