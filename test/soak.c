@@ -476,7 +476,7 @@ part(struct soak *k, long calls)
 		fds[i] = descriptors(pid[i]);
 	}
 	while (k->calls < calls && k->failed < 40) {
-		if (roll(k, 12) == 0)
+		if (roll(k, calls > 10000 ? 40 : 12) == 0)
 			trouble(k);
 		call_any(k);
 	}
