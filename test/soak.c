@@ -139,11 +139,6 @@ trouble(struct soak *k)
 	const char *step = k->connect ? con[roll(k, LEN(con))] :
 	    sa[roll(k, LEN(sa))];
 
-	if (k->revoked && roll(k, 3) == 0) {
-		(void)standin_do(&k->s, "unrevoke");
-		k->revoked = false;
-		return;
-	}
 	switch (roll(k, 60)) {
 	case 0:
 		(void)server_restart(k);
@@ -478,6 +473,10 @@ part(struct soak *k, long calls)
 	while (k->calls < calls && k->failed < 40) {
 		if (roll(k, calls > 10000 ? 40 : 12) == 0)
 			trouble(k);
+		if (k->revoked && roll(k, 12) == 0) {
+			(void)standin_do(&k->s, "unrevoke");
+			k->revoked = false;
+		}
 		call_any(k);
 	}
 	calm(k);
