@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# run.sh: opmcp against the official SDK of 1Password, the official MCP
-# clients and MCP's conformance suite, all in the versions that
-# package-lock.json names.
+# run.sh: opmcp against the official SDK of 1Password, its official client of
+# Connect, the official MCP clients and MCP's conformance suite, all in the
+# versions that package-lock.json names.
 #
 #	sh test/interop/run.sh OPMCP STANDIN CONFORMANCE [all]
 #
@@ -85,6 +85,7 @@ script() {
 	script compare.mjs "$opmcp" "$standin"
 	script random.mjs "$opmcp" "$standin"
 	script cross.mjs "$opmcp" "$standin"
+	script connect.mjs "$opmcp" "$standin"
 	script clients.mjs "$opmcp" "$standin"
 	script elicit.mjs "$opmcp" "$standin" "$fixture"
 	script schema.mjs "$opmcp" "$standin" "$fixture"
