@@ -86,6 +86,7 @@ script() {
 	script random.mjs "$opmcp" "$standin"
 	script cross.mjs "$opmcp" "$standin"
 	script connect.mjs "$opmcp" "$standin"
+	script conwrites.mjs "$opmcp" "$standin"
 	script clients.mjs "$opmcp" "$standin"
 	script elicit.mjs "$opmcp" "$standin" "$fixture"
 	script schema.mjs "$opmcp" "$standin" "$fixture"
