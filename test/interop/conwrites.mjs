@@ -5,6 +5,8 @@
 // neither of them knows.
 //
 //   node conwrites.mjs [OPMCP [STANDIN]]   one line per check, no values
+//
+// SEED=S N=300 in the environment repeats a run.
 
 import http from "node:http";
 import { fileURLToPath } from "node:url";
@@ -211,6 +213,39 @@ async function clientChanges(w, category, item) {
 		refused !== "item_not_found" && (refused ?? "read"));
 }
 
+// ---- random items ----------------------------------------------------------
+
+// An item as the client tells it, without what each write or moment changes.
+const still = ({ version, updatedAt, lastEditedBy, fields, ...item }) =>
+	sorted(JSON.parse(JSON.stringify({ ...item, fields: fields.map(
+		({ otp, entropy, ...f }) => f) })));
+
+// Every item of a random account gets a tag and a field, and keeps the rest.
+async function changesAll(w) {
+	for (const { id } of await w.client.listItems(w.vault)) {
+		const before = await w.client.getItemById(w.vault, id);
+		const answer = await w.call("update_1password_credential",
+			{ item: id, vault: w.vault, tags: ["changed"],
+				fields: [{ label: "added by a change",
+					value: ODD, section: "One more" }] });
+		const after = await w.client.getItemById(w.vault, id);
+		const added = after.fields.findIndex((f) =>
+			f.label === "added by a change");
+		const [field] = added < 0 ? [] : after.fields.splice(added, 1);
+		const made = after.sections?.findIndex((s) =>
+			s.id === field?.section.id);
+		const version = after.version;
+		if (!before.sections?.some((s) => s.id === field?.section.id))
+			after.sections?.splice(made, 1);
+		before.tags = ["changed"];
+		before.sections ??= [];
+		note(w, "random items changed", id, answer.refused ?? wrong({
+			value: [field?.value, ODD],
+			version: [version, before.version + 1],
+			rest: [still(after), still(before)] }));
+	}
+}
+
 // ---- members that nobody knows ---------------------------------------------
 
 // An item with members and entries of all JSON types where none is expected.
@@ -298,6 +333,14 @@ await runInside(fileURLToPath(import.meta.url), 60, async () => {
 			w.kinds.get("deleted by the client").n === 18);
 		await w.close();
 	}
+	const seed = process.env.SEED ?? String(Date.now() % 1e6);
+	const n = process.env.N ?? "300";
+	console.log(`conwrites.mjs: SEED=${seed} N=${n}`);
+	const w = await open(paths, ["--connect", "http", "--random", seed, n]);
+	w.vault = (await w.client.getVaultByTitle("AI")).id;
+	await changesAll(w);
+	report(w, "http, random");
+	await w.close();
 	await keepsStrange(paths);
 	console.log("conwrites.mjs: " +
 		`${Math.round((performance.now() - start) / 1000)} s`);
