@@ -14,6 +14,7 @@ import { ItemBuilder } from "@1password/connect";
 import { runInside } from "./both.mjs";
 import { binaries, check } from "./checks.mjs";
 import { note, oneItem, open, report } from "./conboth.mjs";
+import { unlist } from "./sdk.mjs";
 
 const SECRET = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
 const EXACT = "12345678901234567890.10";        // no double is this
@@ -266,8 +267,8 @@ fields: [{ id: "username", type: "STRING", purpose: "USERNAME",
 { id: "t", section: { id: "S" }, type: "STRING", label: "t", value: "old",
 	"": "no name", constructor: "c" }] };
 
-const stored = async (w, id) => JSON.parse((await w.standin
-	.ask(`condump AI ${id}`)).split("\t")[3].replace(/\\\\/g, "\\"));
+const stored = async (w, id) => JSON.parse(unlist((await w.standin
+	.ask(`condump AI ${id}`)).split("\t")[3]));
 
 // What opmcp sends back must be what it was told, but for what it was asked to
 // change.  The request is looked at, because the server drops some of it.
