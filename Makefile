@@ -59,6 +59,7 @@ install: opmcp
 
 clean:
 	rm -rf opmcp test/build test/interop/node_modules \
-	    test/interop/old/node_modules test/interop/inspector/node_modules
+	    test/interop/old/node_modules test/interop/inspector/node_modules \
+	    test/interop/prism/node_modules
 
 .PHONY: all demo test check-all bench interop lint repro install clean

@@ -12,7 +12,7 @@ import { cageNetwork, renamed, startStandin, unlist } from "./sdk.mjs";
 import { Wire } from "./wire.mjs";
 
 // opmcp on pipes, asked by JSON-RPC.
-class Asker {
+export class Asker {
 	#wire;
 	#waiting = new Map();
 	#id = 0;

@@ -1,15 +1,15 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# run.sh: opmcp against the official SDK of 1Password, the official MCP
-# clients and MCP's conformance suite, all in the versions that
-# package-lock.json names.
+# run.sh: opmcp against the official SDK of 1Password, its official client of
+# Connect, the official MCP clients and MCP's conformance suite, all in the
+# versions that package-lock.json names.
 #
 #	sh test/interop/run.sh OPMCP STANDIN CONFORMANCE [all]
 #
 # Needs node 20 or newer; npm once, to install the packages beside this file.
-# "all" also installs the older clients (old/) and the Inspector (inspector/),
-# some 350 MB; once they are there, they are used every time.
+# "all" also installs the older clients (old/), the Inspector (inspector/) and
+# Prism (prism/), some 440 MB; once they are there, they are used every time.
 # Ends with "N passed, N failed". Exit status: 0 all passed, 1 not, 64 wrong
 # use, 77 skipped because something is missing here.
 set -u
@@ -65,6 +65,7 @@ packages .
 if [ $# -eq 4 ]; then
 	packages old
 	packages inspector
+	packages prism
 fi
 
 # script FILE ARGS...: one script. Status 2 means that it has said itself
@@ -85,6 +86,9 @@ script() {
 	script compare.mjs "$opmcp" "$standin"
 	script random.mjs "$opmcp" "$standin"
 	script cross.mjs "$opmcp" "$standin"
+	script connect.mjs "$opmcp" "$standin"
+	script conwrites.mjs "$opmcp" "$standin"
+	script prism.mjs "$opmcp" "$standin"
 	script clients.mjs "$opmcp" "$standin"
 	script elicit.mjs "$opmcp" "$standin" "$fixture"
 	script schema.mjs "$opmcp" "$standin" "$fixture"

@@ -102,7 +102,8 @@ export function readAll(token, port) {
 	});
 }
 
-// Starts the stand-in; resolves to { port, token, ask(command), stop() }.
+// Starts the stand-in; resolves to { port, token, ask(command), stop() }, and
+// with --connect also to the URL of the Connect server and its access token.
 export async function startStandin(args = [],
 	binary = path.join(root, "test/build/standin")) {
 	const child = spawn(binary, args,
@@ -110,11 +111,14 @@ export async function startStandin(args = [],
 	const lines = readline.createInterface({ input: child.stdout })
 		[Symbol.asyncIterator]();
 	const next = async () => (await lines.next()).value;
-	const [word, port, token] = ((await next()) ?? "").split(" ");
+	const [word, port, token, ...more] =
+		((await next()) ?? "").split(" ");
+	const [connect, connectToken] = more.map((s) =>
+		s.slice(s.indexOf("=") + 1));
 	if (word !== "ready")
 		throw new Error("the stand-in did not start");
 	return {
-		port: Number(port), token,
+		port: Number(port), token, connect, connectToken,
 		async ask(command) {
 			child.stdin.write(command + "\n");
 			const first = await next();
