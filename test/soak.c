@@ -126,7 +126,7 @@ trouble(struct soak *k)
 	static const char *const kind[] = { "drop", "reset", "status 500",
 		"status 503", "status 503 1", "status 502", "status 408",
 		"status 404", "status 403", "status 401", "status 429",
-		"status 429 2", "truncate 9", "garbage", "badjson",
+		"status 429 1", "truncate 9", "garbage", "badjson",
 		"emptybody", "slow 30", "badchunk", "twolengths", "redirect",
 		"quietclose", "close", "stall 4", "hugeheader", "gzip",
 		"dupkey", "closedelim", "chunked" };
