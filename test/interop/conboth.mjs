@@ -172,12 +172,24 @@ async function oneFile(w, item, file) {
 		(ours.refused ?? "other bytes"));
 }
 
+// A reference that get_item gave out for a field.
+async function given(w, item, f, reference) {
+	const ours = await w.call("read_secret", { reference });
+	note(w, "reference of get_item", `${item.id} ${f.id}`,
+		ours.value !== valueOf(f) && (ours.refused ?? "other bytes"));
+}
+
+// One item, with all that is in it.
 export async function oneItem(w, vault, id) {
 	const item = await w.client.getItemById(vault, id);
 	const look = await w.call("get_item", { item: id, vault });
 	note(w, "item", id, lookAt(item, look));
-	for (const f of item.fields ?? [])
+	for (const [i, f] of (item.fields ?? []).entries()) {
+		const { reference } = look.fields?.[i] ?? {};
+		if (reference)
+			await given(w, item, f, reference);
 		await oneField(w, item, f);
+	}
 	for (const file of item.files ?? [])
 		await oneFile(w, item, file);
 }
