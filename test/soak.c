@@ -77,7 +77,8 @@ is_expected(struct soak *k)
 		"sign_in_refused", "access_denied", "item_not_found",
 		"vault_not_allowed", "field_not_found", "conflict",
 		"too_large", "write_unconfirmed", "edit_refused", "tls_error",
-		"server_not_trusted", "item_archived" };
+		"server_not_trusted", "item_archived",
+		"busy" };               /* behind one that takes its time */
 	const char *seen = client_seen(&k->c);
 
 	for (size_t i = 0; i < LEN(words); i++)
@@ -179,7 +180,8 @@ answer(struct soak *k)
 	k->open += strstr(client_seen(&k->c), "circuit_open") != NULL;
 	/* Left alone for a while: most of it is waited for. */
 	if (strstr(client_seen(&k->c), "circuit_open") ||
-	    strstr(client_seen(&k->c), "minute ago"))
+	    strstr(client_seen(&k->c), "minute ago") ||
+	    strstr(client_seen(&k->c), "rate_limited"))
 		poll(NULL, 0, 50);
 	(void)must(k, is_expected(k), "seen %s", client_seen(&k->c));
 	return false;
