@@ -386,8 +386,9 @@ calm(struct soak *k)
 	for (int i = 0; i < 20; i++) {
 		const struct row *r = some_row(k);
 
-		(void)must(k, client_get(&k->c, r->id, NULL) &&
-		    client_ok(&k->c), "not well again: seen %s",
+		bool well = client_get(&k->c, r->id, NULL) && client_ok(&k->c);
+
+		(void)must(k, well, "not well again: seen %s",
 		    client_seen(&k->c));
 	}
 	call_list(k);
