@@ -2,7 +2,8 @@
  *
  * opmcp: an MCP server that lets an AI assistant use credentials from
  * 1Password under rules that its operator sets. It signs in with a service
- * account's token by itself; it is not made or endorsed by 1Password.
+ * account's token by itself, or reads from a 1Password Connect server; it is
+ * not made or endorsed by 1Password.
  *
  * Contents
  *  1. Limits and types
@@ -41,18 +42,19 @@
  * Data flow
  *
  *   MCP host --stdin/stdout-- DOOR --socketpair-- KEEPER --TLS-- 1Password
- *                            (23)                 (22)   (9, 12)
+ *                            (24)                 (23)  (9, 12)  or Connect
+ *                                                               (9, 13)
  *
  *   A line on stdin is framed and parsed by the door, matched to a row of
  *   methods[], and a tool call is handed to the keeper as one frame. The
  *   keeper parses it again, checks the arguments against the same rows of
  *   tools[] from which the published schema is made, lets section 14 pick
  *   and judge the vault, asks the back end for the item, lets section 14
- *   judge the item and its fields, writes the audit line (14), and returns
+ *   judge the item and its fields, writes the audit line (15), and returns
  *   one result frame; then it wipes all memory of that call. The door puts
  *   the result into the envelope of the request's era.
  *
- *   Where a rule says "ask", the result is a question (17). The door puts it
+ *   Where a rule says "ask", the result is a question (18). The door puts it
  *   to the person before the host, and the call comes again with the answer;
  *   nothing waits meanwhile. Nothing calls back down the file: policy never
  *   prompts, back ends never log, and only the keeper sees policy, back end
@@ -65,8 +67,9 @@
  *                     ask for what the policy grants, and nothing else.
  *   keeper | server   TLS; then SRP, by which the server proves that it
  *                     knows the account; then envelopes under the session
- *                     key. Even so an answer is data: parsed strictly, its
- *                     uuids compared with what was asked.
+ *                     key. A Connect server is known by TLS alone. Even so
+ *                     an answer is data: parsed strictly, its ids compared
+ *                     with what was asked.
  *   keeper | vault    titles and values were written by people: data, never
  *                     a format, a path, a header or an instruction.
  *
