@@ -71,7 +71,8 @@
  *                     an answer is data: parsed strictly, its ids compared
  *                     with what was asked.
  *   keeper | vault    titles and values were written by people: data, never
- *                     a format, a path, a header or an instruction.
+ *                     a format, a header or an instruction, and in a path
+ *                     with every special byte escaped.
  *
  * Glossary (1Password's words on the wire)
  *   token     "ops_" and base64url of a JSON object: address, e-mail, srpX,
@@ -4024,6 +4025,34 @@ http_split_origin(struct str s, struct str usual, struct str *host,
 	    str_u64(*port, 65535, &number) && number > 0;
 }
 
+/* Append the origin as host:port, an IPv6 address in brackets. In a Host header
+ * the scheme's usual port is left out: some proxies take "h:443" for another
+ * host than "h". */
+static void
+http_put_origin(struct out *o, const struct http *h, bool header)
+{
+	struct str host = str_c(h->host), port = str_c(h->port);
+	bool v6 = str_find(host, ':') < host.n;
+
+	OUT(o, v6 ? S("[") : NOTHING, host, v6 ? S("]") : NOTHING);
+	if (!header || !str_eq(port, h->plain ? S("80") : S("443")))
+		OUT(o, S(":"), port);
+}
+
+/* Append s for a path or a query: every byte escaped that is not unreserved
+ * (RFC 3986 2.1 and 2.3). */
+static void
+http_put_escaped(struct out *o, struct str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (id_is_word(s.p[i]) || s.p[i] == '~') {
+			out_byte(o, s.p[i]);
+		} else {
+			out_byte(o, '%');
+			hex_put(o, str_upto(str_from(s, i), 1));
+		}
+}
+
 /* The parts of HTTPS_PROXY. */
 struct proxy {
 	char host[256], port[6];
@@ -4161,9 +4190,11 @@ proxy_connect(struct http *h, const struct proxy *p, uint64_t deadline,
 	bool ok;
 
 	out_init(&o, h->head, sizeof h->head);
-	OUT(&o, S("CONNECT "), str_c(h->host), S(":"), str_c(h->port),
-	    S(" HTTP/1.1\r\nHost: "), str_c(h->host), S(":"), str_c(h->port),
-	    S("\r\n"));
+	out_put(&o, S("CONNECT "));
+	http_put_origin(&o, h, false);
+	out_put(&o, S(" HTTP/1.1\r\nHost: "));
+	http_put_origin(&o, h, false);
+	out_put(&o, S("\r\n"));
 	if (p->user.n > 0) {
 		out_put(&o, S("Proxy-Authorization: Basic "));
 		proxy_put_user(&o, p->user);
@@ -5986,22 +6017,32 @@ struct wish {
 	unsigned bits;                  /* entropy of a password made here */
 };
 
-/* Where items come from. Lists are remembered by the back end; *fresh asks
- * for one that is as good as read now, and tells whether it is. Values are
- * fetched every time (I3). file: the content that a field of kind KIND_FILE
- * stands for. blank: an item of a category with its usual fields, all empty
- * and without an id. write: such an item, or one that was read, as it is
- * wished for; all or nothing. It gets its id and version. Success is claimed
- * only when the service has said so, or when an answer that was lost could be
- * made up for by reading. Errors end up in *e; a list stays valid until the
- * next call. */
+/* A vault's items, as they are asked for and as they are told. Who gives a
+ * title looks for no other: the list may then leave out what is not called
+ * so, in whatever case. */
+struct listing {
+	struct str title;               /* p NULL: all items matter */
+	bool fresh;                     /* asked: as good as read now; told:
+					 * whether it is */
+	const struct item_ref *item;    /* until the next call */
+	size_t items;
+};
+
+/* Where items come from. Lists are remembered by the back end. Values are
+ * fetched every time (I3). vaults: *fresh asks and tells as in a listing.
+ * file: the content that a field of kind KIND_FILE stands for. blank: an item
+ * of a category with its usual fields, all empty and without an id. write:
+ * such an item, or one that was read, as it is wished for; all or nothing. It
+ * gets its id and version. Success is claimed only when the service has said
+ * so, or when an answer that was lost could be made up for by reading. Errors
+ * end up in *e; a list stays valid until the next call. */
 struct backend {
 	const char *name;       /* for people */
 	bool quota;             /* requests are counted against a plan */
 	bool (*vaults)(void *ctx, bool *fresh, const struct vault **list,
 	    size_t *n, struct err *e);
-	bool (*items)(void *ctx, struct str vault, bool *fresh,
-	    const struct item_ref **list, size_t *n, struct err *e);
+	bool (*items)(void *ctx, struct str vault, struct listing *l,
+	    struct err *e);
 	bool (*item)(void *ctx, struct str vault, struct str id,
 	    struct item *item, struct err *e);
 	bool (*file)(void *ctx, struct str vault, const struct item *item,
@@ -6672,11 +6713,9 @@ struct sa_request {
 static void
 sa_put_head(struct sa *sa, struct out *o, const struct sa_request *r)
 {
-	bool port = !str_eq(str_c(sa->http.port), S("443"));
-
-	OUT(o, S("Host: "), str_c(sa->http.host), port ? S(":") : S(""),
-	    port ? str_c(sa->http.port) : S(""),
-	    S("\r\nUser-Agent: " SA_AGENT
+	out_put(o, S("Host: "));
+	http_put_origin(o, &sa->http, true);
+	OUT(o, S("\r\nUser-Agent: " SA_AGENT
 	    "\r\nX-AgileBits-Client: " SA_CLIENT
 	    "\r\nOP-User-Agent: 1|SDK|999999999|"), ID(sa->token.device),
 	    S("|||Fetch API|Fetch API|linux|0.0.0|x64"
@@ -7612,11 +7651,11 @@ sa_vault_get(struct sa *sa, struct str id, struct sa_vault **v, struct err *e)
 	return fail(e, E_VAULT, "");
 }
 
-/* Back end: the items of a vault. A list that is there is as good as read
- * now when the vault has not changed since. */
+/* Back end: the items of a vault, always all of them, as titles are encrypted
+ * on the server. A list that is there is as good as read now when the vault
+ * has not changed since. */
 MUST static bool
-sa_items(void *ctx, struct str vault, bool *fresh,
-    const struct item_ref **list, size_t *n, struct err *e)
+sa_items(void *ctx, struct str vault, struct listing *l, struct err *e)
 {
 	struct sa *sa = ctx;
 	struct sa_vault *v;
@@ -7624,14 +7663,14 @@ sa_items(void *ctx, struct str vault, bool *fresh,
 
 	if (!sa_vault_get(sa, vault, &v, e))
 		return false;
-	if (*fresh && v->listed && !sa_version(sa, v, &version, e))
+	if (l->fresh && v->listed && !sa_version(sa, v, &version, e))
 		return false;
-	*fresh |= !v->listed;
-	if (*fresh && (!v->listed || version != v->content) &&
+	l->fresh |= !v->listed;
+	if (l->fresh && (!v->listed || version != v->content) &&
 	    !sa_load_items(sa, v, e))
 		return false;
-	*list = v->item;
-	*n = v->items;
+	l->item = v->item;
+	l->items = v->items;
 	return true;
 }
 
@@ -8619,7 +8658,7 @@ sa_init(struct sa *sa, const struct cfg *cfg, struct arena *session,
  *
  * Owns:   struct con: address, token, lists.
  * Trusts: the server as far as TLS proves it; its answers are only data.
- * Calls:  2 to 11.                             Tests: test_con_*
+ * Calls:  2 to 11.                         Tests: test_con_*, e2e
  *
  * 1Password Connect is a REST server that an organisation runs in its own
  * network. It decrypts, so there is no cryptography here but TLS, and the
@@ -8635,9 +8674,13 @@ sa_init(struct sa *sa, const struct cfg *cfg, struct arena *session,
  *   change      PUT    /v1/vaults/V/items/I           the whole item
  *   delete      DELETE /v1/vaults/V/items/I           for good
  *
- * The server's filters are not used: how it reads a quote in them is not
- * known, and our own look-up needs the list anyway. V, I and F are checked to
- * be ids before they go into a path, so nothing in a path needs escaping.
+ *   look-up     GET    /v1/vaults/V/items?filter=title eq "T"
+ *
+ * The look-up is for vaults of more than LIST_CHEAP items, and for titles that
+ * need no escape inside the quotes: how a server reads one is not known. All
+ * else, and what the filter did not find, is looked up in the list. Either
+ * way titles are compared here. V, I and F are checked to be ids before they
+ * go into a path, so nothing else in one needs escaping.
  *
  * An item is one JSON object, with these members, each of which may be
  * missing when it is empty:
@@ -8662,13 +8705,21 @@ sa_init(struct sa *sa, const struct cfg *cfg, struct arena *session,
  *     knows, and the caller is told so.
  *
  * The server answers reads from a copy that lags behind after a write. So the
- * answer to a write is believed, and a read of the item written last that
- * shows an older version, or nothing, is repeated for LAG_MS at most.
+ * answer to a write is believed, and a read of one of the WROTE_MAX items
+ * written last that shows an older version, or nothing, is repeated for LAG_MS
+ * at most.
  *
- * Requests: the vault list 1 (once), a vault's list 1, an item 1; a search in
- * an unchanged vault 1 small one; a file 1 more; each change 1 besides the
- * item. There is no sign-in.
+ * Requests: the vault list 1 (once), a vault's list or a title's look-up 1, an
+ * item 1; a search in an unchanged vault 1 small one; a file 1 more; each
+ * change 1 besides the item. There is no sign-in.
  * ==================================================================== */
+
+/* Items as the server listed them, in an arena of their own. */
+struct con_list {
+	struct arena room;
+	struct item_ref *item;
+	size_t items;
+};
 
 /* A vault with the list that was read of it. Its version goes up with every
  * change, so a list of the same version is as good as one read now; a server
@@ -8678,10 +8729,19 @@ struct con_vault {
 	u8 id[ID_LEN];
 	bool listed;
 	uint64_t content;               /* version of the list; 0: not told */
-	struct arena list;
-	struct item_ref *item;
-	size_t items;
+	uint64_t count;                 /* items in it; 0: not told */
+	struct con_list list;
 };
+
+/* An item that we have changed: the version it has since, or GONE, and until
+ * when the server may still show an older one. */
+struct con_wrote {
+	const struct con_vault *in;     /* NULL: none */
+	u8 id[ID_LEN];
+	uint64_t version;
+	uint64_t until;
+};
+#define GONE UINT64_MAX
 
 struct con {
 	const struct os *os;
@@ -8695,10 +8755,10 @@ struct con {
 	struct con_vault *vault[VAULTS_MAX];
 	struct vault list[VAULTS_MAX];  /* as handed to the caller */
 	size_t vaults;
-	u8 wrote[ID_LEN];               /* the item written last, */
-	const struct con_vault *wrote_in; /* ... the vault it is in, */
-	uint64_t wrote_version;         /* ... the version it then has, */
-	uint64_t lag_until;             /* ... and until when it may be late */
+	const struct con_vault *found_in; /* what the last look-up, in this */
+	struct con_list found;          /* ... vault, found; NULL: nothing */
+	struct con_wrote wrote[WROTE_MAX];
+	size_t writes;                  /* the next one's place in it */
 	struct http http;
 };
 _Static_assert(sizeof(struct con) + VAULTS_MAX * (sizeof(struct con_vault) +
@@ -8812,6 +8872,8 @@ con_address(struct con *c, const struct cfg *cfg, struct err *e)
 	if (!con_origin(h, str_upto(url, slash), e))
 		return false;
 	url = str_from(url, slash);
+	if (url.n > 2 && str_eq(str_from(url, url.n - 3), S("/v1")))
+		return fail(e, E_CONFIG, "OP_CONNECT_HOST: leave /v1 out");
 	if (url.n >= sizeof c->base)
 		return fail(e, E_CONFIG, "OP_CONNECT_HOST: too long");
 	for (size_t i = 0; i < url.n; i++)
@@ -8888,11 +8950,9 @@ con_is_read(const struct con_request *r)
 static void
 con_put_head(const struct con *c, struct out *o, const struct con_request *r)
 {
-	struct str host = str_c(c->http.host), port = str_c(c->http.port);
-	bool v6 = str_find(host, ':') < host.n;
-
-	OUT(o, S("Host: "), v6 ? S("[") : NOTHING, host, v6 ? S("]") : NOTHING,
-	    S(":"), port, S("\r\nAuthorization: Bearer "),
+	out_put(o, S("Host: "));
+	http_put_origin(o, &c->http, true);
+	OUT(o, S("\r\nAuthorization: Bearer "),
 	    ((struct str){ c->token, c->token_len }),
 	    S("\r\nAccept: application/json\r\nUser-Agent: opmcp/"
 	    OPMCP_VERSION "\r\n"));
@@ -9011,16 +9071,14 @@ con_vault_place(struct con *c, struct str id)
 	return c->vault[i];
 }
 
-/* The version of a vault's content, which goes up with every change; 0 when
- * the server does not tell. */
+/* A number that an object tells: a version, a count; 0 when it does not. */
 static uint64_t
-con_content(const struct json *j, uint32_t vault)
+con_number(const struct json *j, uint32_t node, struct str name)
 {
-	uint64_t version = 0;
+	uint64_t v = 0;
 
-	(void)!str_u64(json_raw(j, json_get(j, vault, S("contentVersion"))),
-	    UINT32_MAX, &version);
-	return version;
+	(void)!str_u64(json_raw(j, json_get(j, node, name)), UINT32_MAX, &v);
+	return v;
 }
 
 /* Take a vault from the list. */
@@ -9039,8 +9097,9 @@ con_add_vault(struct con *c, const struct json *j, uint32_t node,
 	if (v == NULL || name.p == NULL || c->vaults == VAULTS_MAX)
 		return fail(e, E_LARGE, "number of vaults");
 	v->pub = (struct vault){ ID(v->id), name, false, true };
+	v->count = con_number(j, node, S("items"));
 	if (!v->listed)
-		v->content = con_content(j, node);
+		v->content = con_number(j, node, S("contentVersion"));
 	c->list[c->vaults++] = v->pub;
 	return true;
 }
@@ -9134,80 +9193,158 @@ con_item_ref(struct arena *a, const struct json *j, uint32_t node,
 	return true;
 }
 
-/* Take the items of a list. late: it is older than our own last change. */
+/* What we have written of this item lately, or NULL. */
+static const struct con_wrote *
+con_wrote(const struct con *c, struct str id)
+{
+	for (size_t i = 0; i < WROTE_MAX; i++)
+		if (c->wrote[i].in != NULL && str_eq(ID(c->wrote[i].id), id))
+			return &c->wrote[i];
+	return NULL;
+}
+
+/* Which of the items written last, as bits, may a list of this vault not show
+ * yet as they are? */
+static unsigned
+con_owed(const struct con *c, const struct con_vault *v)
+{
+	unsigned owed = 0;
+
+	for (size_t i = 0; i < WROTE_MAX; i++)
+		if (c->wrote[i].in == v && c->wrote[i].version != GONE &&
+		    c->os->now_ms() < c->wrote[i].until)
+			owed |= 1u << i;
+	return owed;
+}
+
+/* Take the items of a list. What we have deleted is left out, also when the
+ * server still shows it; owed gets the bits of what it ought to show and does
+ * not. */
 MUST static bool
 con_take_list(struct con *c, struct con_vault *v, const struct json *j,
-    bool *late, struct err *e)
+    struct con_list *to, unsigned *owed, struct err *e)
 {
-	uint64_t seen = 0;
-
+	*owed = con_owed(c, v);
 	for (uint32_t k = json_first(j, ROOT); k; k = json_next(j, ROOT, k)) {
-		if (!con_item_ref(&v->list, j, k, ID(v->id),
-		    &v->item[v->items], e))
+		struct item_ref *ref = &to->item[to->items];
+		const struct con_wrote *w;
+		uint64_t version = con_number(j, k, S("version"));
+
+		if (!con_item_ref(&to->room, j, k, ID(v->id), ref, e))
 			return false;
-		if (str_eq(v->item[v->items].id, ID(c->wrote)) &&
-		    !str_u64(json_raw(j, json_get(j, k, S("version"))),
-		    UINT32_MAX, &seen))
-			seen = UINT64_MAX;
-		v->items++;
+		w = con_wrote(c, ref->id);
+		to->items += w == NULL || w->version != GONE;
+		if (w != NULL && (version == 0 || version >= w->version))
+			*owed &= ~(1u << (w - c->wrote));
 	}
-	*late = v == c->wrote_in && seen < c->wrote_version &&
-	    c->os->now_ms() < c->lag_until;
 	return true;
 }
 
-/* Read the list of a vault's items, one array, whatever its size. content is
- * the version that was told before, so a change in between is noticed the
- * next time. late: it is older than our own last change. */
+/* Read a list of a vault's items, one array, whatever its size: all of them,
+ * or those that a query names. */
 MUST static bool
-con_load_items(struct con *c, struct con_vault *v, uint64_t content,
-    bool *late, struct err *e)
+con_read_list(struct con *c, struct con_vault *v, struct str query,
+    struct con_list *to, unsigned *owed, struct err *e)
 {
 	struct json j;
 	size_t n = 0;
 
-	v->listed = false;
-	v->items = 0;
-	if (v->list.base == NULL && !mem_open(&v->list, ARENA_LIST))
+	to->items = 0;
+	if (to->room.base == NULL && !mem_open(&to->room, ARENA_LIST))
 		return fail(e, E_INTERNAL, "memory");
-	mem_reset(&v->list, 0);
+	mem_reset(&to->room, 0);
 	if (!con_get(c, JOIN(c->scratch, S("/v1/vaults/"), ID(v->id),
-	    S("/items")), E_VAULT, &j, e))
+	    S("/items"), query), E_VAULT, &j, e))
 		return false;
 	if (!json_is_array(&j, ROOT))
 		return fail(e, E_ANSWER, "item list");
 	for (uint32_t k = json_first(&j, ROOT); k; k = json_next(&j, ROOT, k))
 		n++;
-	v->item = mem_alloc(&v->list, n * sizeof *v->item);
-	if (v->item == NULL)
-		return fail(e, E_LARGE, "number of items");
-	if (!con_take_list(c, v, &j, late, e))
-		return false;
+	to->item = mem_alloc(&to->room, n * sizeof *to->item);
+	return to->item != NULL ? con_take_list(c, v, &j, to, owed, e) :
+	    fail(e, E_LARGE, "number of items");
+}
+
+/* Read the list of all items, again while it does not show what we have just
+ * written: an item is to be found by the title that it was given a moment
+ * ago. content is the version that was told before, so a change in between is
+ * noticed the next time. */
+MUST static bool
+con_load_items(struct con *c, struct con_vault *v, uint64_t content,
+    struct err *e)
+{
+	size_t mark = c->scratch->used;
+	unsigned owed;
+
+	v->listed = false;
+	c->found_in = NULL;             /* the list knows better */
+	for (uint64_t pause = 100;; pause = pause < 400 ? 2 * pause : 500) {
+		if (!con_read_list(c, v, NOTHING, &v->list, &owed, e))
+			return false;
+		if (owed == 0)
+			break;
+		mem_reset(c->scratch, mark);
+		if (!os_pause(c->os, pause, e))
+			return false;
+	}
 	v->content = content;
 	v->listed = true;
 	return true;
 }
 
-/* The same, again while the list does not show what we have just written: an
- * item is to be found by the title that it was given a moment ago. A deleted
- * one may still be in it: con_item() knows that it is gone. */
+/* Can the server be asked for this title? Not with what might need an escape
+ * between quotes, and not while it may not know what we have just written. */
+static bool
+con_is_askable(const struct con *c, const struct con_vault *v,
+    struct str title)
+{
+	for (size_t i = 0; i < title.n; i++)
+		if (title.p[i] < ' ' || title.p[i] == '"' ||
+		    title.p[i] == '\\' || title.p[i] == 127)
+			return false;
+	return title.n > 0 && v->count > LIST_CHEAP && con_owed(c, v) == 0;
+}
+
+/* Did the last look-up find this title here? The list is set if so. */
+static bool
+con_is_found(const struct con *c, const struct con_vault *v,
+    struct listing *l)
+{
+	for (size_t i = 0; c->found_in == v && i < c->found.items; i++)
+		if (str_nocase_eq(c->found.item[i].title, l->title)) {
+			l->item = c->found.item;
+			l->items = c->found.items;
+			return true;
+		}
+	return false;
+}
+
+/* Ask the server for the items of a title. It compares in a way of its own,
+ * so what it finds is compared again, and what it does not find, or a filter
+ * that it refuses, says nothing: then *l stays without items. */
 MUST static bool
-con_read_items(struct con *c, struct con_vault *v, uint64_t content,
+con_look_up(struct con *c, struct con_vault *v, struct listing *l,
     struct err *e)
 {
-	size_t mark = c->scratch->used;
-	bool late;
+	struct out query;
+	struct err now = { 0 };
+	unsigned owed;
 
-	for (uint64_t pause = 100;; pause = pause < 400 ? 2 * pause : 500) {
-		if (!con_load_items(c, v, content, &late, e))
-			return false;
-		if (!late)
-			return true;
-		v->listed = false;
-		mem_reset(c->scratch, mark);
-		if (!os_pause(c->os, pause, e))
-			return false;
+	if (!l->fresh && (con_is_found(c, v, l) || v->listed))
+		return true;
+	out_open(&query, c->scratch);
+	out_put(&query, S("?filter=title%20eq%20%22"));
+	http_put_escaped(&query, l->title);
+	out_put(&query, S("%22"));
+	c->found_in = NULL;
+	if (!con_read_list(c, v, out_close(&query, c->scratch), &c->found,
+	    &owed, &now)) {
+		*e = now;
+		return now.code == E_SERVICE && now.http / 100 == 4;
 	}
+	c->found_in = v;
+	l->fresh |= con_is_found(c, v, l);
+	return true;
 }
 
 /* Ask for the version of a vault's content; 0 when the server does not tell:
@@ -9220,7 +9357,7 @@ con_version(struct con *c, struct str vault, uint64_t *version, struct err *e)
 	if (!con_get(c, JOIN(c->scratch, S("/v1/vaults/"), vault), E_VAULT,
 	    &j, e))
 		return false;
-	*version = con_content(&j, ROOT);
+	*version = con_number(&j, ROOT, S("contentVersion"));
 	return json_is_str(&j, ROOT, S("id"), vault) ||
 	    fail(e, E_ANSWER, "not the vault asked for");
 }
@@ -9228,25 +9365,27 @@ con_version(struct con *c, struct str vault, uint64_t *version, struct err *e)
 /* Back end: the items of a vault. A list that is there is as good as read now
  * when the vault's version is the same. */
 MUST static bool
-con_items(void *ctx, struct str vault, bool *fresh,
-    const struct item_ref **list, size_t *n, struct err *e)
+con_items(void *ctx, struct str vault, struct listing *l, struct err *e)
 {
 	struct con *c = ctx;
 	struct con_vault *v;
 	uint64_t now;
-	bool old;
 
-	if (!con_vault_get(c, vault, &v, e))
+	if (!con_vault_get(c, vault, &v, e) ||
+	    (con_is_askable(c, v, l->title) && !con_look_up(c, v, l, e)))
 		return false;
+	if (l->item != NULL)
+		return true;
 	now = v->content;
-	if (*fresh && v->listed && !con_version(c, vault, &now, e))
+	if (l->fresh && v->listed && !con_version(c, vault, &now, e))
 		return false;
-	old = *fresh && (now == 0 || now != v->content);
-	*fresh |= !v->listed;
-	if ((!v->listed || old) && !con_read_items(c, v, now, e))
-		return false;
-	*list = v->item;
-	*n = v->items;
+	if (!v->listed || (l->fresh && (now == 0 || now != v->content))) {
+		if (!con_load_items(c, v, now, e))
+			return false;
+		l->fresh = true;
+	}
+	l->item = v->list.item;
+	l->items = v->list.items;
 	return true;
 }
 
@@ -9369,8 +9508,7 @@ con_shape_item(struct con *c, struct str vault, struct item *it,
 
 	if (!con_item_ref(c->scratch, j, ROOT, vault, &it->ref, e))
 		return false;
-	(void)!str_u64(json_raw(j, json_get(j, ROOT, S("version"))),
-	    UINT32_MAX, &it->version);
+	it->version = con_number(j, ROOT, S("version"));
 	(void)!json_get_str(j, ROOT, S("createdAt"), &it->created);
 	return con_item_fields(c, it, e);
 }
@@ -9393,24 +9531,23 @@ con_read_item(struct con *c, struct str vault, struct str id, struct item *it,
 	    fail(e, E_ANSWER, "another item than asked for");
 }
 
-/* Back end: one item by id. The one written last is read again while the
+/* Back end: one item by id. One written lately is read again while the
  * server's copy is still older than our change. */
 MUST static bool
 con_item(void *ctx, struct str vault, struct str id, struct item *it,
     struct err *e)
 {
 	struct con *c = ctx;
-	bool ours = str_eq(id, ID(c->wrote));
+	const struct con_wrote *w = con_wrote(c, id);
 
-	if (ours && c->wrote_version == UINT64_MAX)
-		return fail(e, E_ITEM, "");     /* deleted by us */
+	if (w != NULL && w->version == GONE)
+		return fail(e, E_ITEM, "");
 	for (uint64_t pause = 100;; pause = pause < 400 ? 2 * pause : 500) {
 		struct err now = { 0 };
 		bool ok = con_read_item(c, vault, id, it, &now);
 
-		if (!ours || c->os->now_ms() >= c->lag_until ||
-		    (ok ? it->version >= c->wrote_version :
-		    now.code != E_ITEM)) {
+		if (w == NULL || c->os->now_ms() >= w->until ||
+		    (ok ? it->version >= w->version : now.code != E_ITEM)) {
 			*e = now;
 			return ok;
 		}
@@ -9784,6 +9921,22 @@ con_send(struct con *c, struct str vault, const struct con_request *r,
 	    con_settle(c, vault, id, gone ? NULL : &sent, e);
 }
 
+/* Remember what was written, in place of what was known of the item, or of
+ * the oldest. */
+static void
+con_note_write(struct con *c, struct con_vault *v, struct str id,
+    uint64_t version)
+{
+	const struct con_wrote *old = con_wrote(c, id);
+	struct con_wrote *w = &c->wrote[old != NULL ?
+	    (size_t)(old - c->wrote) : c->writes++ % WROTE_MAX];
+
+	memcpy(w->id, id.p, ID_LEN);
+	w->in = v;
+	w->version = version;
+	w->until = c->os->now_ms() + LAG_MS;
+}
+
 /* Back end: write an item as it is wished for. The answer to a change carries
  * the old version, so the new one is that and one. */
 MUST static bool
@@ -9807,14 +9960,12 @@ con_write(void *ctx, struct str vault, struct item *it, const struct wish *w,
 	r.path = JOIN(c->scratch, S("/v1/vaults/"), ID(v->id), S("/items"),
 	    create ? NOTHING : S("/"), it->ref.id);
 	v->listed = false;              /* titles may change with it */
+	c->found_in = NULL;
 	if (!con_send(c, vault, &r, &now, e))
 		return false;
 	it->version = create ? 1 : it->version + 1;
 	it->ref.id = now.ref.id;
-	memcpy(c->wrote, now.ref.id.p, ID_LEN);
-	c->wrote_in = v;
-	c->wrote_version = gone ? UINT64_MAX : it->version;
-	c->lag_until = gone ? 0 : c->os->now_ms() + LAG_MS;
+	con_note_write(c, v, now.ref.id, gone ? GONE : it->version);
 	return true;
 }
 
@@ -12304,8 +12455,7 @@ tool_put_uuid(struct keeper *k, struct jw *w, struct err *e)
 /* Note the ids of all items with this title that may be listed, for the
  * error. */
 static void
-tool_note_ids(struct keeper *k, struct str vault, const struct item_ref *list,
-    size_t n, struct str title)
+tool_note_ids(struct keeper *k, struct str vault, const struct listing *l)
 {
 	struct deed d = { .act = ACT_LIST };
 	const struct vault *v;
@@ -12320,14 +12470,15 @@ tool_note_ids(struct keeper *k, struct str vault, const struct item_ref *list,
 		if (str_eq(v[i].id, vault))
 			d.vault = &v[i];
 	out_open(&o, &k->scratch);
-	for (size_t i = 0; i < n && shown < 50 && d.vault != NULL; i++) {
-		d.item = &list[i];
-		if (list[i].state != ITEM_ACTIVE ||
-		    item_has_tag(&list[i], S("ai:canary")) ||
-		    !str_nocase_eq(list[i].title, title) ||
+	for (size_t i = 0; i < l->items && shown < 50 && d.vault != NULL;
+	    i++) {
+		d.item = &l->item[i];
+		if (d.item->state != ITEM_ACTIVE ||
+		    item_has_tag(d.item, S("ai:canary")) ||
+		    !str_nocase_eq(d.item->title, l->title) ||
 		    pol_judge(k->policy, k->cfg, &d).verdict != ALLOW)
 			continue;
-		OUT(&o, shown++ > 0 ? S(", ") : S(" "), list[i].id);
+		OUT(&o, shown++ > 0 ? S(", ") : S(" "), d.item->id);
 	}
 	k->more = out_close(&o, &k->scratch);
 }
@@ -12338,26 +12489,27 @@ MUST static bool
 tool_find_title(struct keeper *k, struct str vault, struct str title,
     bool *fresh, struct str *id, struct err *e)
 {
-	const struct item_ref *list;
-	size_t n, hits = 0;
+	struct listing l = { title, *fresh, NULL, 0 };
 	bool archived = false;
+	size_t hits = 0;
 
 	keep_stage(k, "reading the titles");
-	if (!k->be->items(k->back, vault, fresh, &list, &n, e))
+	if (!k->be->items(k->back, vault, &l, e))
 		return false;
-	for (size_t i = 0; i < n; i++) {
-		if (!str_nocase_eq(list[i].title, title))
+	*fresh = l.fresh;
+	for (size_t i = 0; i < l.items; i++) {
+		if (!str_nocase_eq(l.item[i].title, title))
 			continue;
-		archived |= list[i].state == ITEM_ARCHIVED;
-		if (list[i].state == ITEM_ACTIVE && hits++ == 0)
-			*id = list[i].id;
+		archived |= l.item[i].state == ITEM_ARCHIVED;
+		if (l.item[i].state == ITEM_ACTIVE && hits++ == 0)
+			*id = l.item[i].id;
 	}
 	if (hits == 1)
 		return true;
 	if (hits == 0)
 		return fail(e, archived ? E_ARCHIVED : E_ITEM, "");
 	if (*fresh)
-		tool_note_ids(k, vault, list, n, title);
+		tool_note_ids(k, vault, &l);
 	return fail(e, E_ITEM_MANY, "");
 }
 
@@ -13111,14 +13263,14 @@ resource_status(struct keeper *k, struct str uri, const struct str *var,
  * is none, or whose item has gone, is refused; so is one when there is no
  * list it could come from. */
 MUST static bool
-resource_after(const struct item_ref *list, size_t n, struct str cursor,
-    size_t *at, struct err *e)
+resource_after(const struct listing *l, struct str cursor, size_t *at,
+    struct err *e)
 {
 	*at = 0;
 	if (cursor.p == NULL)
 		return true;
-	for (size_t i = 0; i < n; i++)
-		if (str_eq(list[i].id, cursor)) {
+	for (size_t i = 0; i < l->items; i++)
+		if (str_eq(l->item[i].id, cursor)) {
 			*at = i + 1;
 			return true;
 		}
@@ -13315,8 +13467,8 @@ tool_search(const struct json *j, uint32_t args, struct search *q,
 
 /* A stretch of a list that is shown: from at on, at most max items. */
 struct page {
-	const struct item_ref *list;
-	size_t n, at, max;
+	struct listing l;
+	size_t at, max;
 };
 
 /* Put the items of a page that fit and may be listed, no more than a frame
@@ -13331,20 +13483,21 @@ tool_put_items(const struct keeper *k, struct jw *w, const struct search *q,
 
 	jw_key(w, S("items"));
 	jw_open(w, '[');
-	for (; p.at < p.n; p.at++) {
-		if (!tool_is_found(q, &p.list[p.at]) ||
-		    !item_is_listed(k, vault, &p.list[p.at]))
+	for (; p.at < p.l.items; p.at++) {
+		const struct item_ref *item = &p.l.item[p.at];
+
+		if (!tool_is_found(q, item) || !item_is_listed(k, vault, item))
 			continue;
 		if (shown == p.max || w->o->n > room)
 			break;
 		jw_open(w, '{');
-		tool_put_ref(w, &p.list[p.at]);
+		tool_put_ref(w, item);
 		jw_close(w, '}');
 		shown++;
-		last = p.list[p.at].id;
+		last = item->id;
 	}
 	jw_close(w, ']');
-	return p.at < p.n ? last : NOTHING;
+	return p.at < p.l.items ? last : NOTHING;
 }
 
 /* list_items. The first page is as good as read now: where the list is known,
@@ -13357,26 +13510,25 @@ tool_items(struct keeper *k, const struct json *j, uint32_t args,
 	struct str name = NOTHING, cursor = NOTHING;
 	uint32_t limit = json_get(j, args, S("limit"));
 	const struct vault *vault;
-	struct page p = { NULL, 0, 0, 0 };
+	struct page p = { .at = 0 };
 	uint64_t max = PAGE_ITEMS / 2;
 	struct search q;
 	struct str next;
-	bool fresh;
 
 	k->line.event = "LIST";
 	(void)!json_get_str(j, args, S("vault"), &name);
 	(void)!json_get_str(j, args, S("cursor"), &cursor);
 	if (limit != 0)
 		(void)!str_u64(json_raw(j, limit), PAGE_ITEMS, &max);
-	fresh = cursor.p == NULL;
+	p.l.fresh = cursor.p == NULL;
 	if ((name.p != NULL && !pol_check_name(name, e)) ||
 	    !tool_search(j, args, &q, e) || !tool_is_ready(k, e) ||
 	    !tool_vault(k, name, &vault, e))
 		return false;
 	k->line.vault = vault->id;
 	keep_stage(k, "reading the titles");
-	if (!k->be->items(k->back, vault->id, &fresh, &p.list, &p.n, e) ||
-	    !resource_after(p.list, p.n, cursor, &p.at, e))
+	if (!k->be->items(k->back, vault->id, &p.l, e) ||
+	    !resource_after(&p.l, cursor, &p.at, e))
 		return false;
 	p.max = (size_t)max;
 	tool_put_clean(w, S("vault"), vault->name);
@@ -13394,17 +13546,16 @@ resource_items(struct keeper *k, struct str uri, const struct str *var,
     struct jw *w, struct err *e)
 {
 	static const struct search all = { .active = true, .archived = true };
-	struct page p = { .max = PAGE_ITEMS };
+	struct page p = { .l.fresh = var[1].p == NULL, .max = PAGE_ITEMS };
 	const struct vault *vault;
-	bool fresh = var[1].p == NULL;
 	struct str next;
 	struct out o;
 	struct jw text;
 
 	if (!pol_check_name(var[0], e) || !tool_is_ready(k, e) ||
 	    !tool_vault(k, var[0], &vault, e) ||
-	    !k->be->items(k->back, vault->id, &fresh, &p.list, &p.n, e) ||
-	    !resource_after(p.list, p.n, var[1], &p.at, e))
+	    !k->be->items(k->back, vault->id, &p.l, e) ||
+	    !resource_after(&p.l, var[1], &p.at, e))
 		return false;
 	resource_open(k, &o, &text);
 	tool_put_clean(&text, S("vault"), vault->name);
@@ -13757,23 +13908,22 @@ complete_names(struct keeper *k, enum complete what, struct str vault_name,
     struct found *f, struct err *e)
 {
 	const struct vault *list, *vault = NULL;
-	const struct item_ref *item = NULL;
+	struct listing l = { .items = 0 };
 	bool fresh = false;
-	size_t n, items = 0;
+	size_t n;
 
 	if (what == COMPLETE_ITEM && (!tool_vault(k, vault_name, &vault, e) ||
-	    !k->be->items(k->back, vault->id, &fresh, &item, &items, e)))
+	    !k->be->items(k->back, vault->id, &l, e)))
 		return false;
-	fresh = false;
 	if (!k->be->vaults(k->back, &fresh, &list, &n, e))
 		return false;
 	jw_key(f->w, S("values"));
 	jw_open(f->w, '[');
 	for (int round = 0; round < 2; round++) {
-		for (size_t i = 0; i < items; i++)
-			if (item[i].state == ITEM_ACTIVE &&
-			    item_is_listed(k, vault, &item[i]))
-				complete_put(f, item[i].title, round == 0);
+		for (size_t i = 0; i < l.items; i++)
+			if (l.item[i].state == ITEM_ACTIVE &&
+			    item_is_listed(k, vault, &l.item[i]))
+				complete_put(f, l.item[i].title, round == 0);
 		for (size_t i = 0; i < n && what == COMPLETE_VAULT; i++)
 			if (!list[i].locked && pol_vault(k->cfg, list, n,
 			    &list[i]) == ALLOW)
@@ -17788,11 +17938,9 @@ MUST static bool
 cli_list(struct keeper *k, const struct cli *c, struct err *e)
 {
 	struct search q = { .active = true };
-	const struct item_ref *list;
+	struct listing l = { .fresh = true };
 	const struct vault *vault;
 	u8 room[CLEAN_MAX + 4];
-	bool fresh = true;
-	size_t n;
 
 	k->line.event = "LIST";
 	q.query = str_c(c->arg[0]);
@@ -17805,18 +17953,19 @@ cli_list(struct keeper *k, const struct cli *c, struct err *e)
 	if ((c->vault != NULL && !pol_check_name(str_c(c->vault), e)) ||
 	    !tool_is_ready(k, e) ||
 	    !tool_vault(k, str_c(c->vault), &vault, e) ||
-	    !k->be->items(k->back, vault->id, &fresh, &list, &n, e))
+	    !k->be->items(k->back, vault->id, &l, e))
 		return false;
 	k->line.vault = vault->id;
 	if (!keep_audit_call(k, &(struct job){ .name = "list" }, e))
 		return fail(e, E_AUDIT, "");
-	for (size_t i = 0; i < n; i++) {
-		if (!tool_is_found(&q, &list[i]) ||
-		    !item_is_listed(k, vault, &list[i]))
+	for (size_t i = 0; i < l.items; i++) {
+		const struct item_ref *it = &l.item[i];
+
+		if (!tool_is_found(&q, it) || !item_is_listed(k, vault, it))
 			continue;
-		(void)printf("%.*s\t%.*s\t", FMT(list[i].id),
-		    FMT(item_category_name(list[i].category)));
-		(void)printf("%.*s\n", FMT(tool_clean(list[i].title, room)));
+		(void)printf("%.*s\t%.*s\t", FMT(it->id),
+		    FMT(item_category_name(it->category)));
+		(void)printf("%.*s\n", FMT(tool_clean(it->title, room)));
 	}
 	return true;
 }

@@ -2562,7 +2562,8 @@ con_patch(struct call *c)
  * C10 Routes and answers
  * ==================================================================== */
 
-/* `open`: no token is asked for; `slash`: one may stand at the end. */
+/* `open`: no token is asked for; `slash`: one may stand at the end. A list
+ * that is asked for with a query is a step of its own. */
 static const struct con_route {
 	enum step step;
 	const char *method, *path;
@@ -2574,6 +2575,7 @@ static const struct con_route {
 	{ S_CON_ACTIVITY, "GET", "/v1/activity", con_activity, 0, 0 },
 	{ S_CON_VAULTS, "GET", "/v1/vaults", con_vaults, 0, 1 },
 	{ S_CON_VAULT, "GET", "/v1/vaults/*", con_vault, 0, 0 },
+	{ S_CON_FIND, "GET", "/v1/vaults/*/items", con_items, 0, 1 },
 	{ S_CON_ITEMS, "GET", "/v1/vaults/*/items", con_items, 0, 1 },
 	{ S_CON_CREATE, "POST", "/v1/vaults/*/items", con_create, 0, 1 },
 	{ S_CON_ITEM, "GET", "/v1/vaults/*/items/*", con_item, 0, 0 },
@@ -2605,6 +2607,8 @@ con_route_find(struct request *rq, bool *other)
 		path[n - 1] = '\0';
 	for (size_t i = 0; r == NULL && i < LEN(con_routes); i++) {
 		if ((slash && !con_routes[i].slash) ||
+		    (con_routes[i].step == S_CON_FIND &&
+			rq->query[0] == '\0') ||
 		    !path_match(con_routes[i].path, path, rq->seg))
 			continue;
 		*other = true;

@@ -20,7 +20,7 @@ static const char *const con_modes[] = { "http", "https" };
 
 /* The requests of one call, by step. */
 struct con_cost {
-	long vaults, version, items, item, content, create, put, remove;
+	long vaults, version, items, item, content, create, put, remove, find;
 };
 
 /* A stand-in that speaks Connect, and settings that lead there only. args are
@@ -95,7 +95,8 @@ con_want(struct world *w, struct con_cost c, const char *what)
 	} v[] = { { "con_vaults", c.vaults }, { "con_vault", c.version },
 		{ "con_items", c.items }, { "con_item", c.item },
 		{ "con_content", c.content }, { "con_create", c.create },
-		{ "con_put", c.put }, { "con_delete", c.remove } };
+		{ "con_put", c.put }, { "con_delete", c.remove },
+		{ "con_find", c.find } };
 	long all = 0;
 	size_t i;
 
@@ -1487,6 +1488,39 @@ t_con_delete(struct t *t)
 	con_dump_free(&d);
 }
 
+/* Several items written in a row, none of which shows yet. */
+static void
+con_lag_many(struct world *w)
+{
+	static const char *const titles[] = { "Late A", "Late B", "Late C" };
+	struct buf args = { 0 };
+	size_t i;
+
+	standin_do(&w->s, "lag 3");
+	for (i = 0; i < LEN(titles); i++) {
+		buf_clear(&args);
+		buf_fmt(&args, "{\"title\":\"%s\",\"password\":\"p-%zu\"}",
+		    titles[i], i);
+		want_done(w, CREATE, args.p, NULL, "create");
+	}
+	for (i = 0; i < LEN(titles); i++) {
+		call_text(w, "get_item", "item", titles[i], "by title");
+		CHECK(w->t, client_ok(&w->c), "%s: seen %s", titles[i],
+		    client_seen(&w->c));
+	}
+	for (i = 0; i < LEN(titles); i++) {
+		buf_clear(&args);
+		buf_fmt(&args, "{\"item\":\"%s\",\"title\":\"%s\"}",
+		    titles[i], titles[i]);
+		want_done(w, DELETE, args.p, NULL, "delete");
+	}
+	want_done(w, "list_items", "{\"query\":\"late\"}", NULL, "list");
+	CHECK(w->t, !buf_has(&w->c.line, "Late"), "deleted, but listed: %s",
+	    client_seen(&w->c));
+	standin_do(&w->s, "lag 0");
+	buf_free(&args);
+}
+
 /* Reads lag behind writes. */
 static void
 t_con_lag(struct t *t)
@@ -1535,7 +1569,7 @@ t_con_lag(struct t *t)
 		want_done(&w, DELETE, args.p, NULL, "delete at once");
 		get_word(&w, id.p, NULL, "item_not_found", "deleted, by id");
 		get_word(&w, "Later", NULL, "item_not_found", "deleted");
-		standin_do(&w.s, "lag 0");
+		con_lag_many(&w);
 		con_write_close(&w, &den);
 	}
 	json_free(&r);
@@ -1887,11 +1921,191 @@ t_con_hostile_more(struct t *t)
 	buf_free(&b);
 }
 
+/* In a big vault a title is looked up with the server's filter, and compared
+ * again; what the filter cannot say, or does not find, is in the list. */
+static const struct con_seek {
+	const char *title, *ask;        /* ask NULL: the title */
+	bool find;                      /* the filter can be asked for it */
+} con_seeks[] = {
+	{ "GitHub", NULL, true },
+	{ "GitHub", "gITHUB", true },
+	{ "a & b = c # d + e % 41?", NULL, true },
+	{ "100%", NULL, true },
+	{ "../../vaults", NULL, true },
+	{ "' or title co 'x", NULL, true },
+	{ "\xc3\xa4\xe2\x82\xac\xf0\x9f\x9a\x80", NULL, true },
+	{ "say \\\"hello\\\"", NULL, false },
+	{ "\\\" or title co \\\"", NULL, false },
+	{ "back\\\\slash", NULL, false },
+};
+
+static const char *const con_big[] = { "--items", "250", NULL };
+
+static void
+t_con_find(struct t *t)
+{
+	char name[90], args[120];
+	struct world w;
+	size_t m, i;
+
+	for (m = 0; m < LEN(con_modes); m++) {
+		if (!con_open(&w, t, con_modes[m], con_big))
+			return;
+		for (i = 2; i < LEN(con_seeks); i++)
+			CHECK(t, standin_do(&w.s, "conput AI {\"category\":"
+			    "\"LOGIN\",\"title\":\"%s\",\"fields\":[{"
+			    "\"id\":\"password\",\"purpose\":"
+			    "\"PASSWORD\",\"value\":\"found-%zu\"}]}",
+			    con_seeks[i].title, i), "conput");
+		for (i = 0; i < LEN(con_seeks); i++) {
+			const struct con_seek *s = &con_seeks[i];
+
+			world_serve(&w, LEGACY_NEW);
+			snprintf(args, sizeof(args), "{\"item_name\":\"%s\"}",
+			    s->ask ? s->ask : s->title);
+			snprintf(name, sizeof(name), "found-%zu", i);
+			want_done(&w, CREDENTIALS, args, NULL, args);
+			CHECK(t, i < 2 || buf_has(&w.c.line, name),
+			    "%s: not its value", args);
+			con_want(&w, (struct con_cost){ .vaults = 1,
+			    .find = s->find, .items = !s->find, .item = 1 },
+			    args);
+			want_done(&w, CREDENTIALS, args, NULL, args);
+			con_want(&w, (struct con_cost){ .item = 1 }, args);
+			con_leave(&w);
+		}
+		world_close(&w);
+	}
+}
+
+/* What the filter's answer is worth: the same in one run, call by call. */
+static void
+t_con_found(struct t *t)
+{
+	static const struct {
+		const char *body, *title, *words;       /* words NULL: right */
+		struct con_cost cost;
+	} v[] = {
+		/* remembered: the last answer, then the list */
+		{ NULL, ITEM, NULL, { .find = 1, .item = 1 } },
+		{ NULL, "Marker", NULL, { .find = 1, .item = 1 } },
+		{ NULL, "Marker", NULL, { .item = 1 } },
+		{ NULL, ITEM, NULL, { .find = 1, .item = 1 } },
+		/* an answer that does not hold the title */
+		{ "[]", "Marker", NULL, { .find = 1, .items = 1, .item = 1 } },
+		{ "[]", ITEM, NULL, { .item = 1 } },
+		{ NULL, "No such", "item_not_found",
+		    { .find = 1, .version = 1 } },
+		{ NULL, "Nor this", "item_not_found",
+		    { .find = 1, .version = 1 } },
+	};
+	static const struct con_hostile bad[] = {
+		{ "con_find", "<html>", CON_BAD },
+		{ "con_find", "null", CON_BAD },
+		{ "con_find", "{}", CON_BAD },
+		{ "con_find", "[null]", CON_BAD },
+		{ "con_find", "*100", CON_BAD },
+		{ "con_find", "[{\"id\":\"../@\",\"title\":\"GitHub\"}]",
+		    CON_BAD },
+		{ "con_find", "[{\"id\":\"@\",\"title\":\"GitHub\","
+		    "\"vault\":{\"id\":\"^\"}}]", CON_BAD },
+		/* another item by this name, and one of another name */
+		{ "con_find", "[{\"id\":\"~\",\"title\":\"GitHub\"}]",
+		    "item_not_found" },
+		{ "con_find", "[{\"id\":\"~\",\"title\":\"Marker\"}]",
+		    NULL },
+		{ "con_find", "[{\"id\":\"@\",\"title\":\"GitHub\"},"
+		    "{\"id\":\"~\",\"title\":\"github\"}]",
+		    "item_ambiguous" },
+	};
+	struct buf b = { 0 };
+	struct world w;
+	size_t m, i;
+
+	for (m = 0; m < LEN(con_modes); m++) {
+		if (!con_open(&w, t, con_modes[m], con_big) ||
+		    !world_serve(&w, LEGACY_NEW))
+			return;
+		call(&w, "list_vaults", "{}", "vaults");
+		standin_do(&w.s, "reset");
+		for (i = 0; i < LEN(v); i++) {
+			standin_do(&w.s, v[i].body ? "conbody con_find %s" :
+				"conbody con_find", v[i].body);
+			get(&w, v[i].title, NULL, v[i].title);
+			if (v[i].words)
+				want_word(&w, v[i].words, v[i].title);
+			else
+				CHECK(t, client_ok(&w.c), "%s: seen %s",
+				    v[i].title, client_seen(&w.c));
+			con_want(&w, v[i].cost, v[i].title);
+		}
+		con_leave(&w);
+		for (i = 0; i < LEN(bad); i++) {
+			world_serve(&w, LEGACY_NEW);
+			con_body(&w, bad[i].body, &b);
+			standin_do(&w.s, "conbody con_find %s", b.p);
+			get(&w, ITEM, NULL, b.p);
+			if (bad[i].words)
+				want_word(&w, bad[i].words, b.p);
+			else
+				CHECK(t, client_ok(&w.c), "%s: seen %s", b.p,
+				    client_seen(&w.c));
+			standin_do(&w.s, "conbody con_find");
+			want_done(&w, "read_secret", "{\"reference\":"
+			    "\"op://AI/Marker/password\"}", NULL, b.p);
+			con_leave(&w);
+		}
+		world_close(&w);
+	}
+	buf_free(&b);
+}
+
+/* What is to be changed is looked up anew, however well the title is known;
+ * and what was just written is found although the filter may not know it. */
+static void
+t_con_find_write(struct t *t)
+{
+	struct json r = { 0 };
+	struct world w;
+	size_t m;
+
+	for (m = 0; m < LEN(con_modes); m++) {
+		if (!con_open(&w, t, con_modes[m], con_big))
+			return;
+		env_set(&w.env, "OPMCP_WRITE", "allow");
+		world_serve(&w, LEGACY_NEW);
+		get_usual(&w, "first");
+		standin_do(&w.s, "reset");
+		want_done(&w, UPDATE, "{\"item\":\"" ITEM "\",\"notes\":"
+		    "\"n\"}", &r, "update");
+		con_want(&w, (struct con_cost){ .find = 1, .item = 1,
+		    .put = 1 }, "update");
+		standin_do(&w.s, "lag 2");
+		want_done(&w, CREATE, "{\"title\":\"Brand new\",\"password\":"
+		    "\"p\"}", &r, "create");
+		call_text(&w, "get_item", "item", "Brand new", "at once");
+		CHECK(t, client_ok(&w.c), "at once: seen %s",
+		    client_seen(&w.c));
+		want_count(&w, "con_find", 0, "what may lag");
+		standin_do(&w.s, "lag 0");
+		standin_do(&w.s, "conput AI {\"category\":\"LOGIN\","
+		    "\"title\":\"Marker\"}");
+		call(&w, UPDATE, "{\"item\":\"Marker\",\"notes\":\"n\"}",
+		    "two of that title");
+		want_word(&w, "item_ambiguous", "two of that title");
+		con_close(&w);
+	}
+	json_free(&r);
+}
+
 /* The rows of the table of cases. */
 #define CON_CASES                                                             \
 	{ "con_host", t_con_host, 0 }, { "con_refused", t_con_refused, 0 },   \
 	    { "con_tokens", t_con_tokens, 0 }, { "con_both", t_con_both, 0 }, \
 	    { "con_way", t_con_way, 0 }, { "con_cost", t_con_cost, 0 },       \
+	    { "con_find", t_con_find, 0 },                                    \
+	    { "con_found", t_con_found, 0 },                                  \
+	    { "con_find_write", t_con_find_write, 0 },                        \
 	    { "con_search", t_con_search, 0 },                                \
 	    { "con_secrets", t_con_secrets, 0 },                              \
 	    { "con_codes", t_con_codes, 0 },                                  \

@@ -17,7 +17,7 @@
  * ==================================================================== */
 
 enum { AT_VAULTS = 1, AT_VERSION = 2, AT_ITEMS = 4, AT_ITEM = 8, AT_FILE = 16,
-	AT_JSON = 15, AT_ALL = 31 };
+	AT_FIND = 32, AT_JSON = 47, AT_ALL = 63 };
 
 /* What is asked for at each step, and what came before it in the same run. */
 static const struct place {
@@ -30,6 +30,8 @@ static const struct place {
 	    "{\"reference\":\"op://AI/GitHub/username\"}" },
 	{ "con_content", "list_items", "read_secret",
 	    "{\"reference\":\"op://AI/TLS bundle/bundle.pem\"}" },
+	{ "con_find", "list_vaults", "read_secret",
+	    "{\"reference\":\"op://AI/GitHub/username\"}" },
 };
 
 /* The word when the fault stays, and how often the request is made again; -1:
@@ -56,7 +58,8 @@ static const struct con_fault {
 	{ "status 400", "service_error", 0, AT_ALL },
 	{ "status 401", "sign_in_refused", 0, AT_ALL },
 	{ "status 403", "access_denied", 0, AT_ALL },
-	{ "status 404", "vault_not_allowed", 0, AT_VERSION | AT_ITEMS },
+	{ "status 404", "vault_not_allowed", 0,
+	    AT_VERSION | AT_ITEMS | AT_FIND },
 	{ "status 404", "service_error", 0, AT_VAULTS },
 	{ "status 404", "field_not_found", 0, AT_FILE },
 	{ "status 405", "service_error", 0, AT_ALL },
@@ -93,6 +96,15 @@ static const struct con_fault {
 	{ "slow 150", NULL, -1, AT_ALL },
 };
 
+/* A server that does not take the filter is asked for the list instead. */
+static bool
+place_is_made_up(const struct place *p, const struct con_fault *f)
+{
+	return strcmp(p->step, "con_find") == 0 && f->words &&
+	    strcmp(f->words, "service_error") == 0 &&
+	    strncmp(f->kind, "status 4", 8) == 0;
+}
+
 /* One call at a place; its answer is the caller's to judge. */
 static bool
 place_call(struct world *w, const struct place *p, const char *what)
@@ -119,7 +131,7 @@ place_fault(struct world *w, const struct place *p, const struct con_fault *f,
 		once ? " x1" : ""), "stand-in: no fault %s", what))
 		return;
 	place_call(w, p, what);
-	if (!f->words || (once && passes))
+	if (!f->words || (once && passes) || place_is_made_up(p, f))
 		CHECK(w->t, client_ok(&w->c), "%s: seen %s", what,
 		    client_seen(&w->c));
 	else
@@ -137,15 +149,17 @@ place_fault(struct world *w, const struct place *p, const struct con_fault *f,
 	con_leave(w);
 }
 
-/* All rows at one place; over https those with an odd number. */
+/* All rows at one place; over https those with an odd number. The vault is so
+ * big that titles are looked up with the server's filter. */
 static void
 place_table(struct t *t, size_t at)
 {
+	static const char *const big[] = { "--items", "250", NULL };
 	struct world w;
 	size_t m, i;
 
 	for (m = 0; m < LEN(con_modes); m++) {
-		if (!con_open(&w, t, con_modes[m], NULL))
+		if (!con_open(&w, t, con_modes[m], big))
 			return;
 		for (i = m; i < LEN(con_faults); i += 1 + m)
 			if (con_faults[i].at & 1 << at) {
@@ -169,6 +183,7 @@ PLACE_CASE(version, 1)
 PLACE_CASE(items, 2)
 PLACE_CASE(item, 3)
 PLACE_CASE(file, 4)
+PLACE_CASE(find, 5)
 
 /* ---- changes ---- */
 
@@ -499,6 +514,7 @@ t_table_late(struct t *t)
 	{ "table_items", t_table_items, 0 },       \
 	{ "table_item", t_table_item, 0 },         \
 	{ "table_file", t_table_file, 0 },         \
+	{ "table_find", t_table_find, 0 },         \
 	{ "table_create", t_table_create, 0 },     \
 	{ "table_put", t_table_put, 0 },           \
 	{ "table_delete", t_table_delete, 0 },     \

@@ -3282,7 +3282,8 @@ enum step {
 	S_OVERVIEWS, S_ITEM, S_BATCH, S_PATCH, S_FILE, S_UPLOAD, S_DEVICE,
 	S_REAUTHORIZE, S_OTHER,
 	S_CON_HEARTBEAT, S_CON_HEALTH, S_CON_ACTIVITY, S_CON_VAULTS,
-	S_CON_VAULT, S_CON_ITEMS, S_CON_ITEM, S_CON_CREATE, S_CON_PUT,
+	S_CON_VAULT, S_CON_FIND, S_CON_ITEMS, S_CON_ITEM, S_CON_CREATE,
+	S_CON_PUT,
 	S_CON_PATCH, S_CON_DELETE, S_CON_FILES, S_CON_FILE, S_CON_CONTENT,
 	S_CON_OTHER, S_N
 };
@@ -3292,7 +3293,8 @@ static const char *const step_name[S_N] = {
 	"overviews", "item", "batch", "patch", "file", "upload", "device",
 	"reauthorize", "other",
 	"con_heartbeat", "con_health", "con_activity", "con_vaults",
-	"con_vault", "con_items", "con_item", "con_create", "con_put",
+	"con_vault", "con_find", "con_items", "con_item", "con_create",
+	"con_put",
 	"con_patch", "con_delete", "con_files", "con_file", "con_content",
 	"con_other"
 };

@@ -4786,6 +4786,66 @@ test_http_retry_at(void)
 }
 
 static void
+test_http_put_origin(void)
+{
+	static const struct {
+		const char *host, *port, *all, *header;
+		bool plain;
+	} rows[] = {
+		{ "h", "443", "h:443", "h", false },
+		{ "h", "443", "h:443", "h:443", true },
+		{ "h", "80", "h:80", "h", true },
+		{ "h", "80", "h:80", "h:80", false },
+		{ "10.0.0.1", "8080", "10.0.0.1:8080", "10.0.0.1:8080", true },
+		{ "::1", "443", "[::1]:443", "[::1]", false },
+		{ "fe80::1", "8443", "[fe80::1]:8443", "[fe80::1]:8443",
+		    false },
+	};
+	u8 room[80];
+	struct out o;
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		struct http h = { .plain = rows[i].plain };
+
+		run.row = rows[i].all;
+		(void)snprintf(h.host, sizeof h.host, "%s", rows[i].host);
+		(void)snprintf(h.port, sizeof h.port, "%s", rows[i].port);
+		out_init(&o, room, sizeof room);
+		http_put_origin(&o, &h, false);
+		SAME(out_str(&o), str_c(rows[i].all));
+		out_init(&o, room, sizeof room);
+		http_put_origin(&o, &h, true);
+		SAME(out_str(&o), str_c(rows[i].header));
+	}
+	run.row = NULL;
+}
+
+/* Nothing that a title holds ends the query, the path or the request line. */
+static void
+test_http_put_escaped(void)
+{
+	static const struct {
+		struct str in, out;
+	} rows[] = {
+		{ B(""), B("") },
+		{ B("azAZ09-._~"), B("azAZ09-._~") },
+		{ B("a b"), B("a%20b") },
+		{ B("%41"), B("%2541") },
+		{ B("&#?/+=\"\\"), B("%26%23%3f%2f%2b%3d%22%5c") },
+		{ B("\r\n\0\x7f"), B("%0d%0a%00%7f") },
+		{ B("\xc3\xa4"), B("%c3%a4") },
+	};
+	u8 room[80];
+	struct out o;
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		out_init(&o, room, sizeof room);
+		http_put_escaped(&o, rows[i].in);
+		SAME(out_str(&o), rows[i].out);
+	}
+}
+
+static void
 test_http_proxy_parse(void)
 {
 	static const struct {
@@ -8912,24 +8972,21 @@ test_sa_items_fresh(void)
 	struct keeper k;
 	struct cfg cfg;
 	struct sa *sa = sa_begun(&cfg, &k);
-	const struct item_ref *list;
-	size_t n = 0;
-
 	for (size_t i = 0; i < LEN(rows); i++) {
 		struct err e = { 0 };
-		bool fresh = rows[i].fresh;
+		struct listing l = { .fresh = rows[i].fresh };
 
 		onep.log.n = 0;
 		sa->http.call++;
 		onep.content = rows[i].content;
-		CHECK(sa_items(sa, S(VAULT), &fresh, &list, &n, &e));
+		CHECK(sa_items(sa, S(VAULT), &l, &e));
 		FAILED(e, E_NONE);
-		EQUAL(n, 33);
-		EQUAL(fresh, rows[i].want);
+		EQUAL(l.items, 33);
+		EQUAL(l.fresh, rows[i].want);
 		SAME(onep.log, str_c(rows[i].log));
-		SAME(list[0].title, S("GitHub"));
-		EQUAL(list[0].urls, 3);
-		EQUAL(list[0].updated.n, 20);
+		SAME(l.item[0].title, S("GitHub"));
+		EQUAL(l.item[0].urls, 3);
+		EQUAL(l.item[0].updated.n, 20);
 	}
 	keeper_end(&k);
 }
@@ -10221,6 +10278,10 @@ test_con_address(void)
 		{ "HTTPS://c.example", NULL, NULL, NULL, true },
 		{ "https://", NULL, NULL, NULL, true },
 		{ "https:///v1", NULL, NULL, NULL, true },
+		{ "https://h/v1", NULL, NULL, NULL, true },
+		{ "https://h/gw/v1/", NULL, NULL, NULL, true },
+		{ "https://h/v10", "h", "443", "/v10", true },
+		{ "https://h/av1", "h", "443", "/av1", true },
 		{ "https://user@c.example", NULL, NULL, NULL, true },
 		{ "https://c.example:0", NULL, NULL, NULL, true },
 		{ "https://c.example:65536", NULL, NULL, NULL, true },
@@ -13024,16 +13085,15 @@ shelf_vaults(void *ctx, bool *fresh, const struct vault **list, size_t *n,
 }
 
 MUST static bool
-shelf_items(void *ctx, struct str vault, bool *fresh,
-    const struct item_ref **list, size_t *n, struct err *e)
+shelf_items(void *ctx, struct str vault, struct listing *l, struct err *e)
 {
 	(void)ctx;
 	shelf.lists++;
-	shelf.fresh += *fresh;
+	shelf.fresh += l->fresh;
 	CHECK(str_eq(vault, shelf_vault[0].id) ||
 	    str_eq(vault, shelf_vault[1].id));  /* never another one's (I1) */
-	*list = shelf.ref;
-	*n = str_eq(vault, shelf_vault[0].id) ? shelf.refs : 0;
+	l->item = shelf.ref;
+	l->items = str_eq(vault, shelf_vault[0].id) ? shelf.refs : 0;
 	return shelf.fails == E_NONE || err_set(e, shelf.fails, "", 0);
 }
 
@@ -19582,6 +19642,7 @@ static const struct {
 	TEST(test_http_extra_bytes), TEST(test_http_interim),
 	TEST(test_http_deadlines), TEST(test_http_status),
 	TEST(test_http_field), TEST(test_http_chunk_size),
+	TEST(test_http_put_origin), TEST(test_http_put_escaped),
 	TEST(test_http_retry_at), TEST(test_http_proxy_parse),
 	TEST(test_http_proxy_bypass), TEST(test_http_proxy_user),
 	TEST(test_http_proxy_connect), TEST(test_http_proxy_slow),
