@@ -3856,6 +3856,19 @@ tls_setup(struct http *h)
 	br_ssl_engine_set_buffer(eng, h->io, sizeof h->io, 1);
 }
 
+/* Is this an address, not a name? BearSSL looks for names in certificates
+ * only, so an address has to stand there as one. */
+static bool
+tls_is_address(struct str host)
+{
+	size_t i = 0;
+
+	while (i < host.n && (host.p[i] == '.' || (host.p[i] >= '0' &&
+	    host.p[i] <= '9')))
+		i++;
+	return i == host.n || str_find(host, ':') < host.n;
+}
+
 /* Why the engine stopped, as one of our errors: a proper close_notify is a
  * network_error that http_read_rest() may forgive; anything about
  * certificates or records is a tls_error that says what kind. Always false. */
@@ -3885,6 +3898,10 @@ tls_fail(struct http *h, struct err *e)
 		h->end = END_CLEAN;
 		return fail(e, E_NET, "the server closed the connection");
 	}
+	if (code == BR_ERR_X509_BAD_SERVER_NAME &&
+	    tls_is_address(str_c(h->host)))
+		return fail(e, E_TLS, "the certificate does not have this "
+		    "address as a name; use a host name");
 	for (size_t i = 0; i < LEN(why); i++)
 		if (code >= why[i].from && code <= why[i].to)
 			return err_set(e, E_TLS, why[i].what, 0);
@@ -8821,19 +8838,14 @@ con_kind(const struct json *j, uint32_t field)
 	return KIND_OTHER;
 }
 
-/* Is this host the machine we are on? Of what begins with 127. only numbers
+/* Is this host the machine we are on? Of what begins with 127. only addresses
  * are: 127.example.com is a name, and can be anywhere. */
 static bool
 con_is_local(struct str host)
 {
-	size_t i = 0;
-
-	while (i < host.n && (host.p[i] == '.' || (host.p[i] >= '0' &&
-	    host.p[i] <= '9')))
-		i++;
 	return str_nocase_eq(host, S("localhost")) ||
 	    str_eq(host, S("::1")) ||
-	    (str_is_start(host, S("127.")) && i == host.n);
+	    (str_is_start(host, S("127.")) && tls_is_address(host));
 }
 
 /* host[:port] or [address]:port, into the connection. */

@@ -383,6 +383,15 @@ t_con_way(struct t *t)
 	env_set(&w.env, "SSL_CERT_FILE", b.p);
 	world_serve(&w, LEGACY_NEW);
 	get_usual(&w, "its CA");
+	world_leave(&w);
+	/* an address that the certificate has only as an address */
+	buf_clear(&b);
+	buf_fmt(&b, "https://127.0.0.1:%s", strrchr(w.s.connect, ':') + 1);
+	env_set(&w.env, "OP_CONNECT_HOST", b.p);
+	world_serve(&w, LEGACY_NEW);
+	get_word(&w, ITEM, NULL, "tls_error", "an address");
+	CHECK(t, error_says(&w, "use a host name"), "an address: seen %s",
+	    client_seen(&w.c));
 	buf_free(&b);
 	con_close(&w);
 }
