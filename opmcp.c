@@ -3866,7 +3866,7 @@ tls_is_address(struct str host)
 	while (i < host.n && (host.p[i] == '.' || (host.p[i] >= '0' &&
 	    host.p[i] <= '9')))
 		i++;
-	return i == host.n || str_find(host, ':') < host.n;
+	return (i > 0 && i == host.n) || str_find(host, ':') < host.n;
 }
 
 /* Why the engine stopped, as one of our errors: a proper close_notify is a
@@ -4857,7 +4857,8 @@ http_is_lost(const struct http *h, const struct err *e)
 }
 
 /* One line per exchange: what a user can send when the live service behaves
- * otherwise than expected. Ids and sizes, nothing else. */
+ * otherwise than expected. Ids and sizes, nothing else: a query may hold a
+ * title, so it stays out (I8). */
 static void
 http_log(const struct http *h, const struct http_answer *answer, bool ok)
 {
@@ -4865,7 +4866,8 @@ http_log(const struct http *h, const struct http_answer *answer, bool ok)
 
 	os_log(h->os, LOG_DEBUG,
 	    "request step=%d method=%.*s path=%.*s status=%d bytes=%zu ms=%llu"
-	    "%s", h->req.step, FMT(h->req.method), FMT(h->req.path),
+	    "%s", h->req.step, FMT(h->req.method),
+	    FMT(str_upto(h->req.path, str_find(h->req.path, '?'))),
 	    ok ? answer->status : 0, answer->body.n, (unsigned long long)ms,
 	    h->reused ? "" : " connected");
 }
@@ -8688,7 +8690,8 @@ sa_init(struct sa *sa, const struct cfg *cfg, struct arena *session,
  *   item        GET    /v1/vaults/V/items/I
  *   file        GET    /v1/vaults/V/items/I/files/F/content
  *   create      POST   /v1/vaults/V/items
- *   change      PUT    /v1/vaults/V/items/I           the whole item
+ *   change      PATCH  /v1/vaults/V/items/I           title, values
+ *               PUT    /v1/vaults/V/items/I           else: the whole item
  *   delete      DELETE /v1/vaults/V/items/I           for good
  *
  *   look-up     GET    /v1/vaults/V/items?filter=title eq "T"
@@ -8711,10 +8714,12 @@ sa_init(struct sa *sa, const struct cfg *cfg, struct arena *session,
  * values are text: a date is its second, a month its YYYYMM, a one-time
  * password its otpauth:// URI.
  *
- * A change is laid over the text that was read, and all of it is sent back:
- * members that no edit touches keep their bytes, those that this program does
- * not know included. There are no ids of requests and no promise of what an
- * old version does in a PUT, so:
+ * A change is laid over the text that was read. Where it only gives the title
+ * or fields that are there another value, just these are sent, by id, so that
+ * what somebody else changes meanwhile stays. Else all of the text is sent
+ * back: members that no edit touches keep their bytes, those that this program
+ * does not know included. There are no ids of requests and no promise of what
+ * an old version does in a PUT, so:
  *
  *   - reading is repeated as http_faults says;
  *   - a change is sent once. When its answer is lost, the item is read until
@@ -8949,6 +8954,8 @@ struct con_request {
 	struct str method, path;        /* path from /v1 on */
 	struct str body;
 	enum err_code missing;          /* what 404 means */
+	struct str item;                /* what a change makes of the item;
+					 * n = 0: it goes */
 };
 
 /* Is this request one that changes nothing? */
@@ -9060,8 +9067,8 @@ con_get(struct con *c, struct str path, enum err_code missing, struct json *j,
 {
 	struct str body;
 
-	return con_call(c, &(struct con_request){ S("GET"), path, NOTHING,
-	    missing }, &body, j, e);
+	return con_call(c, &(struct con_request){ S("GET"), path,
+	    .missing = missing }, &body, j, e);
 }
 
 /* Where a vault of this id is kept, known already or new; NULL: no room. */
@@ -9580,7 +9587,7 @@ con_file(void *ctx, struct str vault, const struct item *it,
 		return fail(e, E_KIND, "file id");
 	return con_call(c, &(struct con_request){ S("GET"), JOIN(c->scratch,
 	    S("/v1/vaults/"), vault, S("/items/"), it->ref.id, S("/files/"),
-	    f->id, S("/content")), NOTHING, E_FIELD }, text, NULL, e) &&
+	    f->id, S("/content")), .missing = E_FIELD }, text, NULL, e) &&
 	    (f->size == 0 || text->n == f->size ||
 	    fail(e, E_ANSWER, "not the file that the item names"));
 }
@@ -9820,6 +9827,65 @@ con_edit(struct con *c, struct str vault, const struct item *it,
 	return edit_done(&x, a, text, e);
 }
 
+/* Append an operation of a PATCH that replaces what a path names. */
+static void
+con_put_op(struct out *o, struct str path, struct str id, struct str value)
+{
+	OUT(o, o->n > 1 ? S(",") : NOTHING,
+	    S("{\"op\":\"replace\",\"path\":\""), path, id,
+	    id.p != NULL ? S("/value") : NOTHING, S("\",\"value\":"), value,
+	    S("}"));
+}
+
+/* Can a PATCH name this field's value? It has one, and an id of its own that
+ * needs no escape. */
+static bool
+con_is_patchable(const struct item *it, const struct field *f)
+{
+	size_t same = 0;
+
+	for (size_t i = 0; i < it->fields; i++)
+		same += str_eq(it->field[i].id, f->id);
+	for (size_t i = 0; i < f->id.n; i++)
+		if (!id_is_word(f->id.p[i]))
+			return false;
+	return same == 1 && f->id.n > 0 &&
+	    json_get(&it->details, f->node, S("value")) != 0;
+}
+
+/* The change as a PATCH; false where some part of it has no operation whose
+ * meaning is documented. */
+static bool
+con_patch(struct con *c, const struct item *it, const struct wish *w,
+    struct out *o)
+{
+	const struct field *notes = NULL;
+
+	for (size_t i = 0; i < it->fields; i++)
+		if (it->field[i].kind == KIND_NOTES && notes == NULL)
+			notes = &it->field[i];
+	if (it->ref.id.n == 0 || w->state == ITEM_DELETED || w->retag ||
+	    w->website.p != NULL || (w->notes.p != NULL && (notes == NULL ||
+	    !con_is_patchable(it, notes))))
+		return false;
+	out_byte(o, '[');
+	if (w->title.p != NULL)
+		con_put_op(o, S("/title"), NOTHING,
+		    json_quoted(c->scratch, w->title));
+	for (size_t i = 0; i < w->fields; i++) {
+		const struct wish_field *f = &w->field[i];
+
+		if (f->old == NULL || !con_is_patchable(it, f->old))
+			return false;
+		con_put_op(o, S("/fields/"), f->old->id, con_value(c, f));
+	}
+	if (w->notes.p != NULL)
+		con_put_op(o, S("/fields/"), notes->id,
+		    json_quoted(c->scratch, w->notes));
+	out_byte(o, ']');
+	return !o->over;
+}
+
 /* Two values; what cannot be shown as text is not compared. */
 static bool
 con_value_eq(const struct secret *a, const struct secret *b)
@@ -9905,7 +9971,7 @@ con_take(struct con *c, struct str vault, struct str body, struct item *now,
  * look for its title would not tell ours from somebody else's.
  *
  * The server promises nothing about the version in a PUT, so a change that
- * somebody else makes between our reading and this is lost: the time between
+ * somebody else makes between our reading and a PUT is lost: the time between
  * is that of one request, and SECURITY.md tells it. */
 MUST static bool
 con_send(struct con *c, struct str vault, const struct con_request *r,
@@ -9914,9 +9980,9 @@ con_send(struct con *c, struct str vault, const struct con_request *r,
 	struct err lost = { 0 };
 	struct item sent = { 0 };
 	struct str body, id = now->ref.id;
-	bool gone = r->body.n == 0, create = id.n == 0;
+	bool gone = r->item.n == 0, create = id.n == 0;
 
-	if (!gone && !json_parse(&sent.details, c->scratch, r->body, e))
+	if (!gone && !json_parse(&sent.details, c->scratch, r->item, e))
 		return false;
 	if (con_call(c, r, &body, NULL, &lost) &&
 	    (gone || con_take(c, vault, body, now, &lost)))
@@ -9949,6 +10015,28 @@ con_note_write(struct con *c, struct con_vault *v, struct str id,
 	w->until = c->os->now_ms() + LAG_MS;
 }
 
+/* Send the change as a PATCH if it can be one, else, or when the server does
+ * not know PATCH, as it is. */
+MUST static bool
+con_change(struct con *c, struct str vault, const struct con_request *r,
+    const struct wish *w, struct item *now, struct err *e)
+{
+	struct con_request part = *r;
+	struct out o;
+
+	out_init(&o, mem_alloc(c->scratch, WISH_ROOM), WISH_ROOM);
+	if (!con_patch(c, now, w, &o))
+		return con_send(c, vault, r, now, e);
+	part.method = S("PATCH");
+	part.body = out_str(&o);
+	if (con_send(c, vault, &part, now, e))
+		return true;
+	if (e->http != 405)
+		return false;
+	*e = (struct err){ 0 };
+	return con_send(c, vault, r, now, e);
+}
+
 /* Back end: write an item as it is wished for. The answer to a change carries
  * the old version, so the new one is that and one. */
 MUST static bool
@@ -9958,7 +10046,7 @@ con_write(void *ctx, struct str vault, struct item *it, const struct wish *w,
 	struct con *c = ctx;
 	bool create = it->ref.id.n == 0, gone = w->state == ITEM_DELETED;
 	struct con_request r = { create ? S("POST") : gone ? S("DELETE") :
-	    S("PUT"), NOTHING, NOTHING, create ? E_VAULT : E_ITEM };
+	    S("PUT"), .missing = create ? E_VAULT : E_ITEM };
 	struct con_vault *v;
 	struct item now = *it;
 
@@ -9967,13 +10055,14 @@ con_write(void *ctx, struct str vault, struct item *it, const struct wish *w,
 	if (w->state == ITEM_ARCHIVED)
 		return fail(e, E_EDIT, "Connect cannot archive items; delete "
 		    "it, or archive it in 1Password");
-	if (!gone && !con_edit(c, vault, it, w, &r.body, e))
+	if (!gone && !con_edit(c, vault, it, w, &r.item, e))
 		return false;
+	r.body = r.item;
 	r.path = JOIN(c->scratch, S("/v1/vaults/"), ID(v->id), S("/items"),
 	    create ? NOTHING : S("/"), it->ref.id);
 	v->listed = false;              /* titles may change with it */
 	c->found_in = NULL;
-	if (!con_send(c, vault, &r, &now, e))
+	if (!con_change(c, vault, &r, w, &now, e))
 		return false;
 	it->version = create ? 1 : it->version + 1;
 	it->ref.id = now.ref.id;

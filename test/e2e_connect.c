@@ -20,7 +20,8 @@ static const char *const con_modes[] = { "http", "https" };
 
 /* The requests of one call, by step. */
 struct con_cost {
-	long vaults, version, items, item, content, create, put, remove, find;
+	long vaults, version, items, item, content, create, put, patch,
+		remove, find;
 };
 
 /* A stand-in that speaks Connect, and settings that lead there only. args are
@@ -95,8 +96,8 @@ con_want(struct world *w, struct con_cost c, const char *what)
 	} v[] = { { "con_vaults", c.vaults }, { "con_vault", c.version },
 		{ "con_items", c.items }, { "con_item", c.item },
 		{ "con_content", c.content }, { "con_create", c.create },
-		{ "con_put", c.put }, { "con_delete", c.remove },
-		{ "con_find", c.find } };
+		{ "con_put", c.put }, { "con_patch", c.patch },
+		{ "con_delete", c.remove }, { "con_find", c.find } };
 	long all = 0;
 	size_t i;
 
@@ -1227,43 +1228,48 @@ t_con_create(struct t *t)
 }
 
 /* Changes of one item, one after the other; where in the item the new text
- * stands (a path), or what in it. */
+ * stands (a path), or what in it; whether values that are there are all that
+ * changes, so that a PATCH can say it. */
 static const struct con_change {
 	const char *args, *path, *value;
+	bool part;
 } con_changes[] = {
-	{ "\"title\":\"Marker \\u00fc\"", "title", "Marker \xc3\xbc" },
-	{ "\"username\":\"u\\\"2\"", "fields 0 value", "u\"2" },
+	{ "\"title\":\"Marker \\u00fc\"", "title", "Marker \xc3\xbc", true },
+	{ "\"username\":\"u\\\"2\"", "fields 0 value", "u\"2", true },
 	{ "\"password\":\"p\\\\w \xf0\x9f\x9a\x80\"", "fields 1 value",
-	    "p\\w \xf0\x9f\x9a\x80" },
-	{ "\"notes\":\"one\\n<&>\"", "fields 2 value", "one\n<&>" },
-	{ "\"tags\":[\"x\",\"y/z\"]", "tags 1", "y/z" },
-	{ "\"tags\":[]", "tags", NULL },
+	    "p\\w \xf0\x9f\x9a\x80", true },
+	{ "\"notes\":\"one\\n<&>\"", "fields 2 value", "one\n<&>", false },
+	{ "\"notes\":\"two\",\"title\":\"Marker \\u00fc\",\"username\":"
+	  "\"u3\"", "fields 2 value", "two", true },
+	{ "\"notes\":\"\"", "fields 2 value", NULL, true },
+	{ "\"tags\":[\"x\",\"y/z\"]", "tags 1", "y/z", false },
+	{ "\"tags\":[]", "tags", NULL, false },
 	{ "\"website\":\"https://one.example\"", "urls 0 href",
-	    "https://one.example" },
+	    "https://one.example", false },
 	{ "\"website\":\"https://two.example\"", "urls 0 href",
-	    "https://two.example" },
+	    "https://two.example", false },
 	{ "\"fields\":[{\"label\":\"f\",\"value\":\"1\",\"section\":\"S\"}]",
-	    "fields 3 value", "1" },
+	    "fields 3 value", "1", false },
 	{ "\"fields\":[{\"label\":\"f\",\"value\":\"2\",\"section\":\"S\"}]",
-	    "fields 3 value", "2" },
+	    "fields 3 value", "2", true },
 	{ "\"fields\":[{\"label\":\"g\",\"value\":\"3\",\"section\":\"s\"}]",
-	    "fields 4 value", "3" },
+	    "fields 4 value", "3", false },
 	{ "\"fields\":[{\"label\":\"day\",\"value\":\"2024-02-29\",\"kind\":"
 	  "\"Date\",\"section\":\"S\"}]",
-	    "fields 5 type", "DATE" },
+	    "fields 5 type", "DATE", false },
 	{ "\"fields\":[{\"label\":\"day\",\"value\":\"1999-12-31\"}]",
-	    "fields 5 type", "DATE" },
+	    "fields 5 type", "DATE", true },
 	{ "\"fields\":[{\"label\":\"month\",\"value\":\"02/2024\",\"kind\":"
 	  "\"MonthYear\",\"section\":\"S\"}]",
-	    "fields 6 value", "202402" },
+	    "fields 6 value", "202402", false },
 	{ "\"fields\":[{\"label\":\"code\",\"value\":\"JBSWY3DPEHPK3PXP\","
 	  "\"kind\":\"Totp\",\"section\":\"S\"}]",
-	    "fields 7 type", "OTP" },
+	    "fields 7 type", "OTP", false },
 	{ "\"fields\":[{\"label\":\"link\",\"value\":\"https://l.example\","
 	  "\"kind\":\"Url\",\"section\":\"S\"},{\"label\":\"mail\",\"value\":"
 	  "\"a@b.example\",\"kind\":\"Email\",\"section\":\"S\"},{\"label\":"
 	  "\"menu\",\"value\":\"m\",\"kind\":\"Menu\",\"section\":\"S\"}]",
-	    "fields 10 type", "MENU" },
+	    "fields 10 type", "MENU", false },
 };
 
 static void
@@ -1290,7 +1296,8 @@ t_con_update(struct t *t)
 			if (!want_done(&w, UPDATE, args.p, &r, c->args) ||
 			    !con_dump(&w, id, &d))
 				continue;
-			want_count(&w, "con_put", 1, c->args);
+			want_count(&w, "con_put", !c->part, c->args);
+			want_count(&w, "con_patch", c->part, c->args);
 			want_count(&w, "con_item", 1, c->args);
 			standin_do(&w.s, "reset");
 			at = json_top(&d.j, c->path);
@@ -1328,6 +1335,45 @@ t_con_update(struct t *t)
 	buf_free(&args);
 	buf_free(&was);
 	json_free(&r);
+}
+
+/* What somebody else changes between our reading and our PATCH stays; a server
+ * that does not know PATCH gets the whole item. */
+static void
+t_con_part(struct t *t)
+{
+	struct con_dump d = { 0 };
+	struct buf args = { 0 };
+	struct world w;
+	struct den den;
+	const char *id;
+	size_t m;
+
+	for (m = 0; m < LEN(con_modes); m++) {
+		if (!con_write_start(&w, t, &den, con_modes[m]))
+			return;
+		id = find(&w, "AI", "Marker")->id;
+		standin_do(&w.s, "fault con_patch concurrent x1");
+		buf_clear(&args);
+		buf_fmt(&args, "{\"item\":\"%s\",\"username\":\"p1\"}", id);
+		want_done(&w, UPDATE, args.p, NULL, "meanwhile");
+		CHECK(t, con_dump(&w, id, &d) && strstr(d.text, "\"p1\"") &&
+		    strstr(d.text, "\"meanwhile\""),
+		    "the other's change is gone, or ours");
+		standin_do(&w.s, "fault con_patch status 405");
+		standin_do(&w.s, "reset");
+		buf_clear(&args);
+		buf_fmt(&args, "{\"item\":\"%s\",\"username\":\"p2\"}", id);
+		want_done(&w, UPDATE, args.p, NULL, "no PATCH");
+		con_want(&w, (struct con_cost){ .item = 1, .patch = 1,
+		    .put = 1 }, "no PATCH");
+		CHECK(t, con_dump(&w, id, &d) && strstr(d.text, "\"p2\""),
+		    "not stored");
+		standin_do(&w.s, "clear");
+		con_write_close(&w, &den);
+	}
+	con_dump_free(&d);
+	buf_free(&args);
 }
 
 /* An item with all that opmcp does not know. */
@@ -1589,27 +1635,34 @@ t_con_lag(struct t *t)
 
 /* A write that is refused or whose answer is lost; done says whether it was
  * carried out nevertheless. */
+#define WHOLE "\"item\":\"Marker\",\"tags\":[\"a\"]"
+#define PART "\"item\":\"Marker\""
 static const struct con_spoil {
 	const char *fault, *tool, *args, *word;
 	bool done;
 } con_spoils[] = {
-	{ "con_put status 409 x1", UPDATE, "\"item\":\"Marker\"", "conflict",
-	    false },
 	{ "con_delete status 409 x1", DELETE,
 	    "\"item\":\"Marker\",\"title\":\"Marker\"", "conflict", false },
 	{ "con_create status 409 x1", CREATE, "\"title\":\"C1\"", "conflict",
 	    false },
-	{ "con_put status 403 x1", UPDATE, "\"item\":\"Marker\"",
-	    "access_denied", false },
-	{ "con_put status 406 x1", UPDATE, "\"item\":\"Marker\"",
-	    "edit_refused", false },
-	{ "con_put status 422 x1", UPDATE, "\"item\":\"Marker\"",
-	    "edit_refused", false },
-	{ "con_put redirect x1", UPDATE, "\"item\":\"Marker\"",
+	{ "con_put status 409 x1", UPDATE, WHOLE, "conflict", false },
+	{ "con_put status 403 x1", UPDATE, WHOLE, "access_denied", false },
+	{ "con_put status 406 x1", UPDATE, WHOLE, "edit_refused", false },
+	{ "con_put status 422 x1", UPDATE, WHOLE, "edit_refused", false },
+	{ "con_put redirect x1", UPDATE, WHOLE,
 	    "service_error|write_unconfirmed", false },
-	{ "con_put lost x1", UPDATE, "\"item\":\"Marker\"", NULL, true },
-	{ "con_put body null x1", UPDATE, "\"item\":\"Marker\"", NULL, true },
-	{ "con_put html x1", UPDATE, "\"item\":\"Marker\"", NULL, true },
+	{ "con_put lost x1", UPDATE, WHOLE, NULL, true },
+	{ "con_put body null x1", UPDATE, WHOLE, NULL, true },
+	{ "con_put html x1", UPDATE, WHOLE, NULL, true },
+	{ "con_patch status 409 x1", UPDATE, PART, "conflict", false },
+	{ "con_patch status 403 x1", UPDATE, PART, "access_denied", false },
+	{ "con_patch status 406 x1", UPDATE, PART, "edit_refused", false },
+	{ "con_patch status 422 x1", UPDATE, PART, "edit_refused", false },
+	{ "con_patch redirect x1", UPDATE, PART,
+	    "service_error|write_unconfirmed", false },
+	{ "con_patch lost x1", UPDATE, PART, NULL, true },
+	{ "con_patch body null x1", UPDATE, PART, NULL, true },
+	{ "con_patch html x1", UPDATE, PART, NULL, true },
 	{ "con_create lost x1", CREATE, "\"title\":\"C2\"", "write_unconfirmed",
 	    true },
 	{ "con_create body [] x1", CREATE, "\"title\":\"C3\"",
@@ -1654,6 +1707,7 @@ t_con_spoil(struct t *t)
 			/* Never sent twice. */
 			CHECK_INT(t, 1,
 			    standin_count(&w.s, "con_put") +
+				standin_count(&w.s, "con_patch") +
 				standin_count(&w.s, "con_create") +
 				standin_count(&w.s, "con_delete"),
 			    s->fault);
@@ -2088,7 +2142,7 @@ t_con_find_write(struct t *t)
 		want_done(&w, UPDATE, "{\"item\":\"" ITEM "\",\"notes\":"
 		    "\"n\"}", &r, "update");
 		con_want(&w, (struct con_cost){ .find = 1, .item = 1,
-		    .put = 1 }, "update");
+		    .patch = 1 }, "update");
 		standin_do(&w.s, "lag 2");
 		want_done(&w, CREATE, "{\"title\":\"Brand new\",\"password\":"
 		    "\"p\"}", &r, "create");
@@ -2124,6 +2178,7 @@ t_con_find_write(struct t *t)
 	    { "con_rules", t_con_rules, 0 }, { "con_same", t_con_same, 0 },   \
 	    { "con_create", t_con_create, 0 },                                \
 	    { "con_update", t_con_update, 0 }, { "con_keep", t_con_keep, 0 }, \
+	    { "con_part", t_con_part, 0 },                                    \
 	    { "con_delete", t_con_delete, 0 }, { "con_lag", t_con_lag, 0 },   \
 	    { "con_spoil", t_con_spoil, 0 },                                  \
 	    { "con_rights", t_con_rights, 0 },                                \

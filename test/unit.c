@@ -5168,12 +5168,25 @@ test_tls_errors(void)
 		struct err e = { 0 };
 
 		http_start(NULL);
+		(void)snprintf(http->host, sizeof http->host, "1.host1");
 		http->end = END_OPEN;
 		peer.error = rows[i].code;
 		CHECK(!tls_fail(http, &e));
 		FAILED(e, rows[i].want);
 		SAME(str_c(e.what), str_c(rows[i].what));
 		EQUAL(http->end, rows[i].code == 0 ? END_CLEAN : END_OPEN);
+	}
+	for (int i = 0; i < 2; i++) {
+		struct err e = { 0 };
+
+		http_start(NULL);
+		peer.error = BR_ERR_X509_BAD_SERVER_NAME;
+		(void)snprintf(http->host, sizeof http->host, i ? "::1" :
+		    "10.0.0.1");
+		CHECK(!tls_fail(http, &e));
+		FAILED(e, E_TLS);
+		CHECK(str_search(str_c(e.what), S("host name")) <
+		    strlen(e.what));
 	}
 	peer.error = 0;
 }
@@ -10399,6 +10412,61 @@ test_con_edit(void)
 	FAILED(e, E_EDIT);
 }
 
+/* Which changes go as a PATCH: those of values that can be named. */
+static void
+test_con_patch(void)
+{
+	static const char text[] = "{\"id\":\"" VAULT "\",\"title\":\"Old\","
+	    "\"fields\":[{\"id\":\"a-b_1\",\"value\":\"v\"},"
+	    "{\"id\":\"twice\",\"value\":\"v\"},"
+	    "{\"id\":\"twice\",\"value\":\"w\"},"
+	    "{\"id\":\"a/b\",\"value\":\"v\"},{\"id\":\"\",\"value\":\"v\"},"
+	    "{\"id\":\"none\"},{\"value\":\"v\"}]}";
+	static const struct {
+		size_t field;           /* 9: a new one */
+		const char *title, *notes;
+		bool retag, good;
+	} rows[] = {
+		{ 0, NULL, NULL, false, true }, { 0, "T\"", NULL, false, true },
+		{ 0, NULL, "n", false, false }, { 0, NULL, NULL, true, false },
+		{ 1, NULL, NULL, false, false }, { 2, NULL, NULL, false, false },
+		{ 3, NULL, NULL, false, false }, { 4, NULL, NULL, false, false },
+		{ 5, NULL, NULL, false, false }, { 6, NULL, NULL, false, false },
+		{ 9, NULL, NULL, false, false },
+	};
+	struct con *c = con_begun();
+	struct item it = { .version = 3 };
+	struct err e = { 0 };
+	u8 room[300];
+	struct out o;
+
+	if (!CHECK(json_parse(&it.details, &T, str_c(text), &e) &&
+	    con_shape_item(c, S(VAULT), &it, &e)))
+		return;
+	EQUAL(it.fields, 7);
+	for (size_t i = 0; i < LEN(rows); i++) {
+		struct wish w = { .state = ITEM_ACTIVE, .fields = 1,
+			.retag = rows[i].retag, .title = str_c(rows[i].title),
+			.notes = str_c(rows[i].notes) };
+
+		w.field[0] = (struct wish_field){ rows[i].field < 9 ?
+			&it.field[rows[i].field] : NULL, NOTHING, S("l"),
+			S("n\\"), KIND_CONCEALED, FOR_NOTHING };
+		out_init(&o, room, sizeof room);
+		EQUAL(con_patch(c, &it, &w, &o), rows[i].good);
+		if (i == 1)
+			SAME(out_str(&o), S("[{\"op\":\"replace\",\"path\":"
+			    "\"/title\",\"value\":\"T\\\"\"},{\"op\":"
+			    "\"replace\",\"path\":\"/fields/a-b_1/value\","
+			    "\"value\":\"n\\\\\"}]"));
+		w.state = ITEM_DELETED;
+		CHECK(!con_patch(c, &it, &w, &o));
+	}
+	out_init(&o, room, 20);
+	CHECK(!con_patch(c, &it, &(struct wish){ .state = ITEM_ACTIVE,
+	    .title = S("too long for this room") }, &o));
+}
+
 /* What a status means, to a read and to a change. */
 static void
 test_con_status(void)
@@ -10420,7 +10488,7 @@ test_con_status(void)
 	for (size_t i = 0; i < 2 * LEN(rows); i++) {
 		struct con *c = con_begun();
 		struct con_request r = { i % 2 ? S("PUT") : S("GET"), NOTHING,
-			NOTHING, E_ITEM };
+			.missing = E_ITEM };
 		struct http_answer a = { .status = rows[i / 2].status };
 		enum err_code want = i % 2 ? rows[i / 2].write :
 		    rows[i / 2].read;
@@ -19670,7 +19738,7 @@ static const struct {
 	TEST(test_sa_sign_in_device), TEST(test_sa_faults),
 	TEST(test_sa_session_ends), TEST(test_sa_reconnect),
 	TEST(test_con_address), TEST(test_con_check_token),
-	TEST(test_con_edit), TEST(test_con_status),
+	TEST(test_con_edit), TEST(test_con_patch), TEST(test_con_status),
 	TEST(test_sa_repeats), TEST(test_sa_circuit), TEST(test_sa_refused),
 	TEST(test_sa_rate), TEST(test_sa_throttle_renewal),
 	TEST(test_sa_random_fails),

@@ -271,7 +271,8 @@ const stored = async (w, id) => JSON.parse(unlist((await w.standin
 	.ask(`condump AI ${id}`)).split("\t")[3]));
 
 // What opmcp sends back must be what it was told, but for what it was asked to
-// change.  The request is looked at, because the server drops some of it.
+// change; values alone go without the rest.  The request is looked at, because
+// the server drops some of it.
 async function keepsStrange(paths) {
 	const sent = [];
 	const w = await open(paths, ["--connect", "http"],
@@ -279,9 +280,11 @@ async function keepsStrange(paths) {
 	const id = (await w.standin.ask(`conput AI ${JSON.stringify(strange)
 		.replace("1e+300", EXACT)}`)).slice(3);
 	const want = await stored(w, id);
-	const answer = await w.call("update_1password_credential", { item: id,
-		vault: "AI", password: "other", notes: "more",
-		fields: [{ label: "t", value: "new" }] });
+	const change = { item: id, vault: "AI", password: "other",
+		notes: "more", fields: [{ label: "t", value: "new" }] };
+	const answer = await w.call("update_1password_credential",
+		{ ...change, tags: ["keep", "two"] });
+	want.tags = ["keep", "two"];
 	for (const f of want.fields)
 		f.value = { password: "other", notesPlain: "more", t: "new" }[
 			f.id] ?? f.value;
@@ -289,6 +292,13 @@ async function keepsStrange(paths) {
 		!answer.refused && want["x-new"] && sent.length === 1 &&
 		same(sorted(JSON.parse(sent[0])), sorted(want)) &&
 		sent[0].includes(EXACT), answer.refused ?? "not all");
+	await w.call("update_1password_credential", change);
+	check("a change of values sends these, and nothing else",
+		sent.length === 2 && same(JSON.parse(sent[1]), [
+			["password", "other"], ["t", "new"],
+			["notesPlain", "more"]].map(([name, value]) => ({
+			op: "replace", path: `/fields/${name}/value`, value }))),
+		"not so");
 	await w.close();
 }
 
