@@ -94,12 +94,12 @@ is_expected(struct soak *k)
 static bool
 server_start(struct soak *k)
 {
-	const char *args[] = { "--connect", "http", "--port", k->port[0],
-		"--connect-port", k->port[1], NULL };
+	const char *args[] = { "--connect", "http", "--items", "250", "--port",
+		k->port[0], "--connect-port", k->port[1], NULL };
 	const char *colon;
 
 	if (!k->port[0][0])
-		args[2] = NULL;
+		args[4] = NULL;
 	if (!must(k, standin_start(&k->s, &k->lab, args) &&
 	    standin_list(&k->s, &k->acct), "the stand-in does not start"))
 		return false;
@@ -135,8 +135,8 @@ trouble(struct soak *k)
 		"complete", "keysets", "vaults", "vault", "overviews", "item",
 		"patch", "file", "*" };
 	static const char *const con[] = { "con_vaults", "con_vault",
-		"con_items", "con_item", "con_create", "con_put",
-		"con_delete", "con_content", "*" };
+		"con_items", "con_find", "con_item", "con_create", "con_put",
+		"con_patch", "con_delete", "con_content", "*" };
 	const char *step = k->connect ? con[roll(k, LEN(con))] :
 	    sa[roll(k, LEN(sa))];
 
@@ -243,7 +243,8 @@ call_wrong(struct soak *k)
 		(void)must(k, !answer(k), "an item that is not there");
 }
 
-/* A change of the user name of one item, which nothing else asks for. */
+/* A change of one item, which nothing else asks for: of its user name, and
+ * every other time of its tags as well, which over Connect sends it whole. */
 static void
 call_write(struct soak *k)
 {
@@ -252,7 +253,9 @@ call_write(struct soak *k)
 	bool done, unsure;
 
 	snprintf(args, sizeof(args),
-	    "{\"item\":\"Marker\",\"username\":\"soak-%u\"}", k->counter++);
+	    "{\"item\":\"Marker\",\"username\":\"soak-%u\"%s}", k->counter,
+	    k->counter % 2 ? ",\"tags\":[\"odd\"]" : "");
+	k->counter++;
 	if (!client_call(&k->c, "update_1password_credential", args))
 		return;
 	done = answer(k);
