@@ -1292,6 +1292,34 @@ fuzz_item(struct str in)
 
 #define CON_VAULT "aaaaaaaaaaaaaaaaaaaaaaaaaa"
 
+/* A PATCH is an array of operations, each with a path that the id cannot leave
+ * and a value. */
+static void
+connect_patch(struct con *c, const struct item *it, const struct wish *w)
+{
+	struct json j;
+	struct err e = { 0 };
+	struct out o;
+	size_t n = 0;
+
+	out_init(&o, mem_alloc(&T, WISH_ROOM), WISH_ROOM);
+	if (!con_patch(c, it, w, &o))
+		return;
+	MUST_HOLD(json_parse(&j, &T, out_str(&o), &e) &&
+	    json_is_array(&j, ROOT));
+	for (uint32_t k = json_first(&j, ROOT); k; k = json_next(&j, ROOT, k)) {
+		struct str path = B(""), part;
+		size_t parts = 0;
+
+		MUST_HOLD(json_get_str(&j, k, S("path"), &path) &&
+		    json_get(&j, k, S("value")) != 0);
+		while (str_cut(&path, '/', &part))
+			parts++;
+		MUST_HOLD(parts == (n++ == 0 ? 2 : 4));
+	}
+	MUST_HOLD(n == 1 + w->fields);
+}
+
 /* A change that can be made is read back as wished for, and is all that has
  * changed. */
 static void
@@ -1307,6 +1335,7 @@ connect_change(struct con *c, struct str vault, const struct item *it)
 			w.field[w.fields++] = (struct wish_field){
 				&it->field[i], NOTHING, it->field[i].title,
 				B("\"new\\"), KIND_TEXT, it->field[i].purpose };
+	connect_patch(c, it, &w);
 	if (!con_edit(c, vault, it, &w, &text, &e))
 		return;
 	MUST_HOLD(json_parse(&now.details, &T, text, &e) &&
