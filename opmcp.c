@@ -9032,6 +9032,22 @@ con_try(struct con *c, const struct con_request *r,
 	    (j == NULL || json_parse(j, c->scratch, a.body, e));
 }
 
+/* The setting to look at after a failure, or NULL. */
+static const char *
+con_setting(const struct err *e)
+{
+	switch (e->code) {
+	case E_NET:
+	case E_DNS:
+	case E_TLS:
+		return "OP_CONNECT_HOST";
+	case E_SIGN_IN:
+		return "OP_CONNECT_TOKEN";
+	default:
+		return NULL;
+	}
+}
+
 /* The same, again where http_faults allows it. */
 MUST static bool
 con_call(struct con *c, const struct con_request *r, struct str *body,
@@ -9055,6 +9071,7 @@ con_call(struct con *c, const struct con_request *r, struct str *body,
 			return true;
 		if (!http_again(&c->http, !con_is_read(r), &now)) {
 			*e = now;
+			e->where = con_setting(e);
 			return false;
 		}
 	}

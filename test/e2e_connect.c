@@ -377,6 +377,8 @@ t_con_way(struct t *t)
 	env_set(&w.env, "SSL_CERT_FILE", b.p);
 	world_serve(&w, LEGACY_NEW);
 	get_word(&w, ITEM, NULL, "tls_error", "another CA");
+	CHECK(t, error_says(&w, "OP_CONNECT_HOST"), "another CA: seen %s",
+	    client_seen(&w.c));
 	con_leave(&w);
 	con_want(&w, (struct con_cost){ 0 }, "another CA");
 	buf_clear(&b);
