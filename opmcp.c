@@ -9373,14 +9373,16 @@ con_look_up(struct con *c, struct con_vault *v, struct listing *l,
 	http_put_escaped(&query, l->title);
 	out_put(&query, S("%22"));
 	c->found_in = NULL;
-	if (!con_read_list(c, v, out_close(&query, c->scratch), &c->found,
+	if (con_read_list(c, v, out_close(&query, c->scratch), &c->found,
 	    &owed, &now)) {
-		*e = now;
-		return now.code == E_SERVICE && now.http / 100 == 4;
+		c->found_in = v;
+		l->fresh |= con_is_found(c, v, l);
+		return true;
 	}
-	c->found_in = v;
-	l->fresh |= con_is_found(c, v, l);
-	return true;
+	if (now.code == E_SERVICE && now.http / 100 == 4)
+		return true;
+	*e = now;
+	return false;
 }
 
 /* Ask for the version of a vault's content; 0 when the server does not tell:
