@@ -9874,7 +9874,7 @@ con_is_patchable(const struct item *it, const struct field *f)
 
 /* The change as a PATCH; false where some part of it has no operation whose
  * meaning is documented. */
-static bool
+MUST static bool
 con_patch(struct con *c, const struct item *it, const struct wish *w,
     struct out *o)
 {
