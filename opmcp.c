@@ -15646,8 +15646,8 @@ keep_wipe(struct keeper *k)
 	mem_reset(&k->keys, 0);
 }
 
-/* Start the clock of one call: whatever it needs, sign-in included, must be
- * done within OPMCP_TIMEOUT. */
+/* Start the clock of one call: whatever it needs, sign-in and waiting for its
+ * turn included, must be done within OPMCP_TIMEOUT. */
 static void
 keep_start(struct keeper *k)
 {
@@ -15670,10 +15670,14 @@ keep_run(struct keeper *k, struct job *b, struct str payload, struct jw *w,
     struct err *e)
 {
 	struct err bad = { 0 };
+	uint64_t until;
 
 	keep_start(k);
 	if (!json_parse(&b->j, &k->scratch, payload, &bad))
 		return fail(e, E_INTERNAL, "frame");
+	if (str_u64(json_raw(&b->j, json_get(&b->j, ROOT, S("until"))),
+	    UINT64_MAX, &until) && until < k->http->call_deadline)
+		k->http->call_deadline = until; /* it has waited its turn */
 	b->params = json_get(&b->j, ROOT, S("params"));
 	b->args = json_get(&b->j, b->params, S("arguments"));
 	(void)!json_get_str(&b->j, ROOT, S("host"), &k->line.host);
@@ -16374,6 +16378,23 @@ call_next(struct door *d)
 	door_send(d, FRAME_CALL, c->seq, c->payload);
 }
 
+/* Let a call wait its turn. Its time runs from now on, by the clock that door
+ * and keeper share; that is the last member of its payload, which is returned,
+ * with the bracket that closes it. */
+static struct str
+call_wait(struct door *d, struct call *c)
+{
+	struct out o;
+
+	c->state = CALL_WAITS;
+	c->until = d->os->now_ms() + d->wait_ms;
+	out_init(&o, mem_alloc(&c->mem, 40), 40);
+	out_put(&o, S(",\"until\":"));
+	out_u64(&o, c->until);
+	out_byte(&o, '}');
+	return out_str(&o);
+}
+
 /* Send progress on a call whose host wants it: a count that grows, and what
  * is being done; not more often than a host can use. */
 static void
@@ -16520,10 +16541,8 @@ call_add(struct door *d, const struct rpc *q)
 	    rpc_quoted(d, q->host), S(",\"params\":"), params);
 	c->payload = JOIN(&c->mem, c->call, said.n > 0 ? S(",\"answers\":") :
 	    NOTHING, said, state.n > 0 ? S(",\"state\":") : NOTHING, state,
-	    S("}"));
-	c->state = CALL_WAITS;
+	    call_wait(d, c));
 	c->seq = ++d->seq;
-	c->until = d->os->now_ms() + d->wait_ms;
 	if (c->by.batch != NULL)
 		c->by.batch->pending++;
 	call_progress(d, c);
@@ -16602,9 +16621,8 @@ ask_next(struct door *d, struct call *c)
 	    question_nth(d, c, &j, ROOT, c->answered, &q) == 0) {
 		c->payload = JOIN(&c->mem, c->call, S(",\"answers\":{"),
 		    c->answers, S("}"), c->ask_state.n > 0 ?
-		    S(",\"state\":") : NOTHING, c->ask_state, S("}"));
-		c->state = CALL_WAITS;
-		c->until = d->os->now_ms() + d->wait_ms;
+		    S(",\"state\":") : NOTHING, c->ask_state,
+		    call_wait(d, c));
 		if (!json_parse(&j, &d->line, c->payload, &bad))
 			call_refuse(d, c, E_LARGE, "answers");
 		return;

@@ -519,6 +519,43 @@ t_table_late(struct t *t)
 	}
 }
 
+/* The time of a call runs while it waits its turn: against a server that hangs
+ * the second is over soon after the first. */
+static void
+t_table_turn(struct t *t)
+{
+	struct world w;
+	int64_t from;
+	size_t m, i;
+
+	for (m = 0; m < 2; m++) {
+		if (!(m ? con_open(&w, t, "http", NULL) :
+		    world_open(&w, t, NULL)))
+			return;
+		env_set(&w.env, "OPMCP_TIMEOUT", "3");
+		world_serve(&w, LEGACY_NEW);
+		get_usual(&w, "first");
+		standin_do(&w.s, "fault %s stall 10", m ? "con_item" : "item");
+		from = now_ms();
+		for (i = 0; i < 4; i++) {
+			client_call(&w.c, CREDENTIALS,
+			    "{\"item_name\":\"GitHub\"}");
+			while (now_ms() < from + 300)
+				tick();
+		}
+		for (i = 0; i < 4; i++) {
+			client_read(&w.c, 15000);
+			CHECK(t, w.c.line.n > 0 && !client_ok(&w.c),
+			    "no error: seen %s", client_seen(&w.c));
+		}
+		CHECK(t, now_ms() - from < 5000, "four took %ld ms",
+		    (long)(now_ms() - from));
+		standin_do(&w.s, "clear");
+		get_usual(&w, "after");
+		world_close(&w);
+	}
+}
+
 #define FAULT_CASES                                \
 	{ "table_vaults", t_table_vaults, 0 },     \
 	{ "table_version", t_table_version, 0 },   \
@@ -540,4 +577,5 @@ t_table_late(struct t *t)
 	{ "table_sa_item", t_repeat_item, 0 },     \
 	{ "table_circuit", t_table_circuit, 0 },   \
 	{ "table_revoked", t_table_revoked, 0 },   \
-	{ "table_late", t_table_late, 0 },
+	{ "table_late", t_table_late, 0 },         \
+	{ "table_turn", t_table_turn, 0 },

@@ -17475,8 +17475,11 @@ test_mcp_tools_call(void)
 	for (size_t i = 0; i < LEN(rows); i++) {
 		struct frame f = { 0 };
 		struct str out, frame;
+		char until[24];
 
 		door_start();
+		(void)snprintf(until, sizeof until, "%llu", (unsigned long long)
+		    (fake_now() + door->wait_ms));
 		(void)say(rows[i].init);
 		SAME(say(CALL("\"c\"", "GitHub")), S(""));
 		frame = to_keeper();
@@ -17488,7 +17491,8 @@ test_mcp_tools_call(void)
 		    "\"tools/call\",\"ask\":false,\"host\":\""),
 		    str_c(rows[i].host), S("\",\"params\":{\"name\":"
 		    "\"get_1password_credentials\",\"arguments\":{"
-		    "\"item_name\":\"GitHub\"}}}")));
+		    "\"item_name\":\"GitHub\"}},\"until\":"),
+		    str_c(until), S("}")));
 		EQUAL(f.payload.n, frame.n - FRAME_HEAD);
 		CHECK(keeper_says(f.seq, "{\"data\":{\"username\":\"u\\n\"}}",
 		    &out));
