@@ -3627,6 +3627,7 @@ struct http_answer {
 	int status;
 	int64_t retry_at;               /* Retry-After as a moment, or 0 */
 	struct str body;
+	bool open;                      /* nothing told where the body ends */
 };
 
 enum http_end { END_OPEN, END_CLEAN, END_CUT };
@@ -4552,7 +4553,7 @@ http_peek(struct http *h, uint64_t deadline, struct str *s, struct err *e)
 			return http_while(e, "waiting for the answer");
 		n = h->os->read(h->fd, h->io, sizeof h->io);
 		if (n <= 0) {           /* also where it should not block */
-			h->end = END_CUT;
+			h->end = n == 0 ? END_CLEAN : END_CUT;
 			return fail(e, E_NET, "the connection broke while "
 			    "receiving");
 		}
@@ -4644,8 +4645,9 @@ http_retry_at(const struct os *os, struct str value)
 	int64_t now = os->unix_time(), at = 0;
 	uint64_t sec;
 
-	if (str_u64(value, UINT32_MAX, &sec))
-		at = now + (int64_t)sec;
+	if (str_u64(value, UINT64_MAX, &sec))
+		at = now + (sec < RETRY_AFTER_MAX_S ? (int64_t)sec :
+		    RETRY_AFTER_MAX_S);
 	else if (!time_parse_http(value, &at))
 		return 0;
 	if (at > now + RETRY_AFTER_MAX_S)
@@ -4793,7 +4795,8 @@ http_read_chunks(struct http *h, struct out *o, struct err *e)
 }
 
 /* A body that ends with the connection, which must end properly: without
- * close_notify anybody on the way could have cut it. */
+ * close_notify anybody on the way could have cut it. Over plain http nothing
+ * tells, so only what shows its end itself, like JSON, may come so. */
 MUST static bool
 http_read_rest(struct http *h, struct out *o, struct err *e)
 {
@@ -4840,6 +4843,7 @@ http_read(struct http *h, struct arena *a, struct http_answer *answer,
 		ok = http_read_rest(h, &body, e);
 	answer->body = out_close(&body, a);
 	answer->status = head.status;
+	answer->open = h->plain && !head.chunked && !head.has_length;
 	h->retry_at = answer->retry_at = head.retry_at;
 	if (head.close || h->end != END_OPEN)
 		http_close(h);
@@ -8878,8 +8882,8 @@ con_address(struct con *c, const struct cfg *cfg, struct err *e)
 	struct str url = str_c(cfg->connect_host);
 	size_t slash;
 
-	h->plain = str_is_start(url, S("http://"));
-	if (!h->plain && !str_is_start(url, S("https://")))
+	h->plain = str_nocase_eq(str_upto(url, 7), S("http://"));
+	if (!h->plain && !str_nocase_eq(str_upto(url, 8), S("https://")))
 		return fail(e, E_CONFIG, "OP_CONNECT_HOST: it begins with "
 		    "https:// or http://");
 	url = str_from(url, h->plain ? 7 : 8);
@@ -9028,8 +9032,11 @@ con_try(struct con *c, const struct con_request *r,
 	    !http_finish(&c->http, c->scratch, &a, e))
 		return false;
 	*body = a.body;
-	return con_check_status(c, r, &a, e) &&
-	    (j == NULL || json_parse(j, c->scratch, a.body, e));
+	if (!con_check_status(c, r, &a, e))
+		return false;
+	if (j == NULL && con_is_read(r) && a.open)
+		return fail(e, E_ANSWER, "a file without its length");
+	return j == NULL || json_parse(j, c->scratch, a.body, e);
 }
 
 /* The setting to look at after a failure, or NULL. */

@@ -91,6 +91,7 @@ static const struct con_fault {
 	{ "chunked", NULL, -1, AT_ALL },
 	{ "continue", NULL, -1, AT_ALL },
 	{ "close", NULL, -1, AT_ALL },
+	{ "closedelim", NULL, -1, AT_JSON },
 	{ "quietclose", NULL, -1, AT_ALL },
 	{ "http10", NULL, -1, AT_ALL },
 	{ "slow 150", NULL, -1, AT_ALL },

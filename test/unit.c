@@ -4765,7 +4765,7 @@ test_http_retry_at(void)
 		int64_t from_now;       /* 0: not sent */
 	} rows[] = {
 		{ "1", 1 }, { "60", 60 }, { "3600", 3600 }, { "3601", 3600 },
-		{ "4294967295", 3600 },
+		{ "4294967295", 3600 }, { "9999999999999999999", 3600 },
 		{ "0", 0 }, { "", 0 }, { "-1", 0 }, { "soon", 0 },
 		{ "1.5", 0 }, { "1 s", 0 },
 		{ "Fri, 02 Jan 2026 03:05:05 GMT", 60 },
@@ -10288,7 +10288,8 @@ test_con_address(void)
 		{ "http://localhost.evil.example", NULL, NULL, NULL, false },
 		{ "c.example", NULL, NULL, NULL, true },
 		{ "ftp://c.example", NULL, NULL, NULL, true },
-		{ "HTTPS://c.example", NULL, NULL, NULL, true },
+		{ "HTTPS://c.example", "c.example", "443", "", false },
+		{ "Http://c.example", NULL, NULL, NULL, false },
 		{ "https://", NULL, NULL, NULL, true },
 		{ "https:///v1", NULL, NULL, NULL, true },
 		{ "https://h/v1", NULL, NULL, NULL, true },
