@@ -9461,9 +9461,10 @@ con_shape_date(struct con *c, const struct json *j, struct field *f)
 	struct out o;
 	int64_t v;
 
+	if (!item_number(j, json_get(j, f->node, S("value")), &v))
+		return true;            /* as it is */
 	out_open(&o, c->scratch);
-	if (item_number(j, json_get(j, f->node, S("value")), &v))
-		item_put_date(&o, f->kind, v);
+	item_put_date(&o, f->kind, v);
 	text = out_close(&o, c->scratch);
 	f->value = (struct secret){ text.p, text.n };
 	return !o.over;
