@@ -5734,6 +5734,7 @@ struct field {
 	enum kind kind;
 	enum purpose purpose;
 	struct secret value;
+	struct secret code;             /* as the server made it; p NULL: not */
 	uint32_t node;
 	uint64_t size;                  /* of a file, in bytes; 0: not told */
 };
@@ -6260,8 +6261,8 @@ item_add_field(struct item *it, uint32_t node, struct str id, struct str name)
 	struct str value = S("");
 
 	(void)!json_get_str(&it->details, node, name, &value);
-	*f = (struct field){ id, id, NULL, KIND_TEXT, FOR_NOTHING,
-	    { value.p, value.n }, node, 0 };
+	*f = (struct field){ .id = id, .title = id, .kind = KIND_TEXT,
+	    .value = { value.p, value.n }, .node = node };
 	return f;
 }
 
@@ -9470,6 +9471,21 @@ con_shape_date(struct con *c, const struct json *j, struct field *f)
 	return !o.over;
 }
 
+/* The code that the server has made of a seed: it knows kinds of which we know
+ * nothing. Taken if it looks like one. */
+static void
+con_add_code(const struct json *j, struct field *f)
+{
+	struct str s = NOTHING;
+	size_t i = 0;
+
+	(void)!json_get_str(j, f->node, S("totp"), &s);
+	while (i < s.n && id_is_word(s.p[i]))
+		i++;
+	if (i == s.n && s.n >= 4 && s.n <= 10)
+		f->code = (struct secret){ s.p, s.n };
+}
+
 /* One entry of fields. The purpose says what the login's own fields are; what
  * is known of an SSH key besides itself has its own kind. */
 MUST static bool
@@ -9500,6 +9516,8 @@ con_add_field(struct con *c, struct item *it, uint32_t node)
 	}
 	if (f->kind == KIND_OTHER)
 		f->value.p = NULL;
+	if (f->kind == KIND_TOTP)
+		con_add_code(j, f);
 	return (f->kind != KIND_DATE && f->kind != KIND_MONTH_YEAR) ||
 	    con_shape_date(c, j, f);
 }
@@ -13946,6 +13964,26 @@ struct reading {
 	unsigned left;                  /* seconds a code is valid, else 0 */
 };
 
+/* The code of a one-time password: as the server tells it, else made of the
+ * seed here. */
+MUST static bool
+tool_read_code(struct keeper *k, struct str seed, struct reading *r,
+    struct err *e)
+{
+	struct err bad = { 0 };
+	bool ok = tool_code(k, seed, &r->text, &r->left, &bad);
+
+	if (r->shown.field->code.n > 0) {
+		if (!ok)                /* the usual period */
+			r->left = 30 - (unsigned)(k->os->unix_time() % 30);
+		return item_reveal(r->shown.verdict, r->shown.field->code,
+		    &r->text) || fail(e, E_POLICY, "");
+	}
+	if (!ok)
+		*e = bad;
+	return ok;
+}
+
 /* Read what a reference stands for, under all rules: the value itself, the
  * code made from a seed, a key in another form, or the content of a file. */
 MUST static bool
@@ -13967,7 +14005,7 @@ tool_read(struct keeper *k, struct str reference, struct reading *r,
 	if (!item_reveal(r->shown.verdict, (*f)->value, &value))
 		return fail(e, E_POLICY, "");
 	if (r->ref.query == REF_OTP)
-		return tool_code(k, value, &r->text, &r->left, e);
+		return tool_read_code(k, value, r, e);
 	if (r->ref.query == REF_OPENSSH)
 		return ssh_to_openssh(&k->scratch, value, &r->text, e);
 	r->text = value;

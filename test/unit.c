@@ -5985,9 +5985,22 @@ test_gen_refused(void)
  * 11. Items: vault, item and field, and what a back end offers
  * ==================================================================== */
 
-#define F(i, t, use, v) { B(i), B(t), NULL, KIND_TEXT, use, B(v), 0, 0 }
+/* A field outside sections; value NULL: it has none. */
+static struct field
+field_of(struct str id, struct str title, enum kind kind,
+    enum purpose purpose, const char *value)
+{
+	struct str text = value != NULL ? str_c(value) : NOTHING;
+
+	return (struct field){ .id = id, .title = title, .kind = kind,
+		.purpose = purpose, .value = { text.p, text.n } };
+}
+
+#define F(i, t, use, v) \
+	{ .id = B(i), .title = B(t), .purpose = use, .value = B(v), \
+	  .kind = KIND_TEXT }
 #define NO_VALUE(i, t, use) \
-	{ B(i), B(t), NULL, KIND_OTHER, use, { NULL, 0 }, 0, 0 }
+	{ .id = B(i), .title = B(t), .purpose = use, .kind = KIND_OTHER }
 
 /* An item with at most 8 fields; the rest of the room has no id. */
 struct item_row {
@@ -6193,8 +6206,8 @@ test_item_is_protected(void)
 	};
 
 	for (size_t i = 0; i < LEN(rows); i++) {
-		struct field f = { str_c(rows[i].id), str_c(rows[i].title),
-			NULL, rows[i].kind, rows[i].purpose, { NULL, 0 }, 0, 0 };
+		struct field f = field_of(str_c(rows[i].id),
+		    str_c(rows[i].title), rows[i].kind, rows[i].purpose, NULL);
 		char label[64];
 
 		(void)snprintf(label, sizeof label, "%zu: %s %s", i,
@@ -6203,9 +6216,8 @@ test_item_is_protected(void)
 		EQUAL(item_is_protected(&f), rows[i].want);
 	}
 	for (size_t i = 0; i < LEN(telling); i++) {
-		struct field f = { S("a"), S("b"), NULL, KIND_TEXT,
-			FOR_NOTHING, { (const u8 *)telling[i].value,
-			strlen(telling[i].value) }, 0, 0 };
+		struct field f = field_of(S("a"), S("b"), KIND_TEXT,
+		    FOR_NOTHING, telling[i].value);
 		size_t mark = T.used;
 
 		run.row = telling[i].value;
@@ -11436,8 +11448,8 @@ test_pol_judge(void)
 		{ B(ID1), B("AI"), false, false },
 		{ B(ID2), B("Work"), false, false },
 		{ B(ID4), B("my vault"), false, false } };
-	static const struct field own = { B("passphrase"), B("UserName"),
-		NULL, KIND_TEXT, FOR_NOTHING, { NULL, 0 }, 0, 0 };
+	static const struct field own = { .id = B("passphrase"),
+		.title = B("UserName") };
 	unsigned by[3] = { 0 }, from_rule = 0;
 	size_t mark = T.used;
 	struct policy *p;
@@ -13204,10 +13216,11 @@ MUST static bool
 shelf_blank(void *ctx, struct str category, struct item *it, struct err *e)
 {
 	static struct field login[] = {
-		{ B("username"), B("username"), NULL, KIND_TEXT, FOR_USERNAME,
-		    B(""), 5, 0 },
-		{ B("password"), B("password"), NULL, KIND_CONCEALED,
-		    FOR_PASSWORD, B(""), 9, 0 },
+		{ .id = B("username"), .title = B("username"),
+		    .purpose = FOR_USERNAME, .value = B(""), .node = 5 },
+		{ .id = B("password"), .title = B("password"),
+		    .kind = KIND_CONCEALED, .purpose = FOR_PASSWORD,
+		    .value = B(""), .node = 9 },
 	};
 
 	(void)ctx;
@@ -13291,10 +13304,10 @@ shelf_start(struct cfg *cfg, struct keeper *k)
 	if (shelf_room.base == NULL && !mem_open(&shelf_room, 1 << 20))
 		abort();
 	mem_reset(&shelf_room, 0);
-	shelf.field[0] = (struct field){ S("username"), S("username"), NULL,
-		KIND_TEXT, FOR_USERNAME, { (const u8 *)"octo", 4 }, 0, 0 };
-	shelf.field[1] = (struct field){ S("password"), S("password"), NULL,
-		KIND_CONCEALED, FOR_PASSWORD, { (const u8 *)"s3cret", 6 }, 0, 0 };
+	shelf.field[0] = field_of(S("username"), S("username"), KIND_TEXT,
+	    FOR_USERNAME, "octo");
+	shelf.field[1] = field_of(S("password"), S("password"),
+	    KIND_CONCEALED, FOR_PASSWORD, "s3cret");
 	shelf.fields = 2;
 	shelf_put("GitHub", ITEM_ACTIVE);
 }
@@ -15631,11 +15644,13 @@ shelf_random_fields(void)
 			str_c(name[rnd(LEN(name))]),
 			str_c(name[rnd(LEN(name))]) };
 	for (size_t i = 0; i < shelf.fields; i++)
-		shelf.field[i] = (struct field){ str_c(name[rnd(LEN(name))]),
-			str_c(name[rnd(LEN(name))]), rnd(3) == 0 ? NULL :
-			&shelf.section[rnd(LEN(shelf.section))], rnd(6) == 0 ?
-			KIND_NOTES : KIND_TEXT, FOR_NOTHING,
-			{ (const u8 *)"v", 1 }, 0, 0 };
+		shelf.field[i] = (struct field){
+			.id = str_c(name[rnd(LEN(name))]),
+			.title = str_c(name[rnd(LEN(name))]),
+			.in = rnd(3) == 0 ? NULL :
+			&shelf.section[rnd(LEN(shelf.section))],
+			.kind = rnd(6) == 0 ? KIND_NOTES : KIND_TEXT,
+			.value = { (const u8 *)"v", 1 } };
 }
 
 /* Each reference that get_item gives out means its own field and no other,
@@ -15708,10 +15723,9 @@ test_tool_look_masks(void)
 		for (size_t i = 0; i < LEN(kinds); i++)
 			for (int p = FOR_NOTHING; p <= FOR_PASSWORD && n <
 			    LEN(shelf.field); p += 2)
-				shelf.field[n++] = (struct field){ S("id"),
-					S("title"), NULL, (enum kind)i,
-					(enum purpose)p, { (const u8 *)
-					"s3cret", 6 }, 0, 0 };
+				shelf.field[n++] = field_of(S("id"),
+				    S("title"), (enum kind)i, (enum purpose)p,
+				    "s3cret");
 		shelf.fields = n;
 		for (size_t i = 0; i < n; i++)
 			if (round == 0 && !item_is_protected(&shelf.field[i]))
@@ -15736,9 +15750,8 @@ test_tool_look_masks(void)
 			"API key", "recovery code" };
 
 		shelf.fields = 1;
-		shelf.field[0] = (struct field){ S("x"), str_c(title[i]), NULL,
-			KIND_TEXT, FOR_NOTHING, { (const u8 *)"s3cret", 6 },
-			0, 0 };
+		shelf.field[0] = field_of(S("x"), str_c(title[i]), KIND_TEXT,
+		    FOR_NOTHING, "s3cret");
 		k.policy = policy_of(S(""));
 		ENDED(tool_called(&k, "get_item", "{'item':'GitHub'}"),
 		    E_NONE);
@@ -15952,17 +15965,16 @@ test_tool_secret(void)
 
 	shelf_start(&cfg, &k);
 	shelf_put("Old", ITEM_ARCHIVED);
-	shelf.field[2] = (struct field){ S("TOTP_1"), S("seed"), NULL,
-		KIND_TOTP, FOR_NOTHING, { (const u8 *)"JBSWY3DPEHPK3PXP", 16 },
-		0, 0 };
-	shelf.field[3] = (struct field){ S("TOTP_2"), S("bad"), NULL,
-		KIND_TOTP, FOR_NOTHING, { (const u8 *)"s3cret!", 7 }, 0, 0 };
-	shelf.field[4] = (struct field){ S("k"), S("key"), NULL, KIND_SSH_KEY,
-		FOR_NOTHING, { (const u8 *)"s3cret", 6 }, 0, 0 };
-	shelf.field[5] = (struct field){ S("f"), S("file"), NULL, KIND_FILE,
-		FOR_NOTHING, { NULL, 0 }, 0, 0 };
-	shelf.field[6] = (struct field){ S("o"), S("other"), NULL, KIND_OTHER,
-		FOR_NOTHING, { NULL, 0 }, 0, 0 };
+	shelf.field[2] = field_of(S("TOTP_1"), S("seed"), KIND_TOTP,
+	    FOR_NOTHING, "JBSWY3DPEHPK3PXP");
+	shelf.field[3] = field_of(S("TOTP_2"), S("bad"), KIND_TOTP,
+	    FOR_NOTHING, "s3cret!");
+	shelf.field[4] = field_of(S("k"), S("key"), KIND_SSH_KEY, FOR_NOTHING,
+	    "s3cret");
+	shelf.field[5] = field_of(S("f"), S("file"), KIND_FILE, FOR_NOTHING,
+	    NULL);
+	shelf.field[6] = field_of(S("o"), S("other"), KIND_OTHER, FOR_NOTHING,
+	    NULL);
 	shelf.fields = 7;
 	for (size_t i = 0; i < LEN(rows); i++) {
 		run.row = rows[i].reference;
@@ -16040,9 +16052,8 @@ test_tool_seed_asks(void)
 	struct cfg cfg;
 
 	shelf_start(&cfg, &k);
-	shelf.field[2] = (struct field){ S("TOTP_1"), S("seed"), NULL,
-		KIND_TOTP, FOR_NOTHING, { (const u8 *)"JBSWY3DPEHPK3PXP", 16 },
-		0, 0 };
+	shelf.field[2] = field_of(S("TOTP_1"), S("seed"), KIND_TOTP,
+	    FOR_NOTHING, "JBSWY3DPEHPK3PXP");
 	shelf.fields = 3;
 	cfg.reveal = ASK;
 	got = tool_called_asking(&k, "read_secret",
