@@ -8989,7 +8989,8 @@ con_put_head(const struct con *c, struct out *o, const struct con_request *r)
 }
 
 /* One error for every status that is not success. A 401 to a change may mean
- * no more than a missing right. */
+ * no more than a missing right. After one that speaks of a vault the list of
+ * vaults is read anew. */
 MUST static bool
 con_check_status(struct con *c, const struct con_request *r,
     const struct http_answer *a, struct err *e)
@@ -9004,9 +9005,15 @@ con_check_status(struct con *c, const struct con_request *r,
 		{ 422, E_SERVICE, E_EDIT }, { 429, E_RATE, E_RATE },
 	};
 	bool read = con_is_read(r);
+	int good = read ? 200 : str_eq(r->method, S("DELETE")) ? 204 : 0;
 
+	/* What a proxy made up must not pass for a deletion; like any answer
+	 * that makes no sense, it has no status. */
 	if (a->status >= 200 && a->status <= 299)
-		return true;
+		return good == 0 || a->status == good ||
+		    fail(e, E_ANSWER, "status");
+	if (a->status == 403 || (a->status == 404 && r->missing == E_VAULT))
+		c->has_vaults = false;  /* it may not be the old one */
 	if (a->status == 429)
 		c->http.pause_until = e->until = a->retry_at;
 	if (a->status == 404)
@@ -12746,7 +12753,8 @@ tool_item(struct keeper *k, struct str vault, struct str name,
 }
 
 /* The vault that a call means. A remembered list in which some vault could
- * not be opened may be a bad one: it is read again before it counts. */
+ * not be opened may be a bad one: it is read again before it counts. So is,
+ * where no quota stands against it, one that does not have the vault. */
 MUST static bool
 tool_vault(struct keeper *k, struct str name, const struct vault **vault,
     struct err *e)
@@ -12765,7 +12773,7 @@ tool_vault(struct keeper *k, struct str name, const struct vault **vault,
 			return false;
 		if (pol_pick_vault(k->cfg, name, list, n, vault, &now))
 			return true;
-		again = false;
+		again = !fresh && !k->be->quota && now.code == E_VAULT;
 		for (size_t i = 0; i < n && !fresh; i++)
 			again |= list[i].locked;
 		again = again && pol_take(&k->rereads, few, k->os->now_ms(),

@@ -10486,30 +10486,40 @@ test_con_status(void)
 {
 	static const struct {
 		int status;
-		enum err_code read, write;
+		enum err_code read, write, gone;
 	} rows[] = {
-		{ 200, E_NONE, E_NONE }, { 204, E_NONE, E_NONE },
-		{ 302, E_SERVICE, E_SERVICE }, { 400, E_SERVICE, E_EDIT },
-		{ 401, E_SIGN_IN, E_DENIED }, { 403, E_DENIED, E_DENIED },
-		{ 404, E_ITEM, E_ITEM }, { 406, E_EDIT, E_EDIT },
-		{ 408, E_SERVICE, E_SERVICE }, { 409, E_CONFLICT, E_CONFLICT },
-		{ 413, E_LARGE, E_EDIT }, { 418, E_SERVICE, E_SERVICE },
-		{ 422, E_SERVICE, E_EDIT }, { 429, E_RATE, E_RATE },
-		{ 500, E_SERVICE, E_SERVICE }, { 503, E_SERVICE, E_SERVICE },
+		{ 200, E_NONE, E_NONE, E_ANSWER },
+		{ 204, E_ANSWER, E_NONE, E_NONE },
+		{ 302, E_SERVICE, E_SERVICE, E_SERVICE },
+		{ 400, E_SERVICE, E_EDIT, E_EDIT },
+		{ 401, E_SIGN_IN, E_DENIED, E_DENIED },
+		{ 403, E_DENIED, E_DENIED, E_DENIED },
+		{ 404, E_ITEM, E_ITEM, E_ITEM },
+		{ 406, E_EDIT, E_EDIT, E_EDIT },
+		{ 408, E_SERVICE, E_SERVICE, E_SERVICE },
+		{ 409, E_CONFLICT, E_CONFLICT, E_CONFLICT },
+		{ 413, E_LARGE, E_EDIT, E_EDIT },
+		{ 418, E_SERVICE, E_SERVICE, E_SERVICE },
+		{ 422, E_SERVICE, E_EDIT, E_EDIT },
+		{ 429, E_RATE, E_RATE, E_RATE },
+		{ 500, E_SERVICE, E_SERVICE, E_SERVICE },
+		{ 503, E_SERVICE, E_SERVICE, E_SERVICE },
 	};
 
-	for (size_t i = 0; i < 2 * LEN(rows); i++) {
+	for (size_t i = 0; i < 3 * LEN(rows); i++) {
 		struct con *c = con_begun();
-		struct con_request r = { i % 2 ? S("PUT") : S("GET"), NOTHING,
-			.missing = E_ITEM };
-		struct http_answer a = { .status = rows[i / 2].status };
-		enum err_code want = i % 2 ? rows[i / 2].write :
-		    rows[i / 2].read;
+		struct con_request r = { i % 3 == 0 ? S("GET") : i % 3 == 1 ?
+			S("PUT") : S("DELETE"), NOTHING, .missing = E_ITEM };
+		struct http_answer a = { .status = rows[i / 3].status };
+		enum err_code want = i % 3 == 0 ? rows[i / 3].read :
+		    i % 3 == 1 ? rows[i / 3].write : rows[i / 3].gone;
 		struct err e = { 0 };
 
+		c->has_vaults = true;
 		EQUAL(con_check_status(c, &r, &a, &e), want == E_NONE);
+		EQUAL(c->has_vaults, a.status != 403);
 		FAILED(e, want);
-		EQUAL(e.http, want == E_NONE ? 0 : a.status);
+		EQUAL(e.http, a.status < 300 ? 0 : a.status);
 	}
 }
 
