@@ -761,8 +761,9 @@ static const struct err_row {
 	[E_LARGE] = { "too_large", RPC_OF_US, EX_DATAERR,
 	    "This is larger than opmcp accepts." },
 	[E_UNSURE] = { "write_unconfirmed", RPC_OF_US, EX_TEMPFAIL,
-	    "The change was sent, but no answer came and the item could not "
-	    "be read to see. Look at the item before repeating." },
+	    "The change was sent, but its answer was lost or made no sense, "
+	    "and reading did not show it. Look at the item before "
+	    "repeating." },
 	[E_CONFIG] = { "bad_setting", RPC_OF_US, EX_CONFIG,
 	    "A setting of this server cannot be used." },
 	[E_BUSY] = { "busy", RPC_OF_US, EX_TEMPFAIL,
@@ -8728,8 +8729,8 @@ sa_init(struct sa *sa, const struct cfg *cfg, struct arena *session,
  *
  *   - reading is repeated as http_faults says;
  *   - a change is sent once. When its answer is lost, the item is read until
- *     it holds what was wished for, a few times; if it never does, nobody
- *     knows, and the caller is told so.
+ *     it holds what was wished for, a few times, a new one after its title;
+ *     if it never does, nobody knows, and the caller is told so.
  *
  * The server answers reads from a copy that lags behind after a write. So the
  * answer to a write is believed, and a read of one of the WROTE_MAX items
@@ -8763,12 +8764,13 @@ struct con_vault {
 /* An item that we have changed: the version it has since, or GONE, and until
  * when the server may still show an older one. */
 struct con_wrote {
-	const struct con_vault *in;     /* NULL: none */
+	const struct con_vault *in;
 	u8 id[ID_LEN];
 	uint64_t version;
-	uint64_t until;
+	uint64_t until;                 /* 0: no item */
 };
 #define GONE UINT64_MAX
+_Static_assert(WROTE_MAX <= 32, "con_owed() has a bit for each");
 
 struct con {
 	const struct os *os;
@@ -8785,7 +8787,6 @@ struct con {
 	const struct con_vault *found_in; /* what the last look-up, in this */
 	struct con_list found;          /* ... vault, found; NULL: nothing */
 	struct con_wrote wrote[WROTE_MAX];
-	size_t writes;                  /* the next one's place in it */
 	struct http http;
 };
 _Static_assert(sizeof(struct con) + VAULTS_MAX * (sizeof(struct con_vault) +
@@ -9244,12 +9245,13 @@ con_item_ref(struct arena *a, const struct json *j, uint32_t node,
 	return true;
 }
 
-/* What we have written of this item lately, or NULL. */
+/* What we have written of this item just now, or NULL. */
 static const struct con_wrote *
 con_wrote(const struct con *c, struct str id)
 {
 	for (size_t i = 0; i < WROTE_MAX; i++)
-		if (c->wrote[i].in != NULL && str_eq(ID(c->wrote[i].id), id))
+		if (c->os->now_ms() < c->wrote[i].until &&
+		    str_eq(ID(c->wrote[i].id), id))
 			return &c->wrote[i];
 	return NULL;
 }
@@ -9259,11 +9261,12 @@ con_wrote(const struct con *c, struct str id)
 static unsigned
 con_owed(const struct con *c, const struct con_vault *v)
 {
+	uint64_t now = c->os->now_ms();
 	unsigned owed = 0;
 
 	for (size_t i = 0; i < WROTE_MAX; i++)
 		if (c->wrote[i].in == v && c->wrote[i].version != GONE &&
-		    c->os->now_ms() < c->wrote[i].until)
+		    now < c->wrote[i].until)
 			owed |= 1u << i;
 	return owed;
 }
@@ -9356,6 +9359,19 @@ con_is_askable(const struct con *c, const struct con_vault *v,
 	return title.n > 0 && v->count > LIST_CHEAP && con_owed(c, v) == 0;
 }
 
+/* The query that asks for a title; in scratch. */
+static struct str
+con_query(struct con *c, struct str title)
+{
+	struct out o;
+
+	out_open(&o, c->scratch);
+	out_put(&o, S("?filter=title%20eq%20%22"));
+	http_put_escaped(&o, title);
+	out_put(&o, S("%22"));
+	return out_close(&o, c->scratch);
+}
+
 /* Did the last look-up find this title here? The list is set if so. */
 static bool
 con_is_found(const struct con *c, const struct con_vault *v,
@@ -9377,19 +9393,14 @@ MUST static bool
 con_look_up(struct con *c, struct con_vault *v, struct listing *l,
     struct err *e)
 {
-	struct out query;
 	struct err now = { 0 };
 	unsigned owed;
 
 	if (!l->fresh && (con_is_found(c, v, l) || v->listed))
 		return true;
-	out_open(&query, c->scratch);
-	out_put(&query, S("?filter=title%20eq%20%22"));
-	http_put_escaped(&query, l->title);
-	out_put(&query, S("%22"));
 	c->found_in = NULL;
-	if (con_read_list(c, v, out_close(&query, c->scratch), &c->found,
-	    &owed, &now)) {
+	if (con_read_list(c, v, con_query(c, l->title), &c->found, &owed,
+	    &now)) {
 		c->found_in = v;
 		l->fresh |= con_is_found(c, v, l);
 		return true;
@@ -9957,7 +9968,19 @@ con_strings_eq(const struct str *a, size_t n, const struct str *b, size_t m)
 	return n == m && i == n;
 }
 
-/* Does one item hold what the other holds: title, tags, fields by id? */
+/* Has the item a field of this id? */
+static bool
+con_is_field(const struct item *it, struct str id)
+{
+	size_t i = 0;
+
+	while (i < it->fields && !str_eq(it->field[i].id, id))
+		i++;
+	return i < it->fields;
+}
+
+/* Does one item hold what the other holds: title, tags, fields by id? A server
+ * may leave out a field that is empty. */
 static bool
 con_is_same(const struct item *a, const struct item *b)
 {
@@ -9973,7 +9996,8 @@ con_is_same(const struct item *a, const struct item *b)
 		while (k < b->fields && !(str_eq(f->id, b->field[k].id) &&
 		    con_value_eq(&f->value, &b->field[k].value)))
 			k++;
-		if (k == b->fields)
+		if (k == b->fields && (f->value.n > 0 || f->value.p == NULL ||
+		    con_is_field(b, f->id)))
 			return false;
 	}
 	return true;
@@ -10009,24 +10033,67 @@ MUST static bool
 con_take(struct con *c, struct str vault, struct str body, struct item *now,
     struct err *e)
 {
-	struct str id = now->ref.id;
+	struct item got = { 0 };
 	struct err bad = { 0 };
 
-	return (json_parse(&now->details, c->scratch, body, &bad) &&
-	    con_shape_item(c, vault, now, &bad) &&
-	    (id.n == 0 || str_eq(now->ref.id, id))) ||
-	    fail(e, E_ANSWER, "");
+	if (!json_parse(&got.details, c->scratch, body, &bad) ||
+	    !con_shape_item(c, vault, &got, &bad) ||
+	    (now->ref.id.n > 0 && !str_eq(got.ref.id, now->ref.id)))
+		return fail(e, E_ANSWER, "");
+	*now = got;
+	return true;
 }
 
-/* Send the change. For an update and for what is to go a lost answer is made
- * up for by reading; a new item has no id yet that could be asked for, and a
- * look for its title would not tell ours from somebody else's.
+/* The same for a new item: it is looked for by its title, and known by holding
+ * just what was sent. *now becomes that item. */
+MUST static bool
+con_settle_new(struct con *c, struct con_vault *v, const struct item *ours,
+    struct item *now, struct err *e)
+{
+	size_t mark = c->scratch->used;
+	struct err none = { 0 };
+	unsigned owed;
+
+	http_close(&c->http);
+	for (uint64_t pause = 100; pause < 1000; pause *= 2) {
+		if (!con_read_list(c, v, con_is_askable(c, v,
+		    ours->ref.title) ? con_query(c, ours->ref.title) : NOTHING,
+		    &c->found, &owed, &none))
+			break;
+		for (size_t i = 0; i < c->found.items; i++)
+			if (str_eq(c->found.item[i].title, ours->ref.title) &&
+			    con_read_item(c, ID(v->id), c->found.item[i].id,
+			    now, &none) && con_is_same(ours, now))
+				return true;
+		mem_reset(c->scratch, mark);
+		if (!os_pause(c->os, pause, &none))
+			break;
+	}
+	*e = (struct err){ .code = E_UNSURE };
+	return false;
+}
+
+/* The item as a change would leave it. A new one has no id yet; one that no
+ * item has stands for it. */
+MUST static bool
+con_sent(struct con *c, struct con_vault *v, const struct con_request *r,
+    bool create, struct item *sent, struct err *e)
+{
+	struct str text = create ? JOIN(c->scratch,
+	    S("{\"id\":\"aaaaaaaaaaaaaaaaaaaaaaaaaa\","),
+	    str_from(r->item, 1)) : r->item;
+
+	return json_parse(&sent->details, c->scratch, text, e) &&
+	    con_shape_item(c, ID(v->id), sent, e);
+}
+
+/* Send the change. A lost answer is made up for by reading.
  *
  * The server promises nothing about the version in a PUT, so a change that
  * somebody else makes between our reading and a PUT is lost: the time between
  * is that of one request, and SECURITY.md tells it. */
 MUST static bool
-con_send(struct con *c, struct str vault, const struct con_request *r,
+con_send(struct con *c, struct con_vault *v, const struct con_request *r,
     struct item *now, struct err *e)
 {
 	struct err lost = { 0 };
@@ -10034,43 +10101,47 @@ con_send(struct con *c, struct str vault, const struct con_request *r,
 	struct str body, id = now->ref.id;
 	bool gone = r->item.n == 0, create = id.n == 0;
 
-	if (!gone && !json_parse(&sent.details, c->scratch, r->item, e))
-		return false;
 	if (con_call(c, r, &body, NULL, &lost) &&
-	    (gone || con_take(c, vault, body, now, &lost)))
+	    (gone || con_take(c, ID(v->id), body, now, &lost)))
 		return true;
 	if (!http_is_lost(&c->http, &lost)) {
 		*e = lost;
 		return false;
 	}
-	if (create || lost.code == E_CANCEL) {
+	if (lost.code == E_CANCEL ||
+	    (!gone && !con_sent(c, v, r, create, &sent, &lost))) {
 		*e = (struct err){ .code = E_UNSURE };
 		return false;
 	}
-	return (gone || con_shape_item(c, vault, &sent, e)) &&
-	    con_settle(c, vault, id, gone ? NULL : &sent, e);
+	return create ? con_settle_new(c, v, &sent, now, e) :
+	    con_settle(c, ID(v->id), id, gone ? NULL : &sent, e);
 }
 
-/* Remember what was written, in place of what was known of the item, or of
- * the oldest. */
-static void
-con_note_write(struct con *c, struct con_vault *v, struct str id,
-    uint64_t version)
+/* Where a change to an item is to be remembered: in place of what was known of
+ * it, or of the oldest. When that still counts, so many were written that one
+ * would be forgotten too early: wait for it. */
+MUST static bool
+con_room(struct con *c, struct str id, struct con_wrote **w, struct err *e)
 {
-	const struct con_wrote *old = con_wrote(c, id);
-	struct con_wrote *w = &c->wrote[old != NULL ?
-	    (size_t)(old - c->wrote) : c->writes++ % WROTE_MAX];
+	uint64_t now = c->os->now_ms();
+	size_t at = 0;
 
-	memcpy(w->id, id.p, ID_LEN);
-	w->in = v;
-	w->version = version;
-	w->until = c->os->now_ms() + LAG_MS;
+	for (size_t i = 0; i < WROTE_MAX; i++) {
+		if (str_eq(ID(c->wrote[i].id), id)) {
+			*w = &c->wrote[i];
+			return true;
+		}
+		if (c->wrote[i].until < c->wrote[at].until)
+			at = i;
+	}
+	*w = &c->wrote[at];
+	return (*w)->until <= now || os_pause(c->os, (*w)->until - now, e);
 }
 
 /* Send the change as a PATCH if it can be one, else, or when the server does
  * not know PATCH, as it is. */
 MUST static bool
-con_change(struct con *c, struct str vault, const struct con_request *r,
+con_change(struct con *c, struct con_vault *v, const struct con_request *r,
     const struct wish *w, struct item *now, struct err *e)
 {
 	struct con_request part = *r;
@@ -10078,15 +10149,15 @@ con_change(struct con *c, struct str vault, const struct con_request *r,
 
 	out_init(&o, mem_alloc(c->scratch, WISH_ROOM), WISH_ROOM);
 	if (!con_patch(c, now, w, &o))
-		return con_send(c, vault, r, now, e);
+		return con_send(c, v, r, now, e);
 	part.method = S("PATCH");
 	part.body = out_str(&o);
-	if (con_send(c, vault, &part, now, e))
+	if (con_send(c, v, &part, now, e))
 		return true;
 	if (e->http != 405)
 		return false;
 	*e = (struct err){ 0 };
-	return con_send(c, vault, r, now, e);
+	return con_send(c, v, r, now, e);
 }
 
 /* Back end: write an item as it is wished for. The answer to a change carries
@@ -10099,6 +10170,7 @@ con_write(void *ctx, struct str vault, struct item *it, const struct wish *w,
 	bool create = it->ref.id.n == 0, gone = w->state == ITEM_DELETED;
 	struct con_request r = { create ? S("POST") : gone ? S("DELETE") :
 	    S("PUT"), .missing = create ? E_VAULT : E_ITEM };
+	struct con_wrote *wrote;
 	struct con_vault *v;
 	struct item now = *it;
 
@@ -10107,6 +10179,8 @@ con_write(void *ctx, struct str vault, struct item *it, const struct wish *w,
 	if (w->state == ITEM_ARCHIVED)
 		return fail(e, E_EDIT, "Connect cannot archive items; delete "
 		    "it, or archive it in 1Password");
+	if (!con_room(c, it->ref.id, &wrote, e))
+		return false;
 	if (!gone && !con_edit(c, vault, it, w, &r.item, e))
 		return false;
 	r.body = r.item;
@@ -10114,11 +10188,14 @@ con_write(void *ctx, struct str vault, struct item *it, const struct wish *w,
 	    create ? NOTHING : S("/"), it->ref.id);
 	v->listed = false;              /* titles may change with it */
 	c->found_in = NULL;
-	if (!con_change(c, vault, &r, w, &now, e))
+	if (!con_change(c, v, &r, w, &now, e))
 		return false;
 	it->version = create ? 1 : it->version + 1;
 	it->ref.id = now.ref.id;
-	con_note_write(c, v, now.ref.id, gone ? GONE : it->version);
+	memcpy(wrote->id, now.ref.id.p, ID_LEN);
+	wrote->in = v;
+	wrote->version = gone ? GONE : it->version;
+	wrote->until = c->os->now_ms() + LAG_MS;
 	return true;
 }
 
@@ -12270,6 +12347,7 @@ struct keeper {
 	struct err last;                /* of the last call that failed */
 	struct str more;                /* to be said with an error */
 	bool wrote;                     /* this call has changed something */
+	uint64_t settled;               /* from then on changes show */
 	bool careful;                   /* it may not rest on an old list */
 	bool open;                      /* the circuit, as last recorded */
 };
@@ -12745,7 +12823,7 @@ tool_item(struct keeper *k, struct str vault, struct str name,
 		return fail(e, E_ITEM, "not there a moment ago");
 	if (tool_item_now(k, vault, name, it, e))
 		return true;
-	if (e->code == E_ITEM) {
+	if (e->code == E_ITEM && now >= k->settled) {
 		memcpy(m->hash, hash, sizeof hash);
 		m->until = now + MISS_MS;
 	}
@@ -14756,9 +14834,10 @@ write_do(struct keeper *k, struct writing *x, const char *what, bool names,
 		return false;
 	keep_stage(k, "writing the item");
 	memset(k->gate->miss, 0, sizeof k->gate->miss);
-	if (!k->be->write(k->back, x->vault->id, &x->it, &x->wish, e))
+	k->wrote = k->be->write(k->back, x->vault->id, &x->it, &x->wish, e);
+	k->settled = k->os->now_ms() + LAG_MS;
+	if (!k->wrote)
 		return false;
-	k->wrote = true;
 	k->line.item = x->it.ref.id;
 	return true;
 }

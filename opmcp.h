@@ -72,7 +72,7 @@
 #define KEYSETS_MAX 64u              /* own and group keysets of one account */
 #define VAULTS_MAX 512u              /* vaults one token reaches */
 #define LIST_CHEAP 200u              /* items: a Connect list of 60 KB */
-#define WROTE_MAX 8u                 /* items that Connect may show late */
+#define WROTE_MAX 32u                /* items that Connect may show late */
 #define RETRY_AFTER_MAX_S 3600       /* longest pause a 429 can impose */
 #define REPEAT_AFTER_S 5             /* longest Retry-After a call waits for */
 #define REPEATS_MAX 2u               /* requests made again in one call */

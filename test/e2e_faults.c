@@ -226,8 +226,8 @@ static const struct con_spoilt {
 	{ "slow 150 x1", "", true, 1 },
 };
 
-/* One kind of change under each fault. A lost answer is made up for by reading
- * where there is something to read: not for a new item. */
+/* One kind of change under each fault. A lost answer is made up for by reading,
+ * a new item by its title. */
 static void
 change_table(struct t *t, const char *step, const char *tool)
 {
@@ -263,11 +263,6 @@ change_table(struct t *t, const char *step, const char *tool)
 			CHECK(t, standin_do(&w.s, "fault %s %s", step,
 			    c->kind), "stand-in: %s", c->kind);
 			call(&w, tool, args, c->kind);
-			/* with a body an answer can be read; a deletion has
-			 * none, so some of these do it no harm */
-			if (create && c->done && strncmp(c->kind, "close", 5)
-			    && strncmp(c->kind, "slow", 4))
-				words = "write_unconfirmed";
 			/* a server without PATCH gets a PUT */
 			if (part && strncmp(c->kind, "status 405", 10) == 0)
 				words = "";
