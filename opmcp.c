@@ -9245,15 +9245,24 @@ con_item_ref(struct arena *a, const struct json *j, uint32_t node,
 	return true;
 }
 
+/* Where it is noted that we have written this item, however long ago, or
+ * NULL. */
+static const struct con_wrote *
+con_noted(const struct con *c, struct str id)
+{
+	for (size_t i = 0; i < WROTE_MAX; i++)
+		if (str_eq(ID(c->wrote[i].id), id))
+			return &c->wrote[i];
+	return NULL;
+}
+
 /* What we have written of this item just now, or NULL. */
 static const struct con_wrote *
 con_wrote(const struct con *c, struct str id)
 {
-	for (size_t i = 0; i < WROTE_MAX; i++)
-		if (c->os->now_ms() < c->wrote[i].until &&
-		    str_eq(ID(c->wrote[i].id), id))
-			return &c->wrote[i];
-	return NULL;
+	const struct con_wrote *w = con_noted(c, id);
+
+	return w != NULL && c->os->now_ms() < w->until ? w : NULL;
 }
 
 /* Which of the items written last, as bits, may a list of this vault not show
@@ -9319,6 +9328,15 @@ con_read_list(struct con *c, struct con_vault *v, struct str query,
 	    fail(e, E_LARGE, "number of items");
 }
 
+/* Wait before a copy that lags behind is read again, longer each time; *pause
+ * is 0 at first, in ms. */
+MUST static bool
+con_wait(const struct con *c, uint64_t *pause, struct err *e)
+{
+	*pause = *pause == 0 ? 100 : *pause < 400 ? 2 * *pause : 500;
+	return os_pause(c->os, *pause, e);
+}
+
 /* Read the list of all items, again while it does not show what we have just
  * written: an item is to be found by the title that it was given a moment
  * ago. content is the version that was told before, so a change in between is
@@ -9328,17 +9346,18 @@ con_load_items(struct con *c, struct con_vault *v, uint64_t content,
     struct err *e)
 {
 	size_t mark = c->scratch->used;
+	uint64_t pause = 0;
 	unsigned owed;
 
 	v->listed = false;
 	c->found_in = NULL;             /* the list knows better */
-	for (uint64_t pause = 100;; pause = pause < 400 ? 2 * pause : 500) {
+	for (;;) {
 		if (!con_read_list(c, v, NOTHING, &v->list, &owed, e))
 			return false;
 		if (owed == 0)
 			break;
 		mem_reset(c->scratch, mark);
-		if (!os_pause(c->os, pause, e))
+		if (!con_wait(c, &pause, e))
 			return false;
 	}
 	v->content = content;
@@ -9621,10 +9640,11 @@ con_item(void *ctx, struct str vault, struct str id, struct item *it,
 {
 	struct con *c = ctx;
 	const struct con_wrote *w = con_wrote(c, id);
+	uint64_t pause = 0;
 
 	if (w != NULL && w->version == GONE)
 		return fail(e, E_ITEM, "");
-	for (uint64_t pause = 100;; pause = pause < 400 ? 2 * pause : 500) {
+	for (;;) {
 		struct err now = { 0 };
 		bool ok = con_read_item(c, vault, id, it, &now);
 
@@ -9633,7 +9653,7 @@ con_item(void *ctx, struct str vault, struct str id, struct item *it,
 			*e = now;
 			return ok;
 		}
-		if (!os_pause(c->os, pause, e))
+		if (!con_wait(c, &pause, e))
 			return false;
 	}
 }
@@ -10005,24 +10025,27 @@ con_is_same(const struct item *a, const struct item *b)
 
 /* Read what became of a change whose answer did not come: ours is the item
  * as it was sent, or NULL for one that was to go. The copy that answers may
- * lag behind, so an old item proves nothing, and is read a few times. */
+ * lag behind, so an old item proves nothing until LAG_MS are over. */
 MUST static bool
 con_settle(struct con *c, struct str vault, struct str id,
     const struct item *ours, struct err *e)
 {
-	http_close(&c->http);
-	for (uint64_t pause = 100; pause < 1000; pause *= 2) {
-		struct err now = { 0 };
-		struct item it;
-		bool ok = con_read_item(c, vault, id, &it, &now);
+	uint64_t until = c->os->now_ms() + LAG_MS, pause = 0;
+	struct err now;
 
+	http_close(&c->http);
+	do {
+		struct item it;
+		bool ok;
+
+		now = (struct err){ 0 };
+		ok = con_read_item(c, vault, id, &it, &now);
 		if (ours == NULL ? now.code == E_ITEM :
 		    ok && con_is_same(ours, &it))
 			return true;
-		if ((!ok && now.code != E_ITEM) ||
-		    !os_pause(c->os, pause, &now))
+		if (!ok && now.code != E_ITEM)
 			break;
-	}
+	} while (c->os->now_ms() < until && con_wait(c, &pause, &now));
 	*e = (struct err){ .code = E_UNSURE };
 	return false;
 }
@@ -10045,30 +10068,34 @@ con_take(struct con *c, struct str vault, struct str body, struct item *now,
 }
 
 /* The same for a new item: it is looked for by its title, and known by holding
- * just what was sent. *now becomes that item. */
+ * just what was sent, and by not being one that we have written before. *now
+ * becomes that item. */
 MUST static bool
 con_settle_new(struct con *c, struct con_vault *v, const struct item *ours,
     struct item *now, struct err *e)
 {
+	uint64_t until = c->os->now_ms() + LAG_MS, pause = 0;
 	size_t mark = c->scratch->used;
 	struct err none = { 0 };
 	unsigned owed;
 
 	http_close(&c->http);
-	for (uint64_t pause = 100; pause < 1000; pause *= 2) {
+	do {
+		mem_reset(c->scratch, mark);
 		if (!con_read_list(c, v, con_is_askable(c, v,
 		    ours->ref.title) ? con_query(c, ours->ref.title) : NOTHING,
 		    &c->found, &owed, &none))
 			break;
-		for (size_t i = 0; i < c->found.items; i++)
-			if (str_eq(c->found.item[i].title, ours->ref.title) &&
-			    con_read_item(c, ID(v->id), c->found.item[i].id,
-			    now, &none) && con_is_same(ours, now))
+		for (size_t i = 0; i < c->found.items; i++) {
+			const struct item_ref *ref = &c->found.item[i];
+
+			if (str_eq(ref->title, ours->ref.title) &&
+			    con_noted(c, ref->id) == NULL &&
+			    con_read_item(c, ID(v->id), ref->id, now, &none) &&
+			    con_is_same(ours, now))
 				return true;
-		mem_reset(c->scratch, mark);
-		if (!os_pause(c->os, pause, &none))
-			break;
-	}
+		}
+	} while (c->os->now_ms() < until && con_wait(c, &pause, &none));
 	*e = (struct err){ .code = E_UNSURE };
 	return false;
 }
@@ -10123,19 +10150,16 @@ con_send(struct con *c, struct con_vault *v, const struct con_request *r,
 MUST static bool
 con_room(struct con *c, struct str id, struct con_wrote **w, struct err *e)
 {
+	const struct con_wrote *old = con_noted(c, id);
 	uint64_t now = c->os->now_ms();
 	size_t at = 0;
 
-	for (size_t i = 0; i < WROTE_MAX; i++) {
-		if (str_eq(ID(c->wrote[i].id), id)) {
-			*w = &c->wrote[i];
-			return true;
-		}
+	for (size_t i = 0; i < WROTE_MAX; i++)
 		if (c->wrote[i].until < c->wrote[at].until)
 			at = i;
-	}
-	*w = &c->wrote[at];
-	return (*w)->until <= now || os_pause(c->os, (*w)->until - now, e);
+	*w = &c->wrote[old != NULL ? (size_t)(old - c->wrote) : at];
+	return old != NULL || (*w)->until <= now ||
+	    os_pause(c->os, (*w)->until - now, e);
 }
 
 /* Send the change as a PATCH if it can be one, else, or when the server does
@@ -12771,6 +12795,13 @@ tool_miss(struct keeper *k, struct str vault, struct str name,
 	return &k->gate->miss[hash[0] % MISSES_MAX];
 }
 
+/* From now on every name is looked for again. */
+static void
+tool_forget_misses(struct keeper *k)
+{
+	memset(k->gate->miss, 0, sizeof k->gate->miss);
+}
+
 /* The item that name means in this vault, fetched just now. By id first: one
  * request. By title: from the remembered list one request; when that list
  * turns out to be wrong it is read again, once, and its answer counts. What
@@ -13762,6 +13793,7 @@ tool_items(struct keeper *k, const struct json *j, uint32_t args,
 	if (!k->be->items(k->back, vault->id, &p.l, e) ||
 	    !resource_after(&p.l, cursor, &p.at, e))
 		return false;
+	tool_forget_misses(k);          /* what it shows can be asked for */
 	p.max = (size_t)max;
 	tool_put_clean(w, S("vault"), vault->name);
 	jw_put(w, S("vault_id"), vault->id);
@@ -14833,7 +14865,7 @@ write_do(struct keeper *k, struct writing *x, const char *what, bool names,
 	    !write_take(k, x, e) || !keep_intent(k, x->tool, e))
 		return false;
 	keep_stage(k, "writing the item");
-	memset(k->gate->miss, 0, sizeof k->gate->miss);
+	tool_forget_misses(k);
 	k->wrote = k->be->write(k->back, x->vault->id, &x->it, &x->wish, e);
 	k->settled = k->os->now_ms() + LAG_MS;
 	if (!k->wrote)

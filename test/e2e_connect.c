@@ -1640,6 +1640,7 @@ t_con_lag(struct t *t)
 static void
 t_con_lag_more(struct t *t)
 {
+	static const char twin[] = "{\"title\":\"Twin\",\"username\":\"a\"}";
 	struct buf args = { 0 }, id = { 0 };
 	struct json r = { 0 };
 	struct world w;
@@ -1668,6 +1669,18 @@ t_con_lag_more(struct t *t)
 	buf_clear(&args);
 	buf_fmt(&args, "op://AI/%s/username", id.p);
 	want_secret(&w, args.p, "confirmed", "Text");
+	/* an answer is lost, and the change shows late */
+	standin_do(&w.s, "lag 5");
+	standin_do(&w.s, "fault con_put lost x1");
+	buf_clear(&args);
+	buf_fmt(&args, "{\"item\":\"%s\",\"tags\":[\"u\"]}", id.p);
+	want_done(&w, UPDATE, args.p, NULL, "lost and late");
+	standin_do(&w.s, "fault con_create lost x1");
+	want_done(&w, CREATE, twin, NULL, "new, lost and late");
+	/* what we made before is not taken for what was not made */
+	standin_do(&w.s, "fault con_create status 500 x1");
+	call(&w, CREATE, twin, "not made");
+	want_word(&w, "write_unconfirmed", "not made");
 	con_write_close(&w, &den);
 	json_free(&r);
 	buf_free(&args);

@@ -15629,6 +15629,12 @@ test_tool_pages(void)
 			CHECK(shelf.ref[at].tags > 0 || shelf.ref[at].state !=
 			    ITEM_ACTIVE);
 	}
+	/* a title that was looked for in vain is there once a list shows it */
+	ENDED(tool_called(&k, "get_item", "{'item':'Later'}"), E_ITEM);
+	shelf_put("Later", ITEM_ACTIVE);
+	ENDED(tool_called(&k, "get_item", "{'item':'Later'}"), E_ITEM);
+	ENDED(tool_called(&k, "list_items", "{'limit':1}"), E_NONE);
+	ENDED(tool_called(&k, "get_item", "{'item':'Later'}"), E_NONE);
 	ENDED(tool_called(&k, "list_items", "{'cursor':'x'}"), E_ARGUMENT);
 	ENDED(tool_called(&k, "list_items", "{'category':'Nope'}"),
 	    E_ARGUMENT);
