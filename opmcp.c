@@ -10023,35 +10023,8 @@ con_is_same(const struct item *a, const struct item *b)
 	return true;
 }
 
-/* Read what became of a change whose answer did not come: ours is the item
- * as it was sent, or NULL for one that was to go. The copy that answers may
- * lag behind, so an old item proves nothing until LAG_MS are over. */
-MUST static bool
-con_settle(struct con *c, struct str vault, struct str id,
-    const struct item *ours, struct err *e)
-{
-	uint64_t until = c->os->now_ms() + LAG_MS, pause = 0;
-	struct err now;
-
-	http_close(&c->http);
-	do {
-		struct item it;
-		bool ok;
-
-		now = (struct err){ 0 };
-		ok = con_read_item(c, vault, id, &it, &now);
-		if (ours == NULL ? now.code == E_ITEM :
-		    ok && con_is_same(ours, &it))
-			return true;
-		if (!ok && now.code != E_ITEM)
-			break;
-	} while (c->os->now_ms() < until && con_wait(c, &pause, &now));
-	*e = (struct err){ .code = E_UNSURE };
-	return false;
-}
-
-/* Take the answer to a change: the item as it now is, or nothing when it was
- * to go. Fails with bad_answer. */
+/* Take the answer to a change: the item as it now is. Fails with bad_answer,
+ * and leaves *now alone. */
 MUST static bool
 con_take(struct con *c, struct str vault, struct str body, struct item *now,
     struct err *e)
@@ -10067,25 +10040,51 @@ con_take(struct con *c, struct str vault, struct str body, struct item *now,
 	return true;
 }
 
+/* Read what became of a change whose answer did not come: ours is the item
+ * as it was sent, or NULL for one that was to go. The copy that answers may
+ * lag behind, so an old item proves nothing until LAG_MS are over. */
+MUST static bool
+con_settle(struct con *c, struct str vault, struct str id,
+    const struct item *ours)
+{
+	uint64_t until = c->os->now_ms() + LAG_MS, pause = 0;
+	size_t mark = c->scratch->used;
+	struct err now;
+
+	do {
+		struct item it;
+		bool ok;
+
+		mem_reset(c->scratch, mark);
+		now = (struct err){ 0 };
+		ok = con_read_item(c, vault, id, &it, &now);
+		if (ours == NULL ? now.code == E_ITEM :
+		    ok && con_is_same(ours, &it))
+			return true;
+		if (!ok && now.code != E_ITEM)
+			return false;
+	} while (c->os->now_ms() < until && con_wait(c, &pause, &now));
+	return false;
+}
+
 /* The same for a new item: it is looked for by its title, and known by holding
  * just what was sent, and by not being one that we have written before. *now
  * becomes that item. */
 MUST static bool
 con_settle_new(struct con *c, struct con_vault *v, const struct item *ours,
-    struct item *now, struct err *e)
+    struct item *now)
 {
 	uint64_t until = c->os->now_ms() + LAG_MS, pause = 0;
 	size_t mark = c->scratch->used;
 	struct err none = { 0 };
 	unsigned owed;
 
-	http_close(&c->http);
 	do {
 		mem_reset(c->scratch, mark);
 		if (!con_read_list(c, v, con_is_askable(c, v,
 		    ours->ref.title) ? con_query(c, ours->ref.title) : NOTHING,
 		    &c->found, &owed, &none))
-			break;
+			return false;
 		for (size_t i = 0; i < c->found.items; i++) {
 			const struct item_ref *ref = &c->found.item[i];
 
@@ -10096,22 +10095,29 @@ con_settle_new(struct con *c, struct con_vault *v, const struct item *ours,
 				return true;
 		}
 	} while (c->os->now_ms() < until && con_wait(c, &pause, &none));
-	*e = (struct err){ .code = E_UNSURE };
 	return false;
 }
 
-/* The item as a change would leave it. A new one has no id yet; one that no
- * item has stands for it. */
+/* Was a change carried out whose answer is lost? A new item has no id yet; one
+ * that no item has stands for it in what was sent. */
 MUST static bool
-con_sent(struct con *c, struct con_vault *v, const struct con_request *r,
-    bool create, struct item *sent, struct err *e)
+con_is_done(struct con *c, struct con_vault *v, const struct con_request *r,
+    struct item *now)
 {
+	struct item sent = { 0 };
+	struct err none = { 0 };
+	bool create = now->ref.id.n == 0;
 	struct str text = create ? JOIN(c->scratch,
 	    S("{\"id\":\"aaaaaaaaaaaaaaaaaaaaaaaaaa\","),
 	    str_from(r->item, 1)) : r->item;
 
-	return json_parse(&sent->details, c->scratch, text, e) &&
-	    con_shape_item(c, ID(v->id), sent, e);
+	http_close(&c->http);
+	if (text.n == 0)                /* it was to go */
+		return con_settle(c, ID(v->id), now->ref.id, NULL);
+	return json_parse(&sent.details, c->scratch, text, &none) &&
+	    con_shape_item(c, ID(v->id), &sent, &none) && (create ?
+	    con_settle_new(c, v, &sent, now) :
+	    con_settle(c, ID(v->id), now->ref.id, &sent));
 }
 
 /* Send the change. A lost answer is made up for by reading.
@@ -10124,24 +10130,19 @@ con_send(struct con *c, struct con_vault *v, const struct con_request *r,
     struct item *now, struct err *e)
 {
 	struct err lost = { 0 };
-	struct item sent = { 0 };
-	struct str body, id = now->ref.id;
-	bool gone = r->item.n == 0, create = id.n == 0;
+	struct str body;
 
-	if (con_call(c, r, &body, NULL, &lost) &&
-	    (gone || con_take(c, ID(v->id), body, now, &lost)))
+	if (con_call(c, r, &body, NULL, &lost) && (r->item.n == 0 ||
+	    con_take(c, ID(v->id), body, now, &lost)))
 		return true;
 	if (!http_is_lost(&c->http, &lost)) {
 		*e = lost;
 		return false;
 	}
-	if (lost.code == E_CANCEL ||
-	    (!gone && !con_sent(c, v, r, create, &sent, &lost))) {
-		*e = (struct err){ .code = E_UNSURE };
-		return false;
-	}
-	return create ? con_settle_new(c, v, &sent, now, e) :
-	    con_settle(c, ID(v->id), id, gone ? NULL : &sent, e);
+	if (lost.code != E_CANCEL && con_is_done(c, v, r, now))
+		return true;
+	*e = (struct err){ .code = E_UNSURE };
+	return false;
 }
 
 /* Where a change to an item is to be remembered: in place of what was known of
