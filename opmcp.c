@@ -10874,6 +10874,7 @@ struct audit {
 	u8 prev[SHA256_LEN];
 	uint64_t seq, size;             /* our lines; the file's last size */
 	struct str parent;              /* the process that started this one */
+	const char *problem;            /* with its file, a literal; or NULL */
 };
 
 /* What a line says; a text with n = 0 is left out. */
@@ -10987,7 +10988,7 @@ aud_put(const struct audit *a, struct jw *w, const struct aud_line *l)
 
 /* The SHA-256 of the last line of the file, and its size; zeros when it is
  * empty. Fails when it does not end with a line, as a line of ours would
- * then run into what stands there. */
+ * then run into what stands there, and when nobody could find ours. */
 MUST static bool
 aud_tail(struct audit *a)
 {
@@ -10996,8 +10997,13 @@ aud_tail(struct audit *a)
 	struct str last;
 	size_t n;
 
+	a->problem = NULL;
 	if (fstat(a->fd, &st) != 0)
 		return false;
+	if (st.st_nlink == 0) {
+		a->problem = "its file was deleted; restart this server";
+		return false;
+	}
 	if ((uint64_t)st.st_size == a->size)
 		return true;
 	a->size = (uint64_t)st.st_size;
@@ -11005,9 +11011,13 @@ aud_tail(struct audit *a)
 	if (a->size == 0)
 		return true;
 	n = a->size < sizeof tail ? (size_t)a->size : sizeof tail;
-	if (pread(a->fd, tail, n, st.st_size - (off_t)n) != (ssize_t)n ||
-	    tail[n - 1] != '\n')
+	if (pread(a->fd, tail, n, st.st_size - (off_t)n) != (ssize_t)n)
 		return false;
+	if (tail[n - 1] != '\n') {
+		a->problem = "the last line of its file is cut short; run "
+		    "opmcp audit verify and move the file away";
+		return false;
+	}
 	last = (struct str){ tail, n - 1 };
 	for (size_t i = last.n; i > 0; i--)
 		if (tail[i - 1] == '\n') {
@@ -12471,7 +12481,8 @@ keep_intent(struct keeper *k, const char *tool, struct err *e)
 	line.event = "WRITE_BEGINS";
 	line.tool = tool;
 	return ((k->audit->seq > 0 || keep_audit_start(k)) &&
-	    aud_write(k->audit, &line)) || fail(e, E_AUDIT, "");
+	    aud_write(k->audit, &line)) ||
+	    err_set(e, E_AUDIT, k->audit->problem, 0);
 }
 
 /* The MAC of a state for the call under way. */
@@ -15651,9 +15662,40 @@ keep_policy(struct keeper *k, struct place *at, struct err *e)
 	    fail(e, E_CONFIG, "policy");
 }
 
-/* Open what the audit lines go to: a file, which is made when it is not
- * there, a descriptor that was inherited, or stderr. What cannot be opened
- * makes every call fail, and the reason is told in the log. */
+/* Look whether lines can follow what is in the file; others may be writing. */
+static void
+keep_audit_end(struct keeper *k)
+{
+	struct audit *a = k->audit;
+
+	a->size = UINT64_MAX;           /* its end has not been read */
+	if (a->file && flock(a->fd, LOCK_EX) == 0) {
+		if (!aud_tail(a) && a->problem != NULL)
+			os_log(k->os, LOG_ERROR, "OPMCP_AUDIT: %s: calls will "
+			    "fail", a->problem);
+		a->size = UINT64_MAX;   /* nor by whoever writes next */
+		(void)flock(a->fd, LOCK_UN);
+	}
+}
+
+/* Open the audit file; one that is not there is made. A named pipe is opened
+ * for writing alone: then it takes lines only while somebody reads them. */
+static int
+keep_audit_open(const char *path)
+{
+	int flags = O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
+	int fd = open(path, flags | O_RDWR | O_CREAT, 0600);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) != 0 || !S_ISFIFO(st.st_mode))
+		return fd;
+	(void)close(fd);
+	return open(path, flags | O_WRONLY);
+}
+
+/* Open what the audit lines go to: a file, a descriptor that was inherited,
+ * or stderr. What cannot be opened makes every call fail, and the reason is
+ * told in the log. */
 static void
 keep_audit(struct keeper *k)
 {
@@ -15672,8 +15714,7 @@ keep_audit(struct keeper *k)
 		a->fd = k->cfg->audit_fd > STDOUT_FILENO ?
 		    (int)k->cfg->audit_fd : -1;
 	else
-		a->fd = open(k->cfg->audit, O_RDWR | O_APPEND | O_CREAT |
-		    O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0600);
+		a->fd = keep_audit_open(k->cfg->audit);
 	if (fstat(a->fd, &st) != 0) {
 		os_log(k->os, LOG_ERROR, "OPMCP_AUDIT cannot be opened: calls "
 		    "will fail");
@@ -15682,7 +15723,7 @@ keep_audit(struct keeper *k)
 	}
 	a->file = a->fd != STDERR_FILENO && !str_is_start(where, S("fd:")) &&
 	    S_ISREG(st.st_mode);
-	a->size = UINT64_MAX;           /* its end has not been read */
+	keep_audit_end(k);
 }
 
 /* Place the back end that the settings ask for; it has no token yet. */
@@ -16006,8 +16047,9 @@ keep_build(struct keeper *k, const struct frame *call, struct out *o)
 	if (e.code == E_NONE && o->over)
 		fail(&e, E_LARGE, "result");
 	if (!keep_audit_call(k, &b, &e))
-		e = (struct err){ .code = E_AUDIT, .what = !k->wrote ? NULL :
-		    "but the change was made; do not repeat it" };
+		e = (struct err){ .code = E_AUDIT, .what = !k->wrote ?
+		    k->audit->problem : "but the change was made; do not "
+		    "repeat it" };
 	if (e.code != E_NONE) {
 		mem_wipe(o->p + FRAME_HEAD, o->n - FRAME_HEAD);
 		o->n = FRAME_HEAD;
@@ -18198,7 +18240,8 @@ cli_show(struct keeper *k, const struct cli *c, struct err *e)
 	}
 	if (!tool_may_reveal(k, vault, &it, list + from, to - from, e) ||
 	    !keep_audit_call(k, &(struct job){ .name = "get" }, e))
-		return e->code == E_NONE ? fail(e, E_AUDIT, "") : false;
+		return e->code == E_NONE &&
+		    err_set(e, E_AUDIT, k->audit->problem, 0);
 	for (size_t i = from; i < to; i++)
 		ok |= list[i].field != NULL && list[i].verdict == ALLOW &&
 		    cli_print(list[i].field, c->field == NULL ?
@@ -18230,7 +18273,7 @@ cli_read(struct keeper *k, const struct cli *c, struct err *e)
 	if (!tool_read(k, str_c(c->arg[0]), &r, e))
 		return false;
 	if (!keep_audit_call(k, &(struct job){ .name = "read" }, e))
-		return fail(e, E_AUDIT, "");
+		return err_set(e, E_AUDIT, k->audit->problem, 0);
 	(void)fwrite(r.text.p, 1, r.text.n, stdout);
 	if (!c->bare && r.shown.field->kind != KIND_FILE)
 		(void)putchar('\n');
@@ -18261,7 +18304,7 @@ cli_list(struct keeper *k, const struct cli *c, struct err *e)
 		return false;
 	k->line.vault = vault->id;
 	if (!keep_audit_call(k, &(struct job){ .name = "list" }, e))
-		return fail(e, E_AUDIT, "");
+		return err_set(e, E_AUDIT, k->audit->problem, 0);
 	for (size_t i = 0; i < l.items; i++) {
 		const struct item_ref *it = &l.item[i];
 
@@ -18493,9 +18536,10 @@ cli_check(struct keeper *k, const struct cli *c)
 	if (at.problem != NULL)
 		(void)printf("      %s:%u:%u\n", k->cfg->policy, at.line,
 		    at.column);
-	cli_finding(&wrong, k->audit->off || k->audit->fd >= 0,
-	    "audit log can be written", "set OPMCP_AUDIT to a file whose "
-	    "directory is writable");
+	cli_finding(&wrong, k->audit->off || (k->audit->fd >= 0 &&
+	    k->audit->problem == NULL), "audit log can be written",
+	    k->audit->problem != NULL ? k->audit->problem : "set OPMCP_AUDIT "
+	    "to a file whose directory is writable");
 	cli_advice(!k->audit->off, "audit log is on", "OPMCP_AUDIT=off: no "
 	    "decision is on record");
 	cli_advice(k->locked, "keys are kept out of swap",
@@ -18784,6 +18828,7 @@ main(int argc, char **argv)
 
 	(void)argc;
 	(void)signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGXFSZ, SIG_IGN);         /* write() tells it too */
 	ok = cfg_from_env(&cfg, environ, &bad);
 	status = cli_args(&cfg, &cli, argv);
 	if (status >= 0)

@@ -33,6 +33,7 @@
 #include <fnmatch.h>
 #include <netinet/in.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -9990,10 +9991,39 @@ want_check(struct world *w, bool online, int status, const char *says,
 	run_end(&r);
 }
 
+/* A limit on the size of files stops the audit log, not the program, and
+ * leaves no half line. */
+static void
+t_audit_limit(struct t *t)
+{
+	static const char *const get[] = { "get", ITEM, NULL };
+	struct rlimit was, low;
+	struct world w;
+	struct den d;
+	struct run r;
+
+	if (!den_start(&w, t, &d))
+		return;
+	getrlimit(RLIMIT_FSIZE, &was);
+	low = was;
+	low.rlim_cur = 100;
+	CHECK(t, setrlimit(RLIMIT_FSIZE, &low) == 0, "setrlimit");
+	run(&w, &r, get);
+	setrlimit(RLIMIT_FSIZE, &was);
+	CHECK(t, r.status == 74 && r.p.got.n == 0, "exit %d", r.status);
+	run_end(&r);
+	run(&w, &r, get);
+	CHECK(t, r.status == 0, "afterwards: exit %d", r.status);
+	run_end(&r);
+	den_close(&d);
+	world_close(&w);
+}
+
 /* What opmcp check finds, without and with the network. */
 static void
 t_findings(struct t *t)
 {
+	static const char *const get[] = { "get", ITEM, NULL };
 	char path[80];
 	struct world w;
 	struct den d;
@@ -10020,6 +10050,15 @@ t_findings(struct t *t)
 	snprintf(path, sizeof(path), "%s/none/audit", d.dir);
 	env_set(&w.env, "OPMCP_AUDIT", path);
 	want_check(&w, false, 78, "FAIL  audit log", "audit");
+	snprintf(path, sizeof(path), "%s/cut", d.dir);
+	CHECK(t, file_put(path, "{\"seq\":1", 8, 0600), "a cut line");
+	env_set(&w.env, "OPMCP_AUDIT", path);
+	want_check(&w, false, 78, "last line of its file is cut short", "cut");
+	want_status(&w, get, 74, "audit verify", "cut");
+	snprintf(path, sizeof(path), "%s/pipe", d.dir);
+	CHECK(t, mkfifo(path, 0600) == 0, "mkfifo");
+	env_set(&w.env, "OPMCP_AUDIT", path);
+	want_status(&w, get, 74, "audit_failed", "a pipe that nobody reads");
 	env_set(&w.env, "OPMCP_AUDIT", "off");
 	want_check(&w, false, 0, "warn  audit log is on", "audit off");
 	env_set(&w.env, "OPMCP_AUDIT", d.audit);
@@ -14856,6 +14895,7 @@ static const struct test {
 	{ "policy_file", t_policy_file, 0 },
 	{ "policy_explain", t_policy_explain, 0 },
 	{ "check_findings", t_findings, 0 },
+	{ "audit_limit", t_audit_limit, 0 },
 	{ "audit_verify", t_audit_verify, NO_GRIND },
 	{ "audit_where", t_audit_where, 0 },
 	{ "audit_names", t_audit_names, 0 },

@@ -11847,11 +11847,15 @@ test_aud_unwritable(void)
 	EQUAL(aud_report_of(slurp(path), "ops_token").lines, 2);
 	CHECK(write(a.fd, "{", 1) == 1);
 	CHECK(!aud_write(&a, &l));
+	CHECK(a.problem != NULL && strstr(a.problem, "cut short") != NULL);
 	CHECK(ftruncate(a.fd, (off_t)slurp(path).n - 1) == 0);
 	CHECK(aud_write(&a, &l));
 	r = aud_report_of(slurp(path), "ops_token");
 	EQUAL(r.lines, 3);
 	SAME(str_c(r.problem), NOTHING);
+	CHECK(a.problem == NULL && unlink(path) == 0);
+	CHECK(!aud_write(&a, &l));      /* nobody could read it */
+	CHECK(a.problem != NULL && strstr(a.problem, "deleted") != NULL);
 	(void)close(a.fd);
 	a.off = true;
 	CHECK(aud_write(&a, &l));       /* off is no failure */
