@@ -2539,7 +2539,8 @@ static const struct cfg_row {
 	    "    only what 1Password's own tools take",
 	    CFG_WORD, offsetof(struct cfg, references), 0, 0 },
 	{ "OPMCP_POLICY", NULL, "policy", "FILE", NULL,
-	    "rules: see opmcp policy --help",
+	    "rules, one a line, as: deny reveal item prod; what they mean is\n"
+	    "    told by opmcp policy check FILE op://VAULT/ITEM",
 	    CFG_TEXT, offsetof(struct cfg, policy), 0, 0 },
 	{ "OPMCP_MAX_ITEMS", NULL, "max-items", "N", DEF_MAX_ITEMS,
 	    "different items that may be revealed in one run, 1 to 1000",
@@ -3796,7 +3797,10 @@ tls_load(struct http *h, struct arena *scratch, struct err *e)
 		if (!os_read_file(scratch, OS_FILE_CA, h->cfg->cert_file, &pem,
 		    e))
 			return false;
-		return tls_load_pem(h, pem, e);
+		if (tls_load_pem(h, pem, e))
+			return true;
+		e->where = os_files[OS_FILE_CA].setting;
+		return false;
 	}
 	for (size_t i = 0; i < LEN(tls_bundles); i++) {
 		miss = (struct err){ 0 };
@@ -4234,18 +4238,23 @@ MUST static bool
 http_dial(struct http *h, struct err *e)
 {
 	struct os_addrs to = { 0 };
-	struct proxy p = { .host = "" };
+	const char *host = h->host, *port = h->port;
+	struct proxy p;
 	bool proxied = h->cfg->proxy != NULL && !h->plain &&
 	    !proxy_is_bypassed(h);
 
-	if (proxied && !proxy_parse(&p, str_c(h->cfg->proxy), e))
+	if (proxied) {
+		if (!proxy_parse(&p, str_c(h->cfg->proxy), e))
+			return false;
+		host = p.host;
+		port = p.port;
+	}
+	if (!os_resolve(h->os, host, port, h->deadline, &to, e) ||
+	    !os_connect(h->os, &to, os_deadline(h->os, h->deadline,
+	    CONNECT_MS), &h->fd, e)) {
+		e->where = proxied ? "HTTPS_PROXY" : NULL;
 		return false;
-	if (!os_resolve(h->os, proxied ? p.host : h->host,
-	    proxied ? p.port : h->port, h->deadline, &to, e))
-		return false;
-	if (!os_connect(h->os, &to, os_deadline(h->os, h->deadline,
-	    CONNECT_MS), &h->fd, e))
-		return false;
+	}
 	return !proxied || proxy_connect(h, &p, os_deadline(h->os,
 	    h->deadline, HANDSHAKE_MS), e);
 }
@@ -8923,7 +8932,7 @@ con_token_payload(struct con *c, struct str token, struct json *j)
 	for (size_t i = 0; i < token.n; i++)
 		if (!id_is_word(token.p[i]))
 			return false;
-	if (n != 3 || token.n > TOKEN_MAX || room == NULL ||
+	if (n != 3 || room == NULL ||
 	    !b64_decode(room, part[1], &plain.n))
 		return false;
 	plain.p = room;
@@ -8944,6 +8953,9 @@ con_check_token(struct con *c, struct str token, struct err *e)
 		return fail(e, E_TOKEN, "this is a service-account token; it "
 		    "goes into OP_SERVICE_ACCOUNT_TOKEN, without "
 		    "OP_CONNECT_HOST");
+	if (token.n > TOKEN_MAX)
+		return fail(e, E_TOKEN, "longer than 16 KiB; issue one for "
+		    "fewer vaults");
 	if (!con_token_payload(c, token, &j))
 		return fail(e, E_TOKEN, "not an access token of Connect");
 	aud = json_raw(&j, json_get(&j, ROOT, S("aud")));
@@ -9048,11 +9060,16 @@ con_try(struct con *c, const struct con_request *r,
 	return j == NULL || json_parse(j, c->scratch, a.body, e);
 }
 
-/* The setting to look at after a failure, or NULL. */
+/* The setting to look at after a failure, or NULL. What answers oddly before
+ * any list of vaults has come is likely not the server that was meant. */
 static const char *
-con_setting(const struct err *e)
+con_setting(const struct con *c, const struct err *e)
 {
 	switch (e->code) {
+	case E_SERVICE:
+	case E_ANSWER:
+		return c->vaults == 0 && e->http < 500 ? "OP_CONNECT_HOST" :
+		    NULL;
 	case E_NET:
 	case E_DNS:
 	case E_TLS:
@@ -9087,7 +9104,8 @@ con_call(struct con *c, const struct con_request *r, struct str *body,
 			return true;
 		if (!http_again(&c->http, !con_is_read(r), &now)) {
 			*e = now;
-			e->where = con_setting(e);
+			if (e->where == NULL)
+				e->where = con_setting(c, e);
 			return false;
 		}
 	}
@@ -14379,7 +14397,8 @@ tool_security(struct keeper *k, const struct json *j, uint32_t args,
 	tool_put_count(w, S("landlock_version"), (uint64_t)k->box.landlock_abi);
 	jw_put(w, S("seccomp"), str_c(layer_name[k->box.seccomp]));
 	jw_put(w, S("memory"), k->locked ? S("locked") : S("not locked"));
-	jw_put(w, S("tls"), S("1.2, ECDHE and AEAD only"));
+	jw_put(w, S("tls"), k->http->plain ? S("none: OP_CONNECT_HOST is "
+	    "http") : S("1.2, ECDHE and AEAD only"));
 	jw_put(w, S("audit"), k->audit->off ? S("off") : k->audit->fd < 0 ?
 	    S("failed") : S("on"));
 	jw_put(w, S("reveal"), str_c(verdict_name[k->cfg->reveal]));
@@ -18249,16 +18268,25 @@ cli_show(struct keeper *k, const struct cli *c, struct err *e)
 	return ok || fail(e, E_FIELD, "");
 }
 
-/* Say what is wrong, as the server would. */
+/* What is wrong, as the server would say it; in room. */
+static const char *
+cli_text(struct keeper *k, const struct err *e, char room[static CLI_TEXT])
+{
+	struct out text;
+
+	out_init(&text, (u8 *)room, CLI_TEXT - 1);
+	tool_put_error(&text, e, tool_more(k, e));
+	room[text.n] = '\0';
+	return room;
+}
+
+/* Say what is wrong. */
 static int
 cli_error(struct keeper *k, const struct err *e)
 {
-	u8 room[4096];
-	struct out text;
+	char room[CLI_TEXT];
 
-	out_init(&text, room, sizeof room);
-	tool_put_error(&text, e, tool_more(k, e));
-	(void)fprintf(stderr, "opmcp: %.*s\n", FMT(out_str(&text)));
+	(void)fprintf(stderr, "opmcp: %s\n", cli_text(k, e, room));
 	return err_table[e->code].status;
 }
 
@@ -18467,27 +18495,13 @@ cli_advice(bool ok, const char *what, const char *advice)
 	    ok ? "" : advice);
 }
 
-/* What opmcp check finds out by signing in: does the service answer, may
- * every vault of OPMCP_VAULTS be used, and does the token reach or may it do
- * more than it needs. */
+/* May every vault of OPMCP_VAULTS be used? */
 static void
-cli_check_online(struct keeper *k, int *wrong)
+cli_check_vaults(struct keeper *k, const struct vault *list, size_t n,
+    int *wrong)
 {
 	struct str rest = str_c(k->cfg->vaults), entry;
-	const struct vault *list;
-	bool fresh = true;
-	struct err e = { 0 };
-	size_t n;
 
-	keep_start(k);
-	if (!k->be->vaults(k->back, &fresh, &list, &n, &e)) {
-		cli_finding(wrong, false, "sign-in", err_table[e.code].text);
-		return;
-	}
-	cli_finding(wrong, true, "signed in, and the vault list can be read",
-	    "");
-	cli_advice(k->http->skew < 120 && k->http->skew > -120,
-	    "the clock agrees with the server's", "set this machine's clock");
 	while (str_cut(&rest, ',', &entry)) {
 		const struct vault *v;
 		struct err bad = { 0 };
@@ -18498,6 +18512,29 @@ cli_check_online(struct keeper *k, int *wrong)
 		    "ok  " : "FAIL", FMT(str_trim(entry)));
 		*wrong += bad.code != E_NONE;
 	}
+}
+
+/* What opmcp check finds out by signing in: does the service answer, and
+ * does the token reach or may it do more than it needs. */
+static void
+cli_check_online(struct keeper *k, int *wrong)
+{
+	const struct vault *list;
+	char room[CLI_TEXT];
+	bool fresh = true;
+	struct err e = { 0 };
+	size_t n;
+
+	keep_start(k);
+	if (!k->be->vaults(k->back, &fresh, &list, &n, &e)) {
+		cli_finding(wrong, false, "sign-in", cli_text(k, &e, room));
+		return;
+	}
+	cli_finding(wrong, true, "signed in, and the vault list can be read",
+	    "");
+	cli_advice(k->http->skew < 120 && k->http->skew > -120,
+	    "the clock agrees with the server's", "set this machine's clock");
+	cli_check_vaults(k, list, n, wrong);
 	for (size_t i = 0; i < n; i++) {
 		bool used = pol_vault(k->cfg, list, n, &list[i]) == ALLOW;
 
@@ -18542,6 +18579,9 @@ cli_check(struct keeper *k, const struct cli *c)
 	    "to a file whose directory is writable");
 	cli_advice(!k->audit->off, "audit log is on", "OPMCP_AUDIT=off: no "
 	    "decision is on record");
+	cli_advice(!k->http->plain || con_is_local(str_c(k->http->host)),
+	    "nothing crosses the network in clear", "OPMCP_ALLOW_HTTP: the "
+	    "token and all values do; use https where you can");
 	cli_advice(k->locked, "keys are kept out of swap",
 	    "raise RLIMIT_MEMLOCK");
 	e = (struct err){ 0 };

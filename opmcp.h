@@ -56,6 +56,7 @@
 #define TOKEN_MAX (16u << 10)        /* 1 KiB; Connect's grow with vaults */
 #define NAME_MAX_LEN 255u            /* item, vault, field names, characters */
 #define CLEAN_MAX 1024u              /* a name from a vault as it is shown */
+#define CLI_TEXT 4096u               /* an error of a command */
 #define POLICY_MAX (64u << 10)       /* the policy file */
 #define AUD_TEXT_MAX 256u            /* a text from outside in an audit line */
 #define AUD_RUNS_MAX 65536u          /* runs in an audit file */

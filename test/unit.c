@@ -10370,7 +10370,10 @@ test_con_check_token(void)
 		{ NULL, "", "", false }, { NULL, "..", "", false },
 		{ NULL, "ops_eyJ9", "", false }, { NULL, "a.%%.c", "", false },
 	};
+	struct err long_one = { 0 };
+	struct out text;
 
+	out_init(&text, mem_alloc(&T, TOKEN_MAX + 1), TOKEN_MAX + 1);
 	for (size_t i = 0; i < LEN(rows); i++) {
 		struct con *c = con_begun();
 		struct err e = { 0 };
@@ -10387,6 +10390,10 @@ test_con_check_token(void)
 		FAILED(e, rows[i].good ? E_NONE : E_TOKEN);
 	}
 	run.row = NULL;
+	memset(text.p, 'a', text.cap);
+	CHECK(!con_check_token(con_begun(), (struct str){ text.p, text.cap },
+	    &long_one));
+	CHECK(strstr(long_one.what, "longer than") != NULL);
 }
 
 /* A change keeps every byte that it does not name, also of members that this
