@@ -5825,6 +5825,27 @@ item_kind(struct str wire, struct str id)
 	return KIND_OTHER;
 }
 
+/* A title, label or tag as it is seen: without blanks around it and without
+ * characters that do not show. Whoever reads it in 1Password must not be wrong
+ * about what it does. Cut where the room ends. */
+static struct str
+item_seen(struct str text, u8 room[static CLEAN_MAX])
+{
+	struct out o;
+	uint32_t cp;
+
+	out_init(&o, room, CLEAN_MAX);
+	while (text.n > 0 && !o.over && utf8_next(&text, &cp)) {
+		bool selects = (cp >= 0xfe00 && cp <= 0xfe0f) ||
+		    (cp >= 0xe0100 && cp <= 0xe01ef);   /* how others look */
+		bool blank = text_is_blank(cp) || cp == 0x2800;
+
+		if (!text_is_hidden(cp) && !selects && !(blank && o.n == 0))
+			utf8_put(&o, blank ? ' ' : cp);
+	}
+	return str_trim(out_str(&o));
+}
+
 /* Is there a letter at this place, so that a short word is part of a longer
  * one? */
 static bool
@@ -5837,8 +5858,8 @@ item_is_letter(struct str name, size_t at)
 
 /* Is there one of the words that stand for something to protect? Letter case
  * does not matter; short words count only as words of their own. */
-static bool
-item_is_telling(struct str name)
+MUST static bool
+item_has_word(struct str name)
 {
 	static const char *const words[] = { "password", "passphrase",
 		"passcode", "secret", "token", "private", "recovery", "seed",
@@ -5857,6 +5878,15 @@ item_is_telling(struct str name)
 				return true;
 		}
 	return false;
+}
+
+/* The same for a name as it is, and as it is seen. */
+static bool
+item_is_telling(struct str name)
+{
+	u8 room[CLEAN_MAX];
+
+	return item_has_word(name) || item_has_word(item_seen(name, room));
 }
 
 /* Where the user and password in a URL end, with the @, or 0; *from is where
@@ -5974,34 +6004,13 @@ item_read_date(enum kind kind, struct str s, int64_t *v)
 	return str_eq(out_str(&o), s);
 }
 
-/* A tag as it is seen: without blanks around it and without characters that do
- * not show. Whoever reads a tag in 1Password must not be wrong about what it
- * does. Cut where the room ends, which is longer than any tag of ours. */
-static struct str
-item_tag_seen(struct str text, u8 room[static NAME_MAX_LEN])
-{
-	struct out o;
-	uint32_t cp;
-
-	out_init(&o, room, NAME_MAX_LEN);
-	while (text.n > 0 && !o.over && utf8_next(&text, &cp)) {
-		bool selects = (cp >= 0xfe00 && cp <= 0xfe0f) ||
-		    (cp >= 0xe0100 && cp <= 0xe01ef);   /* how others look */
-		bool blank = text_is_blank(cp) || cp == 0x2800;
-
-		if (!text_is_hidden(cp) && !selects && !(blank && o.n == 0))
-			utf8_put(&o, blank ? ' ' : cp);
-	}
-	return str_trim(out_str(&o));
-}
-
 /* Is text this tag, or one below it ("ai:deny/prod")? ASCII case is
  * ignored. */
 MUST static bool
 item_tag_eq(struct str text, struct str tag)
 {
-	u8 room[NAME_MAX_LEN];
-	struct str seen = item_tag_seen(text, room);
+	u8 room[CLEAN_MAX];
+	struct str seen = item_seen(text, room);
 
 	return str_nocase_eq(str_upto(seen, tag.n), tag) &&
 	    (seen.n == tag.n || seen.p[tag.n] == '/');
@@ -6012,9 +6021,9 @@ item_tag_eq(struct str text, struct str tag)
 static bool
 item_tag_is_rule(struct str text)
 {
-	u8 room[NAME_MAX_LEN];
+	u8 room[CLEAN_MAX];
 
-	return str_nocase_eq(str_upto(item_tag_seen(text, room), 3), S("ai:"));
+	return str_nocase_eq(str_upto(item_seen(text, room), 3), S("ai:"));
 }
 
 /* Does an item bear this tag? Tags are few and short; whoever writes into the
@@ -10731,6 +10740,16 @@ pol_parse(struct policy *p, struct arena *a, struct str text,
 	return true;
 }
 
+/* Does a name match a pattern, as it is or as it is seen? */
+static bool
+pol_name_eq(struct str glob, struct str name)
+{
+	u8 room[CLEAN_MAX];
+
+	return pol_glob_eq(glob, name) ||
+	    pol_glob_eq(glob, item_seen(name, room));
+}
+
 /* Does a rule's selector match? What is not known of the deed matches no
  * selector: a rule for an item says nothing about a whole vault. */
 static bool
@@ -10744,11 +10763,11 @@ pol_sel_is_met(enum sel sel, struct str want, const struct deed *d)
 		    str_nocase_eq(want, d->vault->name);
 	case SEL_ITEM:
 		return it != NULL && (str_eq(want, it->id) ||
-		    pol_glob_eq(want, it->title));
+		    pol_name_eq(want, it->title));
 	case SEL_FIELD:
-		return (d->field.p != NULL && pol_glob_eq(want, d->field)) ||
-		    (d->own != NULL && (pol_glob_eq(want, d->own->title) ||
-		    pol_glob_eq(want, d->own->id)));
+		return (d->field.p != NULL && pol_name_eq(want, d->field)) ||
+		    (d->own != NULL && (pol_name_eq(want, d->own->title) ||
+		    pol_name_eq(want, d->own->id)));
 	case SEL_TAG:
 		return it != NULL && item_has_tag(it, want);
 	case SEL_CATEGORY:

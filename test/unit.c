@@ -6182,6 +6182,10 @@ test_item_is_protected(void)
 		{ "port", "port", KIND_TEXT, FOR_NOTHING, false },
 		{ "username", "username", KIND_TEXT, FOR_NOTHING, false },
 		{ "passwor", "toke", KIND_TEXT, FOR_NOTHING, false },
+		/* what does not show does not count */
+		{ "x", "P\xe2\x80\x8bIN", KIND_TEXT, FOR_NOTHING, true },
+		{ "x", "pass\xc2\xadword", KIND_TEXT, FOR_NOTHING, true },
+		{ "x", "P\xe2\x80\x8bINE", KIND_TEXT, FOR_NOTHING, false },
 	};
 	static const struct {
 		const char *value;
@@ -11451,6 +11455,32 @@ random_policy(void)
 	if (o.n > 0 && rnd(3) == 0)
 		o.n -= o.p[o.n - 1] == '\n';
 	return out_str(&o);
+}
+
+/* A name matches as it is and as it is seen. */
+static void
+test_pol_name_eq(void)
+{
+	static const struct {
+		struct str glob, name;
+		bool want;
+	} rows[] = {
+		{ B("prod"), B("prod"), true }, { B("prod"), B("Prod"), true },
+		{ B("prod"), B("pr\xe2\x80\x8bod"), true },
+		{ B("prod"), B(" prod\xc2\xa0"), true },
+		{ B("prod"), B("pro"), false }, { B("prod"), B("pro d"), false },
+		{ B("pr?d"), B("pr\xe2\x80\x8b" "d"), true },
+		{ B("prd"), B("pr\xe2\x80\x8b" "d"), true },
+		{ B("pr\xe2\x80\x8b" "d"), B("pr\xe2\x80\x8b" "d"), true },
+		{ B("cvv "), B("cvv "), true }, { B("cvv"), B("cvv "), true },
+		{ B("*"), B("\xff"), true }, { B("x"), B("\xff"), false },
+	};
+
+	for (size_t i = 0; i < LEN(rows); i++) {
+		run.row = cstr(JOIN(&T, rows[i].glob, S(" "), rows[i].name));
+		EQUAL(pol_name_eq(rows[i].glob, rows[i].name), rows[i].want);
+	}
+	run.row = NULL;
 }
 
 /* 100,000 rules and deeds, judged twice. */
@@ -19799,7 +19829,8 @@ static const struct {
 	TEST(test_pol_vault_nameless), TEST(test_pol_default_vault),
 	TEST(test_pol_parse), TEST(test_pol_parse_errors),
 	TEST(test_pol_parse_hidden), TEST(test_pol_parse_many),
-	TEST(test_pol_glob_eq), TEST(test_pol_judge),
+	TEST(test_pol_glob_eq), TEST(test_pol_name_eq),
+	TEST(test_pol_judge),
 	TEST(test_aud_verify), TEST(test_aud_changes), TEST(test_aud_runs),
 	TEST(test_aud_line), TEST(test_aud_unwritable),
 	TEST(test_box_narrow),
