@@ -8854,12 +8854,38 @@ con_category(struct str word)
 	return S("");
 }
 
+/* Is this a string, or nothing? */
+static bool
+con_is_text(const struct json *j, uint32_t node)
+{
+	struct str text;
+
+	return json_is_null(j, node) || json_str(j, node, &text);
+}
+
+/* A list of strings, or nothing? */
+MUST static bool
+con_are_strings(const struct json *j, uint32_t list)
+{
+	struct str text;
+	uint32_t k;
+
+	if (!json_is_array(j, list))
+		return json_is_null(j, list);
+	for (k = json_first(j, list); k != 0; k = json_next(j, list, k))
+		if (!json_str(j, k, &text))
+			return false;
+	return true;
+}
+
 /* The kind of a field by its type; a missing type is STRING. */
 static enum kind
 con_kind(const struct json *j, uint32_t field)
 {
 	struct str type = S("STRING");
 
+	if (!con_is_text(j, json_get(j, field, S("type"))))
+		return KIND_OTHER;
 	(void)!json_get_str(j, field, S("type"), &type);
 	for (size_t i = 0; i < LEN(con_kinds); i++)
 		if (str_nocase_eq(type, str_c(con_kinds[i].word)))
@@ -9166,11 +9192,11 @@ con_add_vault(struct con *c, const struct json *j, uint32_t node,
     struct err *e)
 {
 	struct con_vault *v;
-	struct str id, name;
+	struct str id, name = S("");
 
-	if (!json_get_str(j, node, S("id"), &id) || !id_is_valid(id, 'a') ||
-	    !json_get_str(j, node, S("name"), &name))
-		return fail(e, E_ANSWER, "vault without id or name");
+	if (!json_get_str(j, node, S("id"), &id) || !id_is_valid(id, 'a'))
+		return fail(e, E_ANSWER, "vault without id");
+	(void)!json_get_str(j, node, S("name"), &name);
 	v = con_vault_place(c, id);
 	name = str_dup(&c->names, name);
 	if (v == NULL || name.p == NULL || c->vaults == VAULTS_MAX)
@@ -9255,6 +9281,8 @@ con_item_ref(struct arena *a, const struct json *j, uint32_t node,
 	    (json_get(j, in, S("id")) != 0 &&
 	    !json_is_str(j, in, S("id"), vault)))
 		return fail(e, E_ANSWER, "not an item of this vault");
+	if (!con_are_strings(j, json_get(j, node, S("tags"))))
+		return fail(e, E_ANSWER, "tags");       /* they may forbid */
 	(void)!json_get_str(j, node, S("category"), &word);
 	(void)!json_get_str(j, node, S("title"), &title);
 	(void)!json_get_str(j, node, S("updatedAt"), &updated);
@@ -9531,7 +9559,8 @@ con_shape_date(struct con *c, const struct json *j, struct field *f)
 	out_open(&o, c->scratch);
 	item_put_date(&o, f->kind, v);
 	text = out_close(&o, c->scratch);
-	f->value = (struct secret){ text.p, text.n };
+	if (text.n > 0)                 /* so is what is none */
+		f->value = (struct secret){ text.p, text.n };
 	return !o.over;
 }
 
@@ -9578,8 +9607,12 @@ con_add_field(struct con *c, struct item *it, uint32_t node)
 	    str_eq(id, S("fingerprint")) || str_eq(id, S("key_type")))) {
 		f->kind = KIND_SSH_FACT;
 	}
-	if (f->kind == KIND_OTHER)
+	if (f->kind == KIND_OTHER ||
+	    (!con_is_text(j, json_get(j, node, S("value"))) &&
+	    f->kind != KIND_DATE && f->kind != KIND_MONTH_YEAR)) {
+		f->kind = KIND_OTHER;
 		f->value.p = NULL;
+	}
 	if (f->kind == KIND_TOTP)
 		con_add_code(j, f);
 	return (f->kind != KIND_DATE && f->kind != KIND_MONTH_YEAR) ||
@@ -12801,11 +12834,13 @@ tool_find_title(struct keeper *k, struct str vault, struct str title,
 	if (!k->be->items(k->back, vault, &l, e))
 		return false;
 	*fresh = l.fresh;
+	*id = NOTHING;
 	for (size_t i = 0; i < l.items; i++) {
 		if (!str_nocase_eq(l.item[i].title, title))
 			continue;
 		archived |= l.item[i].state == ITEM_ARCHIVED;
-		if (l.item[i].state == ITEM_ACTIVE && hits++ == 0)
+		if (l.item[i].state == ITEM_ACTIVE &&
+		    !str_eq(*id, l.item[i].id) && hits++ == 0)
 			*id = l.item[i].id;
 	}
 	if (hits == 1)

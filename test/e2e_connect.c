@@ -1851,7 +1851,8 @@ static const struct con_hostile {
 	{ "con_vaults", "[{\"id\":\"@@\",\"name\":\"AI\"}]", CON_BAD },
 	{ "con_vaults", "[{\"id\":\"#\",\"id\":\"^\",\"name\":\"AI\"}]",
 	    CON_BAD },
-	{ "con_vaults", "[{\"id\":\"#\",\"name\":null}]", CON_BAD },
+	{ "con_vaults", "[{\"id\":\"#\",\"name\":null}]",
+	    "vault_not_allowed" },
 	{ "con_vaults",
 	    "[{\"id\":\"#\",\"name\":\"AI\"},{\"id\":\"^\","
 	    "\"name\":\"AI\"}]",
@@ -1888,6 +1889,15 @@ static const struct con_hostile {
 	{ "con_item", "{}", CON_BAD },
 	{ "con_item", "[]", CON_BAD },
 	{ "con_item", "\"x\"", CON_BAD },
+	/* tags forbid: what cannot be read may be one that does */
+	{ "con_item",
+	    "{\"id\":\"@\",\"title\":\"GitHub\",\"vault\":{\"id\":"
+	    "\"#\"},\"tags\":\"ai:deny\"}",
+	    CON_BAD },
+	{ "con_item",
+	    "{\"id\":\"@\",\"title\":\"GitHub\",\"vault\":{\"id\":"
+	    "\"#\"},\"tags\":[{\"a\":\"ai:deny\"}]}",
+	    CON_BAD },
 	{ "con_item",
 	    "{\"id\":\"~\",\"title\":\"GitHub\",\"vault\":{\"id\":"
 	    "\"#\"},\"category\":\"LOGIN\"}",
@@ -1904,7 +1914,7 @@ static const struct con_hostile {
 	    "{\"id\":\"@\",\"title\":\"GitHub\",\"vault\":{\"id\":"
 	    "\"#\"},\"category\":\"LOGIN\",\"fields\":[null,1,[],{},"
 	    "{\"id\":null,\"value\":{}},{\"section\":7}],\"sections\""
-	    ":{\"a\":[]},\"files\":[null,{}],\"tags\":\"x\",\"urls\":"
+	    ":{\"a\":[]},\"files\":[null,{}],\"tags\":[\"x\"],\"urls\":"
 	    "[null,{\"href\":null}]}",
 	    NULL },
 	{ "con_item",
@@ -2016,6 +2026,21 @@ t_con_hostile_more(struct t *t)
 		want_ping(&w, "huge texts");
 		standin_do(&w.s, "conbody con_item");
 		get_usual(&w, "after huge texts");
+		con_body(&w, "{\"id\":\"@\",\"title\":\"GitHub\",\"vault\":{"
+		    "\"id\":\"#\"},\"category\":\"LOGIN\",\"fields\":[{"
+		    "\"id\":\"password\",\"purpose\":\"PASSWORD\",\"value\":"
+		    "12345678},{\"id\":\"t\",\"type\":7,\"value\":\"v\"},{"
+		    "\"id\":\"d\",\"type\":\"DATE\",\"value\":"
+		    "\"253402257660\"},{\"id\":\"m\",\"type\":\"MONTH_YEAR\","
+		    "\"value\":\"2024\"}]}", &b);
+		standin_do(&w.s, "conbody con_item %s", b.p);
+		read_ref(&w, "op://AI/GitHub/password");
+		want_word(&w, "field_not_found", "a number");
+		read_ref(&w, "op://AI/GitHub/t");
+		want_word(&w, "field_unsupported", "a type that is none");
+		want_secret(&w, "op://AI/GitHub/d", "253402257660", "Date");
+		want_secret(&w, "op://AI/GitHub/m", "2024", "MonthYear");
+		standin_do(&w.s, "conbody con_item");
 		standin_do(&w.s, "conbody con_vault {\"id\":\"x\"}");
 		call(&w, "list_items", "{\"query\":\"x\"}", "version");
 		want_word(&w, CON_BAD, "version of another vault");
