@@ -1949,6 +1949,12 @@ json_is_array(const struct json *j, uint32_t node)
 	return node < j->n && j->tok[node].type == JSMN_ARRAY;
 }
 
+static bool
+json_is_string(const struct json *j, uint32_t node)
+{
+	return node < j->n && j->tok[node].type == JSMN_STRING;
+}
+
 /* The first element of an array or key of an object; 0 when empty, and for
  * what is neither. */
 static uint32_t
@@ -8858,22 +8864,17 @@ con_category(struct str word)
 static bool
 con_is_text(const struct json *j, uint32_t node)
 {
-	struct str text;
-
-	return json_is_null(j, node) || json_str(j, node, &text);
+	return json_is_null(j, node) || json_is_string(j, node);
 }
 
 /* A list of strings, or nothing? */
 MUST static bool
 con_are_strings(const struct json *j, uint32_t list)
 {
-	struct str text;
-	uint32_t k;
-
 	if (!json_is_array(j, list))
 		return json_is_null(j, list);
-	for (k = json_first(j, list); k != 0; k = json_next(j, list, k))
-		if (!json_str(j, k, &text))
+	for (uint32_t k = json_first(j, list); k; k = json_next(j, list, k))
+		if (!json_is_string(j, k))
 			return false;
 	return true;
 }
