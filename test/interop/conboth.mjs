@@ -44,21 +44,24 @@ const YEAR_1 = -62135596800;    // seconds since 1970
 const YEAR_3000 = 32503680000;
 
 // A value as opmcp gives it, from the one that the client gives; undefined:
-// opmcp has none.  A month's year can have two digits.
+// opmcp has none.  A month's year can have two digits; what is no date is
+// given as it is.
 export function valueOf(f) {
 	const n = f.value ? Number(f.value) : NaN;
 	if (unsupported.includes(f.type))
 		return undefined;
 	if (f.type === "DATE")
 		return n >= YEAR_1 && n < YEAR_3000 ? new Date(n * 1000)
-			.toISOString().replace(/T.*/, "") : undefined;
+			.toISOString().replace(/T.*/, "") :
+			f.value || undefined;
 	if (f.type !== "MONTH_YEAR")
 		return f.value ?? "";
 	const year = Math.floor(n / 100);
 	const month = n % 100;
 	return n > 0 && n < 1e6 && month >= 1 && month <= 12 ?
 		`${String(month).padStart(2, "0")}/${String(year +
-			(year < 100 ? 2000 : 0)).padStart(4, "0")}` : undefined;
+			(year < 100 ? 2000 : 0)).padStart(4, "0")}` :
+		f.value || undefined;
 }
 
 // A text as get_item shows it.
