@@ -4892,6 +4892,21 @@ http_log(const struct http *h, const struct http_answer *answer, bool ok)
 	    h->reused ? "" : " connected");
 }
 
+/* Wipe the record buffer, in which the answer stood in clear, when the kept
+ * connection rests: nothing is to be sent, and of what comes next not even the
+ * five bytes have come with which a record begins (I3). */
+static void
+http_rest(struct http *h)
+{
+	size_t len = 0;
+
+	if (h->fd >= 0 && (h->plain ? h->from == h->to :
+	    br_ssl_engine_current_state(&h->ssl.eng) ==
+	    (BR_SSL_SENDAPP | BR_SSL_RECVREC) &&
+	    br_ssl_engine_recvrec_buf(&h->ssl.eng, &len) != NULL && len == 5))
+		mem_wipe(h->io, sizeof h->io);
+}
+
 /* Receive the answer to http_begin()'s request; its body goes to the arena.
  * After a failure the connection is gone: an answer that comes late must not
  * be taken for the next one's. */
@@ -4905,6 +4920,8 @@ http_finish(struct http *h, struct arena *a, struct http_answer *answer,
 	ok = http_read(h, a, answer, e);
 	if (!ok)
 		http_close(h);
+	else
+		http_rest(h);
 	http_log(h, answer, ok);
 	return ok;
 }

@@ -2288,6 +2288,30 @@ t_con_again(struct t *t)
 	buf_free(&b);
 }
 
+/* Over Connect an answer is clear text: none of it stays in memory. */
+static void
+t_con_memory(struct t *t)
+{
+	struct world w;
+	size_t m;
+
+	for (m = 0; m < LEN(con_modes); m++) {
+		pid_t keeper;
+
+		if (!con_start(&w, t, con_modes[m]))
+			return;
+		want_secret(&w, "op://AI/Marker/password", MARKER,
+		    "Concealed");
+		want_ping(&w, "after the marker");
+		keeper = pid_child(w.c.p.pid);
+		/* what stays is seen, if memory can be read at all */
+		if (memory_has(keeper, find(&w, "AI", ITEM)->vault_id))
+			CHECK(t, memory_free_of(keeper, MARKER, 1000),
+			    "the keeper keeps a password");
+		con_close(&w);
+	}
+}
+
 /* The rows of the table of cases. */
 #define CON_CASES                                                             \
 	{ "con_host", t_con_host, 0 }, { "con_refused", t_con_refused, 0 },   \
@@ -2308,6 +2332,7 @@ t_con_again(struct t *t)
 	    { "con_part", t_con_part, 0 }, { "con_again", t_con_again, 0 },   \
 	    { "con_delete", t_con_delete, 0 }, { "con_lag", t_con_lag, 0 },   \
 	    { "con_lag_more", t_con_lag_more, 0 },                            \
+	    { "con_memory", t_con_memory, 0 },                                \
 	    { "con_spoil", t_con_spoil, 0 },                                  \
 	    { "con_rights", t_con_rights, 0 },                                \
 	    { "con_hostile", t_con_hostile, 0 },                              \
