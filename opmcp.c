@@ -9889,6 +9889,27 @@ con_is_made(enum kind kind)
 	    kind != KIND_CARD_TYPE;
 }
 
+/* Change the notes: a field like the others, with a purpose of its own; new
+ * ones go to the new fields. */
+static void
+con_edit_notes(struct con *c, struct edits *x, const struct item *it,
+    const struct wish *w, struct out *fields)
+{
+	struct str text = json_quoted(c->scratch, w->notes);
+
+	if (w->notes.p == NULL)
+		return;
+	for (size_t i = 0; i < it->fields; i++)
+		if (it->field[i].kind == KIND_NOTES) {
+			edit_member(x, c->scratch, it->field[i].node,
+			    S("value"), text);
+			return;
+		}
+	OUT(fields, fields->n > 0 ? S(",") : NOTHING, S("{\"id\":"
+	    "\"notesPlain\",\"type\":\"STRING\",\"purpose\":\"NOTES\","
+	    "\"label\":\"notesPlain\",\"value\":"), text, S("}"));
+}
+
 /* Change the fields that are there, and add those that are not. */
 MUST static bool
 con_edit_fields(struct con *c, struct edits *x, const struct item *it,
@@ -9917,29 +9938,13 @@ con_edit_fields(struct con *c, struct edits *x, const struct item *it,
 		    !con_put_field(c, &fields, it, f, section[i]))
 			return fail(e, E_LARGE, "change");
 	}
+	con_edit_notes(c, x, it, w, &fields);
+	x->over |= fields.over;
 	if (fresh.n > 0)
 		edit_entry(x, c->scratch, S("sections"), out_str(&fresh));
 	if (fields.n > 0)
 		edit_entry(x, c->scratch, S("fields"), out_str(&fields));
 	return true;
-}
-
-/* Change the notes: a field like the others, with a purpose of its own. */
-static void
-con_edit_notes(struct con *c, struct edits *x, const struct item *it,
-    struct str notes)
-{
-	struct str text = json_quoted(c->scratch, notes);
-
-	for (size_t i = 0; i < it->fields; i++)
-		if (it->field[i].kind == KIND_NOTES) {
-			edit_member(x, c->scratch, it->field[i].node,
-			    S("value"), text);
-			return;
-		}
-	edit_entry(x, c->scratch, S("fields"), JOIN(c->scratch, S("{\"id\":"
-	    "\"notesPlain\",\"type\":\"STRING\",\"purpose\":\"NOTES\","
-	    "\"label\":\"notesPlain\",\"value\":"), text, S("}")));
 }
 
 /* Change the website: the primary one, else the first, else a new one. */
@@ -9981,11 +9986,7 @@ con_edit(struct con *c, struct str vault, const struct item *it,
 		con_edit_website(c, &x, w->website);
 	if (w->retag)
 		item_edit_tags(&x, a, w);
-	if (!con_edit_fields(c, &x, it, w, e))
-		return false;
-	if (w->notes.p != NULL)
-		con_edit_notes(c, &x, it, w->notes);
-	return edit_done(&x, a, text, e);
+	return con_edit_fields(c, &x, it, w, e) && edit_done(&x, a, text, e);
 }
 
 /* Append an operation of a PATCH that replaces what a path names. */
