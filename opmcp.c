@@ -9121,8 +9121,8 @@ con_setting(const struct con *c, const struct err *e)
 	switch (e->code) {
 	case E_SERVICE:
 	case E_ANSWER:
-		return c->vaults == 0 && e->http < 500 ? "OP_CONNECT_HOST" :
-		    NULL;
+		return c->vaults == 0 && e->http < 500 && e->http != 408 ?
+		    "OP_CONNECT_HOST" : NULL;
 	case E_NET:
 	case E_DNS:
 	case E_TLS:
@@ -10126,7 +10126,7 @@ MUST static bool
 con_settle(struct con *c, struct str vault, struct str id,
     const struct item *ours)
 {
-	uint64_t until = c->os->now_ms() + LAG_MS, pause = 0;
+	uint64_t until = c->os->now_ms() + LAG_MS, pause = 0, version;
 	size_t mark = c->scratch->used;
 	struct err now;
 
@@ -10137,7 +10137,9 @@ con_settle(struct con *c, struct str vault, struct str id,
 		mem_reset(c->scratch, mark);
 		now = (struct err){ 0 };
 		ok = con_read_item(c, vault, id, &it, &now);
-		if (ours == NULL ? now.code == E_ITEM :
+		/* a proxy's 404 says nothing: the vault must be there */
+		if (ours == NULL ? now.code == E_ITEM &&
+		    con_version(c, vault, &version, &now) :
 		    ok && con_is_same(ours, &it))
 			return true;
 		if (!ok && now.code != E_ITEM)
@@ -10238,8 +10240,11 @@ con_room(struct con *c, struct str id, struct con_wrote **w, struct err *e)
 		if (c->wrote[i].until < c->wrote[at].until)
 			at = i;
 	*w = &c->wrote[old != NULL ? (size_t)(old - c->wrote) : at];
-	return old != NULL || (*w)->until <= now ||
-	    os_pause(c->os, (*w)->until - now, e);
+	if (old != NULL || (*w)->until <= now)
+		return true;
+	if ((*w)->until >= c->http.call_deadline)
+		return fail(e, E_TIMEOUT, "too many changes at once");
+	return os_pause(c->os, (*w)->until - now, e);
 }
 
 /* Send the change as a PATCH if it can be one, else, or when the server does
@@ -10294,7 +10299,8 @@ con_write(void *ctx, struct str vault, struct item *it, const struct wish *w,
 	c->found_in = NULL;
 	if (!con_change(c, v, &r, w, &now, e))
 		return false;
-	it->version = create ? 1 : it->version + 1;
+	it->version = create ? 1 : (now.version > it->version ?
+	    now.version : it->version) + 1;     /* others may have written */
 	it->ref.id = now.ref.id;
 	memcpy(wrote->id, now.ref.id.p, ID_LEN);
 	wrote->in = v;

@@ -1677,6 +1677,24 @@ t_con_lag_more(struct t *t)
 	want_done(&w, UPDATE, args.p, NULL, "lost and late");
 	standin_do(&w.s, "fault con_create lost x1");
 	want_done(&w, CREATE, twin, NULL, "new, lost and late");
+	/* somebody else was faster: our change is the version after theirs */
+	standin_do(&w.s, "lag 3");
+	standin_do(&w.s, "fault con_patch concurrent x1");
+	buf_clear(&args);
+	buf_fmt(&args, "{\"item\":\"%s\",\"username\":\"last\"}", id.p);
+	want_done(&w, UPDATE, args.p, NULL, "after somebody else");
+	buf_clear(&args);
+	buf_fmt(&args, "op://AI/%s/username", id.p);
+	want_secret(&w, args.p, "last", "Text");
+	/* a proxy without its server says 404 to everything */
+	standin_do(&w.s, "fault con_delete status 502 x1");
+	standin_do(&w.s, "fault con_item status 404 @2");
+	standin_do(&w.s, "fault con_vault status 404");
+	buf_clear(&args);
+	buf_fmt(&args, "{\"item\":\"%s\",\"title\":\"More 0\"}", id.p);
+	call(&w, DELETE, args.p, "a proxy");
+	want_word(&w, "write_unconfirmed", "a proxy");
+	standin_do(&w.s, "clear");
 	/* what we made before is not taken for what was not made */
 	standin_do(&w.s, "fault con_create status 500 x1");
 	call(&w, CREATE, twin, "not made");
