@@ -8794,7 +8794,6 @@ struct con_list {
  * change, so a list of the same version is as good as one read now; a server
  * that tells none has its lists read each time. */
 struct con_vault {
-	struct vault pub;               /* points into id and names */
 	u8 id[ID_LEN];
 	bool listed;
 	uint64_t content;               /* version of the list; 0: not told */
@@ -9175,23 +9174,16 @@ con_get(struct con *c, struct str path, enum err_code missing, struct json *j,
 	    .missing = missing }, &body, j, e);
 }
 
-/* Where a vault of this id is kept, known already or new; NULL: no room. */
-static struct con_vault *
-con_vault_place(struct con *c, struct str id)
+/* Where the vault of this id is kept, or a free place; NULL: no room. */
+static struct con_vault **
+con_vault_at(struct con *c, struct str id)
 {
 	size_t i = 0;
 
 	while (i < VAULTS_MAX && c->vault[i] != NULL &&
 	    !str_eq(ID(c->vault[i]->id), id))
 		i++;
-	if (i == VAULTS_MAX)
-		return NULL;
-	if (c->vault[i] == NULL) {
-		c->vault[i] = mem_alloc(c->keys, sizeof *c->vault[i]);
-		if (c->vault[i] != NULL)
-			memcpy(c->vault[i]->id, id.p, ID_LEN);
-	}
-	return c->vault[i];
+	return i < VAULTS_MAX ? &c->vault[i] : NULL;
 }
 
 /* A number that an object tells: a version, a count; 0 when it does not. */
@@ -9209,21 +9201,25 @@ MUST static bool
 con_add_vault(struct con *c, const struct json *j, uint32_t node,
     struct err *e)
 {
-	struct con_vault *v;
+	struct con_vault **at, *v;
 	struct str id, name = S("");
 
 	if (!json_get_str(j, node, S("id"), &id) || !id_is_valid(id, 'a'))
 		return fail(e, E_ANSWER, "vault without id");
 	(void)!json_get_str(j, node, S("name"), &name);
-	v = con_vault_place(c, id);
 	name = str_dup(&c->names, name);
-	if (v == NULL || name.p == NULL || c->vaults == VAULTS_MAX)
+	at = con_vault_at(c, id);
+	if (at != NULL && *at == NULL)
+		*at = mem_alloc(c->keys, sizeof **at);
+	if (at == NULL || *at == NULL || name.p == NULL ||
+	    c->vaults == VAULTS_MAX)
 		return fail(e, E_LARGE, "number of vaults");
-	v->pub = (struct vault){ ID(v->id), name, false, true };
+	v = *at;
+	memcpy(v->id, id.p, ID_LEN);
 	v->count = con_number(j, node, S("items"));
 	if (!v->listed)
 		v->content = con_number(j, node, S("contentVersion"));
-	c->list[c->vaults++] = v->pub;
+	c->list[c->vaults++] = (struct vault){ ID(v->id), name, false, true };
 	return true;
 }
 
@@ -9236,8 +9232,10 @@ con_load_vaults(struct con *c, struct err *e)
 	c->has_vaults = false;
 	if (!con_get(c, S("/v1/vaults"), E_SERVICE, &j, e))
 		return false;
-	if (!json_is_array(&j, ROOT))
+	if (!json_is_array(&j, ROOT)) {
+		e->where = "OP_CONNECT_HOST";
 		return fail(e, E_ANSWER, "vault list");
+	}
 	mem_reset(&c->names, 0);
 	c->vaults = 0;
 	for (uint32_t k = json_first(&j, ROOT); k; k = json_next(&j, ROOT, k))
@@ -9267,12 +9265,10 @@ MUST static bool
 con_vault_get(struct con *c, struct str id, struct con_vault **v,
     struct err *e)
 {
-	for (size_t i = 0; i < VAULTS_MAX && c->vault[i] != NULL; i++)
-		if (str_eq(ID(c->vault[i]->id), id)) {
-			*v = c->vault[i];
-			return true;
-		}
-	return fail(e, E_VAULT, "");
+	struct con_vault **at = con_vault_at(c, id);
+
+	*v = at != NULL ? *at : NULL;
+	return *v != NULL || fail(e, E_VAULT, "");
 }
 
 /* An item's state; archived and deleted ones do not show in lists today. */
@@ -10067,17 +10063,6 @@ con_strings_eq(const struct str *a, size_t n, const struct str *b, size_t m)
 	return n == m && i == n;
 }
 
-/* Has the item a field of this id? */
-static bool
-con_is_field(const struct item *it, struct str id)
-{
-	size_t i = 0;
-
-	while (i < it->fields && !str_eq(it->field[i].id, id))
-		i++;
-	return i < it->fields;
-}
-
 /* Does one item hold what the other holds: title, tags, fields by id? A server
  * may leave out a field that is empty. */
 static bool
@@ -10090,13 +10075,15 @@ con_is_same(const struct item *a, const struct item *b)
 		return false;
 	for (size_t i = 0; i < a->fields; i++) {
 		const struct field *f = &a->field[i];
-		size_t k = 0;
+		bool there = f->value.n > 0 || f->value.p == NULL, same = false;
 
-		while (k < b->fields && !(str_eq(f->id, b->field[k].id) &&
-		    con_value_eq(&f->value, &b->field[k].value)))
-			k++;
-		if (k == b->fields && (f->value.n > 0 || f->value.p == NULL ||
-		    con_is_field(b, f->id)))
+		for (size_t k = 0; k < b->fields && !same; k++)
+			if (str_eq(f->id, b->field[k].id)) {
+				there = true;
+				same = con_value_eq(&f->value,
+				    &b->field[k].value);
+			}
+		if (there && !same)
 			return false;
 	}
 	return true;
@@ -10119,63 +10106,70 @@ con_take(struct con *c, struct str vault, struct str body, struct item *now,
 	return true;
 }
 
-/* Read what became of a change whose answer did not come: ours is the item
- * as it was sent, or NULL for one that was to go. The copy that answers may
- * lag behind, so an old item proves nothing until LAG_MS are over. */
+/* Does the item of this id look as ours, or, when that is NULL, is it gone? It
+ * is read into *now. */
 MUST static bool
-con_settle(struct con *c, struct str vault, struct str id,
-    const struct item *ours)
+con_is_seen(struct con *c, const struct con_vault *v, struct str id,
+    const struct item *ours, struct item *now, struct err *e)
 {
-	uint64_t until = c->os->now_ms() + LAG_MS, pause = 0, version;
-	size_t mark = c->scratch->used;
-	struct err now;
+	uint64_t version;
 
-	do {
-		struct item it;
-		bool ok;
+	*e = (struct err){ 0 };
+	if (con_read_item(c, ID(v->id), id, now, e))
+		return ours != NULL && con_is_same(ours, now);
+	/* a proxy's 404 says nothing: the vault must be there */
+	return ours == NULL && e->code == E_ITEM &&
+	    con_version(c, ID(v->id), &version, e);
+}
 
-		mem_reset(c->scratch, mark);
-		now = (struct err){ 0 };
-		ok = con_read_item(c, vault, id, &it, &now);
-		/* a proxy's 404 says nothing: the vault must be there */
-		if (ours == NULL ? now.code == E_ITEM &&
-		    con_version(c, vault, &version, &now) :
-		    ok && con_is_same(ours, &it))
+/* Look for a new item by its title. It is the one that looks as ours, and is
+ * none that we have written before. *now becomes it. */
+MUST static bool
+con_is_new(struct con *c, struct con_vault *v, const struct item *ours,
+    struct item *now, struct err *e)
+{
+	struct str title = ours->ref.title;
+	unsigned owed;
+
+	*e = (struct err){ 0 };
+	if (!con_read_list(c, v, con_is_askable(c, v, title) ?
+	    con_query(c, title) : NOTHING, &c->found, &owed, e))
+		return false;
+	for (size_t i = 0; i < c->found.items; i++) {
+		const struct item_ref *ref = &c->found.item[i];
+
+		if (str_eq(ref->title, title) &&
+		    con_noted(c, ref->id) == NULL &&
+		    con_is_seen(c, v, ref->id, ours, now, e))
 			return true;
-		if (!ok && now.code != E_ITEM)
+		if (e->code != E_NONE && e->code != E_ITEM)
 			return false;
-	} while (c->os->now_ms() < until && con_wait(c, &pause, &now));
+	}
 	return false;
 }
 
-/* The same for a new item: it is looked for by its title, and known by holding
- * just what was sent, and by not being one that we have written before. *now
- * becomes that item. */
+/* Read what became of a change whose answer did not come: ours is the item as
+ * it was sent, or NULL for one that was to go. *now is the item as it was, or
+ * has no id: then it becomes the new one. The copy that answers may lag behind,
+ * so an old item, or none, proves nothing until LAG_MS are over. */
 MUST static bool
-con_settle_new(struct con *c, struct con_vault *v, const struct item *ours,
+con_settle(struct con *c, struct con_vault *v, const struct item *ours,
     struct item *now)
 {
 	uint64_t until = c->os->now_ms() + LAG_MS, pause = 0;
+	struct str id = now->ref.id;
 	size_t mark = c->scratch->used;
-	struct err none = { 0 };
-	unsigned owed;
+	struct err e = { 0 };
+	struct item it;
 
 	do {
 		mem_reset(c->scratch, mark);
-		if (!con_read_list(c, v, con_is_askable(c, v,
-		    ours->ref.title) ? con_query(c, ours->ref.title) : NOTHING,
-		    &c->found, &owed, &none))
+		if (id.n > 0 ? con_is_seen(c, v, id, ours, &it, &e) :
+		    con_is_new(c, v, ours, now, &e))
+			return true;
+		if (e.code != E_NONE && e.code != E_ITEM)
 			return false;
-		for (size_t i = 0; i < c->found.items; i++) {
-			const struct item_ref *ref = &c->found.item[i];
-
-			if (str_eq(ref->title, ours->ref.title) &&
-			    con_noted(c, ref->id) == NULL &&
-			    con_read_item(c, ID(v->id), ref->id, now, &none) &&
-			    con_is_same(ours, now))
-				return true;
-		}
-	} while (c->os->now_ms() < until && con_wait(c, &pause, &none));
+	} while (c->os->now_ms() < until && con_wait(c, &pause, &e));
 	return false;
 }
 
@@ -10194,11 +10188,10 @@ con_is_done(struct con *c, struct con_vault *v, const struct con_request *r,
 
 	http_close(&c->http);
 	if (text.n == 0)                /* it was to go */
-		return con_settle(c, ID(v->id), now->ref.id, NULL);
+		return con_settle(c, v, NULL, now);
 	return json_parse(&sent.details, c->scratch, text, &none) &&
-	    con_shape_item(c, ID(v->id), &sent, &none) && (create ?
-	    con_settle_new(c, v, &sent, now) :
-	    con_settle(c, ID(v->id), now->ref.id, &sent));
+	    con_shape_item(c, ID(v->id), &sent, &none) &&
+	    con_settle(c, v, &sent, now);
 }
 
 /* Send the change. A lost answer is made up for by reading.

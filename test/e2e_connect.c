@@ -2279,6 +2279,10 @@ t_con_again(struct t *t)
 	for (m = 0; m < LEN(con_modes); m++) {
 		if (!con_start(&w, t, con_modes[m]))
 			return;
+		standin_do(&w.s, "conbody con_vaults {\"ok\":true}");
+		get_word(&w, ITEM, NULL, "bad_answer", "no vault list");
+		CHECK(t, error_says(&w, "OP_CONNECT_HOST"),
+		    "no vault list: not said, seen %s", client_seen(&w.c));
 		standin_do(&w.s, "conbody con_vaults []");
 		get_word(&w, ITEM, NULL, "vault_not_allowed", "no vaults");
 		standin_do(&w.s, "conbody con_vaults");
