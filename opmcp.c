@@ -13120,13 +13120,10 @@ tool_note_limit(struct keeper *k, const struct rate *r, uint64_t wait_ms)
 	out_open(&o, &k->scratch);
 	out_byte(&o, ' ');
 	jw_open(&w, '{');
-	jw_key(&w, S("limit"));
-	jw_u64(&w, r->n);
-	jw_key(&w, S("window_seconds"));
-	jw_u64(&w, r->seconds);
-	jw_put_raw(&w, S("remaining"), S("0"));
-	jw_key(&w, S("retry_after_ms"));
-	jw_u64(&w, wait_ms);
+	tool_put_count(&w, S("limit"), r->n);
+	tool_put_count(&w, S("window_seconds"), r->seconds);
+	tool_put_count(&w, S("remaining"), 0);
+	tool_put_count(&w, S("retry_after_ms"), wait_ms);
 	jw_close(&w, '}');
 	k->more = out_close(&o, &k->scratch);
 }
@@ -13527,8 +13524,8 @@ tool_put_health(struct keeper *k, bool probe, const struct err *bad,
 	    bad->code != E_NONE || k->last.code != E_NONE ? S("degraded") :
 	    S("healthy"));
 	tool_put_time(w, S("timestamp"), k->os->unix_time());
-	jw_key(w, S("uptime_seconds"));
-	jw_u64(w, (k->os->now_ms() - k->started) / 1000);
+	tool_put_count(w, S("uptime_seconds"),
+	    (k->os->now_ms() - k->started) / 1000);
 	jw_key(w, S("checks"));
 	jw_open(w, '[');
 	tool_put_check(w, S("token"), token, token ? JOIN(&k->scratch,
@@ -14356,10 +14353,8 @@ complete_run(struct keeper *k, const struct json *j, uint32_t params,
 			k->quiet_until = k->os->now_ms() + QUIET_MS;
 		return false;
 	}
-	jw_key(w, S("total"));
-	jw_u64(w, f.hits);
-	jw_put_raw(w, S("hasMore"), f.hits > VALUES_MAX ? S("true") :
-	    S("false"));
+	tool_put_count(w, S("total"), f.hits);
+	jw_put_bool(w, S("hasMore"), f.hits > VALUES_MAX);
 	jw_close(w, '}');
 	return true;
 }
@@ -14476,7 +14471,7 @@ tool_security(struct keeper *k, const struct json *j, uint32_t args,
 	jw_put(w, S("reveal"), str_c(verdict_name[k->cfg->reveal]));
 	tool_put_count(w, S("policy_rules"), k->policy->rules);
 	tool_put_clean(w, S("vaults"), str_c(k->cfg->vaults));
-	jw_put_raw(w, S("locked"), k->gate->locked ? S("true") : S("false"));
+	jw_put_bool(w, S("locked"), k->gate->locked);
 	return true;
 }
 
@@ -16115,8 +16110,7 @@ keep_put_end(struct keeper *k, struct jw *w, const struct err *e)
 	out_init(&text, room, sizeof room);
 	tool_put_error(&text, e, tool_more(k, e));
 	jw_put(w, S("error"), out_str(&text));
-	jw_key(w, S("code"));
-	jw_u64(w, e->code);
+	tool_put_count(w, S("code"), e->code);
 }
 
 /* Build the result frame of a call in o: room for the head, then the payload.
@@ -16709,8 +16703,7 @@ call_progress(struct door *d, struct call *c)
 		return;
 	out_init(&o, room, sizeof room);
 	jw_put_raw(&w, S("progressToken"), c->token);
-	jw_key(&w, S("progress"));
-	jw_u64(&w, c->progress++);
+	tool_put_count(&w, S("progress"), c->progress++);
 	if (c->by.rev >= REV_2025_03)
 		jw_put(&w, S("message"), stage.n > 0 ? stage :
 		    c->state == CALL_ASKS ? S("waiting for your answer") :
@@ -17240,8 +17233,7 @@ prompt_put(struct jw *w, const struct prompt *p, int rev)
 		jw_open(w, '{');
 		jw_put(w, S("name"), str_c(p->arg[i].name));
 		jw_put(w, S("description"), str_c(p->arg[i].help));
-		jw_put_raw(w, S("required"), p->arg[i].required ? S("true") :
-		    S("false"));
+		jw_put_bool(w, S("required"), p->arg[i].required);
 		jw_close(w, '}');
 	}
 	jw_close(w, ']');
