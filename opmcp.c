@@ -3920,47 +3920,32 @@ tls_fail(struct http *h, struct err *e)
 	return fail(e, E_TLS, "broken TLS records");
 }
 
-/* Send what the engine has ready. The wait comes first, even if the socket
- * would take it at once: a peer that keeps us busy must not keep us from
- * seeing the deadline or the door's end (I5). True means progress, not that
- * everything is out: tls_pump() comes back. */
+/* Send what the engine has ready, or receive into it. The wait comes first,
+ * even if the socket would take it at once: a peer that keeps us busy must not
+ * keep us from seeing the deadline or the door's end (I5). True means progress,
+ * not that everything is out: tls_pump() comes back. The end of TCP without
+ * close_notify is END_CUT: whoever can cut the line must not be able to end an
+ * answer (I7). */
 MUST static bool
-tls_send(struct http *h, uint64_t deadline, struct err *e)
+tls_move(struct http *h, bool out, uint64_t deadline, struct err *e)
 {
 	size_t len;
-	const u8 *p = br_ssl_engine_sendrec_buf(&h->ssl.eng, &len);
+	u8 *p = out ? br_ssl_engine_sendrec_buf(&h->ssl.eng, &len) :
+	    br_ssl_engine_recvrec_buf(&h->ssl.eng, &len);
 	ssize_t n;
 
-	if (!os_wait_fd(h->os, h->fd, POLLOUT, deadline, e))
+	if (!os_wait_fd(h->os, h->fd, out ? POLLOUT : POLLIN, deadline, e))
 		return false;
-	n = h->os->write(h->fd, p, len);
-	if (n > 0)
+	n = out ? h->os->write(h->fd, p, len) : h->os->read(h->fd, p, len);
+	if (n > 0 && out)
 		br_ssl_engine_sendrec_ack(&h->ssl.eng, (size_t)n);
-	if (n > 0 || (n < 0 && (errno == EINTR || errno == EAGAIN)))
-		return true;
-	h->end = END_CUT;
-	return fail(e, E_NET, "the connection broke while sending");
-}
-
-/* Receive into the engine, after the same wait. The end of TCP without
- * close_notify is END_CUT: whoever can cut the line must not be able to end
- * an answer (I7). */
-MUST static bool
-tls_recv(struct http *h, uint64_t deadline, struct err *e)
-{
-	size_t len;
-	u8 *p = br_ssl_engine_recvrec_buf(&h->ssl.eng, &len);
-	ssize_t n;
-
-	if (!os_wait_fd(h->os, h->fd, POLLIN, deadline, e))
-		return false;
-	n = h->os->read(h->fd, p, len);
-	if (n > 0)
+	else if (n > 0)
 		br_ssl_engine_recvrec_ack(&h->ssl.eng, (size_t)n);
 	if (n > 0 || (n < 0 && (errno == EINTR || errno == EAGAIN)))
 		return true;
 	h->end = END_CUT;
-	return fail(e, E_NET, "the connection broke while receiving");
+	return err_set(e, E_NET, out ? "the connection broke while sending" :
+	    "the connection broke while receiving", 0);
 }
 
 /* Move records until the engine takes or holds application data, as want
@@ -3976,12 +3961,8 @@ tls_pump(struct http *h, unsigned want, uint64_t deadline, struct err *e)
 			return tls_fail(h, e);
 		if ((state & want) != 0)
 			return true;
-		if ((state & BR_SSL_SENDREC) != 0) {
-			if (!tls_send(h, deadline, e))
-				return false;
-		} else if (!tls_recv(h, deadline, e)) {
+		if (!tls_move(h, (state & BR_SSL_SENDREC) != 0, deadline, e))
 			return false;
-		}
 	}
 }
 
@@ -4316,7 +4297,7 @@ http_flush(struct http *h, struct err *e)
 	}
 	br_ssl_engine_flush(&h->ssl.eng, 0);
 	while ((br_ssl_engine_current_state(&h->ssl.eng) & BR_SSL_SENDREC) != 0)
-		if (!tls_send(h, h->deadline, e))
+		if (!tls_move(h, true, h->deadline, e))
 			return http_while(e, "sending the request");
 	return true;
 }
