@@ -7391,21 +7391,37 @@ sa_load_keys(struct sa *sa, struct err *e)
 static struct sa_vault *
 sa_vault_place(struct sa *sa, struct str id)
 {
-	struct sa_vault *v;
+	struct sa_vault **v = sa->vault, **end = v + VAULTS_MAX;
 
-	for (size_t i = 0; i < VAULTS_MAX && sa->vault[i] != NULL; i++)
-		if (str_eq(ID(sa->vault[i]->id), id))
-			return sa->vault[i];
-	for (size_t i = 0; i < VAULTS_MAX; i++)
-		if (sa->vault[i] == NULL) {
-			v = mem_alloc(sa->keys, sizeof *v);
-			if (v == NULL)
-				return NULL;
-			sa_copy_id(v->id, id);
-			sa->vault[i] = v;
-			return v;
-		}
-	return NULL;
+	while (v < end && *v != NULL && !str_eq(ID((*v)->id), id))
+		v++;
+	if (v == end)
+		return NULL;
+	if (*v == NULL) {
+		*v = mem_alloc(sa->keys, sizeof **v);
+		if (*v != NULL)
+			sa_copy_id((*v)->id, id);
+	}
+	return *v;
+}
+
+/* Decrypt a vault's attributes or one part of an item, overview or details,
+ * under the vault's key and parse it into *part; both lie in scratch. An
+ * envelope made for another key is refused: an item of another vault cannot be
+ * slipped in. */
+MUST static bool
+sa_vault_part(struct sa *sa, const struct sa_vault *v, const struct json *j,
+    uint32_t box, struct json *part, struct err *e)
+{
+	struct sa_key key;              /* secret: wiped */
+	struct str plain;
+	bool ok;
+
+	sa_key_init(&key, ID(v->key_id), v->key);
+	ok = sa_open(sa, j, box, &key, &plain, e) &&
+	    json_parse(part, sa->scratch, plain, e);
+	WIPE(key);
+	return ok;
 }
 
 /* Get a vault's key, unless it is known already (the same key id), and its
@@ -7419,10 +7435,8 @@ sa_vault_open(struct sa *sa, const struct json *j, uint32_t node,
 	uint32_t access = json_get(j, node, S("combinedAccess"));
 	uint32_t attrs = json_get(j, node, S("encAttrs"));
 	struct str plain, kid, name = NOTHING;
-	struct sa_key key;              /* secret: wiped */
 	struct err bad = { 0 };
 	struct json a;
-	bool ok;
 
 	if (!json_is_str(j, attrs, S("kid"), ID(v->key_id))) {
 		if (!sa_open_rsa(sa, j, json_get(j, access,
@@ -7431,11 +7445,7 @@ sa_vault_open(struct sa *sa, const struct json *j, uint32_t node,
 			return false;
 		sa_copy_id(v->key_id, kid);
 	}
-	sa_key_init(&key, ID(v->key_id), v->key);
-	ok = sa_open(sa, j, attrs, &key, &plain, &bad) &&
-	    json_parse(&a, sa->scratch, plain, &bad);
-	WIPE(key);
-	if (!ok)
+	if (!sa_vault_part(sa, v, j, attrs, &a, &bad))
 		return false;
 	if (json_get_str(&a, ROOT, S("name"), &name))
 		name = str_dup(&sa->names, name);
@@ -7943,24 +7953,6 @@ sa_item_fields(struct sa *sa, struct item *it, struct err *e)
 	return true;
 }
 
-/* Decrypt one part of an item, overview or details, under its vault's key and
- * parse it into *part; both lie in scratch. An envelope made for another key
- * is refused: an item of another vault cannot be slipped in. */
-MUST static bool
-sa_item_part(struct sa *sa, const struct sa_vault *v, const struct json *j,
-    uint32_t box, struct json *part, struct err *e)
-{
-	struct sa_key key;              /* secret: wiped */
-	struct str plain;
-	bool ok;
-
-	sa_key_init(&key, ID(v->key_id), v->key);
-	ok = sa_open(sa, j, box, &key, &plain, e) &&
-	    json_parse(part, sa->scratch, plain, e);
-	WIPE(key);
-	return ok;
-}
-
 /* Back end: one item by id, everything decrypted, in the scratch arena. The
  * answer must be about the item that was asked for. */
 MUST static bool
@@ -7991,12 +7983,12 @@ sa_item(void *ctx, struct str vault, struct str id, struct item *it,
 	if (!str_u64(json_raw(&j, json_get(&j, node, S("itemVersion"))),
 	    UINT32_MAX, &it->version) || it->version == 0)
 		return fail(e, E_ANSWER, "no itemVersion");
-	if (!sa_item_part(sa, v, &j, json_get(&j, node, S("encOverview")),
+	if (!sa_vault_part(sa, v, &j, json_get(&j, node, S("encOverview")),
 	    &it->over, e))
 		return false;
 	if (!sa_item_names(sa->scratch, &it->over, &it->ref))
 		return fail(e, E_LARGE, "item");
-	return sa_item_part(sa, v, &j, sealed, &it->details, e) &&
+	return sa_vault_part(sa, v, &j, sealed, &it->details, e) &&
 	    sa_item_fields(sa, it, e);
 }
 

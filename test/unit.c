@@ -6947,7 +6947,7 @@ part_same(struct sa *sa, const struct sa_vault *v, uint32_t box, uint32_t want,
 	struct json part;
 	u8 h[SHA256_LEN];
 
-	if (!CHECK(sa_item_part(sa, v, &vec, box, &part, &e)))
+	if (!CHECK(sa_vault_part(sa, v, &vec, box, &part, &e)))
 		return;
 	if (want != 0)
 		CHECK(json_is_same(&part, ROOT, &vec, want));
@@ -7168,9 +7168,9 @@ item_case(struct sa *sa, const struct sa_vault *v, uint32_t k)
 		return;
 	SAME(text_at(stored, "uuid"), text_at(view, "id"));
 	EQUAL(number_at(stored, "itemVersion"), number_at(view, "version"));
-	if (CHECK(sa_item_part(sa, v, &vec, at(stored, "encOverview"),
+	if (CHECK(sa_vault_part(sa, v, &vec, at(stored, "encOverview"),
 	    &it.over, &e)) && CHECK(sa_item_names(sa->scratch, &it.over,
-	    &it.ref)) && CHECK(sa_item_part(sa, v, &vec, at(stored,
+	    &it.ref)) && CHECK(sa_vault_part(sa, v, &vec, at(stored,
 	    "encDetails"), &it.details, &e)) &&
 	    CHECK(sa_item_fields(sa, &it, &e)))
 		view_same(&it, view);
@@ -7206,7 +7206,7 @@ test_sa_items(void)
 		struct err e = { 0 };
 		struct json part;
 
-		CHECK(!sa_item_part(sa, &v, &vec, at(at(k, "stored"),
+		CHECK(!sa_vault_part(sa, &v, &vec, at(at(k, "stored"),
 		    "encDetails"), &part, &e));
 		FAILED(e, E_ANSWER);
 	}
@@ -9270,7 +9270,7 @@ sealed_same(struct sa *sa, const struct json *j, uint32_t box, struct str want)
 	struct json part;
 
 	if (CHECK(sa_vault_get(sa, S(VAULT), &v, &e)) &&
-	    CHECK(sa_item_part(sa, v, j, box, &part, &e)))
+	    CHECK(sa_vault_part(sa, v, j, box, &part, &e)))
 		SAME(part.text, want);
 	SAME(member_of(j, box, "kid"), ID(v->key_id));
 	SAME(member_of(j, box, "cty"), S("b5+jwk+json"));
@@ -9600,7 +9600,7 @@ wish_part(struct sa *sa, const char *member)
 
 	if (!EQUAL(onep.patches, 1) || !CHECK(parses(&j, onep.patch[0])) ||
 	    !CHECK(sa_vault_get(sa, S(VAULT), &v, &e)) ||
-	    !CHECK(sa_item_part(sa, v, &j, json_get(&j, json_first(&j, ROOT),
+	    !CHECK(sa_vault_part(sa, v, &j, json_get(&j, json_first(&j, ROOT),
 	    str_c(member)), &part, &e)))
 		return NOTHING;
 	return str_dup(&T, part.text);
@@ -10152,8 +10152,8 @@ wish_vector(struct sa *sa, uint32_t k)
 	it.ref.category = member_of(&onep.items, stored, "templateUuid");
 	it.ref.id = member_of(&onep.items, stored, "uuid");
 	CHECK(sa_vault_get(sa, S(VAULT), &v, &e) &&
-	    sa_item_part(sa, v, &onep.items, json_get(&onep.items, stored,
-	    S("encOverview")), &it.over, &e) && sa_item_part(sa, v,
+	    sa_vault_part(sa, v, &onep.items, json_get(&onep.items, stored,
+	    S("encOverview")), &it.over, &e) && sa_vault_part(sa, v,
 	    &onep.items, json_get(&onep.items, stored, S("encDetails")),
 	    &it.details, &e) && sa_item_fields(sa, &it, &e));
 	return it;
