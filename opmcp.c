@@ -575,6 +575,18 @@ str_join(struct arena *a, const struct str *part, size_t n)
 
 #define JOIN(a, ...) str_join((a), STRS(__VA_ARGS__), LEN((STRS(__VA_ARGS__))))
 
+/* A number in decimal, in the arena; p NULL when there is no room. */
+static struct str
+str_number(struct arena *a, uint64_t v)
+{
+	u8 room[20];                    /* public; 2^64 has 20 digits */
+	struct out o;
+
+	out_init(&o, room, sizeof room);
+	out_u64(&o, v);
+	return str_dup(a, out_str(&o));
+}
+
 /* Equal bytes, in time that depends on n alone: every byte is looked at
  * whatever the earlier ones were. For proofs and codes, where the time of a
  * refusal could otherwise be measured to guess byte after byte. */
@@ -8183,18 +8195,14 @@ sa_send(struct sa *sa, struct sa_vault *v, const struct draft *c,
 	uint32_t done, code;
 	uint64_t content;
 	struct err now = { 0 };
-	u8 room[20];
-	struct out o;
 	struct json j;
 
 	if (!sa_version(sa, v, &content, e) ||
 	    !sa_draft_body(sa, v, c, &r.body, &sealed, e))
 		return false;
 	v->listed = false;              /* titles may change with it */
-	out_init(&o, room, sizeof room);
-	out_u64(&o, content);
 	r.path = JOIN(sa->scratch, S("/api/v3/vault/"), ID(v->id), S("/"),
-	    out_str(&o), S("/items"));
+	    str_number(sa->scratch, content), S("/items"));
 	if (sa_call(sa, r, E_VAULT, &j, &now)) {
 		code = json_get(&j, json_get(&j, ROOT, S("failedItems")),
 		    c->id);
@@ -8373,17 +8381,10 @@ sa_edit_history(struct sa *sa, struct edits *x, struct str old)
 {
 	uint32_t list = json_get(x->j, ROOT, S("passwordHistory"));
 	struct arena *a = sa->scratch;
-	struct str text, entry;
-	struct out o;
+	struct str entry = JOIN(a, S("{\"value\":"), json_quoted(a, old),
+	    S(",\"time\":"), str_number(a, (uint64_t)sa->os->unix_time()),
+	    S("}"));
 
-	out_open(&o, a);
-	out_put(&o, S("{\"value\":"));
-	jw_quote(&o, old);
-	out_put(&o, S(",\"time\":"));
-	out_u64(&o, (uint64_t)sa->os->unix_time());
-	out_byte(&o, '}');
-	text = out_close(&o, a);
-	entry = o.over ? NOTHING : text;
 	if (json_is_array(x->j, list))
 		edit_front(x, list, entry);
 	else
@@ -8472,19 +8473,6 @@ sa_strength(struct str s)
 	return (unsigned)(s.n < 1000 ? s.n : 1000) * bits;
 }
 
-/* Set a member of the overview to a number. */
-static void
-sa_edit_number(struct sa *sa, struct edits *x, struct str name, unsigned v)
-{
-	u8 room[12];
-	struct out o;
-
-	out_init(&o, room, sizeof room);
-	out_u64(&o, v);
-	edit_member(x, sa->scratch, ROOT, name, str_dup(sa->scratch,
-	    out_str(&o)));
-}
-
 /* Give the item this website: in place of its first one, else as its only. The
  * older member url follows where it is there. */
 static void
@@ -8528,8 +8516,9 @@ sa_edit_over(struct sa *sa, struct edits *x, const struct item *it,
 
 		if (w->field[i].purpose != FOR_PASSWORD)
 			continue;
-		sa_edit_number(sa, x, S("pbe"), bits);
-		sa_edit_number(sa, x, S("ps"), bits < 100 ? bits : 100);
+		edit_member(x, a, ROOT, S("pbe"), str_number(a, bits));
+		edit_member(x, a, ROOT, S("ps"), str_number(a, bits < 100 ?
+		    bits : 100));
 		edit_member(x, a, ROOT, S("pgrng"), w->bits > 0 ? S("true") :
 		    S("false"));
 	}
@@ -8583,19 +8572,15 @@ MUST static bool
 sa_put_file(struct sa *sa, struct out *o, const struct draft *c,
     const struct json *j, uint32_t at)
 {
-	u8 key[32], mac[SHA256_LEN], room[20];  /* key: secret, wiped */
+	u8 key[32], mac[SHA256_LEN];    /* key: secret, wiped */
 	struct str id, kid;
-	struct out n;
-	bool ok;
-
-	out_init(&n, room, sizeof room);
-	out_u64(&n, c->version);
-	ok = json_get_str(j, at, S("documentId"), &id) &&
+	bool ok = json_get_str(j, at, S("documentId"), &id) &&
 	    id_is_valid(id, 'a') && sa_jwk_sym(sa, json_raw(j, json_get(j, at,
 	    S("signingKey"))), key, &kid);
+
 	if (ok) {
 		cry_hmac(mac, key, JOIN(sa->scratch, kid, id, c->id,
-		    out_str(&n)));
+		    str_number(sa->scratch, c->version)));
 		OUT(o, o->n > 0 ? S(",") : NOTHING, S("{\"fileId\":\""), id,
 		    S("\",\"signature\":\""));
 		b64_put_url(o, (struct str){ mac, sizeof mac });
@@ -16650,15 +16635,10 @@ call_next(struct door *d)
 static struct str
 call_wait(struct door *d, struct call *c)
 {
-	struct out o;
-
 	c->state = CALL_WAITS;
 	c->until = d->os->now_ms() + d->wait_ms;
-	out_init(&o, mem_alloc(&c->mem, 40), 40);
-	out_put(&o, S(",\"until\":"));
-	out_u64(&o, c->until);
-	out_byte(&o, '}');
-	return out_str(&o);
+	return JOIN(&c->mem, S(",\"until\":"), str_number(&c->mem, c->until),
+	    S("}"));
 }
 
 /* Send progress on a call whose host wants it: a count that grows, and what
