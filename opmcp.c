@@ -2423,17 +2423,18 @@ edit_member(struct edits *x, struct arena *a, uint32_t box, struct str name,
 		    JOIN(a, S("\""), name, S("\":"), json));
 }
 
-/* Put one more entry into the array that a member of the root is; what is
+/* Put one more entry into the array that a member of an object is; what is
  * missing, or none, becomes one. */
 static void
-edit_entry(struct edits *x, struct arena *a, struct str name, struct str json)
+edit_entry(struct edits *x, struct arena *a, uint32_t box, struct str name,
+    struct str json)
 {
-	uint32_t list = json_get(x->j, ROOT, name);
+	uint32_t list = json_get(x->j, box, name);
 
 	if (json_is_array(x->j, list))
 		edit_add(x, list, json);
 	else
-		edit_member(x, a, ROOT, name, json.p == NULL ? NOTHING :
+		edit_member(x, a, box, name, json.p == NULL ? NOTHING :
 		    JOIN(a, S("["), json, S("]")));
 }
 
@@ -6990,8 +6991,7 @@ sa_start_check(struct sa *sa, const struct json *j, struct str *salt,
 	if (!json_is_str(j, auth, S("method"), S("SRPg-4096")) &&
 	    !json_is_str(j, auth, S("method"), S("SRP-4096")))
 		return fail(e, E_ANSWER, "sign-in method not supported");
-	if (!json_is_integer(j, rounds) || !str_u64(json_text(j, rounds),
-	    UINT32_MAX, &n) || n < 10000)
+	if (!str_u64(json_raw(j, rounds), UINT32_MAX, &n) || n < 10000)
 		return fail(e, E_ANSWER, "too few iterations");
 	if (!json_get_str(j, auth, S("salt"), &s))
 		return fail(e, E_ANSWER, "no salt");
@@ -7474,8 +7474,8 @@ sa_vault_is_writable(const struct json *j, uint32_t node)
 	uint32_t acl = json_get(j, access, S("acl"));
 	uint64_t bits = 0;
 
-	return json_is_integer(j, acl) &&
-	    str_u64(json_raw(j, acl), UINT32_MAX, &bits) && (bits & 0x3c0) != 0;
+	return str_u64(json_raw(j, acl), UINT32_MAX, &bits) &&
+	    (bits & 0x3c0) != 0;
 }
 
 /* Read the vault list and open what opens; the keysets first, once in a run.
@@ -7613,8 +7613,7 @@ sa_content(const struct json *j, uint64_t *version, struct err *e)
 {
 	uint32_t node = json_get(j, ROOT, S("contentVersion"));
 
-	return (json_is_integer(j, node) &&
-	    str_u64(json_raw(j, node), UINT32_MAX, version)) ||
+	return str_u64(json_raw(j, node), UINT32_MAX, version) ||
 	    fail(e, E_ANSWER, "no contentVersion");
 }
 
@@ -8327,7 +8326,6 @@ sa_edit_section(struct sa *sa, struct edits *x, const struct wish *w, size_t i,
 {
 	const struct wish_field *f = &w->field[i];
 	uint32_t box = sa_section_of(x->j, f);
-	uint32_t list = json_get(x->j, box, S("fields"));
 	struct arena *a = sa->scratch;
 	struct str id = NOTHING;
 	struct out o;
@@ -8335,13 +8333,8 @@ sa_edit_section(struct sa *sa, struct edits *x, const struct wish *w, size_t i,
 	out_init(&o, mem_alloc(a, WISH_ROOM), WISH_ROOM);
 	if (!sa_put_fields(sa, &o, x->j, w, i, e))
 		return false;
-	if (json_is_array(x->j, list)) {
-		edit_add(x, list, out_str(&o));
-		return true;
-	}
 	if (box != 0) {
-		edit_member(x, a, box, S("fields"), JOIN(a, S("["),
-		    out_str(&o), S("]")));
+		edit_entry(x, a, box, S("fields"), out_str(&o));
 		return true;
 	}
 	if (f->section.p != NULL && !item_new_id(sa->os, sa->scratch, &id, e))
@@ -8371,7 +8364,8 @@ sa_edit_new(struct sa *sa, struct edits *x, const struct wish *w,
 			return false;
 	}
 	if (fresh.n > 0)
-		edit_entry(x, sa->scratch, S("sections"), out_str(&fresh));
+		edit_entry(x, sa->scratch, ROOT, S("sections"),
+		    out_str(&fresh));
 	return true;
 }
 
@@ -8488,7 +8482,7 @@ sa_edit_website(struct sa *sa, struct edits *x, struct str website)
 	if (first != 0)
 		edit_member(x, a, first, S("u"), url);
 	else
-		edit_entry(x, a, S("URLs"), JOIN(a, S("{\"u\":"), url,
+		edit_entry(x, a, ROOT, S("URLs"), JOIN(a, S("{\"u\":"), url,
 		    S(",\"l\":\"website\",\"m\":\"default\"}")));
 	if (json_get(x->j, ROOT, S("url")) != 0)
 		edit_member(x, a, ROOT, S("url"), url);
@@ -9895,9 +9889,10 @@ con_edit_fields(struct con *c, struct edits *x, const struct item *it,
 	con_edit_notes(c, x, it, w, &fields);
 	x->over |= fields.over;
 	if (fresh.n > 0)
-		edit_entry(x, c->scratch, S("sections"), out_str(&fresh));
+		edit_entry(x, c->scratch, ROOT, S("sections"),
+		    out_str(&fresh));
 	if (fields.n > 0)
-		edit_entry(x, c->scratch, S("fields"), out_str(&fields));
+		edit_entry(x, c->scratch, ROOT, S("fields"), out_str(&fields));
 	return true;
 }
 
@@ -9918,7 +9913,7 @@ con_edit_website(struct con *c, struct edits *x, struct str website)
 	if (url != 0)
 		edit_member(x, c->scratch, url, S("href"), text);
 	else
-		edit_entry(x, c->scratch, S("urls"), JOIN(c->scratch,
+		edit_entry(x, c->scratch, ROOT, S("urls"), JOIN(c->scratch,
 		    S("{\"label\":\"website\",\"primary\":true,\"href\":"),
 		    text, S("}")));
 }
