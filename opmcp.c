@@ -16211,9 +16211,8 @@ static const char *const rev_name[] = { "2024-11-05", "2025-03-26",
 
 /* The answers to a batch (2025-03-26 only), collected until all are there:
  * pending counts the calls that are queued, and one for the batch itself as
- * long as its members are being read. */
+ * long as its members are being read; 0: it is free. */
 struct batch {
-	bool used;
 	unsigned pending;
 	struct arena mem;
 };
@@ -16256,8 +16255,8 @@ struct call {
 
 /* An open subscriptions/listen. */
 struct listen {
-	u8 id[ID_MAX];
-	size_t id_len;                  /* 0: free */
+	u8 room[ID_MAX];
+	struct str id;                  /* in room; n = 0: free */
 	unsigned changes;               /* what it is told: enum change */
 };
 
@@ -16447,7 +16446,6 @@ batch_done(struct door *d, struct batch *b)
 			mem_reset(&d->out, (size_t)(o.p - d->out.base));
 	}
 	mem_reset(&b->mem, 0);
-	b->used = false;
 }
 
 /* Put the result of a tool: its data as text and, from 2025-06-18, also as
@@ -16696,15 +16694,15 @@ rpc_extra(const struct rpc *q, struct str name)
 	    NOTHING;
 }
 
-/* A text as a JSON string, in the memory of the message. */
-static struct str
-rpc_quoted(struct door *d, struct str s)
+/* An id or progress token that can be echoed: a string or an integer, not too
+ * long. */
+static bool
+rpc_is_id(const struct json *j, uint32_t id)
 {
-	struct out o;
+	struct str s;
 
-	out_open(&o, &d->line);
-	jw_quote(&o, s);
-	return out_close(&o, &d->line);
+	return (json_str(j, id, &s) || json_is_integer(j, id)) &&
+	    json_raw(j, id).n <= ID_MAX;
 }
 
 /* Name and version of a host as it claims them, for the audit log: whatever
@@ -16757,7 +16755,7 @@ call_add(struct door *d, const struct rpc *q)
 	uint32_t token = json_get(j, meta, S("progressToken"));
 	struct str said = rpc_extra(q, S("inputResponses"));
 	struct str state = rpc_extra(q, S("requestState"));
-	struct str params = json_raw(j, q->params), text;
+	struct str params = json_raw(j, q->params);
 	struct call *c = NULL;
 
 	for (size_t i = 0; i < CALLS_MAX && c == NULL; i++)
@@ -16771,14 +16769,13 @@ call_add(struct door *d, const struct rpc *q)
 	c->by = q->by;
 	c->by.id = str_dup(&c->mem, q->by.id);
 	c->caps = str_dup(&c->mem, q->caps);
-	if ((json_str(j, token, &text) || json_is_integer(j, token)) &&
-	    json_raw(j, token).n <= ID_MAX)
+	if (rpc_is_id(j, token))
 		c->token = str_dup(&c->mem, json_raw(j, token));
 	c->call = JOIN(&c->mem, S("{\"method\":\""),
 	    str_c(q->by.method->name), S("\",\"ask\":"),
 	    caps_have(d, q->caps, q->by.rev, S("elicitation/create"),
 	    S("form")) ? S("true") : S("false"), S(",\"host\":"),
-	    rpc_quoted(d, q->host), S(",\"params\":"), params);
+	    json_quoted(&d->line, q->host), S(",\"params\":"), params);
 	c->payload = JOIN(&c->mem, c->call, said.n > 0 ? S(",\"answers\":") :
 	    NOTHING, said, state.n > 0 ? S(",\"state\":") : NOTHING, state,
 	    call_wait(d, c));
@@ -16994,8 +16991,7 @@ static struct listen *
 listen_find(const struct door *d, struct str id)
 {
 	for (size_t i = 0; i < LISTENS_MAX; i++)
-		if (str_eq(id, (struct str){ d->listen[i].id,
-		    d->listen[i].id_len }))
+		if (str_eq(id, d->listen[i].id))
 			return &d->listen[i];
 	return NULL;
 }
@@ -17012,7 +17008,7 @@ call_cancel(struct door *d, const struct json *j, uint32_t params)
 	struct batch *b;
 
 	if (l != NULL)
-		l->id_len = 0;
+		l->id = NOTHING;
 	if (c == NULL)
 		return;
 	if (c->state == CALL_ASKS)
@@ -17234,8 +17230,7 @@ mcp_answers_fit(const struct rpc *q)
 	    (state == 0 || json_str(q->j, state, &s)));
 }
 
-/* The arguments of a request: an object or nothing, in *args; else *problem
- * says what is wrong. */
+/* What is wrong with the shape of a call by name, or NULL. */
 static const char *
 mcp_check_call(const struct rpc *q, struct str *name)
 {
@@ -17410,11 +17405,10 @@ listen_tell(struct door *d, struct str method)
 		const struct listen *l = &d->listen[i / LEN(changes)];
 		const struct change_row *row = &changes[i % LEN(changes)];
 
-		if (l->id_len > 0 && (l->changes & row->change) != 0 &&
+		if (l->id.n > 0 && (l->changes & row->change) != 0 &&
 		    str_eq(method, str_c(row->method)))
 			rpc_notify(d, method, JOIN(&d->line, S("\"_meta\":{\""
-			    META_LISTEN "\":"),
-			    ((struct str){ l->id, l->id_len }), S("}")));
+			    META_LISTEN "\":"), l->id, S("}")));
 	}
 }
 
@@ -17436,8 +17430,8 @@ mcp_listen(struct door *d, const struct rpc *q)
 		    "too many subscriptions are open");
 		return;
 	}
-	memcpy(l->id, q->by.id.p, q->by.id.n);
-	l->id_len = q->by.id.n;
+	memcpy(l->room, q->by.id.p, q->by.id.n);
+	l->id = (struct str){ l->room, q->by.id.n };
 	l->changes = 0;
 	out_init(&o, room, sizeof room);
 	jw_key(&w, S("notifications"));
@@ -17459,7 +17453,7 @@ static void
 listen_end(struct door *d)
 {
 	for (size_t i = 0; i < LISTENS_MAX; i++) {
-		struct str id = { d->listen[i].id, d->listen[i].id_len };
+		struct str id = d->listen[i].id;
 		struct asker by = { id, REV_2026_07, NULL, NULL };
 		struct reply r;
 
@@ -17468,7 +17462,7 @@ listen_end(struct door *d)
 		result_open(d, &r, &by);
 		result_close(d, &r, S("complete"), JOIN(&d->line,
 		    S("\"" META_LISTEN "\":"), id));
-		d->listen[i].id_len = 0;
+		d->listen[i].id = NOTHING;
 	}
 }
 
@@ -17613,16 +17607,6 @@ door_request(struct door *d, struct rpc *q, struct str name)
 	rpc_fail(d, &q->by, code, str_c(problem), data);
 }
 
-/* A JSON-RPC id that can be echoed: a string or an integer, not too long. */
-static bool
-door_id_is_valid(const struct json *j, uint32_t id)
-{
-	struct str s;
-
-	return (json_str(j, id, &s) || json_is_integer(j, id)) &&
-	    json_raw(j, id).n <= ID_MAX;
-}
-
 /* One message: request, notification or response; b is its batch or NULL.
  * Notifications and responses are never answered, whatever is wrong with
  * them. */
@@ -17636,7 +17620,7 @@ door_message(struct door *d, const struct json *j, uint32_t node,
 	    { NOTHING, REV_NONE, b, NULL } };
 	struct str name;
 
-	if (door_id_is_valid(j, id))
+	if (rpc_is_id(j, id))
 		q.by.id = json_raw(j, id);
 	if (method == 0 && (json_get(j, node, S("result")) != 0 ||
 	    json_get(j, node, S("error")) != 0))
@@ -17663,7 +17647,7 @@ door_batch(struct door *d, const struct json *j)
 	size_t n = 0;
 
 	for (size_t i = 0; i < BATCHES_MAX && b == NULL; i++)
-		if (!d->batch[i].used)
+		if (d->batch[i].pending == 0)
 			b = &d->batch[i];
 	for (uint32_t k = json_first(j, ROOT); k; k = json_next(j, ROOT, k))
 		n++;
@@ -17681,7 +17665,6 @@ door_batch(struct door *d, const struct json *j)
 		rpc_fail(d, &nobody, RPC_INTERNAL, S("memory"), NOTHING);
 		return;
 	}
-	b->used = true;
 	b->pending = 1;
 	for (uint32_t k = json_first(j, ROOT); k; k = json_next(j, ROOT, k))
 		door_message(d, j, k, b);

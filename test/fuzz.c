@@ -988,9 +988,9 @@ line_start(void)
 		door->call[i] = (struct call){ .mem = mem };
 	}
 	for (size_t i = 0; i < LISTENS_MAX; i++)
-		door->listen[i].id_len = 0;
+		door->listen[i].id = NOTHING;
 	for (size_t i = 0; i < BATCHES_MAX; i++) {
-		door->batch[i].used = false;
+		door->batch[i].pending = 0;
 		mem_reset(&door->batch[i].mem, 0);
 	}
 	mem_reset(&door->out, 0);
@@ -1198,7 +1198,7 @@ fuzz_line(struct str in)
 		MUST_HOLD(door->call[i].state == CALL_FREE ||
 		    door->call[i].state == CALL_CANCELLED);
 	for (size_t i = 0; i < BATCHES_MAX; i++)
-		MUST_HOLD(!door->batch[i].used);
+		MUST_HOLD(door->batch[i].pending == 0);
 }
 
 /* ====================================================================

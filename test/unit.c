@@ -17799,7 +17799,7 @@ test_mcp_batch(void)
 			    S("-"));
 		}
 		SAME(out_str(&o), str_c(rows[i].want));
-		EQUAL(door->batch[0].used, false);
+		EQUAL(door->batch[0].pending, 0);
 	}
 	run.row = NULL;
 	EQUAL(door->rev, REV_2025_03);
@@ -17846,7 +17846,7 @@ test_mcp_batch_calls(void)
 	SAME(path_at(out, "1>id"), S("1"));
 	SAME(path_at(out, "2>id"), S("3"));
 	SAME(path_at(out, "3"), NOTHING);
-	EQUAL(door->batch[0].used, false);
+	EQUAL(door->batch[0].pending, 0);
 }
 
 static void
