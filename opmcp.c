@@ -3646,7 +3646,6 @@ struct http_request {
 /* An answer; the body lies in the caller's arena. */
 struct http_answer {
 	int status;
-	int64_t retry_at;               /* Retry-After as a moment, or 0 */
 	struct str body;
 	bool open;                      /* nothing told where the body ends */
 };
@@ -3666,7 +3665,7 @@ struct http {
 	uint64_t requests;              /* sent in this process's life */
 	uint64_t sign_ins, refused;     /* tried, failed */
 	int64_t pause_until;            /* after a 429, as the server said */
-	int64_t retry_at;               /* Retry-After just received, or 0 */
+	int64_t retry_at;               /* the last Retry-After as a moment */
 	bool sent;                      /* the request has left, or a part */
 	unsigned repeats;               /* requests of this call made again, */
 	uint64_t repeated;              /* ... and of all calls */
@@ -4854,7 +4853,7 @@ http_read(struct http *h, struct arena *a, struct http_answer *answer,
 	answer->body = out_close(&body, a);
 	answer->status = head.status;
 	answer->open = h->plain && !head.chunked && !head.has_length;
-	h->retry_at = answer->retry_at = head.retry_at;
+	h->retry_at = head.retry_at;
 	if (head.close || h->end != END_OPEN)
 		http_close(h);
 	return ok && (!body.over || fail(e, E_LARGE, "answer"));
@@ -6828,7 +6827,7 @@ sa_check_status(struct sa *sa, const struct http_answer *a, int step,
 	if (status >= 200 && status <= 299)
 		return true;
 	if (status == 429) {
-		sa->http.pause_until = e->until = a->retry_at;
+		sa->http.pause_until = e->until = sa->http.retry_at;
 		return fail_http(e, E_RATE, "", status);
 	}
 	if (status >= 300 && status <= 399)
@@ -9032,7 +9031,7 @@ con_check_status(struct con *c, const struct con_request *r,
 	if (a->status == 403 || (a->status == 404 && r->missing == E_VAULT))
 		c->has_vaults = false;  /* it may not be the old one */
 	if (a->status == 429)
-		c->http.pause_until = e->until = a->retry_at;
+		c->http.pause_until = e->until = c->http.retry_at;
 	if (a->status == 404)
 		return fail_http(e, r->missing, "", a->status);
 	for (size_t i = 0; i < LEN(rows); i++)
@@ -13669,11 +13668,8 @@ resource_vaults(struct keeper *k, struct str uri, const struct str *var,
 static bool
 tool_is_in(struct str text, struct str word)
 {
-	u8 first = word.n > 0 ? str_lower(word.p[0]) : 0;
-
 	for (size_t i = 0; i + word.n <= text.n; i++)
-		if (word.n == 0 || (str_lower(text.p[i]) == first &&
-		    str_nocase_eq((struct str){ text.p + i, word.n }, word)))
+		if (str_nocase_eq(str_upto(str_from(text, i), word.n), word))
 			return true;
 	return false;
 }
@@ -14219,14 +14215,9 @@ complete_put(struct found *f, struct str name, bool begins)
 {
 	struct err bad = { 0 };
 
-	if (f->typed.n > name.n || str_nocase_eq(str_upto(name, f->typed.n),
-	    f->typed) != begins || !pol_check_name(name, &bad))
-		return;
-	for (size_t i = 0; !begins && !str_nocase_eq(str_upto(str_from(name, i),
-	    f->typed.n), f->typed); i++)
-		if (i == name.n)
-			return;
-	if (str_is_in(name, f->seen, f->hits < VALUES_MAX ? f->hits :
+	if (str_nocase_eq(str_upto(name, f->typed.n), f->typed) != begins ||
+	    !tool_is_in(name, f->typed) || !pol_check_name(name, &bad) ||
+	    str_is_in(name, f->seen, f->hits < VALUES_MAX ? f->hits :
 	    VALUES_MAX))
 		return;
 	if (f->hits < VALUES_MAX) {
