@@ -2279,6 +2279,14 @@ jw_open(struct jw *w, u8 bracket)
 	w->comma = false;
 }
 
+/* A member that is an object or an array, as far as its bracket. */
+static void
+jw_begin(struct jw *w, struct str name, u8 bracket)
+{
+	jw_key(w, name);
+	jw_open(w, bracket);
+}
+
 /* '}' or ']'. */
 static void
 jw_close(struct jw *w, u8 bracket)
@@ -11930,18 +11938,15 @@ cat_put_schema(struct jw *w, const struct tool *t)
 	}
 	jw_open(w, '{');
 	jw_put(w, S("type"), S("object"));
-	jw_key(w, S("properties"));
-	jw_open(w, '{');
+	jw_begin(w, S("properties"), '{');
 	for (size_t i = 0; i < t->args; i++) {
-		jw_key(w, str_c(t->arg[i].name));
-		jw_open(w, '{');
+		jw_begin(w, str_c(t->arg[i].name), '{');
 		jw_raw(w, str_c(arg_kinds[t->arg[i].kind].schema));
 		jw_put(w, S("description"), str_c(t->arg[i].help));
 		jw_close(w, '}');
 	}
 	jw_close(w, '}');
-	jw_key(w, S("required"));
-	jw_open(w, '[');
+	jw_begin(w, S("required"), '[');
 	for (size_t i = 0; i < t->args; i++)
 		if (t->arg[i].required)
 			jw_str(w, str_c(t->arg[i].name));
@@ -13346,8 +13351,7 @@ tool_put_others(struct jw *w, struct str name, const struct shown *list,
 		if (put[i] || was != denied)
 			continue;
 		if (!any) {
-			jw_key(w, name);
-			jw_open(w, '[');
+			jw_begin(w, name, '[');
 		}
 		any = true;
 		jw_str(w, list[i].name);
@@ -13478,8 +13482,7 @@ tool_put_health(struct keeper *k, bool probe, const struct err *bad,
 	tool_put_time(w, S("timestamp"), k->os->unix_time());
 	tool_put_count(w, S("uptime_seconds"),
 	    (k->os->now_ms() - k->started) / 1000);
-	jw_key(w, S("checks"));
-	jw_open(w, '[');
+	jw_begin(w, S("checks"), '[');
 	tool_put_check(w, S("token"), token, token ? JOIN(&k->scratch,
 	    str_c(k->be->name), S(": a token is configured and well-formed")) :
 	    str_c(err_table[k->setup.code].text));
@@ -13547,8 +13550,7 @@ resource_close(struct keeper *k, struct jw *text, struct str uri,
 {
 	jw_close(text, '}');
 	w->o->over |= text->o->over;
-	jw_key(w, S("contents"));
-	jw_open(w, '[');
+	jw_begin(w, S("contents"), '[');
 	jw_open(w, '{');
 	jw_put(w, S("uri"), uri);
 	jw_put(w, S("mimeType"), S("application/json"));
@@ -13617,8 +13619,7 @@ tool_put_vaults(struct keeper *k, struct jw *w, struct err *e)
 		return false;
 	if (!pol_pick_vault(k->cfg, NOTHING, list, n, &own, &none))
 		own = NULL;
-	jw_key(w, S("vaults"));
-	jw_open(w, '[');
+	jw_begin(w, S("vaults"), '[');
 	for (size_t i = 0; i < n; i++) {
 		if (list[i].locked || pol_vault(k->cfg, list, n, &list[i]) !=
 		    ALLOW)
@@ -13729,8 +13730,7 @@ tool_put_names(struct jw *w, struct str name, const struct str *list, size_t n)
 		if (tool_is_bait(list[i]))
 			continue;
 		if (put++ == 0) {
-			jw_key(w, name);
-			jw_open(w, '[');
+			jw_begin(w, name, '[');
 		}
 		jw_comma(w);
 		tool_put_name(w->o, list[i]);
@@ -13792,8 +13792,7 @@ tool_put_items(const struct keeper *k, struct jw *w, const struct search *q,
 	size_t shown = 0, room = w->o->cap / 2;
 	struct str last = NOTHING;
 
-	jw_key(w, S("items"));
-	jw_open(w, '[');
+	jw_begin(w, S("items"), '[');
 	for (; p.at < p.l.items; p.at++) {
 		const struct item_ref *item = &p.l.item[p.at];
 
@@ -14049,8 +14048,7 @@ tool_look(struct keeper *k, const struct json *j, uint32_t args,
 	tool_put_clean(w, S("vault"), vault->name);
 	tool_put_clean(w, S("created_at"), it.created);
 	tool_put_count(w, S("version"), it.version);
-	jw_key(w, S("fields"));
-	jw_open(w, '[');
+	jw_begin(w, S("fields"), '[');
 	for (size_t i = 0; i < it.fields; i++)
 		if (it.field[i].kind != KIND_WEB)
 			tool_put_shown(k, w, vault, &it, &it.field[i], &to);
@@ -14244,8 +14242,7 @@ complete_names(struct keeper *k, enum complete what, struct str vault_name,
 		return false;
 	if (!k->be->vaults(k->back, &fresh, &list, &n, e))
 		return false;
-	jw_key(f->w, S("values"));
-	jw_open(f->w, '[');
+	jw_begin(f->w, S("values"), '[');
 	for (int round = 0; round < 2; round++) {
 		for (size_t i = 0; i < l.items; i++)
 			if (l.item[i].state == ITEM_ACTIVE &&
@@ -14286,8 +14283,7 @@ complete_run(struct keeper *k, const struct json *j, uint32_t params,
 		tool_note_limit(k, &rate, wait_ms);
 		return fail(e, E_LIMIT, "");
 	}
-	jw_key(w, S("completion"));
-	jw_open(w, '{');
+	jw_begin(w, S("completion"), '{');
 	if (!tool_is_ready(k, e))
 		return false;
 	if (k->os->now_ms() < k->quiet_until) {
@@ -14346,8 +14342,7 @@ tool_metrics(struct keeper *k, const struct json *j, uint32_t args,
 	tool_put_count(w, S("requests_this_hour"), k->quota.hour_reads);
 	tool_put_count(w, S("requests_today"), k->quota.day_all);
 	tool_put_count(w, S("items_revealed"), k->gate->seen_n);
-	jw_key(w, S("request_duration_ms"));
-	jw_open(w, '{');
+	jw_begin(w, S("request_duration_ms"), '{');
 	tool_put_count(w, S("p50"), tool_percentile(c, 50));
 	tool_put_count(w, S("p90"), tool_percentile(c, 90));
 	tool_put_count(w, S("p99"), tool_percentile(c, 99));
@@ -14381,8 +14376,7 @@ static void
 tool_put_process(struct keeper *k, struct jw *w, struct str name,
     const char *path)
 {
-	jw_key(w, name);
-	jw_open(w, '{');
+	jw_begin(w, name, '{');
 	jw_put(w, S("seccomp"), tool_kernel_says(k, path, S("Seccomp")));
 	jw_put(w, S("no_new_privs"),
 	    tool_kernel_says(k, path, S("NoNewPrivs")));
@@ -14932,12 +14926,10 @@ write_put(struct keeper *k, const struct writing *x, struct jw *w,
 	tool_put_clean(w, S("title"), ref.title);
 	tool_put_clean(w, S("vault"), x->vault->name);
 	tool_put_count(w, S("version"), x->it.version);
-	jw_key(w, S("changed"));
-	jw_open(w, '[');
+	jw_begin(w, S("changed"), '[');
 	write_put_names(x, w->o, S(","), false);
 	jw_close(w, ']');
-	jw_key(w, S("added"));
-	jw_open(w, '[');
+	jw_begin(w, S("added"), '[');
 	write_put_names(x, w->o, S(","), true);
 	jw_close(w, ']');
 	if (x->password.p != NULL) {
@@ -14945,8 +14937,7 @@ write_put(struct keeper *k, const struct writing *x, struct jw *w,
 		out_init(&o, room, sizeof room);
 		hex_put(&o, (struct str){ hash, x->wish.bits >= 96 ? 4 : 2 });
 		WIPE(hash);
-		jw_key(w, S("generated"));
-		jw_open(w, '{');
+		jw_begin(w, S("generated"), '{');
 		tool_put_count(w, S("length"), x->password.n);
 		if (x->recipe.words)
 			tool_put_count(w, S("words"), x->recipe.length);
@@ -15496,8 +15487,7 @@ job_tool(struct keeper *k, struct job *b, struct jw *w, struct err *e)
 	b->name = t->name;
 	if (!keep_count(k, e))
 		return false;
-	jw_key(w, t->output != NULL ? S("data") : S("result"));
-	jw_open(w, '{');
+	jw_begin(w, t->output != NULL ? S("data") : S("result"), '{');
 	if (t->input == NULL &&
 	    !cat_check_args(t->arg, t->args, &b->j, b->args, e))
 		return false;
@@ -15518,8 +15508,7 @@ job_prompt(struct keeper *k, struct job *b, struct jw *w, struct err *e)
 	if (!json_get_str(&b->j, b->params, S("name"), &name) ||
 	    (p = cat_prompt(k->cat, name)) == NULL || p->run == NULL)
 		return fail(e, E_INTERNAL, "frame");
-	jw_key(w, S("result"));
-	jw_open(w, '{');
+	jw_begin(w, S("result"), '{');
 	if (!cat_check_prompt(p, &b->j, b->args, e) ||
 	    !job_asked(k, b, p->arg, p->args, e) ||
 	    !p->run(k, &b->j, b->args, w, e))
@@ -15539,8 +15528,7 @@ job_resource(struct keeper *k, struct job *b, struct jw *w, struct err *e)
 
 	if (!json_get_str(&b->j, b->params, S("uri"), &uri))
 		return fail(e, E_INTERNAL, "frame");
-	jw_key(w, S("result"));
-	jw_open(w, '{');
+	jw_begin(w, S("result"), '{');
 	if (!cat_resource(k->cat, &k->scratch, uri, &r, var, e))
 		return false;
 	if (!pol_take(&k->reads, rate, k->os->now_ms(), &left, &wait_ms)) {
@@ -15558,8 +15546,7 @@ job_resource(struct keeper *k, struct job *b, struct jw *w, struct err *e)
 MUST static bool
 job_complete(struct keeper *k, struct job *b, struct jw *w, struct err *e)
 {
-	jw_key(w, S("result"));
-	jw_open(w, '{');
+	jw_begin(w, S("result"), '{');
 	if (!complete_run(k, &b->j, b->params, w, e))
 		return false;
 	jw_close(w, '}');
@@ -16043,8 +16030,7 @@ keep_put_end(struct keeper *k, struct jw *w, const struct err *e)
 	struct out text;
 
 	if (e->code == E_ASK) {
-		jw_key(w, S("ask"));
-		jw_open(w, '{');
+		jw_begin(w, S("ask"), '{');
 		jw_raw(w, k->asking.questions);
 		jw_close(w, '}');
 		if (k->asking.state.n > 0)
@@ -16331,8 +16317,7 @@ static void
 result_open(struct door *d, struct reply *r, const struct asker *by)
 {
 	reply_open(d, r, by);
-	jw_key(&r->w, S("result"));
-	jw_open(&r->w, '{');
+	jw_begin(&r->w, S("result"), '{');
 }
 
 /* End it. The modern era says of each result what type it has, how long it
@@ -16387,8 +16372,7 @@ rpc_fail(struct door *d, const struct asker *by, const char *code,
 	struct reply r;
 
 	reply_open(d, &r, by);
-	jw_key(&r.w, S("error"));
-	jw_open(&r.w, '{');
+	jw_begin(&r.w, S("error"), '{');
 	jw_put_raw(&r.w, S("code"), str_c(code));
 	jw_put(&r.w, S("message"), message);
 	if (data.n > 0)
@@ -16413,8 +16397,7 @@ rpc_notify(struct door *d, struct str method, struct str params)
 
 	reply_open(d, &r, &nobody);
 	jw_put(&r.w, S("method"), method);
-	jw_key(&r.w, S("params"));
-	jw_open(&r.w, '{');
+	jw_begin(&r.w, S("params"), '{');
 	jw_raw(&r.w, params);
 	jw_close(&r.w, '}');
 	reply_close(d, &r);
@@ -16448,8 +16431,7 @@ tool_result(struct door *d, const struct asker *by, struct str data,
 	struct reply r;
 
 	result_open(d, &r, by);
-	jw_key(&r.w, S("content"));
-	jw_open(&r.w, '[');
+	jw_begin(&r.w, S("content"), '[');
 	jw_open(&r.w, '{');
 	jw_put(&r.w, S("type"), S("text"));
 	jw_put(&r.w, S("text"), data.n > 0 ? data : error);
@@ -16942,8 +16924,7 @@ call_ask(struct door *d, struct call *c, const struct json *j, uint32_t list,
 	}
 	result_open(d, &r, &c->by);
 	if (k != 0) {
-		jw_key(&r.w, S("inputRequests"));
-		jw_open(&r.w, '{');
+		jw_begin(&r.w, S("inputRequests"), '{');
 		for (size_t i = 1; k != 0; i++) {
 			jw_put_raw(&r.w, q.key, json_raw(j, k + 1));
 			k = question_nth(d, c, j, list, i, &q);
@@ -17078,8 +17059,7 @@ mcp_initialize(struct door *d, const struct rpc *q)
 	by.rev = d->rev;
 	result_open(d, &r, &by);
 	jw_put(&r.w, S("protocolVersion"), str_c(rev_name[d->rev]));
-	jw_key(&r.w, S("capabilities"));
-	jw_open(&r.w, '{');
+	jw_begin(&r.w, S("capabilities"), '{');
 	jw_raw(&r.w, str_c(d->cat->capabilities));
 	if (d->rev >= REV_2025_03)
 		jw_put_raw(&r.w, S("completions"), S("{}"));
@@ -17100,8 +17080,7 @@ mcp_discover(struct door *d, const struct rpc *q)
 
 	result_open(d, &r, &q->by);
 	jw_put_raw(&r.w, S("supportedVersions"), S(REV_LIST));
-	jw_key(&r.w, S("capabilities"));
-	jw_open(&r.w, '{');
+	jw_begin(&r.w, S("capabilities"), '{');
 	jw_raw(&r.w, str_c(d->cat->capabilities));
 	jw_put_raw(&r.w, S("completions"), S("{}"));
 	jw_close(&r.w, '}');
@@ -17162,8 +17141,7 @@ static void
 prompt_put(struct jw *w, const struct prompt *p, int rev)
 {
 	entry_open(w, rev, p->name, p->title, p->help);
-	jw_key(w, S("arguments"));
-	jw_open(w, '[');
+	jw_begin(w, S("arguments"), '[');
 	for (size_t i = 0; i < p->args; i++) {
 		jw_open(w, '{');
 		jw_put(w, S("name"), str_c(p->arg[i].name));
@@ -17189,9 +17167,8 @@ mcp_list(struct door *d, const struct rpc *q)
 		return;
 	}
 	result_open(d, &r, &q->by);
-	jw_key(&r.w, templates ? S("resourceTemplates") :
-	    str_upto(what, str_find(what, '/')));
-	jw_open(&r.w, '[');
+	jw_begin(&r.w, templates ? S("resourceTemplates") :
+	    str_upto(what, str_find(what, '/')), '[');
 	if (what.p[0] == 't')
 		for (size_t i = 0; i < cat->tools; i++)
 			tool_put(&r.w, &cat->tool[i], q->by.rev);
@@ -17425,8 +17402,7 @@ mcp_listen(struct door *d, const struct rpc *q)
 	l->id = (struct str){ l->room, q->by.id.n };
 	l->changes = 0;
 	out_init(&o, room, sizeof room);
-	jw_key(&w, S("notifications"));
-	jw_open(&w, '{');
+	jw_begin(&w, S("notifications"), '{');
 	for (size_t i = 0; i < LEN(changes); i++)
 		if ((d->cat->changes & changes[i].change) != 0 && json_is_word(
 		    q->j, json_get(q->j, want, str_c(changes[i].flag)),
