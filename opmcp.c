@@ -2151,6 +2151,16 @@ json_get_str(const struct json *j, uint32_t box, struct str name,
 	return json_str(j, json_get(j, box, name), value);
 }
 
+/* The string that a member is; where it is none, otherwise. */
+static struct str
+json_str_or(const struct json *j, uint32_t box, struct str name,
+    struct str otherwise)
+{
+	struct str value;
+
+	return json_get_str(j, box, name, &value) ? value : otherwise;
+}
+
 /* True when the member is a string equal to want. */
 static bool
 json_is_str(const struct json *j, uint32_t box, struct str name,
@@ -7555,10 +7565,9 @@ MUST static bool
 sa_item_names(struct arena *a, const struct json *over, struct item_ref *ref)
 {
 	uint32_t urls = json_get(over, ROOT, S("URLs"));
-	struct str title = NOTHING, url, *one;
+	struct str url, *one;
 
-	(void)!json_get_str(over, ROOT, S("title"), &title);
-	ref->title = str_dup(a, title);
+	ref->title = str_dup(a, json_str_or(over, ROOT, S("title"), NOTHING));
 	if (ref->title.p == NULL ||
 	    !item_strings(a, over, json_get(over, ROOT, S("tags")), NULL,
 	    &ref->tag) || !item_strings(a, over, urls, "u", &ref->url))
@@ -7589,7 +7598,7 @@ sa_list_entry(struct sa *sa, struct sa_vault *v, struct sa_key *key,
 	struct item_ref *ref = &v->item[v->items];
 	size_t mark = sa->scratch->used;
 	struct err bad = { 0 };
-	struct str id, plain, number = NOTHING, when = NOTHING;
+	struct str id, plain;
 	struct json over;
 	bool ok;
 
@@ -7597,11 +7606,11 @@ sa_list_entry(struct sa *sa, struct sa_vault *v, struct sa_key *key,
 	    sa_open(sa, j, json_get(j, node, S("encOverview")), key, &plain,
 	    &bad) && json_parse(&over, sa->scratch, plain, &bad);
 	if (ok) {
-		(void)!json_get_str(j, node, S("templateUuid"), &number);
 		ref->id = str_dup(&v->list, id);
-		ref->category = str_dup(&v->list, number);
-		(void)!json_get_str(j, node, S("updatedAt"), &when);
-		ref->updated = str_dup(&v->list, when);
+		ref->category = str_dup(&v->list, json_str_or(j, node,
+		    S("templateUuid"), NOTHING));
+		ref->updated = str_dup(&v->list, json_str_or(j, node,
+		    S("updatedAt"), NOTHING));
 		ref->state = sa_item_state(j, node);
 		ok = (ref->id.p != NULL && ref->category.p != NULL &&
 		    ref->updated.p != NULL &&
@@ -7759,13 +7768,12 @@ sa_add_login(struct item *it)
 	uint32_t list = json_get(j, ROOT, S("fields"));
 
 	for (uint32_t k = json_first(j, list); k; k = json_next(j, list, k)) {
-		struct str id = S("");
 		struct field *f;
 
 		if (!json_is_object(j, k))
 			continue;
-		(void)!json_get_str(j, k, S("id"), &id);
-		f = item_add_field(it, k, id, S("value"));
+		f = item_add_field(it, k, json_str_or(j, k, S("id"), S("")),
+		    S("value"));
 		f->kind = KIND_WEB;
 		f->title = S("");
 		if (json_is_str(j, k, S("designation"), S("username"))) {
@@ -7793,10 +7801,8 @@ sa_get_address(const struct json *j, uint32_t value,
 	static const char *const name[ADDRESS_PARTS] = { "street", "city",
 		"state", "zip", "country" };
 
-	for (size_t i = 0; i < ADDRESS_PARTS; i++) {
-		part[i] = S("");
-		(void)!json_get_str(j, value, str_c(name[i]), &part[i]);
-	}
+	for (size_t i = 0; i < ADDRESS_PARTS; i++)
+		part[i] = json_str_or(j, value, str_c(name[i]), S(""));
 }
 
 /* An address on one line: "street, city state zip, country", without what is
@@ -7855,8 +7861,7 @@ sa_shape_file(const struct item *it, struct field *f, uint32_t node)
 	const struct json *j = &it->details;
 
 	f->kind = KIND_FILE;
-	f->title = S("");
-	(void)!json_get_str(j, node, S("fileName"), &f->title);
+	f->title = json_str_or(j, node, S("fileName"), S(""));
 	(void)!str_u64(json_raw(j, json_get(j, node, S("unencryptedSize"))),
 	    UINT32_MAX, &f->size);
 	f->value.p = NULL;
@@ -7908,9 +7913,8 @@ sa_add_section(struct sa *sa, struct item *it, uint32_t node)
 	uint32_t list = json_get(j, node, S("fields"));
 	struct str id, kind;
 
-	*s = (struct section){ S(""), S("") };
-	(void)!json_get_str(j, node, S("name"), &s->id);
-	(void)!json_get_str(j, node, S("title"), &s->title);
+	s->id = json_str_or(j, node, S("name"), S(""));
+	s->title = json_str_or(j, node, S("title"), S(""));
 	for (uint32_t k = json_first(j, list); k; k = json_next(j, list, k)) {
 		struct field *f;
 
@@ -7918,8 +7922,7 @@ sa_add_section(struct sa *sa, struct item *it, uint32_t node)
 		    !json_get_str(j, k, S("k"), &kind))
 			continue;
 		f = item_add_field(it, k, id, S("v"));
-		f->title = S("");
-		(void)!json_get_str(j, k, S("t"), &f->title);
+		f->title = json_str_or(j, k, S("t"), S(""));
 		f->in = s;
 		f->kind = item_kind(kind, id);
 		if (!sa_shape_field(sa, it, f))
@@ -7995,9 +7998,9 @@ sa_item(void *ctx, struct str vault, struct str id, struct item *it,
 		return fail(e, E_ANSWER, "another item than asked for");
 	it->ref.id = id;
 	it->ref.state = sa_item_state(&j, node);
-	(void)!json_get_str(&j, node, S("updatedAt"), &it->ref.updated);
-	(void)!json_get_str(&j, node, S("createdAt"), &it->created);
-	(void)!json_get_str(&j, sealed, S("data"), &it->sealed);
+	it->ref.updated = json_str_or(&j, node, S("updatedAt"), NOTHING);
+	it->created = json_str_or(&j, node, S("createdAt"), NOTHING);
+	it->sealed = json_str_or(&j, sealed, S("data"), NOTHING);
 	if (!str_u64(json_raw(&j, json_get(&j, node, S("itemVersion"))),
 	    UINT32_MAX, &it->version) || it->version == 0)
 		return fail(e, E_ANSWER, "no itemVersion");
@@ -8270,10 +8273,9 @@ sa_put_field(struct sa *sa, struct out *o, const struct wish_field *f,
 static bool
 sa_section_is_for(const struct json *j, uint32_t section, struct str name)
 {
-	struct str id = S(""), title = S("");
+	struct str id = json_str_or(j, section, S("name"), S(""));
+	struct str title = json_str_or(j, section, S("title"), S(""));
 
-	(void)!json_get_str(j, section, S("name"), &id);
-	(void)!json_get_str(j, section, S("title"), &title);
 	if (!json_is_object(j, section))
 		return false;
 	return name.p == NULL ? id.n == 0 && title.n == 0 :
@@ -13388,15 +13390,14 @@ MUST static bool
 tool_credentials(struct keeper *k, const struct json *j, uint32_t args,
     struct jw *w, struct err *e)
 {
-	struct str name = NOTHING, vault_name = NOTHING;
+	struct str name = json_str_or(j, args, S("item_name"), NOTHING);
+	struct str vault_name = json_str_or(j, args, S("vault"), NOTHING);
 	struct shown list[2] = { { .name = S("username") },
 	    { .name = S("password") } };
 	const struct vault *vault;
 	struct item it;
 	bool put[2];
 
-	(void)!json_get_str(j, args, S("item_name"), &name);
-	(void)!json_get_str(j, args, S("vault"), &vault_name);
 	k->line.event = "REVEAL";
 	if (!tool_can_reveal(k, e) ||
 	    !tool_locate(k, name, vault_name, &vault, &it, e))
@@ -13758,11 +13759,11 @@ MUST static bool
 tool_search(const struct json *j, uint32_t args, struct search *q,
     struct err *e)
 {
-	struct str state = S("active"), category;
+	struct str state = json_str_or(j, args, S("state"), S("active"));
+	struct str category;
 
 	*q = (struct search){ 0 };
-	(void)!json_get_str(j, args, S("query"), &q->query);
-	(void)!json_get_str(j, args, S("state"), &state);
+	q->query = json_str_or(j, args, S("query"), NOTHING);
 	if (json_get_str(j, args, S("tag"), &q->tag) &&
 	    !pol_check_name(q->tag, e))
 		return false;
@@ -13817,7 +13818,8 @@ MUST static bool
 tool_items(struct keeper *k, const struct json *j, uint32_t args,
     struct jw *w, struct err *e)
 {
-	struct str name = NOTHING, cursor = NOTHING;
+	struct str name = json_str_or(j, args, S("vault"), NOTHING);
+	struct str cursor = json_str_or(j, args, S("cursor"), NOTHING);
 	uint32_t limit = json_get(j, args, S("limit"));
 	const struct vault *vault;
 	struct page p = { .at = 0 };
@@ -13826,10 +13828,7 @@ tool_items(struct keeper *k, const struct json *j, uint32_t args,
 	struct str next;
 
 	k->line.event = "LIST";
-	(void)!json_get_str(j, args, S("vault"), &name);
-	(void)!json_get_str(j, args, S("cursor"), &cursor);
-	if (limit != 0)
-		(void)!str_u64(json_raw(j, limit), PAGE_ITEMS, &max);
+	(void)!str_u64(json_raw(j, limit), PAGE_ITEMS, &max);
 	p.l.fresh = cursor.p == NULL;
 	if ((name.p != NULL && !pol_check_name(name, e)) ||
 	    !tool_search(j, args, &q, e) || !tool_is_ready(k, e) ||
@@ -14025,14 +14024,13 @@ MUST static bool
 tool_look(struct keeper *k, const struct json *j, uint32_t args,
     struct jw *w, struct err *e)
 {
-	struct str name = NOTHING, vault_name = NOTHING;
+	struct str name = json_str_or(j, args, S("item"), NOTHING);
+	struct str vault_name = json_str_or(j, args, S("vault"), NOTHING);
 	const struct vault *vault;
 	struct ref to = { .query = REF_PLAIN };
 	struct item it;
 
 	k->line.event = "LOOK";
-	(void)!json_get_str(j, args, S("item"), &name);
-	(void)!json_get_str(j, args, S("vault"), &vault_name);
 	if (!tool_locate(k, name, vault_name, &vault, &it, e) ||
 	    !tool_may_look(k, vault, &it, e))
 		return false;
@@ -14182,11 +14180,10 @@ tool_secret(struct keeper *k, const struct json *j, uint32_t args,
     struct jw *w, struct err *e)
 {
 	struct reading r = { .left = 0 };
-	struct str reference = NOTHING;
 
 	k->line.event = "REVEAL";
-	(void)!json_get_str(j, args, S("reference"), &reference);
-	if (!tool_read(k, reference, &r, e))
+	if (!tool_read(k, json_str_or(j, args, S("reference"), NOTHING), &r,
+	    e))
 		return false;
 	jw_put(w, S("value"), r.text);
 	jw_put(w, S("kind"), str_c(kinds[r.shown.field->kind].name));
@@ -14270,9 +14267,8 @@ complete_run(struct keeper *k, const struct json *j, uint32_t params,
 	static const struct rate rate = { COMPLETIONS_MAX, COMPLETIONS_S };
 	uint64_t left, wait_ms;
 	struct found f = { .w = w };
-	struct str vault = NOTHING;
+	struct str vault = json_str_or(j, given, S("vault"), NOTHING);
 
-	(void)!json_get_str(j, given, S("vault"), &vault);
 	if (arg == NULL || !json_get_str(j, json_get(j, params, S("argument")),
 	    S("value"), &f.typed))
 		return fail(e, E_INTERNAL, "frame");
@@ -16683,12 +16679,11 @@ rpc_is_id(const struct json *j, uint32_t id)
 static struct str
 rpc_host(struct arena *a, const struct json *j, uint32_t info)
 {
-	struct str part[2] = { NOTHING, NOTHING };
+	struct str part[2] = { json_str_or(j, info, S("name"), NOTHING),
+	    json_str_or(j, info, S("version"), NOTHING) };
 	struct out o;
 	uint32_t cp;
 
-	(void)!json_get_str(j, info, S("name"), &part[0]);
-	(void)!json_get_str(j, info, S("version"), &part[1]);
 	out_init(&o, mem_alloc(a, AUD_TEXT_MAX), AUD_TEXT_MAX);
 	for (size_t i = 0; i < LEN(part); i++) {
 		if (i > 0 && part[i].n > 0)
@@ -17776,7 +17771,7 @@ door_end_call(struct door *d, struct call *c, const struct json *j)
 		text = json_raw(j, result);
 		result_put(d, &c->by, str_upto(str_from(text, 1), text.n - 2));
 	} else {
-		(void)!json_get_str(j, ROOT, S("error"), &text);
+		text = json_str_or(j, ROOT, S("error"), NOTHING);
 		(void)!str_u64(json_raw(j, json_get(j, ROOT, S("code"))),
 		    E_COUNT - 1, &code);
 		call_fail(d, &c->by, (enum err_code)code, text,
