@@ -6311,9 +6311,8 @@ static struct field *
 item_add_field(struct item *it, uint32_t node, struct str id, struct str name)
 {
 	struct field *f = &it->field[it->fields++];
-	struct str value = S("");
+	struct str value = json_str_or(&it->details, node, name, S(""));
 
-	(void)!json_get_str(&it->details, node, name, &value);
 	*f = (struct field){ .id = id, .title = id, .kind = KIND_TEXT,
 	    .value = { value.p, value.n }, .node = node };
 	return f;
@@ -8860,11 +8859,10 @@ con_are_strings(const struct json *j, uint32_t list)
 static enum kind
 con_kind(const struct json *j, uint32_t field)
 {
-	struct str type = S("STRING");
+	struct str type = json_str_or(j, field, S("type"), S("STRING"));
 
 	if (!con_is_text(j, json_get(j, field, S("type"))))
 		return KIND_OTHER;
-	(void)!json_get_str(j, field, S("type"), &type);
 	for (size_t i = 0; i < LEN(con_kinds); i++)
 		if (str_nocase_eq(type, str_c(con_kinds[i].word)))
 			return con_kinds[i].kind;
@@ -9163,12 +9161,11 @@ con_add_vault(struct con *c, const struct json *j, uint32_t node,
     struct err *e)
 {
 	struct con_vault **at, *v;
-	struct str id, name = S("");
+	struct str id, name;
 
 	if (!json_get_str(j, node, S("id"), &id) || !id_is_valid(id, 'a'))
 		return fail(e, E_ANSWER, "vault without id");
-	(void)!json_get_str(j, node, S("name"), &name);
-	name = str_dup(&c->names, name);
+	name = str_dup(&c->names, json_str_or(j, node, S("name"), S("")));
 	at = con_vault_at(c, id);
 	if (at != NULL && *at == NULL)
 		*at = mem_alloc(c->keys, sizeof **at);
@@ -9249,7 +9246,9 @@ MUST static bool
 con_item_ref(struct arena *a, const struct json *j, uint32_t node,
     struct str vault, struct item_ref *ref, struct err *e)
 {
-	struct str id, word = S(""), title = S(""), updated = S("");
+	struct str word = json_str_or(j, node, S("category"), S(""));
+	struct str title = json_str_or(j, node, S("title"), S(""));
+	struct str updated = json_str_or(j, node, S("updatedAt"), S("")), id;
 	uint32_t in = json_get(j, node, S("vault"));
 
 	if (!json_get_str(j, node, S("id"), &id) || !id_is_valid(id, 'a') ||
@@ -9258,9 +9257,6 @@ con_item_ref(struct arena *a, const struct json *j, uint32_t node,
 		return fail(e, E_ANSWER, "not an item of this vault");
 	if (!con_are_strings(j, json_get(j, node, S("tags"))))
 		return fail(e, E_ANSWER, "tags");       /* they may forbid */
-	(void)!json_get_str(j, node, S("category"), &word);
-	(void)!json_get_str(j, node, S("title"), &title);
-	(void)!json_get_str(j, node, S("updatedAt"), &updated);
 	*ref = (struct item_ref){ .id = str_dup(a, id),
 	    .title = str_dup(a, title), .category = con_category(word),
 	    .updated = str_dup(a, updated), .state = con_state(j, node) };
@@ -9509,15 +9505,15 @@ con_section(struct item *it, uint32_t node)
 {
 	const struct json *j = &it->details;
 	uint32_t in = json_get(j, node, S("section"));
-	struct str id, label = S("");
+	struct str id;
 
 	if (!json_get_str(j, in, S("id"), &id))
 		return NULL;
 	for (size_t i = 0; i < it->sections; i++)
 		if (str_eq(it->section[i].id, id))
 			return &it->section[i];
-	(void)!json_get_str(j, in, S("label"), &label);
-	it->section[it->sections] = (struct section){ id, label };
+	it->section[it->sections] = (struct section){ id, json_str_or(j, in,
+	    S("label"), S("")) };
 	return &it->section[it->sections++];
 }
 
@@ -9544,10 +9540,9 @@ con_shape_date(struct con *c, const struct json *j, struct field *f)
 static void
 con_add_code(const struct json *j, struct field *f)
 {
-	struct str s = NOTHING;
+	struct str s = json_str_or(j, f->node, S("totp"), NOTHING);
 	size_t i = 0;
 
-	(void)!json_get_str(j, f->node, S("totp"), &s);
 	while (i < s.n && id_is_word(s.p[i]))
 		i++;
 	if (i == s.n && s.n >= 4 && s.n <= 10)
@@ -9560,13 +9555,10 @@ MUST static bool
 con_add_field(struct con *c, struct item *it, uint32_t node)
 {
 	const struct json *j = &it->details;
-	struct str id = S("");
-	struct field *f;
+	struct str id = json_str_or(j, node, S("id"), S(""));
+	struct field *f = item_add_field(it, node, id, S("value"));
 
-	(void)!json_get_str(j, node, S("id"), &id);
-	f = item_add_field(it, node, id, S("value"));
-	f->title = S("");
-	(void)!json_get_str(j, node, S("label"), &f->title);
+	f->title = json_str_or(j, node, S("label"), S(""));
 	f->in = con_section(it, node);
 	f->kind = con_kind(j, node);
 	if (json_is_str(j, node, S("purpose"), S("USERNAME"))) {
@@ -9609,8 +9601,7 @@ con_item_fields(struct con *c, struct item *it, struct err *e)
 	for (uint32_t k = json_first(j, list); k; k = json_next(j, list, k)) {
 		struct section *s = &it->section[it->sections];
 
-		*s = (struct section){ S(""), S("") };
-		(void)!json_get_str(j, k, S("label"), &s->title);
+		s->title = json_str_or(j, k, S("label"), S(""));
 		it->sections += json_get_str(j, k, S("id"), &s->id);
 	}
 	list = json_get(j, ROOT, S("fields"));
@@ -9645,7 +9636,7 @@ con_shape_item(struct con *c, struct str vault, struct item *it,
 	if (!con_item_ref(c->scratch, j, ROOT, vault, &it->ref, e))
 		return false;
 	it->version = con_number(j, ROOT, S("version"));
-	(void)!json_get_str(j, ROOT, S("createdAt"), &it->created);
+	it->created = json_str_or(j, ROOT, S("createdAt"), NOTHING);
 	return con_item_fields(c, it, e);
 }
 
@@ -9783,8 +9774,7 @@ con_wish_section(struct con *c, const struct json *j, const struct wish *w,
 	if (f->section.p == NULL)
 		return true;
 	for (uint32_t k = json_first(j, list); k; k = json_next(j, list, k)) {
-		label = S("");
-		(void)!json_get_str(j, k, S("label"), &label);
+		label = json_str_or(j, k, S("label"), S(""));
 		if (json_get_str(j, k, S("id"), &id) &&
 		    item_name_eq(id, label, f->section)) {
 			section[at] = json_quoted(c->scratch, id);
@@ -14510,15 +14500,15 @@ MUST static bool
 write_field(struct writing *x, const struct json *j, uint32_t node,
     struct err *e)
 {
-	struct wish_field f = { .kind = KIND_CONCEALED };
+	struct wish_field f = { .kind = KIND_CONCEALED,
+	    .label = json_str_or(j, node, S("label"), NOTHING),
+	    .value = json_str_or(j, node, S("value"), NOTHING),
+	    .section = json_str_or(j, node, S("section"), NOTHING) };
 	struct str kind = NOTHING;
 	struct ref r = { .query = REF_PLAIN };
 	struct err miss = { 0 };
 	enum kind want = KIND_CONCEALED;
 
-	(void)!json_get_str(j, node, S("label"), &f.label);
-	(void)!json_get_str(j, node, S("value"), &f.value);
-	(void)!json_get_str(j, node, S("section"), &f.section);
 	if (!pol_check_name(f.label, e) ||
 	    (f.section.p != NULL && !pol_check_name(f.section, e)) ||
 	    (json_get_str(j, node, S("kind"), &kind) &&
@@ -14613,7 +14603,7 @@ write_wish(struct keeper *k, struct writing *x, const struct json *j,
 	struct str text;
 	struct wish *w = &x->wish;
 
-	(void)!json_get_str(j, args, S("notes"), &w->notes);
+	w->notes = json_str_or(j, args, S("notes"), NOTHING);
 	if (json_get_str(j, args, S("title"), &w->title) &&
 	    !pol_check_name(w->title, e))
 		return false;
@@ -14956,13 +14946,12 @@ MUST static bool
 write_find(struct keeper *k, struct writing *x, const struct json *j,
     uint32_t args, struct err *e)
 {
-	struct str name = NOTHING, vault_name = NOTHING;
+	struct str name = json_str_or(j, args, S("item"), NOTHING);
+	struct str vault_name = json_str_or(j, args, S("vault"), NOTHING);
 	bool ask;
 
 	k->line.event = "WRITE";
 	k->careful = true;
-	(void)!json_get_str(j, args, S("item"), &name);
-	(void)!json_get_str(j, args, S("vault"), &vault_name);
 	return tool_locate(k, name, vault_name, &x->vault, &x->it, e) &&
 	    write_judge(k, x, &ask, e);
 }
@@ -14973,12 +14962,11 @@ tool_create(struct keeper *k, const struct json *j, uint32_t args,
     struct jw *w, struct err *e)
 {
 	struct writing x = { .tool = "create_1password_credential" };
-	struct str name = NOTHING, category = S("Login"), number;
+	struct str name = json_str_or(j, args, S("vault"), NOTHING);
+	struct str number = item_category(json_str_or(j, args, S("category"),
+	    S("Login")));
 
 	k->line.event = "WRITE";
-	(void)!json_get_str(j, args, S("vault"), &name);
-	(void)!json_get_str(j, args, S("category"), &category);
-	number = item_category(category);
 	if (number.p == NULL || str_eq(number, CATEGORY_DOCUMENT) ||
 	    str_eq(number, CATEGORY_SSH))
 		return fail(e, E_ARGUMENT, "no category that can be created");
@@ -15030,11 +15018,10 @@ tool_delete(struct keeper *k, const struct json *j, uint32_t args,
 {
 	struct writing x = { .tool = "delete_1password_credential",
 	    .wish.state = ITEM_DELETED };
-	struct str title = NOTHING;
+	struct str title = json_str_or(j, args, S("title"), NOTHING);
 
 	if (!write_find(k, &x, j, args, e))
 		return false;
-	(void)!json_get_str(j, args, S("title"), &title);
 	if (!str_eq(title, x.it.ref.title))
 		return fail(e, E_ARGUMENT, "title: not that of this item");
 	return write_do(k, &x, "delete for good", false, e) &&
@@ -15900,7 +15887,7 @@ keep_run(struct keeper *k, struct job *b, struct str payload, struct jw *w,
 		k->http->call_deadline = until; /* it has waited its turn */
 	b->params = json_get(&b->j, ROOT, S("params"));
 	b->args = json_get(&b->j, b->params, S("arguments"));
-	(void)!json_get_str(&b->j, ROOT, S("host"), &k->line.host);
+	k->line.host = json_str_or(&b->j, ROOT, S("host"), NOTHING);
 	if (k->gate->locked)
 		return fail(e, E_LOCKED, "");
 	for (size_t i = 0; i < LEN(jobs); i++)
