@@ -805,6 +805,9 @@ err_set(struct err *e, enum err_code code, const char *what, int http)
 #define fail_http(e, code, what, status) \
 	err_set((e), (code), "" what, (status))
 
+/* Room for an error of which nobody will be told: that it failed is enough. */
+#define UNHEARD (&(struct err){ 0 })
+
 /* ====================================================================
  * 4. OS seam: clock, randomness, waiting, files, names, sockets, log
  *
@@ -4539,8 +4542,6 @@ MUST static bool
 http_begin(struct http *h, struct arena *scratch,
     const struct http_request *req, struct err *e)
 {
-	struct err later = { 0 };
-
 	h->sent = false;
 	h->retry_at = 0;
 	if (h->os->unix_time() < h->pause_until) {
@@ -4557,7 +4558,7 @@ http_begin(struct http *h, struct arena *scratch,
 	h->deadline = os_deadline(h->os, h->call_deadline, EXCHANGE_MS);
 	h->reused = http_is_alive(h);
 	if (h->reused) {
-		(void)!http_put_request(h, &later);
+		(void)!http_put_request(h, UNHEARD);
 		return true;
 	}
 	http_close(h);
@@ -6239,12 +6240,11 @@ item_login_field(const struct item *it, enum purpose purpose)
 	    str_eq(it->ref.category, CATEGORY_API) ? S("credential") :
 	    S("password");
 	const struct field *found;
-	struct err none = { 0 };
 
 	for (size_t i = 0; i < it->fields; i++)
 		if (it->field[i].purpose == purpose)
 			return &it->field[i];
-	return item_find(it, name, &found, &none) ? found : NULL;
+	return item_find(it, name, &found, UNHEARD) ? found : NULL;
 }
 
 /* The strings of a list of strings, or, with a member named, those members
@@ -6654,7 +6654,6 @@ sa_token_decode(struct sa_token *t, struct arena *scratch, struct str text,
     struct err *e)
 {
 	size_t mark = scratch->used;
-	struct err bad = { 0 };
 	struct json j;
 	struct str plain;
 	u8 *room;
@@ -6674,7 +6673,7 @@ sa_token_decode(struct sa_token *t, struct arena *scratch, struct str text,
 		return fail(e, E_INTERNAL, "memory");
 	if (!b64_decode(room, text, &plain.n))
 		ok = fail(e, E_TOKEN, "not base64url");
-	else if (!json_parse(&j, scratch, plain, &bad) ||
+	else if (!json_parse(&j, scratch, plain, UNHEARD) ||
 	    !json_is_object(&j, ROOT))
 		ok = fail(e, E_TOKEN, "not a JSON object");
 	else
@@ -7250,11 +7249,10 @@ sa_get(struct sa *sa, struct str path, enum err_code missing, struct json *j,
 MUST static bool
 sa_jwk_sym(struct sa *sa, struct str text, u8 key[static 32], struct str *kid)
 {
-	struct err bad = { 0 };
 	struct json j;
 	struct str k;
 
-	return json_parse(&j, sa->scratch, text, &bad) &&
+	return json_parse(&j, sa->scratch, text, UNHEARD) &&
 	    json_is_str(&j, ROOT, S("alg"), S("A256GCM")) &&
 	    json_get_str(&j, ROOT, S("k"), &k) &&
 	    b64_decode_exact(key, 32, k) &&
@@ -7278,13 +7276,12 @@ sa_jwk_number(const struct json *j, struct str name, u8 to[static 256],
 MUST static bool
 sa_jwk_rsa(struct sa *sa, struct str text, struct cry_rsa *rsa)
 {
-	struct err bad = { 0 };
 	struct json j;
 	struct str n;
 	u8 *modulus;
 	size_t len;
 
-	if (!json_parse(&j, sa->scratch, text, &bad) ||
+	if (!json_parse(&j, sa->scratch, text, UNHEARD) ||
 	    !json_get_str(&j, ROOT, S("n"), &n) || n.n < 4 || n.n > 683)
 		return false;
 	modulus = mem_alloc(sa->scratch, n.n);
@@ -7349,7 +7346,6 @@ sa_keyset_open(struct sa *sa, const struct json *j, uint32_t node)
 	uint32_t sym = json_get(j, node, S("encSymKey"));
 	struct sa_keyset *ks;
 	struct sa_key key;              /* secret: wiped */
-	struct err bad = { 0 };
 	struct str plain, kid, id;
 	u8 bytes[32];                   /* secret: wiped */
 	bool ok;
@@ -7358,7 +7354,7 @@ sa_keyset_open(struct sa *sa, const struct json *j, uint32_t node)
 		return false;
 	if (json_is_str(j, sym, S("kid"), S("mp"))) {
 		sa_key_init(&key, S("mp"), sa->token.muk);
-		ok = sa_open(sa, j, sym, &key, &plain, &bad);
+		ok = sa_open(sa, j, sym, &key, &plain, UNHEARD);
 	} else {
 		ok = sa_open_rsa(sa, j, sym, &plain);
 	}
@@ -7367,7 +7363,7 @@ sa_keyset_open(struct sa *sa, const struct json *j, uint32_t node)
 	if (ok) {
 		sa_key_init(&key, kid, bytes);
 		ok = sa_open(sa, j, json_get(j, node, S("encPriKey")), &key,
-		    &plain, &bad) && sa_jwk_rsa(sa, plain, &ks->rsa);
+		    &plain, UNHEARD) && sa_jwk_rsa(sa, plain, &ks->rsa);
 	}
 	WIPE(key);
 	WIPE(bytes);
@@ -7463,7 +7459,6 @@ sa_vault_open(struct sa *sa, const struct json *j, uint32_t node,
 	uint32_t access = json_get(j, node, S("combinedAccess"));
 	uint32_t attrs = json_get(j, node, S("encAttrs"));
 	struct str plain, kid, name = NOTHING;
-	struct err bad = { 0 };
 	struct json a;
 
 	if (!json_is_str(j, attrs, S("kid"), ID(v->key_id))) {
@@ -7473,7 +7468,7 @@ sa_vault_open(struct sa *sa, const struct json *j, uint32_t node,
 			return false;
 		sa_copy_id(v->key_id, kid);
 	}
-	if (!sa_vault_part(sa, v, j, attrs, &a, &bad))
+	if (!sa_vault_part(sa, v, j, attrs, &a, UNHEARD))
 		return false;
 	if (json_get_str(&a, ROOT, S("name"), &name))
 		name = str_dup(&sa->names, name);
@@ -8934,7 +8929,6 @@ MUST static bool
 con_token_payload(struct con *c, struct str token, struct json *j)
 {
 	struct str rest = token, part[4], plain;
-	struct err bad = { 0 };
 	size_t n = 0;
 	u8 *room = mem_alloc(c->scratch, token.n);
 
@@ -8947,7 +8941,7 @@ con_token_payload(struct con *c, struct str token, struct json *j)
 	    !b64_decode(room, part[1], &plain.n))
 		return false;
 	plain.p = room;
-	return json_parse(j, c->scratch, plain, &bad) &&
+	return json_parse(j, c->scratch, plain, UNHEARD) &&
 	    json_is_object(j, ROOT);
 }
 
@@ -9768,7 +9762,6 @@ con_wish_section(struct con *c, const struct json *j, const struct wish *w,
 	const struct wish_field *f = &w->field[at];
 	uint32_t list = json_get(j, ROOT, S("sections"));
 	struct str id, label, bare;
-	struct err none = { 0 };
 
 	section[at] = NOTHING;
 	if (f->section.p == NULL)
@@ -9787,7 +9780,7 @@ con_wish_section(struct con *c, const struct json *j, const struct wish *w,
 			section[at] = section[i];
 			return true;
 		}
-	if (!item_new_id(c->os, c->scratch, &bare, &none))
+	if (!item_new_id(c->os, c->scratch, &bare, UNHEARD))
 		return false;
 	section[at] = JOIN(c->scratch, S("\"Section_"), bare, S("\""));
 	OUT(fresh, fresh->n > 0 ? S(",") : NOTHING, S("{\"id\":"), section[at],
@@ -9805,10 +9798,9 @@ con_put_field(struct con *c, struct out *o, const struct item *it,
 	    (f->purpose == FOR_PASSWORD &&
 	    str_eq(it->ref.category, CATEGORY_PASSWORD));
 	struct str id, value = con_value(c, f), label = f->label;
-	struct err none = { 0 };
 	size_t i = 0;
 
-	if (value.p == NULL || !item_new_id(c->os, c->scratch, &id, &none))
+	if (value.p == NULL || !item_new_id(c->os, c->scratch, &id, UNHEARD))
 		return false;
 	if (f->purpose != FOR_NOTHING)
 		id = label = f->purpose == FOR_USERNAME ? S("username") :
@@ -10048,10 +10040,9 @@ con_take(struct con *c, struct str vault, struct str body, struct item *now,
     struct err *e)
 {
 	struct item got = { 0 };
-	struct err bad = { 0 };
 
-	if (!json_parse(&got.details, c->scratch, body, &bad) ||
-	    !con_shape_item(c, vault, &got, &bad) ||
+	if (!json_parse(&got.details, c->scratch, body, UNHEARD) ||
+	    !con_shape_item(c, vault, &got, UNHEARD) ||
 	    (now->ref.id.n > 0 && !str_eq(got.ref.id, now->ref.id)))
 		return fail(e, E_ANSWER, "");
 	*now = got;
@@ -10132,7 +10123,6 @@ con_is_done(struct con *c, struct con_vault *v, const struct con_request *r,
     struct item *now)
 {
 	struct item sent = { 0 };
-	struct err none = { 0 };
 	bool create = now->ref.id.n == 0;
 	struct str text = create ? JOIN(c->scratch,
 	    S("{\"id\":\"aaaaaaaaaaaaaaaaaaaaaaaaaa\","),
@@ -10141,8 +10131,8 @@ con_is_done(struct con *c, struct con_vault *v, const struct con_request *r,
 	http_close(&c->http);
 	if (text.n == 0)                /* it was to go */
 		return con_settle(c, v, NULL, now);
-	return json_parse(&sent.details, c->scratch, text, &none) &&
-	    con_shape_item(c, ID(v->id), &sent, &none) &&
+	return json_parse(&sent.details, c->scratch, text, UNHEARD) &&
+	    con_shape_item(c, ID(v->id), &sent, UNHEARD) &&
 	    con_settle(c, v, &sent, now);
 }
 
@@ -11177,7 +11167,6 @@ static const char *
 aud_check_line(struct aud_run *list, size_t n, struct arena *scratch,
     struct str line, struct str token, bool *ours)
 {
-	struct err bad = { 0 };
 	struct str id, key_id, body;
 	u8 want[SHA256_LEN], key_hex[4], mine[4], room[AUD_TAIL + 1];
 	struct out tail;
@@ -11185,7 +11174,7 @@ aud_check_line(struct aud_run *list, size_t n, struct arena *scratch,
 	struct json j;
 	uint64_t seq;
 
-	if (!json_parse(&j, scratch, line, &bad) ||
+	if (!json_parse(&j, scratch, line, UNHEARD) ||
 	    !json_get_str(&j, ROOT, S("run"), &id) || id.n != 16 ||
 	    line.n < AUD_TAIL ||
 	    !str_u64(json_raw(&j, json_get(&j, ROOT, S("seq"))), UINT64_MAX / 2,
@@ -12763,12 +12752,11 @@ tool_note_ids(struct keeper *k, struct str vault, const struct listing *l)
 {
 	struct deed d = { .act = ACT_LIST };
 	const struct vault *v;
-	struct err none = { 0 };
 	bool fresh = false;
 	size_t shown = 0, vaults;
 	struct out o;
 
-	if (!k->be->vaults(k->back, &fresh, &v, &vaults, &none))
+	if (!k->be->vaults(k->back, &fresh, &v, &vaults, UNHEARD))
 		return;
 	for (size_t i = 0; i < vaults; i++)
 		if (str_eq(v[i].id, vault))
@@ -13561,7 +13549,7 @@ resource_status(struct keeper *k, struct str uri, const struct str *var,
 	(void)var;
 	(void)e;
 	resource_open(k, &o, &text);
-	tool_put_health(k, false, &(struct err){ 0 }, &text);
+	tool_put_health(k, false, UNHEARD, &text);
 	resource_close(k, &text, uri, w);
 	return true;
 }
@@ -13601,14 +13589,13 @@ MUST static bool
 tool_put_vaults(struct keeper *k, struct jw *w, struct err *e)
 {
 	const struct vault *list, *own = NULL;
-	struct err none = { 0 };
 	bool fresh = true;
 	size_t n;
 
 	if (!tool_is_ready(k, e) ||
 	    !k->be->vaults(k->back, &fresh, &list, &n, e))
 		return false;
-	if (!pol_pick_vault(k->cfg, NOTHING, list, n, &own, &none))
+	if (!pol_pick_vault(k->cfg, NOTHING, list, n, &own, UNHEARD))
 		own = NULL;
 	jw_begin(w, S("vaults"), '[');
 	for (size_t i = 0; i < n; i++) {
@@ -13891,13 +13878,12 @@ static struct str
 tool_vault_word(struct keeper *k, const struct vault *vault)
 {
 	const struct vault *list, *same = NULL;
-	struct err none = { 0 };
 	bool fresh = false;
 	size_t n;
 
 	return tool_is_plain(vault->name) && !id_is_valid(vault->name, 'a') &&
-	    k->be->vaults(k->back, &fresh, &list, &n, &none) &&
-	    pol_pick_vault(k->cfg, vault->name, list, n, &same, &none) &&
+	    k->be->vaults(k->back, &fresh, &list, &n, UNHEARD) &&
+	    pol_pick_vault(k->cfg, vault->name, list, n, &same, UNHEARD) &&
 	    str_eq(same->id, vault->id) ? vault->name : vault->id;
 }
 
@@ -13919,13 +13905,11 @@ tool_put_reference(struct jw *w, const struct ref *to, const struct item *it,
 		section[2] = f->in->id;
 	}
 	for (size_t i = 0; i < LEN(section) * LEN(name); i++) {
-		struct err none = { 0 };
-
 		r.section = section[i / LEN(name)];
 		r.field = name[i % LEN(name)];
 		if (!tool_is_plain(r.field) || (i >= LEN(name) &&
 		    !tool_is_plain(r.section)) ||
-		    !item_resolve(it, &r, &found, &none) || found != f)
+		    !item_resolve(it, &r, &found, UNHEARD) || found != f)
 			continue;
 		jw_key(w, S("reference"));
 		jw_comma(w);
@@ -13970,7 +13954,6 @@ tool_put_shown(struct keeper *k, struct jw *w, const struct vault *vault,
     const struct item *it, const struct field *f, const struct ref *to)
 {
 	struct str text;
-	struct err none = { 0 };
 	enum verdict v = item_is_protected(f) ? DENY :
 	    tool_rules_say(k, vault, it, f);
 
@@ -13979,7 +13962,7 @@ tool_put_shown(struct keeper *k, struct jw *w, const struct vault *vault,
 	jw_put(w, S("kind"), str_c(kinds[f->kind].name));
 	if (f->in != NULL && f->in->title.n > 0)
 		tool_put_clean(w, S("section"), f->in->title);
-	if (tool_query_fits(f, REF_PLAIN, &none))
+	if (tool_query_fits(f, REF_PLAIN, UNHEARD))
 		tool_put_reference(w, to, it, f);
 	if (f->kind == KIND_FILE)
 		tool_put_count(w, S("size"), f->size);
@@ -14198,10 +14181,8 @@ struct found {
 static void
 complete_put(struct found *f, struct str name, bool begins)
 {
-	struct err bad = { 0 };
-
 	if (str_nocase_eq(str_upto(name, f->typed.n), f->typed) != begins ||
-	    !tool_is_in(name, f->typed) || !pol_check_name(name, &bad) ||
+	    !tool_is_in(name, f->typed) || !pol_check_name(name, UNHEARD) ||
 	    str_is_in(name, f->seen, f->hits < VALUES_MAX ? f->hits :
 	    VALUES_MAX))
 		return;
@@ -14475,7 +14456,6 @@ MUST static bool
 write_add(struct wish *w, const struct wish_field *f, struct err *e)
 {
 	struct totp t;                  /* secret: wiped */
-	struct err bad = { 0 };
 
 	for (size_t i = 0; i < w->fields; i++)
 		if (write_is_same(&w->field[i], f))
@@ -14483,7 +14463,7 @@ write_add(struct wish *w, const struct wish_field *f, struct err *e)
 	if (!write_kind_is_plain(f->kind))
 		return fail(e, E_EDIT, "fields of this kind cannot be set");
 	if (f->kind == KIND_TOTP && f->value.n > 0) {
-		bool ok = totp_parse(f->value, &t, &bad);
+		bool ok = totp_parse(f->value, &t, UNHEARD);
 
 		WIPE(t);
 		if (!ok)
@@ -15876,11 +15856,10 @@ MUST static bool
 keep_run(struct keeper *k, struct job *b, struct str payload, struct jw *w,
     struct err *e)
 {
-	struct err bad = { 0 };
 	uint64_t until;
 
 	keep_start(k);
-	if (!json_parse(&b->j, &k->scratch, payload, &bad))
+	if (!json_parse(&b->j, &k->scratch, payload, UNHEARD))
 		return fail(e, E_INTERNAL, "frame");
 	if (str_u64(json_raw(&b->j, json_get(&b->j, ROOT, S("until"))),
 	    UINT64_MAX, &until) && until < k->http->call_deadline)
@@ -16623,11 +16602,10 @@ MUST static bool
 caps_have(struct door *d, struct str caps, int rev, struct str method,
     struct str mode)
 {
-	struct err bad = { 0 };
 	struct json j;
 	uint32_t node;
 
-	if (!json_parse(&j, &d->line, caps, &bad))
+	if (!json_parse(&j, &d->line, caps, UNHEARD))
 		return false;
 	node = json_get(&j, ROOT, str_upto(method, str_find(method, '/')));
 	if (!json_is_object(&j, node))
@@ -16687,12 +16665,11 @@ rpc_host(struct arena *a, const struct json *j, uint32_t info)
 static struct str
 call_uri(struct door *d, const struct call *c)
 {
-	struct err bad = { 0 };
 	struct json j;
 	uint32_t uri;
 
 	if (!str_eq(str_c(c->by.method->name), S("resources/read")) ||
-	    !json_parse(&j, &d->line, c->payload, &bad))
+	    !json_parse(&j, &d->line, c->payload, UNHEARD))
 		return NOTHING;
 	uri = json_get(&j, json_get(&j, ROOT, S("params")), S("uri"));
 	return uri != 0 ? json_raw(&j, uri) : NOTHING;
@@ -16803,19 +16780,18 @@ question_nth(struct door *d, const struct call *c, const struct json *j,
 static void
 ask_next(struct door *d, struct call *c)
 {
-	struct err bad = { 0 };
 	struct question q;
 	struct json j;
 	struct reply r;
 	u8 id[32];
 
-	if (!json_parse(&j, &d->line, c->questions, &bad) ||
+	if (!json_parse(&j, &d->line, c->questions, UNHEARD) ||
 	    question_nth(d, c, &j, ROOT, c->answered, &q) == 0) {
 		c->payload = JOIN(&c->mem, c->call, S(",\"answers\":{"),
 		    c->answers, S("}"), c->ask_state.n > 0 ?
 		    S(",\"state\":") : NOTHING, c->ask_state,
 		    call_wait(d, c));
-		if (!json_parse(&j, &d->line, c->payload, &bad))
+		if (!json_parse(&j, &d->line, c->payload, UNHEARD))
 			call_refuse(d, c, E_LARGE, "answers");
 		return;
 	}
@@ -16853,7 +16829,6 @@ ask_more(struct door *d)
 static void
 ask_answered(struct door *d, struct call *c, struct str answer)
 {
-	struct err bad = { 0 };
 	struct question q;
 	struct json j;
 	u8 room[256];
@@ -16861,7 +16836,7 @@ ask_answered(struct door *d, struct call *c, struct str answer)
 
 	if (answer.n == 0 || answer.p[0] != '{' || answer.n > ANSWER_MAX)
 		answer = S("{\"action\":\"cancel\"}");
-	if (json_parse(&j, &d->line, c->questions, &bad) &&
+	if (json_parse(&j, &d->line, c->questions, UNHEARD) &&
 	    question_nth(d, c, &j, ROOT, c->answered, &q) != 0) {
 		out_init(&o, room, sizeof room);
 		jw_quote(&o, q.key);
@@ -17774,13 +17749,12 @@ MUST static bool
 door_result(struct door *d, const struct frame *f)
 {
 	struct call *c = call_first(d, CALL_RUNS);
-	struct err bad = { 0 };
 	struct json j;
 
 	if (c == NULL)
 		c = call_first(d, CALL_CANCELLED);
 	if (c == NULL || c->seq != f->seq || f->kind < FRAME_NOTE ||
-	    !json_parse(&j, &d->line, f->payload, &bad))
+	    !json_parse(&j, &d->line, f->payload, UNHEARD))
 		return false;
 	if (f->kind == FRAME_NOTE && c->state == CALL_RUNS)
 		door_note(d, c, &j);
@@ -17946,7 +17920,6 @@ door_end(struct door *d, pid_t keeper)
 	uint64_t until = d->os->now_ms() + DRAIN_MS;
 	bool crash = d->lost && !d->eof && !d->gone && !door_signalled;
 	struct pollfd pfd = { STDOUT_FILENO, POLLOUT, 0 };
-	struct err late = { 0 };
 	struct pollfd ended[2] = { { d->sock, POLLIN, 0 } };
 
 	for (size_t i = 0; i < CALLS_MAX && crash; i++)
@@ -17963,7 +17936,7 @@ door_end(struct door *d, pid_t keeper)
 			break;
 	}
 	(void)shutdown(d->sock, SHUT_WR);
-	while (!d->lost && os_wait(d->os, ended, 1, until, &late))
+	while (!d->lost && os_wait(d->os, ended, 1, until, UNHEARD))
 		door_hear(d);
 	(void)kill(keeper, SIGKILL);    /* it has ended, or will not */
 	while (waitpid(keeper, NULL, 0) < 0 && errno == EINTR)
@@ -18208,7 +18181,7 @@ cli_show(struct keeper *k, const struct cli *c, struct err *e)
 	for (size_t i = from; i < to; i++)
 		ok |= list[i].field != NULL && list[i].verdict == ALLOW &&
 		    cli_print(list[i].field, c->field == NULL ?
-		    (const char *)list[i].name.p : NULL, &(struct err){ 0 });
+		    (const char *)list[i].name.p : NULL, UNHEARD);
 	return ok || fail(e, E_FIELD, "");
 }
 
@@ -18556,7 +18529,6 @@ cli_box_keeper(struct keeper *k)
 	char door[64];
 	struct box_paths paths = { { k->cfg->cert_file, door, NULL },
 	    k->cfg->state, { 53, 443, 0 } };
-	struct err none = { 0 };
 	struct proxy p;
 	uint64_t port;
 
@@ -18564,7 +18536,7 @@ cli_box_keeper(struct keeper *k)
 	if (str_u64(str_c(k->http->port), 65535, &port))
 		paths.port[1] = (uint16_t)port;
 	if (k->cfg->proxy != NULL &&
-	    proxy_parse(&p, str_c(k->cfg->proxy), &none) &&
+	    proxy_parse(&p, str_c(k->cfg->proxy), UNHEARD) &&
 	    str_u64(str_c(p.port), 65535, &port))
 		paths.port[2] = (uint16_t)port;
 	return box_enter(&k->box, k->cfg->sandbox, &paths);
@@ -18604,7 +18576,6 @@ cli_keeper(struct cfg *cfg, struct os *os, const struct catalog *cat, int sock,
 {
 	struct keeper k;
 	struct place at;
-	struct err e = { 0 };
 	int fd[2];
 
 	(void)signal(SIGINT, SIG_IGN);
@@ -18624,7 +18595,7 @@ cli_keeper(struct cfg *cfg, struct os *os, const struct catalog *cat, int sock,
 		os_log(os, LOG_ERROR, "not enough address space");
 		return EX_OSERR;
 	}
-	if (!keep_policy(&k, &at, &e) || !cli_box_keeper(&k)) {
+	if (!keep_policy(&k, &at, UNHEARD) || !cli_box_keeper(&k)) {
 		os_log(os, LOG_ERROR, "the policy or the sandbox that is "
 		    "demanded is not there");
 		return EX_CONFIG;
