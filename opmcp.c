@@ -4102,29 +4102,15 @@ struct proxy {
 	struct str user;                /* "user:password", or n = 0 */
 };
 
-/* Copy s into the C string to, cap bytes with its NUL; false when it is
- * empty, does not fit, or holds a blank or a byte outside printable ASCII,
- * which could break the CONNECT line. */
-MUST static bool
-proxy_copy(char *to, size_t cap, struct str s)
-{
-	if (s.n == 0 || s.n >= cap)
-		return false;
-	for (size_t i = 0; i < s.n; i++)
-		if (s.p[i] <= ' ' || s.p[i] >= 0x7f)
-			return false;
-	memcpy(to, s.p, s.n);
-	to[s.n] = '\0';
-	return true;
-}
-
 /* Split http://[user:password@]host[:port][/]; the port is 80 by default.
- * An IPv6 address stands in brackets. */
+ * An IPv6 address stands in brackets. The host must not hold a blank or a byte
+ * outside printable ASCII, which could break the CONNECT line. */
 MUST static bool
 proxy_parse(struct proxy *p, struct str url, struct err *e)
 {
 	struct str host, port;
 	size_t at;
+	bool ok;
 
 	if (str_nocase_eq(str_upto(url, 7), S("http://")))
 		url = str_from(url, 7);
@@ -4132,12 +4118,14 @@ proxy_parse(struct proxy *p, struct str url, struct err *e)
 	at = url.n;
 	while (at > 0 && url.p[at - 1] != '@')
 		at--;
-	p->user = str_upto(url, at > 0 ? at - 1 : 0);
-	url = str_from(url, at);
-	if (!http_split_origin(url, S("80"), &host, &port) ||
-	    !proxy_copy(p->host, sizeof p->host, host) ||
-	    !proxy_copy(p->port, sizeof p->port, port))
+	*p = (struct proxy){ .user = str_upto(url, at > 0 ? at - 1 : 0) };
+	ok = http_split_origin(str_from(url, at), S("80"), &host, &port);
+	for (size_t i = 0; i < host.n && ok; i++)
+		ok = host.p[i] > ' ' && host.p[i] < 0x7f;
+	if (!ok)
 		return fail(e, E_CONFIG, "HTTPS_PROXY: http://host:port");
+	memcpy(p->host, host.p, host.n);
+	memcpy(p->port, port.p, port.n);
 	return true;
 }
 
