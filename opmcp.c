@@ -17485,9 +17485,9 @@ door_legacy(const struct rpc *q, struct str name, const char **code)
 	return NULL;
 }
 
-/* A request whose frame is right: its era, its checks, its method. One whose
- * id is still in use is ignored: an answer could be taken for the first
- * one's. */
+/* A request whose frame is right: its era (the session's, unless it names
+ * another), its checks, its method. One whose id is still in use is ignored: an
+ * answer could be taken for the first one's. */
 static void
 door_request(struct door *d, struct rpc *q, struct str name)
 {
@@ -17498,11 +17498,13 @@ door_request(struct door *d, struct rpc *q, struct str name)
 
 	if (call_find(d, q->by.id) != NULL || listen_find(d, q->by.id) != NULL)
 		return;
-	q->by.rev = version != 0 ? REV_2026_07 : d->rev;
-	q->host = version == 0 ? d->host : rpc_host(&d->line, q->j,
-	    json_get(q->j, meta, S(META_CLIENT)));
-	q->caps = version == 0 ? d->caps :
-	    json_raw(q->j, json_get(q->j, meta, S(META_CAPABILITIES)));
+	if (version != 0) {
+		q->by.rev = REV_2026_07;
+		q->host = rpc_host(&d->line, q->j, json_get(q->j, meta,
+		    S(META_CLIENT)));
+		q->caps = json_raw(q->j, json_get(q->j, meta,
+		    S(META_CAPABILITIES)));
+	}
 	if (q->params != 0 && !json_is_object(q->j, q->params))
 		problem = "params must be an object";
 	else if (version != 0)
@@ -17528,8 +17530,8 @@ door_message(struct door *d, const struct json *j, uint32_t node,
 {
 	uint32_t id = json_get(j, node, S("id"));
 	uint32_t method = json_get(j, node, S("method"));
-	struct rpc q = { j, json_get(j, node, S("params")), NOTHING, NOTHING,
-	    { NOTHING, REV_NONE, b, NULL } };
+	struct rpc q = { j, json_get(j, node, S("params")), d->caps, d->host,
+	    { NOTHING, d->rev, b, NULL } };
 	struct str name;
 
 	if (rpc_is_id(j, id))
