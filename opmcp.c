@@ -7326,8 +7326,8 @@ sa_open_rsa(struct sa *sa, const struct json *j, uint32_t box,
 }
 
 /* Open one keyset: its symmetric key, by the token's unlock key ("mp") or by
- * another keyset's RSA key, and with it its RSA key. False when that cannot
- * be done (yet); then nothing is kept. */
+ * another keyset's RSA key, and with it its RSA key. False when it is open, or
+ * when that cannot be done (yet); then nothing is kept. */
 MUST static bool
 sa_keyset_open(struct sa *sa, const struct json *j, uint32_t node)
 {
@@ -7338,7 +7338,8 @@ sa_keyset_open(struct sa *sa, const struct json *j, uint32_t node)
 	u8 bytes[32];                   /* secret: wiped */
 	bool ok;
 
-	if (!json_get_str(j, node, S("uuid"), &id) || !id_is_valid(id, 'a'))
+	if (!json_get_str(j, node, S("uuid"), &id) || !id_is_valid(id, 'a') ||
+	    sa_keyset_find(sa, id) != NULL)
 		return false;
 	if (json_is_str(j, sym, S("kid"), S("mp"))) {
 		sa_key_init(&key, S("mp"), sa->token.muk);
@@ -7369,7 +7370,6 @@ MUST static bool
 sa_load_keys(struct sa *sa, struct err *e)
 {
 	uint32_t list;
-	struct str id;
 	struct json j;
 	size_t before;
 
@@ -7384,9 +7384,6 @@ sa_load_keys(struct sa *sa, struct err *e)
 		    k = json_next(&j, list, k)) {
 			size_t mark = sa->keys->used;
 
-			if (json_get_str(&j, k, S("uuid"), &id) &&
-			    sa_keyset_find(sa, id) != NULL)
-				continue;
 			if (!sa_keyset_open(sa, &j, k))
 				mem_reset(sa->keys, mark);
 		}
@@ -7446,7 +7443,7 @@ sa_vault_open(struct sa *sa, const struct json *j, uint32_t node,
 {
 	uint32_t access = json_get(j, node, S("combinedAccess"));
 	uint32_t attrs = json_get(j, node, S("encAttrs"));
-	struct str plain, kid, name = NOTHING;
+	struct str plain, kid;
 	struct json a;
 
 	if (!json_is_str(j, attrs, S("kid"), ID(v->key_id))) {
@@ -7458,9 +7455,8 @@ sa_vault_open(struct sa *sa, const struct json *j, uint32_t node,
 	}
 	if (!sa_vault_part(sa, v, j, attrs, &a, UNHEARD))
 		return false;
-	if (json_get_str(&a, ROOT, S("name"), &name))
-		name = str_dup(&sa->names, name);
-	v->pub.name = name;
+	v->pub.name = str_dup(&sa->names, json_str_or(&a, ROOT, S("name"),
+	    NOTHING));
 	return true;
 }
 
@@ -13695,9 +13691,8 @@ tool_put_names(struct jw *w, struct str name, const struct str *list, size_t n)
 	for (size_t i = 0; i < n && put < WISH_TAGS_MAX; i++) {
 		if (tool_is_bait(list[i]))
 			continue;
-		if (put++ == 0) {
+		if (put++ == 0)
 			jw_begin(w, name, '[');
-		}
 		jw_comma(w);
 		tool_put_name(w->o, list[i]);
 	}
@@ -13748,9 +13743,9 @@ struct page {
 	size_t at, max;
 };
 
-/* Put the items of a page that fit and may be listed, no more than a frame
- * holds. Returns the id of the last one when there are more, which is where
- * the next page goes on; else nothing. */
+/* Put the vault and the items of a page that fit and may be listed, no more
+ * than a frame holds. Returns the id of the last one when there are more, which
+ * is where the next page goes on; else nothing. */
 static struct str
 tool_put_items(const struct keeper *k, struct jw *w, const struct search *q,
     const struct vault *vault, struct page p)
@@ -13758,6 +13753,8 @@ tool_put_items(const struct keeper *k, struct jw *w, const struct search *q,
 	size_t shown = 0, room = w->o->cap / 2;
 	struct str last = NOTHING;
 
+	tool_put_clean(w, S("vault"), vault->name);
+	jw_put(w, S("vault_id"), vault->id);
 	jw_begin(w, S("items"), '[');
 	for (; p.at < p.l.items; p.at++) {
 		const struct item_ref *item = &p.l.item[p.at];
@@ -13806,8 +13803,6 @@ tool_items(struct keeper *k, const struct json *j, uint32_t args,
 		return false;
 	tool_forget_misses(k);          /* what it shows can be asked for */
 	p.max = (size_t)max;
-	tool_put_clean(w, S("vault"), vault->name);
-	jw_put(w, S("vault_id"), vault->id);
 	next = tool_put_items(k, w, &q, vault, p);
 	if (next.p != NULL)
 		jw_put(w, S("next_cursor"), next);
@@ -13833,8 +13828,6 @@ resource_items(struct keeper *k, struct str uri, const struct str *var,
 	    !resource_after(&p.l, var[1], &p.at, e))
 		return false;
 	resource_open(k, &o, &text);
-	tool_put_clean(&text, S("vault"), vault->name);
-	jw_put(&text, S("vault_id"), vault->id);
 	next = tool_put_items(k, &text, &all, vault, p);
 	if (next.p != NULL) {
 		jw_key(&text, S("next"));
@@ -13850,13 +13843,9 @@ resource_items(struct keeper *k, struct str uri, const struct str *var,
 static bool
 tool_is_plain(struct str s)
 {
-	for (size_t i = 0; i < s.n; i++) {
-		u8 c = str_lower(s.p[i]);
-
-		if ((c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' &&
-		    c != '_' && c != '.' && c != ' ')
+	for (size_t i = 0; i < s.n; i++)
+		if (!id_is_word(s.p[i]) && s.p[i] != ' ')
 			return false;
-	}
 	return s.n > 0;
 }
 
