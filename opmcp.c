@@ -7767,40 +7767,27 @@ sa_add_login(struct item *it)
 	}
 }
 
-#define ADDRESS_PARTS 5
-
-/* The parts of an address, in the order in which they are shown; what is
- * missing or no text is empty. Undoes escapes in the arena, so nothing may be
- * under construction there. */
-static void
-sa_get_address(const struct json *j, uint32_t value,
-    struct str part[static ADDRESS_PARTS])
-{
-	static const char *const name[ADDRESS_PARTS] = { "street", "city",
-		"state", "zip", "country" };
-
-	for (size_t i = 0; i < ADDRESS_PARTS; i++)
-		part[i] = json_str_or(j, value, str_c(name[i]), S(""));
-}
-
 /* An address on one line: "street, city state zip, country", without what is
- * empty. */
-static void
-sa_put_address(struct out *o, const struct str part[static ADDRESS_PARTS])
+ * empty, missing or no text. p NULL when there is no room. */
+static struct str
+sa_address(struct arena *a, const struct json *j, uint32_t value)
 {
+	static const char *const name[] = { "street", "city", "state", "zip",
+		"country" };
+	struct str text = S("");
 	size_t line = 0;                /* where the middle part begins */
 
-	for (size_t i = 0; i < ADDRESS_PARTS; i++) {
+	for (size_t i = 0; i < LEN(name) && text.p != NULL; i++) {
+		struct str part = json_str_or(j, value, str_c(name[i]), S(""));
 		bool middle = i == 2 || i == 3;
 
 		if (i == 1)
-			line = o->n;
-		if (part[i].n == 0)
-			continue;
-		if (o->n > 0)
-			out_put(o, middle && o->n > line ? S(" ") : S(", "));
-		out_put(o, part[i]);
+			line = text.n;
+		if (part.n > 0)
+			text = JOIN(a, text, text.n == 0 ? NOTHING : middle &&
+			    text.n > line ? S(" ") : S(", "), part);
 	}
+	return text;
 }
 
 /* What is known of an SSH key besides itself, as fields of their own: they
@@ -7852,25 +7839,25 @@ sa_shape_field(struct sa *sa, struct item *it, struct field *f)
 {
 	const struct json *j = &it->details;
 	uint32_t value = json_get(j, f->node, S("v"));
-	struct str text, part[ADDRESS_PARTS];
+	struct str text;
 	int64_t v;
 	struct out o;
 
 	switch (f->kind) {
 	case KIND_DATE:
 	case KIND_MONTH_YEAR:
-	case KIND_ADDRESS:
-		sa_get_address(j, value, part);
 		out_open(&o, sa->scratch);
-		if (f->kind == KIND_ADDRESS)
-			sa_put_address(&o, part);
-		else if (item_number(j, value, &v))
+		if (item_number(j, value, &v))
 			item_put_date(&o, f->kind, v);
 		text = out_close(&o, sa->scratch);
 		f->value = (struct secret){ text.p, text.n };
-		if (f->kind == KIND_ADDRESS && !json_is_object(j, value))
-			f->node = 0;    /* there is none */
 		return !o.over;
+	case KIND_ADDRESS:
+		text = sa_address(sa->scratch, j, value);
+		f->value = (struct secret){ text.p, text.n };
+		if (!json_is_object(j, value))
+			f->node = 0;    /* there is none */
+		return text.p != NULL;
 	case KIND_FILE:
 		sa_shape_file(it, f, value);
 		return true;
