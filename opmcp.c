@@ -8090,29 +8090,23 @@ sa_settle(struct sa *sa, struct str vault, const struct draft *c,
 {
 	struct err e = { 0 };
 	struct item now;
+	bool there, gone;
 
 	if (first->code == E_CANCEL) {  /* nobody waits for what is read */
 		*first = (struct err){ .code = E_UNSURE };
 		return false;
 	}
 	http_close(&sa->http);
-	if (!sa_item(sa, vault, c->id, &now, &e)) {
-		/* Gone, as it was to be; or not there, as it never was. */
-		*version = c->version + 1;
-		if (e.code == E_ITEM && c->state == ITEM_DELETED)
-			return true;
-		if (e.code == E_ITEM && c->version == 0)
-			first->what = "nothing was written";
-		else
-			*first = (struct err){ .code = E_UNSURE };
-		return false;
-	}
-	/* Ciphertext is compared, not content: the same change made by somebody
-	 * else is not ours to claim. */
-	*version = now.version;
-	if (str_eq(now.sealed, sealed))
+	there = sa_item(sa, vault, c->id, &now, &e);
+	gone = e.code == E_ITEM;
+	*version = there ? now.version : c->version + 1;
+	/* Gone, as it was to be; else ciphertext is compared, not content: the
+	 * same change made by somebody else is not ours to claim. */
+	if (there ? str_eq(now.sealed, sealed) :
+	    gone && c->state == ITEM_DELETED)
 		return true;
-	if (now.version == c->version)
+	/* As it was; or not there, as it never was. */
+	if (there ? now.version == c->version : gone && c->version == 0)
 		first->what = "nothing was written";
 	else
 		*first = (struct err){ .code = E_UNSURE };
@@ -13727,7 +13721,8 @@ tool_search(const struct json *j, uint32_t args, struct search *q,
 /* A stretch of a list that is shown: from at on, at most max items. */
 struct page {
 	struct listing l;
-	size_t at, max;
+	size_t at;
+	uint64_t max;
 };
 
 /* Put the vault and the items of a page that fit and may be listed, no more
@@ -13771,14 +13766,12 @@ tool_items(struct keeper *k, const struct json *j, uint32_t args,
 	struct str cursor = json_str_or(j, args, S("cursor"), NOTHING);
 	uint32_t limit = json_get(j, args, S("limit"));
 	const struct vault *vault;
-	struct page p = { .at = 0 };
-	uint64_t max = PAGE_ITEMS / 2;
+	struct page p = { .l.fresh = cursor.p == NULL, .max = PAGE_ITEMS / 2 };
 	struct search q;
 	struct str next;
 
 	k->line.event = "LIST";
-	(void)!str_u64(json_raw(j, limit), PAGE_ITEMS, &max);
-	p.l.fresh = cursor.p == NULL;
+	(void)!str_u64(json_raw(j, limit), PAGE_ITEMS, &p.max);
 	if ((name.p != NULL && !pol_check_name(name, e)) ||
 	    !tool_search(j, args, &q, e) || !tool_is_ready(k, e) ||
 	    !tool_vault(k, name, &vault, e))
@@ -13789,7 +13782,6 @@ tool_items(struct keeper *k, const struct json *j, uint32_t args,
 	    !resource_after(&p.l, cursor, &p.at, e))
 		return false;
 	tool_forget_misses(k);          /* what it shows can be asked for */
-	p.max = (size_t)max;
 	next = tool_put_items(k, w, &q, vault, p);
 	if (next.p != NULL)
 		jw_put(w, S("next_cursor"), next);
@@ -17105,10 +17097,10 @@ mcp_list(struct door *d, const struct rpc *q)
 	result_done(d, &r);
 }
 
-/* What the modern era adds to the params of a request that may be answered
- * with questions has its types. */
-MUST static bool
-mcp_answers_fit(const struct rpc *q)
+/* What is wrong with what the modern era adds to the params of a request that
+ * may be answered with questions, or NULL. */
+static const char *
+mcp_check_answers(const struct rpc *q)
 {
 	uint32_t said = json_get(q->j, q->params, S("inputResponses"));
 	uint32_t state = json_get(q->j, q->params, S("requestState"));
@@ -17116,7 +17108,8 @@ mcp_answers_fit(const struct rpc *q)
 
 	return q->by.rev != REV_2026_07 ||
 	    ((said == 0 || json_is_object(q->j, said)) &&
-	    (state == 0 || json_str(q->j, state, &s)));
+	    (state == 0 || json_str(q->j, state, &s))) ? NULL :
+	    "inputResponses must be an object and requestState a string";
 }
 
 /* What is wrong with the shape of a call by name, or NULL. */
@@ -17129,10 +17122,7 @@ mcp_check_call(const struct rpc *q, struct str *name)
 		return "name must be a string";
 	if (args != 0 && !json_is_object(q->j, args))
 		return "arguments must be an object";
-	if (!mcp_answers_fit(q))
-		return "inputResponses must be an object and requestState a "
-		    "string";
-	return NULL;
+	return mcp_check_answers(q);
 }
 
 /* tools/call: what does not fit the method's shape is a protocol error; all
@@ -17228,15 +17218,15 @@ mcp_prompts_get(struct door *d, const struct rpc *q)
 static void
 mcp_resources_read(struct door *d, const struct rpc *q)
 {
+	const char *problem = mcp_check_answers(q);
 	struct str uri;
 
 	if (!json_get_str(q->j, q->params, S("uri"), &uri))
 		rpc_refuse(d, q, RPC_PARAMS, "uri must be a string");
 	else if (uri.n > URI_MAX)
 		rpc_refuse(d, q, RPC_PARAMS, "uri is too long");
-	else if (!mcp_answers_fit(q))
-		rpc_refuse(d, q, RPC_PARAMS, "inputResponses must be an "
-		    "object and requestState a string");
+	else if (problem != NULL)
+		rpc_refuse(d, q, RPC_PARAMS, problem);
 	else
 		call_add(d, q);
 }
