@@ -6444,8 +6444,9 @@ struct sa {
 	struct arena *scratch;          /* of the call under way */
 	struct arena names;             /* vault names */
 	struct sa_token token;
-	bool signed_in, has_user, has_keys, has_vaults;
-	u8 session[ID_LEN], user[ID_LEN];
+	bool signed_in, has_vaults;
+	u8 session[ID_LEN];
+	u8 user[ID_LEN];                /* zero before the first sign-in */
 	struct sa_key key;              /* secret: of the session */
 	u8 mac_key[SHA256_LEN];         /* secret */
 	uint32_t mac_id;                /* of the last request */
@@ -6964,8 +6965,8 @@ sa_start_once(struct sa *sa, struct cry_srp *srp, struct json *j,
 	    { t->email, t->email_len }, S("\",\"skFormat\":\""),
 	    { t->format, 2 }, S("\",\"skid\":\""), { t->skid, 6 },
 	    S("\",\"deviceUuid\":\""), ID(t->device),
-	    sa->has_user ? S("\",\"userUuid\":\"") : NOTHING,
-	    sa->has_user ? ID(sa->user) : NOTHING, S("\"}"));
+	    sa->user[0] != 0 ? S("\",\"userUuid\":\"") : NOTHING,
+	    sa->user[0] != 0 ? ID(sa->user) : NOTHING, S("\"}"));
 	if (!sa_begin(sa, &r, e))
 		return false;
 	if (srp != NULL && !cry_srp_public(srp))
@@ -7114,7 +7115,6 @@ sa_complete(struct sa *sa, const struct cry_srp *srp, struct err *e)
 	    !id_is_valid(user, 'A'))
 		return fail(e, E_ANSWER, "no userUuid");
 	sa_copy_id(sa->user, user);
-	sa->has_user = true;
 	return true;
 }
 
@@ -7390,7 +7390,6 @@ sa_load_keys(struct sa *sa, struct err *e)
 	} while (sa->keysets > before);
 	if (sa->keysets == 0)
 		return fail(e, E_ANSWER, "no keyset opens with this token");
-	sa->has_keys = true;
 	return true;
 }
 
@@ -7483,7 +7482,7 @@ sa_load_vaults(struct sa *sa, struct err *e)
 	struct str id;
 
 	sa->has_vaults = false;
-	if (!sa->has_keys && !sa_load_keys(sa, e))
+	if (sa->keysets == 0 && !sa_load_keys(sa, e))
 		return false;
 	if (!sa_get(sa, S("/api/v1/vaults?attrs=combined-access"), E_SERVICE,
 	    &j, e))

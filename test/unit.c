@@ -8406,7 +8406,7 @@ test_sa_sign_in(void)
 	CHECK(sa_sign_in(SA(&k), &e));
 	FAILED(e, E_NONE);
 	SAME(onep.log, S("sabc"));
-	CHECK(SA(&k)->signed_in && SA(&k)->has_user);
+	CHECK(SA(&k)->signed_in && SA(&k)->user[0] != 0);
 	SAME(ID(SA(&k)->user), S("DW73RG42OIMWPYU53K46FCQZUM"));
 	SAME(ID(SA(&k)->session), S(SESSION));
 	CHECK(is_zero(k.keys.base + k.keys.used, k.keys.cap - k.keys.used));
@@ -8615,7 +8615,7 @@ test_sa_faults(void)
 				(void)munmap(SA(&k)->vault[v]->list.base,
 				    SA(&k)->vault[v]->list.cap);
 		memset(SA(&k)->vault, 0, sizeof SA(&k)->vault);
-		SA(&k)->has_keys = SA(&k)->has_vaults = false;
+		SA(&k)->has_vaults = false;
 		SA(&k)->keysets = 0;
 		mem_reset(&k.keys, keys);
 		mem_reset(&T, mark);
