@@ -7127,7 +7127,7 @@ sa_sign_in(struct sa *sa, struct err *e)
 	struct cry_srp *srp = mem_alloc(sa->keys, sizeof *srp);
 	struct str salt, user_b, x = { sa->token.x, sa->token.x_len };
 	u8 a[32];                       /* secret: wiped */
-	int step = 1;
+	int step = 1;                   /* the one under way, or that failed */
 	bool ok;
 
 	sa->signed_in = false;
@@ -7137,20 +7137,14 @@ sa_sign_in(struct sa *sa, struct err *e)
 	    fail(e, E_INTERNAL, "memory or randomness");
 	WIPE(a);
 	ok = ok && sa_start(sa, srp, &salt, e);
-	if (ok) {
-		step = 2;
-		ok = sa_exchange(sa, srp, &user_b, e) && cry_srp_finish(srp,
-		    user_b, (struct str){ sa->token.skid, 6 }, (struct str){
-		    sa->token.email, sa->token.email_len }, salt, e);
-	}
-	if (ok) {
-		step = 3;
-		ok = sa_confirm(sa, srp, e);
-	}
-	if (ok) {
-		step = 4;
-		ok = sa_complete(sa, srp, e);
-	}
+	step += ok;
+	ok = ok && sa_exchange(sa, srp, &user_b, e) && cry_srp_finish(srp,
+	    user_b, (struct str){ sa->token.skid, 6 }, (struct str){
+	    sa->token.email, sa->token.email_len }, salt, e);
+	step += ok;
+	ok = ok && sa_confirm(sa, srp, e);
+	step += ok;
+	ok = ok && sa_complete(sa, srp, e);
 	mem_reset(sa->keys, mark);
 	if (!ok)
 		e->step = step;
@@ -8349,8 +8343,7 @@ sa_edit_history(struct sa *sa, struct edits *x, struct str old)
 	if (json_is_array(x->j, list))
 		edit_front(x, list, entry);
 	else
-		edit_member(x, a, ROOT, S("passwordHistory"), JOIN(a, S("["),
-		    entry, S("]")));
+		edit_entry(x, a, ROOT, S("passwordHistory"), entry);
 }
 
 /* Change the fields that are there already. */
