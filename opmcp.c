@@ -5794,20 +5794,31 @@ struct item {
 #define CATEGORY_API S("112")
 #define CATEGORY_SSH S("114")
 
-/* The categories by the names that 1Password's SDKs give them. */
+/* The categories by the names that 1Password's SDKs give them, and by Connect's
+ * words. What Connect calls CUSTOM, or something newer, has no number: it is
+ * read like any other, but cannot be created. */
 static const struct category {
-	const char *number, *name;
+	const char *number, *name, *connect;    /* NULL: Connect has none */
 } categories[] = {
-	{ "001", "Login" }, { "002", "CreditCard" }, { "003", "SecureNote" },
-	{ "004", "Identity" }, { "005", "Password" }, { "006", "Document" },
-	{ "100", "SoftwareLicense" }, { "101", "BankAccount" },
-	{ "102", "Database" }, { "103", "DriverLicense" },
-	{ "104", "OutdoorLicense" }, { "105", "Membership" },
-	{ "106", "Passport" }, { "107", "Rewards" },
-	{ "108", "SocialSecurityNumber" }, { "109", "Router" },
-	{ "110", "Server" }, { "111", "Email" }, { "112", "ApiCredentials" },
-	{ "113", "MedicalRecord" }, { "114", "SshKey" },
-	{ "115", "CryptoWallet" }, { "910", "Person" },
+	{ "001", "Login", "LOGIN" }, { "002", "CreditCard", "CREDIT_CARD" },
+	{ "003", "SecureNote", "SECURE_NOTE" },
+	{ "004", "Identity", "IDENTITY" }, { "005", "Password", "PASSWORD" },
+	{ "006", "Document", "DOCUMENT" },
+	{ "100", "SoftwareLicense", "SOFTWARE_LICENSE" },
+	{ "101", "BankAccount", "BANK_ACCOUNT" },
+	{ "102", "Database", "DATABASE" },
+	{ "103", "DriverLicense", "DRIVER_LICENSE" },
+	{ "104", "OutdoorLicense", "OUTDOOR_LICENSE" },
+	{ "105", "Membership", "MEMBERSHIP" },
+	{ "106", "Passport", "PASSPORT" },
+	{ "107", "Rewards", "REWARD_PROGRAM" },
+	{ "108", "SocialSecurityNumber", "SOCIAL_SECURITY_NUMBER" },
+	{ "109", "Router", "WIRELESS_ROUTER" }, { "110", "Server", "SERVER" },
+	{ "111", "Email", "EMAIL_ACCOUNT" },
+	{ "112", "ApiCredentials", "API_CREDENTIAL" },
+	{ "113", "MedicalRecord", "MEDICAL_RECORD" },
+	{ "114", "SshKey", "SSH_KEY" }, { "115", "CryptoWallet", NULL },
+	{ "910", "Person", NULL },
 };
 
 /* The number of a category, given that or its name; n = 0: there is none. */
@@ -8744,24 +8755,6 @@ struct con {
 _Static_assert(sizeof(struct con) + VAULTS_MAX * (sizeof(struct con_vault) +
     16) <= ARENA_LOCKED, "the locked arena holds all that the limits promise");
 
-/* The categories by Connect's words, and by the numbers that 1Password has for
- * them everywhere else. What Connect calls CUSTOM, or something newer, has no
- * number: it is read like any other, but cannot be created. */
-static const struct con_word {
-	const char *word, *number;
-} con_categories[] = {
-	{ "LOGIN", "001" }, { "CREDIT_CARD", "002" }, { "SECURE_NOTE", "003" },
-	{ "IDENTITY", "004" }, { "PASSWORD", "005" }, { "DOCUMENT", "006" },
-	{ "SOFTWARE_LICENSE", "100" }, { "BANK_ACCOUNT", "101" },
-	{ "DATABASE", "102" }, { "DRIVER_LICENSE", "103" },
-	{ "OUTDOOR_LICENSE", "104" }, { "MEMBERSHIP", "105" },
-	{ "PASSPORT", "106" }, { "REWARD_PROGRAM", "107" },
-	{ "SOCIAL_SECURITY_NUMBER", "108" }, { "WIRELESS_ROUTER", "109" },
-	{ "SERVER", "110" }, { "EMAIL_ACCOUNT", "111" },
-	{ "API_CREDENTIAL", "112" }, { "MEDICAL_RECORD", "113" },
-	{ "SSH_KEY", "114" },
-};
-
 /* The kinds of field by Connect's words; the first of a kind is the one that
  * is written. The specification says TOTP, live servers say OTP and refuse
  * the other. */
@@ -8782,9 +8775,10 @@ static const struct con_kind {
 static struct str
 con_category(struct str word)
 {
-	for (size_t i = 0; i < LEN(con_categories); i++)
-		if (str_nocase_eq(word, str_c(con_categories[i].word)))
-			return str_c(con_categories[i].number);
+	for (size_t i = 0; i < LEN(categories); i++)
+		if (categories[i].connect != NULL &&
+		    str_nocase_eq(word, str_c(categories[i].connect)))
+			return str_c(categories[i].number);
 	return S("");
 }
 
@@ -9686,14 +9680,14 @@ con_blank(void *ctx, struct str category, struct item *it, struct err *e)
 
 	while (i + 1 < LEN(rows) && !str_eq(category, str_c(rows[i].number)))
 		i++;
-	while (k < LEN(con_categories) &&
-	    !str_eq(category, str_c(con_categories[k].number)))
+	while (k < LEN(categories) && (categories[k].connect == NULL ||
+	    !str_eq(category, str_c(categories[k].number))))
 		k++;
-	if (k == LEN(con_categories))
+	if (k == LEN(categories))
 		return fail(e, E_EDIT, "Connect does not know this category");
 	*it = (struct item){ .ref.category = category };
 	text = JOIN(c->scratch, S("{\"vault\":{\"id\":\"\"},\"category\":\""),
-	    str_c(con_categories[k].word), S("\",\"title\":\"\",\"fields\":["),
+	    str_c(categories[k].connect), S("\",\"title\":\"\",\"fields\":["),
 	    str_c(rows[i].fields), S("]}"));
 	return json_parse(&it->details, c->scratch, text, e) &&
 	    con_item_fields(c, it, e);
