@@ -13281,9 +13281,8 @@ tool_put_others(struct jw *w, struct str name, const struct shown *list,
 
 		if (put[i] || was != denied)
 			continue;
-		if (!any) {
+		if (!any)
 			jw_begin(w, name, '[');
-		}
 		any = true;
 		jw_str(w, list[i].name);
 	}
@@ -13598,8 +13597,11 @@ resource_vaults(struct keeper *k, struct str uri, const struct str *var,
 static bool
 tool_is_in(struct str text, struct str word)
 {
+	u8 first = word.n > 0 ? str_lower(word.p[0]) : 0;
+
 	for (size_t i = 0; i + word.n <= text.n; i++)
-		if (str_nocase_eq(str_upto(str_from(text, i), word.n), word))
+		if (word.n == 0 || (str_lower(text.p[i]) == first &&
+		    str_nocase_eq((struct str){ text.p + i, word.n }, word)))
 			return true;
 	return false;
 }
