@@ -6672,7 +6672,8 @@ sa_token_decode(struct sa_token *t, struct arena *scratch, struct str text,
 	if (room == NULL)
 		return fail(e, E_INTERNAL, "memory");
 	if (!b64_decode(room, text, &plain.n))
-		ok = fail(e, E_TOKEN, "not base64url");
+		ok = fail(e, E_TOKEN, "not base64url (or a blank or line end "
+		    "is in it)");
 	else if (!json_parse(&j, scratch, plain, UNHEARD) ||
 	    !json_is_object(&j, ROOT))
 		ok = fail(e, E_TOKEN, "not a JSON object");
@@ -17949,21 +17950,42 @@ cli_help(void)
 		    row->def != NULL ? row->def : "");
 	}
 	(void)puts("\nThe exit status is one of sysexits.h: 0 success, 64 "
-	    "usage, 66 no such item\nor field, 69 service or network, 75 "
-	    "timeout or rate limit, 77 refused,\n78 no usable token.");
+	    "usage, 66 no such item\nor field, 69 service or network, 74 no "
+	    "record, 75 timeout or rate limit,\n77 refused, 78 no usable token "
+	    "or setting.");
 }
 
-/* Say what is wrong with the command line or a setting. Of an argument only
- * what stands before "=" is shown, and only if it is a flag: somebody may
- * have given a token where none belongs. */
+/* Is this how a setting is called: its variable, other name or flag? */
+static bool
+cli_is_setting(const struct cfg_row *row, struct str name)
+{
+	struct str flag = str_is_start(name, S("--")) ? str_from(name, 2) :
+	    NOTHING;
+
+	return str_eq(name, str_c(row->env)) ||
+	    (row->alias != NULL && str_eq(name, str_c(row->alias))) ||
+	    (row->flag != NULL && str_eq(flag, str_c(row->flag)));
+}
+
+/* Say what is wrong with the command line or a setting, and what the setting
+ * takes. Of an argument only what stands before "=" is shown, and nothing of
+ * what looks like a token of either kind: somebody may have given one where
+ * none belongs. */
 static int
 cli_usage(const char *problem, struct str name)
 {
 	name = str_upto(name, str_find(name, '='));
-	if (str_search(name, S("ops_")) < name.n)
+	if (str_search(name, S("ops_")) < name.n ||
+	    str_search(name, S("eyJ")) < name.n)
 		name = S("(not shown)");
-	(void)fprintf(stderr, "opmcp: %s: %.*s\nTry opmcp --help.\n", problem,
-	    FMT(name));
+	(void)fprintf(stderr, "opmcp: %s: %.*s\n", problem, FMT(name));
+	for (size_t i = 0; i < LEN(cfg_rows); i++)
+		if (cli_is_setting(&cfg_rows[i], name))
+			(void)fprintf(stderr, "    %s%s%s\n",
+			    cfg_rows[i].arg != NULL ? cfg_rows[i].arg : "",
+			    cfg_rows[i].arg != NULL ? ": " : "",
+			    cfg_rows[i].help);
+	(void)fputs("Try opmcp --help.\n", stderr);
 	return EX_USAGE;
 }
 

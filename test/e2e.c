@@ -8697,7 +8697,10 @@ t_cli_usage(struct t *t)
 		{ { "-x", NULL }, "-x" },
 		{ { "nonsense", NULL }, "nonsense" },
 		{ { "--vaults", NULL }, "--vaults" },
-		{ { "--timeout", "0", NULL }, "imeout" },
+		{ { "--timeout", "0", NULL }, "1 to 300" },
+		{ { "eyJhbGciOiJFUzI1NiJ9.e30.c2ln", NULL }, "(not shown)" },
+		{ { "--token=ops_abc", NULL }, "--token" },
+		{ { "--ops_abc", NULL }, "(not shown)" },
 		{ { "--timeout", "301", NULL }, "imeout" },
 		{ { "--timeout", "abc", NULL }, "imeout" },
 		{ { "--timeout", "", NULL }, "imeout" },
@@ -8771,6 +8774,8 @@ t_cli_settings(struct t *t)
 			run_end(&r);
 		} else {
 			want_status(&w, NULL, 64, v[i].key, what);
+			if (strcmp(v[i].key, "OPMCP_TIMEOUT") == 0)
+				want_status(&w, NULL, 64, "1 to 300", what);
 		}
 		world_close(&w);
 	}
