@@ -18434,6 +18434,22 @@ cli_check_online(struct keeper *k, int *wrong)
 	}
 }
 
+/* What opmcp check says of OPMCP_STATE and HTTPS_PROXY: one that cannot be
+ * used loses the count of requests, the other fails every call. */
+static void
+cli_check_paths(struct keeper *k, int *wrong)
+{
+	struct proxy p;
+
+	if (k->cfg->state != NULL)
+		cli_advice(k->state >= 0, "OPMCP_STATE", "not a directory that "
+		    "can be opened, so requests are not counted between runs");
+	if (k->cfg->proxy != NULL)
+		cli_finding(wrong, proxy_parse(&p, str_c(k->cfg->proxy),
+		    UNHEARD), "HTTPS_PROXY",
+		    "http://[user:password@]host[:port]");
+}
+
 /* opmcp check [--online]: one line per finding; the exit status tells whether
  * anything is wrong. FAIL is what will make calls fail, warn is what could be
  * safer; nothing of the token is shown, and without --online nothing is
@@ -18445,14 +18461,16 @@ cli_check(struct keeper *k, const struct cli *c)
 	struct err e = { 0 };
 	struct box box = { 0 };
 	int wrong = 0;
+	bool good;
 
 	cli_finding(&wrong, k->setup.code == E_NONE, "token",
 	    err_table[k->setup.code].text);
 	if (k->setup.what != NULL && *k->setup.what != '\0')
 		(void)printf("      %s %s\n", k->setup.where != NULL ?
 		    k->setup.where : "", k->setup.what);
-	cli_finding(&wrong, keep_policy(k, &at, &e), "policy",
-	    at.problem != NULL ? at.problem : "it cannot be read");
+	good = keep_policy(k, &at, &e);
+	cli_finding(&wrong, good, "policy", at.problem != NULL ? at.problem :
+	    e.what != NULL ? e.what : "it cannot be read");
 	if (at.problem != NULL)
 		(void)printf("      %s:%u:%u\n", k->cfg->policy, at.line,
 		    at.column);
@@ -18474,6 +18492,7 @@ cli_check(struct keeper *k, const struct cli *c)
 	    "trust anchors", "set SSL_CERT_FILE to a CA bundle (PEM)");
 	cli_advice(!cfg_list_is_member(k->cfg->vaults, S("*")),
 	    "vaults are named", "OPMCP_VAULTS=* lets the assistant use all");
+	cli_check_paths(k, &wrong);
 	if (c->online && k->setup.code == E_NONE)
 		cli_check_online(k, &wrong);
 	cli_finding(&wrong, box_enter(&box, k->cfg->sandbox,
