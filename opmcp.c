@@ -17866,6 +17866,7 @@ door_end(struct door *d, pid_t keeper)
 	bool crash = d->lost && !d->eof && !d->gone && !door_signalled;
 	struct pollfd pfd = { STDOUT_FILENO, POLLOUT, 0 };
 	struct pollfd ended[2] = { { d->sock, POLLIN, 0 } };
+	int status = 0;
 
 	for (size_t i = 0; i < CALLS_MAX && crash; i++)
 		if (d->call[i].state == CALL_ASKS)
@@ -17884,8 +17885,10 @@ door_end(struct door *d, pid_t keeper)
 	while (!d->lost && os_wait(d->os, ended, 1, until, UNHEARD))
 		door_hear(d);
 	(void)kill(keeper, SIGKILL);    /* it has ended, or will not */
-	while (waitpid(keeper, NULL, 0) < 0 && errno == EINTR)
+	while (waitpid(keeper, &status, 0) < 0 && errno == EINTR)
 		;
+	if (crash && WIFEXITED(status) && WEXITSTATUS(status) == EX_CONFIG)
+		return EX_CONFIG;
 	return crash ? EX_SOFTWARE : EX_OK;
 }
 
@@ -18524,7 +18527,11 @@ cli_box_keeper(struct keeper *k)
 	    proxy_parse(&p, str_c(k->cfg->proxy), UNHEARD) &&
 	    str_u64(str_c(p.port), 65535, &port))
 		paths.port[2] = (uint16_t)port;
-	return box_enter(&k->box, k->cfg->sandbox, &paths);
+	if (box_enter(&k->box, k->cfg->sandbox, &paths))
+		return true;
+	os_log(k->os, LOG_ERROR, "OPMCP_SANDBOX=require, but Landlock or "
+	    "seccomp is missing: see opmcp check");
+	return false;
 }
 
 /* The commands: one process and no door, as nothing hostile is read. policy
@@ -18580,11 +18587,12 @@ cli_keeper(struct cfg *cfg, struct os *os, const struct catalog *cat, int sock,
 		os_log(os, LOG_ERROR, "not enough address space");
 		return EX_OSERR;
 	}
-	if (!keep_policy(&k, &at, UNHEARD) || !cli_box_keeper(&k)) {
-		os_log(os, LOG_ERROR, "the policy or the sandbox that is "
-		    "demanded is not there");
+	if (!keep_policy(&k, &at, UNHEARD)) {
+		os_log(os, LOG_ERROR, "OPMCP_POLICY cannot be read any more");
 		return EX_CONFIG;
 	}
+	if (!cli_box_keeper(&k))
+		return EX_CONFIG;
 	if (k.setup.code != E_NONE)
 		os_log(os, LOG_WARN, "%s: %s%s", err_table[k.setup.code].word,
 		    err_table[k.setup.code].text,

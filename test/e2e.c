@@ -10517,6 +10517,7 @@ box_seen(struct world *w, long seccomp, const char *layer)
 static void
 t_box(struct t *t)
 {
+	static const char *const get[] = { "get", ITEM, NULL };
 	bool boxed = !is_sanitized(t);
 	struct world w;
 
@@ -10543,6 +10544,7 @@ t_box(struct t *t)
 		proc_close_in(&w.c.p);
 		proc_wait(&w.c.p, w.c.wait_ms);
 		w.ended = true;
+		want_status(&w, get, 78, "OPMCP_SANDBOX=require", "no box");
 	}
 	world_leave(&w);
 	world_close(&w);
