@@ -13385,7 +13385,7 @@ tool_put_guards(const struct keeper *k, struct jw *w)
 	bool audit = k->audit->off || k->audit->fd >= 0;
 	bool box = k->box.landlock == LAYER_ACTIVE &&
 	    k->box.seccomp == LAYER_ACTIVE;
-	bool quota = quota_used(k) < 80;
+	bool quota = !k->be->quota || quota_used(k) < 80;
 
 	tool_put_check(w, S("audit"), audit, str_c(k->audit->off ?
 	    "off, as OPMCP_AUDIT says" : audit ? "each decision is recorded" :
@@ -13393,7 +13393,8 @@ tool_put_guards(const struct keeper *k, struct jw *w)
 	tool_put_check(w, S("sandbox"), box, box ?
 	    S("Landlock and seccomp are active") :
 	    S("not all of it is active: see get_security_status"));
-	tool_put_check(w, S("quota"), quota, quota ?
+	tool_put_check(w, S("quota"), quota, !k->be->quota ?
+	    S("a Connect server has none") : quota ?
 	    S("less than 80 % of the plan's requests are used") :
 	    S("80 % or more of the plan's requests are used"));
 }

@@ -16596,11 +16596,14 @@ static void
 test_tool_guards(void)
 {
 	static const char *const name[] = { "audit", "sandbox", "quota" };
+	struct backend unlimited;
 	struct keeper k;
 	struct cfg cfg;
 
 	shelf_start(&cfg, &k);
-	for (int i = 0; i < 4; i++) {
+	unlimited = *k.be;
+	unlimited.quota = false;
+	for (int i = 0; i < 5; i++) {
 		struct str got;
 
 		k.audit->off = i != 1;
@@ -16608,7 +16611,9 @@ test_tool_guards(void)
 		k.box.landlock = k.box.seccomp = LAYER_ACTIVE;
 		if (i == 2)
 			k.box.seccomp = LAYER_ABSENT;
-		k.quota.day_all = i == 3 ? plans[cfg.plan].day_all : 0;
+		k.quota.day_all = i >= 3 ? plans[cfg.plan].day_all : 0;
+		if (i == 4)
+			k.be = &unlimited;
 		{
 			struct out o;
 			struct jw w = { &o, false };
