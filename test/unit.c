@@ -16102,7 +16102,7 @@ test_tool_follow(void)
 static void
 test_tool_seed_asks(void)
 {
-	static const char *const seed =
+	static const char *const args =
 	    "{'reference':'op://AI/GitHub/seed'}";
 	struct str got;
 	struct keeper k;
@@ -16122,7 +16122,7 @@ test_tool_seed_asks(void)
 	    true);
 	ENDED(tool_called_asking(&k, "read_secret",
 	    "{'reference':'op://AI/GitHub/password'}", true), E_NONE);
-	got = tool_called_asking(&k, "read_secret", seed, true);
+	got = tool_called_asking(&k, "read_secret", args, true);
 	ENDED(got, E_ASK);
 	CHECK(str_search(got, S("10 minutes")) == got.n);
 	ENDED(tool_called_asking(&k, "read_secret",
