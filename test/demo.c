@@ -704,14 +704,14 @@ print_usage_hint(const struct demo *d)
 
 	paint(d, BOLD, "\nWith your own account\n");
 	printf("Make a service account at 1Password.com that can read the "
-	       "vault \"AI\" (another\none: set OPMCP_VAULTS) and take its "
-	       "token, ops_..., into a file of your own (chmod 600); then, "
+	       "vault \"AI\" (another\none: set OPMCP_VAULTS) and put its "
+	       "token, ops_..., into a file of your own\n(chmod 600); then, "
 	       "for Claude Code:\n\n"
 	       "  claude mcp add opmcp --env "
 	       "OP_SERVICE_ACCOUNT_TOKEN_FILE=$HOME/.op-token -- %s\n\n"
 	       "README.md has the snippets for Claude Desktop, Claude Code, "
-	       "Cursor, VS Code and Codex,\nand says when a Connect server "
-	       "is the better choice.\n",
+	       "Cursor, VS Code\nand Codex, and says when a Connect server is "
+	       "the better choice.\n",
 	    path ? path : "/path/to/opmcp");
 	free(path);
 }
