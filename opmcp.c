@@ -4532,6 +4532,8 @@ http_begin(struct http *h, struct arena *scratch,
 {
 	h->sent = false;
 	h->retry_at = 0;
+	if (h->pause_until > h->os->unix_time() + RETRY_AFTER_MAX_S)
+		h->pause_until = 0;     /* the clock was set back */
 	if (h->os->unix_time() < h->pause_until) {
 		e->until = h->pause_until;
 		return fail(e, E_RATE, "");
@@ -6822,7 +6824,9 @@ sa_begin(struct sa *sa, const struct sa_request *r, struct err *e)
 	struct http_request req;
 	struct out head;
 
-	if (sa->token.throttled && sa->throttle_exp - now < 300)
+	/* More than an hour is left when the clock was set back. */
+	if (sa->token.throttled && (sa->throttle_exp - now < 300 ||
+	    sa->throttle_exp - now > 3600))
 		sa_throttle_make(sa, now);
 	out_open(&head, sa->scratch);
 	sa_put_head(sa, &head, r);
@@ -15552,6 +15556,10 @@ quota_count(struct keeper *k)
 
 	if (sent == 0 || !k->be->quota)
 		return;
+	if (now < q->hour)              /* the clock was set back */
+		q->hour = now;
+	if (now < q->day)
+		q->day = now;
 	if (now - q->hour >= 3600)
 		*q = (struct quota){ now, 0, q->day, q->day_all, false };
 	if (now - q->day >= 86400)

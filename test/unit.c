@@ -8915,6 +8915,14 @@ test_sa_rate(void)
 		fake_unix = now;
 		SA(&k)->http.pause_until = 0;
 	}
+	run.row = "the clock is set back";
+	fake_unix = now + 30 * 86400;
+	onep.fault = (struct fault){ ITEM, 429, "{}", true, rows[0].head, 1 };
+	(void)credentials(&k, "GitHub", NULL, &e);
+	FAILED(e, E_RATE);
+	fake_unix = now;
+	(void)credentials(&k, "GitHub", NULL, &e);
+	FAILED(e, E_NONE);
 	run.row = NULL;
 	keeper_end(&k);
 }
@@ -8939,7 +8947,9 @@ test_sa_throttle_renewal(void)
 	(void)credentials(&k, "GitHub", NULL, &e);
 	EQUAL(SA(&k)->throttle_exp, exp - 299 + 3600);
 	FAILED(e, E_NONE);
-	fake_unix = now;
+	fake_unix = now;                /* the clock is set back */
+	(void)credentials(&k, "GitHub", NULL, &e);
+	EQUAL(SA(&k)->throttle_exp, now + 3600);
 	keeper_end(&k);
 }
 
@@ -16727,6 +16737,8 @@ test_quota_count(void)
 		{ 0, 1, 795, 800, true }, { 0, 5, 800, 805, true },
 		{ 86400 - 7200, 1, 1, 1, false },
 		{ 0, 799, 800, 800, true },
+		{ (uint64_t)-7200, 5, 805, 805, true },
+		{ 3600, 1, 1, 806, true },
 	};
 	struct keeper k;
 	struct cfg cfg;
