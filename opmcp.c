@@ -839,13 +839,14 @@ struct os {
 	ssize_t (*write)(int, const void *, size_t);
 };
 
-/* The clock that deadlines are measured on: it never jumps. */
+/* The clock that deadlines are measured on: it never jumps, and goes on while
+ * the machine sleeps, so that no approval outlives the night. */
 static uint64_t
 os_now_ms(void)
 {
 	struct timespec ts;
 
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
+	(void)clock_gettime(CLOCK_BOOTTIME, &ts);
 	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 }
 
