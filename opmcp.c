@@ -4417,6 +4417,7 @@ static const struct http_fault {
 } http_faults[] = {
 	{ E_DNS, 0, 0, 2, true },
 	{ E_NET, 0, 0, 2, true },       /* refused, reset, cut short */
+	{ E_NET, 500, 599, 2, true },   /* the proxy finds no server */
 	{ E_TIMEOUT, 0, 0, 1, true },
 	{ E_TLS, 0, 0, 0, true },
 	{ E_ANSWER, 0, 0, 0, true },
@@ -4452,8 +4453,8 @@ http_is_open(const struct http *h)
 }
 
 /* Remember how a request ended. Any answer that is not a fault counts as
- * success: whoever says 404 is well. Nor is the end of an idle connection a
- * fault. */
+ * success: whoever says 404 is well, but a proxy that refuses (E_NET) tells
+ * nothing of the server. Nor is the end of an idle connection a fault. */
 static void
 http_note(struct http *h, const struct err *e)
 {
@@ -4469,7 +4470,7 @@ http_note(struct http *h, const struct err *e)
 		h->opened += !was;
 		os_log(h->os, LOG_WARN, "%u faults of the server in a row: "
 		    "nothing is sent for %d s", FAULTS_MAX, OPEN_MS / 1000);
-	} else if (e->code == E_NONE || e->http != 0) {
+	} else if (e->code == E_NONE || (e->http != 0 && e->code != E_NET)) {
 		h->faults = 0;
 		if (was)
 			os_log(h->os, LOG_INFO, "the server answers again");

@@ -8828,6 +8828,14 @@ test_sa_circuit(void)
 		SAME(tool_circuit(&k), S("closed"));
 		EQUAL(k.http->opened, times);
 	}
+	run.row = "what a proxy says is not the server's word";
+	for (unsigned i = 0; i < FAULTS_MAX; i++)
+		http_note(k.http, &(struct err){ .code = E_NET, .http = 503 });
+	SAME(tool_circuit(&k), S("open"));
+	http_note(k.http, &(struct err){ .code = E_NET, .http = 407 });
+	SAME(tool_circuit(&k), S("open"));
+	http_note(k.http, &(struct err){ .code = E_ITEM, .http = 404 });
+	SAME(tool_circuit(&k), S("closed"));
 	run.row = NULL;
 	keeper_end(&k);
 }
