@@ -15881,6 +15881,7 @@ keep_event(const struct keeper *k, const struct err *e)
 		{ E_LOCKED, E_LOCKED, "LOCKED" },
 		{ E_NO_TOKEN, E_SERVER, "SIGN_IN_FAILED" },
 		{ E_CANCEL, E_CANCEL, "CANCELLED" },
+		{ E_UNSURE, E_UNSURE, "UNCONFIRMED" },
 	};
 
 	if (e->code == E_NONE)
@@ -15927,10 +15928,11 @@ keep_audit_call(struct keeper *k, const struct job *b, const struct err *e)
 	l->event = keep_event(k, e);
 	l->tool = b->name;
 	l->error = e->code != E_NONE ? err_table[e->code].word : NULL;
-	if (e->code != E_NONE && e->code != E_ASK)
+	if (e->code == E_NONE || e->code == E_UNSURE)   /* done, or may be */
+		l->decision = str_eq(str_c(l->decision), S("deny")) ? "allow" :
+		    l->decision;
+	else if (e->code != E_ASK)
 		l->decision = "deny";
-	else if (e->code == E_NONE && str_eq(str_c(l->decision), S("deny")))
-		l->decision = "allow";
 	if (b->args != 0) {
 		keep_hash_args(k, b, hash);
 		out_init(&o, hex, sizeof hex);

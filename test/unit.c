@@ -16489,13 +16489,15 @@ test_write_audit(void)
 	audit_where = path_of("audit");
 	(void)unlink(audit_where);
 	shelf_writing(&cfg, &k);
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < 3; i++) {
+		static const enum err_code fails[] = { E_NONE, E_CONFLICT,
+			E_UNSURE };
 		struct str got;
 
-		shelf.write_fails = i > 0 ? E_CONFLICT : E_NONE;
+		shelf.write_fails = fails[i];
 		got = tool_called(&k, UPDATE,
 		    "{'item':'GitHub','password':'gIvEn'}");
-		ENDED(got, i > 0 ? E_CONFLICT : E_NONE);
+		ENDED(got, fails[i]);
 		text = audit_since(&from);
 		if (i == 0 && CHECK(str_cut(&text, '\n', &one)))
 			SAME(text_of(one, "event"), S("START"));
@@ -16508,7 +16510,10 @@ test_write_audit(void)
 		EQUAL(shelf.audit_at_write, from - text.n);
 		if (!CHECK(str_cut(&text, '\n', &one)))
 			break;
-		SAME(text_of(one, "event"), i > 0 ? S("FAILED") : S("WRITE"));
+		SAME(text_of(one, "event"), i == 0 ? S("WRITE") : i == 1 ?
+		    S("FAILED") : S("UNCONFIRMED"));
+		SAME(text_of(one, "decision"), i == 1 ? S("deny") :
+		    S("allow"));
 		EQUAL(text.n, 0);
 	}
 	CHECK(str_search(slurp(audit_where), S("gIvEn")) ==
